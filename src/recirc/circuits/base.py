@@ -1,0 +1,94 @@
+"""What a circuit is, and the only forward time loop."""
+
+import abc
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from recirc.types import Activity, Trials
+
+
+class AbstractCircuit(eqx.Module):
+    """A dynamical system that turns inputs into rates and outputs, many trials side by side.
+
+    Arrays inside a circuit have the unit first and the trial last, so that one step of all trials is one matrix
+    product.
+    """
+
+    @abc.abstractmethod
+    def initial_state(self, n_trials: int) -> Float[Array, "unit trial"]:
+        """State at the start of every trial."""
+
+    @abc.abstractmethod
+    def step(
+        self,
+        state: Float[Array, "unit trial"],
+        inputs: Float[Array, "input trial"],
+        noise: Float[Array, "unit trial"],
+        dt: float,
+    ) -> Float[Array, "unit trial"]:
+        """State `dt` seconds later, with `inputs` held; `noise` holds standard normal draws, or zeros."""
+
+    @abc.abstractmethod
+    def rates(self, state: Float[Array, "unit trial"]) -> Float[Array, "unit trial"]:
+        """Firing rates in a state."""
+
+    def outputs(self, rates: Float[Array, "unit trial"]) -> Float[Array, "output trial"]:
+        """What the circuit produces from its rates; nothing, unless it has a readout."""
+        return rates[:0]
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether `step` uses its noise."""
+        return False
+
+
+def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, units=None) -> Activity:
+    """Run a circuit through trials; the only forward time loop of the package.
+
+    Sample t of the result is the state after step t, which had input t.
+
+    Args:
+        circuit: any circuit.
+        trials: inputs `(trial, time, input)`; targets and hints are not looked at.
+        key: for private noise; a noiseless circuit ignores it.
+        units: names for the units; "0", "1", ... if omitted.
+
+    Returns:
+        Rates and outputs of every trial.
+
+    Example:
+        >>> import jax, recirc
+        >>> recirc.enable_x64()
+        >>> trials = recirc.tasks.CenterOutReach().trials(8, key=jax.random.key(0))
+        >>> network = recirc.circuits.RateNetwork.random(n_units=50, key=jax.random.key(1))
+        >>> recirc.simulate(network, trials, key=jax.random.key(2)).rates.shape[0]
+        8
+    """
+    rates, outputs = _run(circuit, jnp.transpose(trials.inputs, (1, 2, 0)), key, trials.dt)
+    return Activity(
+        jnp.transpose(rates, (2, 0, 1)),
+        outputs=jnp.transpose(outputs, (2, 0, 1)),
+        dt=trials.dt,
+        conditions=trials.conditions,
+        units=units,
+    )
+
+
+@eqx.filter_jit
+def _run(circuit, inputs: Float[Array, "time input trial"], key: PRNGKeyArray, dt: float):
+    first = circuit.initial_state(inputs.shape[2])
+
+    def advance(state, now):
+        step_inputs, step_key = now
+        if circuit.is_noisy:
+            noise = jax.random.normal(step_key, state.shape, state.dtype)
+        else:
+            noise = jnp.zeros((), state.dtype)
+        state = circuit.step(state, step_inputs, noise, dt)
+        rates = circuit.rates(state)
+        return state, (rates, circuit.outputs(rates))
+
+    return jax.lax.scan(advance, first, (inputs, jax.random.split(key, inputs.shape[0])))[1]

@@ -1,0 +1,20 @@
+"""What a task is."""
+
+import abc
+
+import equinox as eqx
+from jaxtyping import PRNGKeyArray
+
+from recirc.types import Trials
+
+
+class AbstractTask(eqx.Module):
+    """A recipe for trials; its fields are its configuration."""
+
+    @abc.abstractmethod
+    def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
+        """`n_trials` trials; tasks with conditions cycle through them in order.
+
+        Raises:
+            ValueError: if `n_trials` is not positive.
+        """

@@ -1,0 +1,287 @@
+"""The two nouns that pass between layers, `Trials` and `Activity`, and the two kinds of result.
+
+Axis words, everywhere the same: trial, condition, time, unit, input, output, hint, component.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+AXES = ("trial", "condition", "time", "unit", "input", "output", "hint", "component")
+
+
+def enable_x64() -> None:
+    """Switch JAX to 64-bit floats for the whole process.
+
+    Recursive least squares needs it. The command line calls this first; a script does the same before it makes
+    any array.
+
+    >>> import recirc
+    >>> recirc.enable_x64()
+    """
+    jax.config.update("jax_enable_x64", True)
+
+
+def require_x64(what: str) -> None:
+    """Raise if 64-bit floats are off.
+
+    Raises:
+        RuntimeError: with the line to add, if `jax_enable_x64` is off.
+    """
+    if not jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
+        raise RuntimeError(
+            f"{what} needs 64-bit floats, and they are off. Add `recirc.enable_x64()` before the first array is made."
+        )
+
+
+class Outcome(enum.Enum):
+    """How a training ended. Every member's value is a sentence fit for a report."""
+
+    FINISHED = "finished: all passes were made"
+    STOPPED = "stopped: the stated criterion was reached"
+    DIVERGED = "diverged: the numbers left the finite range"
+
+
+class Trials(eqx.Module):
+    """What a network is given and asked for.
+
+    Args:
+        inputs: what the network is driven with.
+        targets: what its readout should give.
+        dt: seconds per time step.
+        conditions: one label per trial; equal labels are repeats of one condition.
+        mask: 1 where a sample counts, 0 where it does not; all ones if omitted. Trials of unequal length are
+            padded and masked.
+        epochs: name -> (start, stop) in seconds from trial start, one row per trial; one pair serves all trials.
+        hints: signals that only a target-generating network sees (recorded rates, usually), if there are any.
+        hint_units: names of the units that the hints were recorded from, in order; empty if there are none.
+
+    Raises:
+        ValueError: if shapes disagree, `dt` is not positive, a label is missing, or a value is not finite.
+    """
+
+    inputs: Float[Array, "trial time input"]
+    targets: Float[Array, "trial time output"]
+    mask: Float[Array, "trial time"]
+    hints: Float[Array, "trial time hint"] | None
+    epochs: dict[str, np.ndarray] = eqx.field(static=True)
+    conditions: tuple[str, ...] = eqx.field(static=True)
+    hint_units: tuple[str, ...] = eqx.field(static=True)
+    dt: float = eqx.field(static=True)
+
+    def __init__(
+        self,
+        inputs,
+        targets,
+        *,
+        dt: float,
+        conditions: Sequence[str],
+        mask=None,
+        epochs: Mapping[str, object] | None = None,
+        hints=None,
+        hint_units: Sequence[str] = (),
+    ):
+        self.inputs = jnp.asarray(inputs)
+        self.targets = jnp.asarray(targets)
+        self.mask = jnp.ones(self.inputs.shape[:2], self.inputs.dtype) if mask is None else jnp.asarray(mask)
+        self.hints = None if hints is None else jnp.asarray(hints)
+        n_trials = self.inputs.shape[0]
+        self.epochs = {
+            name: np.broadcast_to(np.asarray(span, float), (n_trials, 2)) for name, span in (epochs or {}).items()
+        }
+        self.conditions = tuple(str(label) for label in conditions)
+        self.hint_units = tuple(hint_units)
+        self.dt = float(dt)
+        _check_trials(self)
+
+    @property
+    def n_trials(self) -> int:
+        return self.inputs.shape[0]
+
+    @property
+    def n_steps(self) -> int:
+        return self.inputs.shape[1]
+
+    @property
+    def time(self) -> np.ndarray:
+        """Seconds from trial start at the end of every step, `(time,)`."""
+        return (np.arange(self.n_steps) + 1) * self.dt
+
+    def replace(self, **changes) -> "Trials":
+        """A copy with some of the constructor's arguments changed."""
+        now = {
+            name: getattr(self, name)
+            for name in ("inputs", "targets", "dt", "conditions", "mask", "epochs", "hints", "hint_units")
+        }
+        return Trials(**(now | changes))
+
+    def select(self, indices) -> "Trials":
+        """The trials at `indices`, in that order."""
+        index = np.asarray(indices)
+        return self.replace(
+            inputs=self.inputs[index],
+            targets=self.targets[index],
+            mask=self.mask[index],
+            hints=None if self.hints is None else self.hints[index],
+            epochs={name: span[index] for name, span in self.epochs.items()},
+            conditions=[self.conditions[i] for i in np.arange(self.n_trials)[index]],
+        )
+
+
+def _check_trials(trials: Trials) -> None:
+    shape = trials.inputs.shape
+    if len(shape) != 3 or trials.targets.ndim != 3:
+        raise ValueError(
+            "inputs and targets must have three axes (trial, time, channel); "
+            f"got shapes {shape} and {trials.targets.shape}."
+        )
+    for name in ("targets", "mask", "hints"):
+        value = getattr(trials, name)
+        if value is not None and value.shape[:2] != shape[:2]:
+            raise ValueError(
+                f"{name} has {value.shape[:2]} (trial, time) but inputs have {shape[:2]}; make them equal."
+            )
+    if len(trials.conditions) != shape[0]:
+        raise ValueError(f"{len(trials.conditions)} condition labels for {shape[0]} trials; give one per trial.")
+    if not trials.dt > 0:
+        raise ValueError(f"dt must be a positive number of seconds, got {trials.dt}.")
+    n_hints = 0 if trials.hints is None else trials.hints.shape[2]
+    if len(trials.hint_units) not in (0, n_hints):
+        raise ValueError(
+            f"{len(trials.hint_units)} hint_units are named but there are {n_hints} hint channels; give one name per channel."
+        )
+    for name in ("inputs", "targets", "mask", "hints"):
+        value = getattr(trials, name)
+        if value is not None and not isinstance(value, jax.core.Tracer):
+            _check_finite(np.asarray(value), name)
+
+
+def _check_finite(value: np.ndarray, name: str) -> None:
+    bad = np.argwhere(~np.isfinite(value))
+    if len(bad):
+        where = tuple(int(i) for i in bad[0])
+        raise ValueError(
+            f"{name} has {len(bad)} values that are not finite, the first at {where} (trial, time, channel); "
+            "remove or interpolate them first."
+        )
+
+
+class Activity(eqx.Module):
+    """What a circuit did. A recording, a simulated cortex and a trained network are all this.
+
+    Args:
+        rates: firing rates; spikes/s for a recording, the network's own units for a model.
+        dt: seconds per time step.
+        conditions: one label per trial.
+        units: one name per unit; "0", "1", ... if omitted.
+        outputs: what the circuit produced (muscles, velocity), if known.
+        start: time of the first sample's end minus dt, in seconds.
+
+    Raises:
+        ValueError: if shapes disagree, a name repeats, or a rate is not finite.
+    """
+
+    rates: Float[Array, "trial time unit"]
+    outputs: Float[Array, "trial time output"] | None
+    conditions: tuple[str, ...] = eqx.field(static=True)
+    units: tuple[str, ...] = eqx.field(static=True)
+    dt: float = eqx.field(static=True)
+    start: float = eqx.field(static=True)
+
+    def __init__(self, rates, *, dt: float, conditions: Sequence[str], units=None, outputs=None, start: float = 0.0):
+        self.rates = jnp.asarray(rates)
+        self.outputs = None if outputs is None else jnp.asarray(outputs)
+        self.conditions = tuple(str(label) for label in conditions)
+        names = range(self.rates.shape[-1]) if units is None else units
+        self.units = tuple(str(name) for name in names)
+        self.dt = float(dt)
+        self.start = float(start)
+        _check_activity(self)
+
+    @property
+    def n_trials(self) -> int:
+        return self.rates.shape[0]
+
+    @property
+    def time(self) -> np.ndarray:
+        """Seconds at the end of every step, `(time,)`."""
+        return self.start + (np.arange(self.rates.shape[1]) + 1) * self.dt
+
+    def replace(self, **changes) -> "Activity":
+        """A copy with some of the constructor's arguments changed."""
+        now = {
+            name: getattr(self, name) for name in ("rates", "dt", "conditions", "units", "outputs", "start")
+        }
+        return Activity(**(now | changes))
+
+    def select(self, indices) -> "Activity":
+        """The trials at `indices`, in that order."""
+        index = np.asarray(indices)
+        return self.replace(
+            rates=self.rates[index],
+            outputs=None if self.outputs is None else self.outputs[index],
+            conditions=[self.conditions[i] for i in np.arange(self.n_trials)[index]],
+        )
+
+    def select_units(self, names: Sequence[str]) -> "Activity":
+        """The units called `names`, in that order.
+
+        Raises:
+            ValueError: if a name is not among the units.
+        """
+        place = {name: i for i, name in enumerate(self.units)}
+        missing = [name for name in names if name not in place]
+        if missing:
+            raise ValueError(f"no unit is called {missing[0]!r}; there are {len(place)}, the first {self.units[:3]}.")
+        return self.replace(rates=self.rates[:, :, np.array([place[n] for n in names], int)], units=names)
+
+    def without_units(self, names: Sequence[str]) -> "Activity":
+        """All units but those called `names`."""
+        dropped = set(names)
+        return self.select_units([name for name in self.units if name not in dropped])
+
+
+def _check_activity(activity: Activity) -> None:
+    shape = activity.rates.shape
+    if len(shape) != 3:
+        raise ValueError(f"rates must have three axes (trial, time, unit), got shape {shape}.")
+    if activity.outputs is not None and activity.outputs.shape[:2] != shape[:2]:
+        raise ValueError(
+            f"outputs have {activity.outputs.shape[:2]} (trial, time) but rates have {shape[:2]}; make them equal."
+        )
+    if len(activity.conditions) != shape[0]:
+        raise ValueError(f"{len(activity.conditions)} condition labels for {shape[0]} trials; give one per trial.")
+    if len(activity.units) != shape[2]:
+        raise ValueError(f"{len(activity.units)} unit names for {shape[2]} units; give one per unit.")
+    if len(set(activity.units)) != len(activity.units):
+        twice = sorted({name for name in activity.units if activity.units.count(name) > 1})
+        raise ValueError(f"unit names repeat: {twice[:5]}; make every name unique.")
+    if not activity.dt > 0:
+        raise ValueError(f"dt must be a positive number of seconds, got {activity.dt}.")
+
+
+class Score(eqx.Module):
+    """One number with what is needed to read it.
+
+    Args:
+        metric: its name, as in `metrics.json`.
+        value: the number.
+        level: performance, unit, population, mechanism, generalization or robustness.
+        direction: "higher" or "lower", whichever is better.
+        unit: unit of the value; "1" for a pure number.
+        parts: named arrays behind the number (canonical correlations, one value per unit, ...).
+        settings: every setting that changes the number.
+    """
+
+    metric: str = eqx.field(static=True)
+    value: float
+    level: str = eqx.field(static=True)
+    direction: str = eqx.field(static=True, default="higher")
+    unit: str = eqx.field(static=True, default="1")
+    parts: dict[str, np.ndarray] = eqx.field(default_factory=dict)
+    settings: dict[str, object] = eqx.field(default_factory=dict)
