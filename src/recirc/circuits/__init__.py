@@ -1,6 +1,26 @@
 """Circuits: parameters and one step of dynamics; reference circuits; the only forward time loop."""
 
 from recirc.circuits.base import AbstractCircuit, simulate
+from recirc.circuits.motor_cortex import (
+    StabilityOptimized,
+    holding_current,
+    observability_gramian,
+    preferred_states,
+    preparation_currents,
+    random_gains,
+)
 from recirc.circuits.rate_network import RateNetwork
+from recirc.circuits.stability_optimized import stability_optimized
 
-__all__ = ["AbstractCircuit", "RateNetwork", "simulate"]
+__all__ = [
+    "AbstractCircuit",
+    "RateNetwork",
+    "StabilityOptimized",
+    "holding_current",
+    "observability_gramian",
+    "preferred_states",
+    "preparation_currents",
+    "random_gains",
+    "simulate",
+    "stability_optimized",
+]

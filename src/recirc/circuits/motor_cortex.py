@@ -1,0 +1,230 @@
+"""The stability-optimized circuit: its dynamics, the states it amplifies, and the drive that prepares them."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from recirc.circuits.base import AbstractCircuit
+
+
+class StabilityOptimized(AbstractCircuit):
+    r"""A circuit of excitatory and inhibitory units whose rates are deviations from a baseline.
+
+    $$\tau\dot x = -x + W f(x; g) + u, \qquad f(x; g) =
+      \begin{cases} r_0 \tanh(g x / r_0) & x < 0 \\
+      (r_{max} - r_0) \tanh(g x / (r_{max} - r_0)) & x \ge 0 \end{cases}, \qquad z = C f(x; g) + c$$
+
+    One step is one step of a fifth-order Runge-Kutta method (Tsitouras) with the input held.
+
+    Args:
+        recurrent: W, from column unit to row unit; excitatory units come first.
+        n_excitatory: how many units excite.
+        gains: g; ones if omitted.
+        readout: C; no outputs if omitted (`fit_muscles` makes one, from excitatory units only).
+        readout_bias: c; zeros if omitted.
+        start: x at the start of every trial; zeros if omitted.
+        time_constant: tau, seconds.
+        baseline: r_0, spikes/s.
+        max_rate: r_max, spikes/s.
+
+    The input u has one channel per unit.
+
+    Source: Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0), eq. 1-4; they use an adaptive solver.
+    """
+
+    recurrent: Float[Array, "unit unit"]
+    gains: Float[Array, " unit"]
+    readout: Float[Array, "output unit"]
+    readout_bias: Float[Array, " output"]
+    start: Float[Array, " unit"]
+    n_excitatory: int = eqx.field(static=True)
+    time_constant: float = eqx.field(static=True)
+    baseline: float = eqx.field(static=True)
+    max_rate: float = eqx.field(static=True)
+
+    def __init__(
+        self,
+        recurrent,
+        *,
+        n_excitatory: int,
+        gains=None,
+        readout=None,
+        readout_bias=None,
+        start=None,
+        time_constant: float = 0.2,
+        baseline: float = 20.0,
+        max_rate: float = 100.0,
+    ):
+        self.recurrent = jnp.asarray(recurrent)
+        n_units, dtype = self.recurrent.shape[0], self.recurrent.dtype
+        self.gains = jnp.ones(n_units, dtype) if gains is None else jnp.asarray(gains)
+        self.readout = jnp.zeros((0, n_units), dtype) if readout is None else jnp.asarray(readout)
+        n_outputs = self.readout.shape[0]
+        self.readout_bias = jnp.zeros(n_outputs, dtype) if readout_bias is None else jnp.asarray(readout_bias)
+        self.start = jnp.zeros(n_units, dtype) if start is None else jnp.asarray(start)
+        self.n_excitatory = n_excitatory
+        self.time_constant = float(time_constant)
+        self.baseline = float(baseline)
+        self.max_rate = float(max_rate)
+
+    def __check_init__(self):
+        n_units = self.recurrent.shape[0]
+        shapes = {
+            "recurrent": (self.recurrent.shape, (n_units, n_units)),
+            "gains": (self.gains.shape, (n_units,)),
+            "start": (self.start.shape, (n_units,)),
+            "readout": (self.readout.shape, (self.readout.shape[0], n_units)),
+            "readout_bias": (self.readout_bias.shape, self.readout.shape[:1]),
+        }
+        for name, (given, expected) in shapes.items():
+            if given != expected:
+                raise ValueError(f"{name} has shape {given} but {expected} is needed for {n_units} units.")
+        if not 0 <= self.n_excitatory <= n_units:
+            raise ValueError(f"n_excitatory must be between 0 and {n_units}, got {self.n_excitatory}.")
+        if not (self.time_constant > 0 and 0 < self.baseline < self.max_rate):
+            raise ValueError(
+                "time_constant must be positive and 0 < baseline < max_rate, got "
+                f"{self.time_constant}, {self.baseline} and {self.max_rate}."
+            )
+
+    @property
+    def n_units(self) -> int:
+        return self.recurrent.shape[0]
+
+    def initial_state(self, n_trials: int):
+        return jnp.broadcast_to(self.start[:, None], (self.n_units, n_trials))
+
+    def derivative(
+        self, state: Float[Array, "unit trial"], inputs: Float[Array, "unit trial"]
+    ) -> Float[Array, "unit trial"]:
+        """Rate of change of the state, per second."""
+        return (self.recurrent @ self.rates(state) + inputs - state) / self.time_constant
+
+    def step(self, state, inputs, noise, dt):
+        import diffrax  # slow to load, and only a simulation needs it
+
+        solver = diffrax.Tsit5()
+        terms = diffrax.ODETerm(lambda t, y, args: self.derivative(y, args))
+        first = solver.init(terms, 0.0, dt, state, inputs)
+        return solver.step(terms, 0.0, dt, state, inputs, first, made_jump=False)[0]
+
+    def rates(self, state):
+        scale = jnp.where(state < 0, self.baseline, self.max_rate - self.baseline)
+        return scale * jnp.tanh(self.gains[:, None] * state / scale)
+
+    def outputs(self, rates):
+        return self.readout @ rates + self.readout_bias[:, None]
+
+
+def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "unit unit"]:
+    r"""Q, the energy that the circuit, linearized at rest, makes of a state.
+
+    $$a^\top Q a = \frac{2}{\tau} \int_0^\infty \|x(t)\|^2 dt, \quad x(0) = a, \qquad
+      A^\top Q + Q A = -2 I, \quad A = W \mathrm{diag}(g) - I$$
+
+    A circuit without connections gives the identity.
+
+    Raises:
+        ValueError: if the circuit is not stable at rest (the energy is infinite).
+    """
+    jacobian = np.asarray(circuit.recurrent, float) * np.asarray(circuit.gains, float)[None, :]
+    jacobian = jacobian - np.eye(circuit.n_units)
+    growth = np.linalg.eigvals(jacobian).real.max()
+    if growth >= 0:
+        raise ValueError(
+            f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit); lower its gains or "
+            "optimize its stability first."
+        )
+    gramian = scipy.linalg.solve_continuous_lyapunov(jacobian.T, -2 * np.eye(circuit.n_units))
+    return (gramian + gramian.T) / 2
+
+
+def preferred_states(
+    circuit: StabilityOptimized, n_states: int, *, norm: float | None = None
+) -> Float[Array, "unit state"]:
+    """The states that evoke most energy, by decreasing energy: leading eigenvectors of the observability Gramian.
+
+    Args:
+        circuit: stable at rest.
+        n_states: how many, at most one per unit.
+        norm: Euclidean norm of each state; 1.5 √n_units if omitted. The largest entry of each is positive.
+
+    Raises:
+        ValueError: if `n_states` is out of range or the circuit is unstable at rest.
+
+    Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045); the norm is that of Stroud et al. 2018.
+    """
+    n_units = circuit.n_units
+    if not 1 <= n_states <= n_units:
+        raise ValueError(f"n_states must be between 1 and {n_units}, got {n_states}.")
+    states = np.linalg.eigh(observability_gramian(circuit))[1][:, ::-1][:, :n_states]
+    largest = states[np.abs(states).argmax(axis=0), np.arange(n_states)]
+    states = states * np.sign(largest)[None, :] * (1.5 * np.sqrt(n_units) if norm is None else norm)
+    return jnp.asarray(states, circuit.recurrent.dtype)
+
+
+def holding_current(
+    circuit: StabilityOptimized, states: Float[Array, "unit trial"]
+) -> Float[Array, "unit trial"]:
+    """The input that makes each state a fixed point: u = x - W f(x; g)."""
+    return states - circuit.recurrent @ circuit.rates(states)
+
+
+def preparation_currents(
+    circuit: StabilityOptimized,
+    states: Float[Array, "unit trial"],
+    *,
+    n_steps: int,
+    dt: float,
+    go,
+    rise: float = 0.4,
+    decay: float = 0.002,
+) -> Float[Array, "trial time unit"]:
+    r"""Inputs that prepare a state and let go of it: the holding current times $S(t)$.
+
+    $$S(t) = e^{(t - t_{go}) / t_{rise}} \text{ before go}, \qquad S(t) = e^{-(t - t_{go}) / t_{decay}} \text{ after}$$
+
+    Each sample is the mean of S over its step, so that decay much faster than a step keeps its area.
+
+    Args:
+        circuit: whose inputs they are.
+        states: to be prepared, one column per trial.
+        n_steps, dt: length of a trial in steps, and of a step in seconds.
+        go: time of the go cue in seconds from trial start, one for all or one per trial.
+        rise: seconds; infinity holds the current constant, and then the circuit settles in the state itself.
+        decay: seconds.
+
+    Raises:
+        ValueError: if `states` does not have one row per unit, or `rise` or `decay` is not positive.
+
+    Source: code of Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0); the nonlinear holding current is ours.
+    """
+    if states.ndim != 2 or states.shape[0] != circuit.n_units:
+        raise ValueError(
+            f"states must have shape (unit, trial) with {circuit.n_units} units, got {states.shape}."
+        )
+    if not (rise > 0 and decay > 0):
+        raise ValueError(f"rise and decay must be positive numbers of seconds, got {rise} and {decay}.")
+    edges = np.arange(n_steps + 1) * dt - np.broadcast_to(np.asarray(go, float), states.shape[1:])[:, None]
+    before, after = np.minimum(edges, 0.0), np.maximum(edges, 0.0)
+    area = before if np.isinf(rise) else rise * np.exp(before / rise)
+    drive = np.diff(area - decay * np.exp(-after / decay), axis=1) / dt
+    current = holding_current(circuit, states)
+    return jnp.asarray(drive, current.dtype)[:, :, None] * current.T[:, None, :]
+
+
+def random_gains(
+    circuit: StabilityOptimized, n_patterns: int, sd: float, *, key: PRNGKeyArray
+) -> Float[Array, "unit pattern"]:
+    """Gains drawn around 1 with standard deviation `sd`, never below 0: another way to make movements.
+
+    Raises:
+        ValueError: if `n_patterns` or `sd` is not positive.
+    """
+    if n_patterns < 1 or not sd > 0:
+        raise ValueError(f"n_patterns and sd must be positive, got {n_patterns} and {sd}.")
+    draws = jax.random.normal(key, (circuit.n_units, n_patterns), circuit.recurrent.dtype)
+    return jnp.maximum(1 + sd * draws, 0.0)

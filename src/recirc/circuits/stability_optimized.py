@@ -1,0 +1,182 @@
+"""Construction of the reference circuit: strong excitation kept stable by optimized inhibition."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float, PRNGKeyArray
+from scipy.linalg.lapack import dtrsyl
+
+from recirc.circuits.cache import cached_arrays
+from recirc.circuits.motor_cortex import StabilityOptimized
+
+_VERSION = "1"
+
+
+def stability_optimized(
+    *,
+    key: PRNGKeyArray,
+    n_units: int = 200,
+    density: float = 0.1,
+    ie_ratio: float = 3.0,
+    radius: float = 10.0,
+    inhibitory_density: float = 0.4,
+    abscissa: float = 0.15,
+    rate: float = 10.0,
+    momentum: float = 0.8,
+    max_iterations: int = 3000,
+    cache: bool = True,
+    progress: Callable[[int, float], None] | None = None,
+) -> StabilityOptimized:
+    r"""A stability-optimized circuit, the model of motor cortex during reaching.
+
+    The first half of the units excites, the second half inhibits. Only inhibitory weights move, down the gradient
+    of the smoothed spectral abscissa of W, until $\alpha(W) = \max \mathrm{Re}\,\lambda(W)$ reaches its bound:
+
+    $$A = W - sI, \quad A^\top Q + QA = -2I, \quad AP + PA^\top = -2I, \quad G = QP / \mathrm{tr}(QP)$$
+
+    with $s = \max(1.5\alpha, \alpha + 0.2)$. After each step of rate $\eta$ inhibitory weights stay negative, their
+    strongest share survives, and their mean onto each class of units is $-\gamma$ times that of excitation.
+
+    Args:
+        key: random key of the initial connections.
+        n_units: even; half excite, half inhibit.
+        density: p, share of connections of the initial circuit, in (0, 1).
+        ie_ratio: gamma, mean inhibitory over mean excitatory weight.
+        radius: R, spectral radius of the initial circuit.
+        inhibitory_density: share of inhibitory connections that survive, in (0, 1].
+        abscissa: bound at which the descent stops; below 1 the circuit is stable.
+        rate: eta.
+        momentum: share of the last step that is repeated, in [0, 1); the published descent has 0 and needs about
+            five times as many iterations.
+        max_iterations: after which the descent gives up.
+        cache: keep the weights on disk and read them from there next time (`recirc.circuits.cache`).
+        progress: called with (iteration, spectral abscissa) at every iteration.
+
+    Returns:
+        The circuit, with gains of 1 and no readout.
+
+    Raises:
+        ValueError: if `n_units` is odd or under 10, or an argument is out of the range above.
+        RuntimeError: if the bound is not reached in `max_iterations`; says what was reached.
+
+    Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045) and the code of Stroud et al. 2018
+        (doi 10.1038/s41593-018-0276-0). Departures: momentum; the density of inhibition is counted off the diagonal;
+        the means are restored last, so that their ratio is exact.
+
+    Example:
+        >>> import jax, recirc
+        >>> cortex = recirc.circuits.stability_optimized(n_units=40, radius=3.0, key=jax.random.key(0), cache=False)
+        >>> cortex.recurrent.shape
+        (40, 40)
+    """
+    _check_arguments(n_units, density, ie_ratio, radius, inhibitory_density, abscissa, rate, momentum)
+    seed = np.asarray(jax.random.key_data(key)).tolist()
+
+    def compute() -> dict[str, np.ndarray]:
+        weights = initial_weights(n_units, density, ie_ratio, radius, np.random.default_rng(seed))
+        return {
+            "weights": _descend(
+                weights, ie_ratio, inhibitory_density, abscissa, rate, momentum, max_iterations, progress
+            )
+        }
+
+    specification = {
+        "version": _VERSION,
+        "key": seed,
+        "n_units": n_units,
+        "density": density,
+        "ie_ratio": ie_ratio,
+        "radius": radius,
+        "inhibitory_density": inhibitory_density,
+        "abscissa": abscissa,
+        "rate": rate,
+        "momentum": momentum,
+    }
+    arrays = cached_arrays("stability_optimized", specification, compute) if cache else compute()
+    return StabilityOptimized(jnp.asarray(arrays["weights"]), n_excitatory=n_units // 2)
+
+
+def _check_arguments(
+    n_units, density, ie_ratio, radius, inhibitory_density, abscissa, rate, momentum
+) -> None:
+    if n_units < 10 or n_units % 2:
+        raise ValueError(f"n_units must be even and at least 10, got {n_units}.")
+    if not 0 < density < 1:
+        raise ValueError(f"density must be in (0, 1), got {density}.")
+    if not 0 < inhibitory_density <= 1:
+        raise ValueError(f"inhibitory_density must be in (0, 1], got {inhibitory_density}.")
+    for name, value in {"ie_ratio": ie_ratio, "radius": radius, "abscissa": abscissa, "rate": rate}.items():
+        if not 0 < value < np.inf:
+            raise ValueError(f"{name} must be positive and finite, got {value}.")
+    if not 0 <= momentum < 1:
+        raise ValueError(f"momentum must be in [0, 1), got {momentum}.")
+
+
+def initial_weights(
+    n_units: int, density: float, ie_ratio: float, radius: float, generator: np.random.Generator
+) -> Float[np.ndarray, "unit unit"]:
+    r"""Random weights with the first half of the columns excitatory and the second inhibitory.
+
+    A share `density` of the off-diagonal weights is nonzero, $w_0/\sqrt N$ or $-\gamma w_0/\sqrt N$ with
+    $w_0 = R\sqrt{2 / (p (1 - p) (1 + \gamma^2))}$, which puts the eigenvalues in a disk of radius R.
+    """
+    off_diagonal = np.flatnonzero(~np.eye(n_units, dtype=bool))
+    chosen = generator.choice(off_diagonal, round(density * off_diagonal.size), replace=False)
+    strength = radius * np.sqrt(2 / (density * (1 - density) * (1 + ie_ratio**2) * n_units))
+    columns = np.where(np.arange(n_units) < n_units // 2, strength, -ie_ratio * strength)
+    weights = np.zeros(n_units**2)
+    weights[chosen] = columns[chosen % n_units]
+    return weights.reshape(n_units, n_units)
+
+
+def smoothed_abscissa_gradient(weights: Float[np.ndarray, "unit unit"]) -> tuple[float, np.ndarray]:
+    """Spectral abscissa of W, and the gradient QP / tr(QP) of its smoothed version.
+
+    One real Schur form serves both Lyapunov equations, and the abscissa is on its diagonal.
+    """
+    schur, basis = scipy.linalg.schur(weights, check_finite=False)
+    abscissa = float(np.diag(schur).max())
+    identity = np.eye(len(weights))
+    shifted = schur - max(1.5 * abscissa, abscissa + 0.2) * identity
+    observability = dtrsyl(shifted, shifted, -2 * identity, trana="T")[0]
+    controllability = dtrsyl(shifted, shifted, -2 * identity, tranb="T")[0]
+    product = observability @ controllability
+    return abscissa, basis @ (product / np.trace(product)) @ basis.T
+
+
+def project_inhibition(
+    weights: Float[np.ndarray, "unit unit"], ie_ratio: float, inhibitory_density: float
+) -> Float[np.ndarray, "unit unit"]:
+    """Weights with inhibition made negative, thinned to its strongest share, and balanced against excitation."""
+    n_units = len(weights)
+    half = n_units // 2
+    excitation, inhibition = weights[:, :half], np.minimum(weights[:, half:], 0.0)
+    inhibition[np.arange(half, n_units), np.arange(half)] = 0.0
+    dropped = inhibition.size - round(inhibitory_density * half * (n_units - 1))
+    order = np.argpartition(-inhibition, dropped - 1, axis=None)
+    inhibition.flat[order[:dropped]] = 0.0
+    for rows in (slice(None, half), slice(half, None)):
+        inhibition[rows] *= -ie_ratio * excitation[rows].sum() / inhibition[rows].sum()
+    return np.concatenate([excitation, inhibition], axis=1)
+
+
+def _descend(weights, ie_ratio, inhibitory_density, bound, rate, momentum, max_iterations, progress):
+    half = len(weights) // 2
+    velocity = np.zeros((len(weights), half))
+    for iteration in range(max_iterations):
+        abscissa, gradient = smoothed_abscissa_gradient(weights)
+        if progress is not None:
+            progress(iteration, abscissa)
+        if abscissa <= bound:
+            return weights
+        velocity = momentum * velocity + gradient[:, half:]
+        weights = weights.copy()
+        weights[:, half:] -= rate * velocity
+        weights = project_inhibition(weights, ie_ratio, inhibitory_density)
+    raise RuntimeError(
+        f"the spectral abscissa is {abscissa:.3g} after {max_iterations} iterations and the bound is {bound:g}; "
+        "raise max_iterations, lower radius, or try another key."
+    )
