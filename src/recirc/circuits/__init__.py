@@ -10,7 +10,7 @@ from recirc.circuits.motor_cortex import (
     random_gains,
 )
 from recirc.circuits.rate_network import RateNetwork
-from recirc.circuits.stability_optimized import stability_optimized
+from recirc.circuits.stability_optimization import stability_optimized
 
 __all__ = [
     "AbstractCircuit",
