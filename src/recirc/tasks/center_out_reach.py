@@ -1,0 +1,173 @@
+"""Reaches from a center to targets on a circle."""
+
+import dataclasses
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+from recirc.tasks.base import AbstractTask
+from recirc.tasks.steps import check_count, whole_steps
+from recirc.types import Trials
+
+ENCODINGS = ("cosine", "one_hot", "von_mises")
+
+
+def _wrap(angles) -> tuple[float, ...]:
+    """Angles in [0, 360), so that equal directions are equal numbers."""
+    return tuple(float(np.round(angle, 9) % 360) for angle in np.atleast_1d(np.asarray(angles, float)))
+
+
+class CenterOutReach(AbstractTask):
+    r"""Center-out reach: a direction is shown, the hand then moves that way with a bell-shaped speed.
+
+    $$v(t) = v_{peak}\, 16 s^2 (1-s)^2 (\cos\theta, \sin\theta), \qquad s = (t - t_{go}) / T_{move}$$
+
+    This is the velocity of the straight minimum-jerk movement, scaled to its peak; it is zero in preparation.
+    Trial i has direction i modulo the number of directions, and the condition label is the angle, "45" or
+    "22.5".
+
+    Args:
+        angles: directions theta in degrees, counterclockwise from the right; stored in [0, 360).
+        encoding: how the input shows theta: "cosine" gives (cos theta, sin theta), which carries over to
+            directions never trained; "one_hot" gives one channel per angle, which does not; "von_mises" gives
+            `n_bumps` bumps exp(concentration (cos(theta - c_k) - 1)) with centers c_k equally spaced.
+        pulse: the direction is shown during preparation only; otherwise throughout the trial.
+        preparation: seconds before movement onset.
+        movement: T_move, seconds.
+        dt: seconds per step.
+        amplitude: size of the direction input.
+        peak_speed: v_peak.
+        go_cue: adds a last channel that is 1 during movement.
+        n_bumps: channels of the "von_mises" encoding.
+        concentration: sharpness of the bumps; 1 is broad, 10 narrow.
+
+    Raises:
+        ValueError: if `encoding` is unknown, `angles` is empty or repeats one, a duration is not a positive
+            multiple of dt, or `n_bumps` or `concentration` is not positive.
+
+    Source: profile from Flash & Hogan 1985 (doi 10.1523/JNEUROSCI.05-07-01688.1985); durations are ours.
+
+    Example:
+        >>> import jax, recirc
+        >>> task = recirc.tasks.CenterOutReach()
+        >>> trials = task.trials(8, key=jax.random.key(0))
+        >>> trials.conditions[:3], trials.inputs.shape, trials.targets.shape
+        (('0', '45', '90'), (8, 550, 2), (8, 550, 2))
+        >>> task.between().angles[0]
+        22.5
+    """
+
+    angles: tuple[float, ...] = eqx.field(
+        static=True, converter=_wrap, default=(0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
+    )
+    encoding: str = eqx.field(static=True, default="cosine")
+    pulse: bool = eqx.field(static=True, default=True)
+    preparation: float = eqx.field(static=True, default=0.05)
+    movement: float = eqx.field(static=True, default=0.5)
+    dt: float = eqx.field(static=True, default=0.001)
+    amplitude: float = eqx.field(static=True, default=1.0)
+    peak_speed: float = eqx.field(static=True, default=1.0)
+    go_cue: bool = eqx.field(static=True, default=False)
+    n_bumps: int = eqx.field(static=True, default=8)
+    concentration: float = eqx.field(static=True, default=2.0)
+
+    def __check_init__(self):
+        if self.encoding not in ENCODINGS:
+            raise ValueError(f"encoding {self.encoding!r} is unknown; choose one of {', '.join(ENCODINGS)}.")
+        if not self.angles or not np.isfinite(self.angles).all():
+            raise ValueError(f"angles must be one or more finite numbers of degrees, got {self.angles}.")
+        if len(set(self.angles)) < len(self.angles):
+            raise ValueError(
+                f"angles repeat a direction (modulo 360): {self.angles}; list every direction once."
+            )
+        if self.n_bumps < 1 or not self.concentration > 0:
+            raise ValueError(
+                f"n_bumps and concentration must be positive, got {self.n_bumps} and {self.concentration}."
+            )
+        whole_steps(self.preparation, self.dt, "preparation")
+        whole_steps(self.movement, self.dt, "movement")
+
+    @property
+    def n_inputs(self) -> int:
+        """Input channels, the go cue included."""
+        return self.encode(self.angles).shape[1] + int(self.go_cue)
+
+    @property
+    def n_outputs(self) -> int:
+        """Output channels: horizontal and vertical velocity."""
+        return 2
+
+    def replace(self, **changes) -> "CenterOutReach":
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def between(self) -> "CenterOutReach":
+        """The same task at the directions halfway between neighboring ones.
+
+        Raises:
+            ValueError: if there are fewer than two angles, or the encoding is "one_hot".
+        """
+        if len(self.angles) < 2:
+            raise ValueError("one angle has no neighbor to lie halfway to; give two or more angles.")
+        angles = np.sort(self.angles)
+        halfway = angles + np.diff(angles, append=angles[0] + 360) / 2
+        self.encode(halfway)
+        return self.replace(angles=halfway)
+
+    def encode(self, angles) -> Float[np.ndarray, "angle input"]:
+        """The direction input for `angles` (degrees), before `amplitude` and without the go cue.
+
+        Raises:
+            ValueError: if the encoding is "one_hot" and an angle is not among the task's own.
+        """
+        theta = np.deg2rad(np.asarray(angles, float))
+        if self.encoding == "cosine":
+            return np.stack([np.cos(theta), np.sin(theta)], axis=1)
+        if self.encoding == "von_mises":
+            centers = 2 * np.pi * np.arange(self.n_bumps) / self.n_bumps
+            return np.exp(self.concentration * (np.cos(theta[:, None] - centers[None, :]) - 1))
+        asked = _wrap(angles)
+        unlisted = [angle for angle in asked if angle not in self.angles]
+        if unlisted:
+            listed = ", ".join(f"{angle:g}" for angle in self.angles)
+            raise ValueError(
+                f"one_hot has no channel for {unlisted[0]:g} degrees, only for {listed}; "
+                'use encoding="cosine" or "von_mises" for directions that are not in the list.'
+            )
+        return np.eye(len(self.angles))[[self.angles.index(angle) for angle in asked]]
+
+    def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
+        """`n_trials` reaches, cycling through the angles; nothing is random, so `key` changes nothing.
+
+        Raises:
+            ValueError: if `n_trials` is not positive.
+        """
+        check_count(n_trials)
+        n_preparation = whole_steps(self.preparation, self.dt, "preparation")
+        n_movement = whole_steps(self.movement, self.dt, "movement")
+        angles = [self.angles[i % len(self.angles)] for i in range(n_trials)]
+        code = self.amplitude * self.encode(angles)
+        shown = np.ones(n_preparation + n_movement)
+        moving = np.arange(shown.size) >= n_preparation
+        if self.pulse:
+            shown[moving] = 0.0
+        inputs = code[:, None, :] * shown[None, :, None]
+        if self.go_cue:
+            cue = np.broadcast_to(moving[None, :, None].astype(float), (n_trials, shown.size, 1))
+            inputs = np.concatenate([inputs, cue], axis=2)
+        elapsed = np.clip((np.arange(shown.size) + 1 - n_preparation) / n_movement, 0.0, 1.0)
+        speed = self.peak_speed * 16 * elapsed**2 * (1 - elapsed) ** 2
+        theta = np.deg2rad(angles)
+        heading = np.stack([np.cos(theta), np.sin(theta)], axis=1)
+        return Trials(
+            jnp.asarray(inputs),
+            jnp.asarray(heading[:, None, :] * speed[None, :, None]),
+            dt=self.dt,
+            conditions=[f"{angle:.9g}" for angle in angles],
+            epochs={
+                "preparation": (0.0, self.preparation),
+                "movement": (self.preparation, self.preparation + self.movement),
+            },
+        )
