@@ -9,14 +9,21 @@ from recirc.circuits.motor_cortex import (
     preparation_currents,
     random_gains,
 )
+from recirc.circuits.muscles import condition_targets, direction_targets, fit_muscles, muscle_signals
+from recirc.circuits.perturbed import Perturbed
 from recirc.circuits.rate_network import RateNetwork
 from recirc.circuits.stability_optimization import stability_optimized
 
 __all__ = [
     "AbstractCircuit",
+    "Perturbed",
     "RateNetwork",
     "StabilityOptimized",
+    "condition_targets",
+    "direction_targets",
+    "fit_muscles",
     "holding_current",
+    "muscle_signals",
     "observability_gramian",
     "preferred_states",
     "preparation_currents",

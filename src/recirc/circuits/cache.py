@@ -26,12 +26,13 @@ def cached_arrays(
 ) -> dict[str, np.ndarray]:
     """The arrays that `compute` makes, read from disk if they were made before.
 
-    The file is an npz archive followed by its SHA-256 digest. The digest is checked before anything is parsed, and
-    the file is written aside and then renamed, so a reader sees a whole file or none.
+    The file is an npz archive followed by its SHA-256 digest. The digest is checked before anything is parsed,
+    and the file is written aside and then renamed, so a reader sees a whole file or none.
 
     Args:
         name: of the construction; letters, digits and `_`.
-        specification: everything the result depends on, key data and version of the algorithm included; JSON values.
+        specification: everything the result depends on, key data and version of the algorithm included;
+            JSON values.
         compute: makes the arrays; called if they are not on disk or cannot be read.
 
     Returns:

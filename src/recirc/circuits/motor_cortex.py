@@ -1,4 +1,4 @@
-"""The stability-optimized circuit: its dynamics, the states it amplifies, and the drive that prepares them."""
+"""The stability-optimized circuit: its dynamics, the states it amplifies, the drive that prepares them."""
 
 import equinox as eqx
 import jax
@@ -135,8 +135,8 @@ def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "uni
     growth = np.linalg.eigvals(jacobian).real.max()
     if growth >= 0:
         raise ValueError(
-            f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit); lower its gains or "
-            "optimize its stability first."
+            f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit); "
+            "lower its gains or optimize its stability first."
         )
     gramian = scipy.linalg.solve_continuous_lyapunov(jacobian.T, -2 * np.eye(circuit.n_units))
     return (gramian + gramian.T) / 2
@@ -145,7 +145,7 @@ def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "uni
 def preferred_states(
     circuit: StabilityOptimized, n_states: int, *, norm: float | None = None
 ) -> Float[Array, "unit state"]:
-    """The states that evoke most energy, by decreasing energy: leading eigenvectors of the observability Gramian.
+    """The states that evoke most energy, in order: leading eigenvectors of the observability Gramian.
 
     Args:
         circuit: stable at rest.
@@ -185,7 +185,7 @@ def preparation_currents(
 ) -> Float[Array, "trial time unit"]:
     r"""Inputs that prepare a state and let go of it: the holding current times $S(t)$.
 
-    $$S(t) = e^{(t - t_{go}) / t_{rise}} \text{ before go}, \qquad S(t) = e^{-(t - t_{go}) / t_{decay}} \text{ after}$$
+    $$S(t) = e^{(t - t_{go}) / t_{rise}} \text{ before go}, \quad S(t) = e^{-(t - t_{go}) / t_{decay}} \text{ after}$$
 
     Each sample is the mean of S over its step, so that decay much faster than a step keeps its area.
 

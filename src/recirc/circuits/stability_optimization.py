@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float, PRNGKeyArray
-from scipy.linalg.lapack import dtrsyl
 
 from recirc.circuits.cache import cached_arrays
+from recirc.circuits.lyapunov import schur_lyapunov
 from recirc.circuits.motor_cortex import StabilityOptimized
 
 _VERSION = "1"
@@ -25,32 +25,33 @@ def stability_optimized(
     inhibitory_density: float = 0.4,
     abscissa: float = 0.15,
     rate: float = 10.0,
-    momentum: float = 0.8,
-    max_iterations: int = 3000,
+    momentum: float = 0.95,
+    max_iterations: int = 2000,
     cache: bool = True,
     progress: Callable[[int, float], None] | None = None,
 ) -> StabilityOptimized:
     r"""A stability-optimized circuit, the model of motor cortex during reaching.
 
-    The first half of the units excites, the second half inhibits. Only inhibitory weights move, down the gradient
-    of the smoothed spectral abscissa of W, until $\alpha(W) = \max \mathrm{Re}\,\lambda(W)$ reaches its bound:
+    The first half of the units excites, the second half inhibits. Only inhibitory weights move, down the
+    gradient G of the smoothed spectral abscissa of W, until $\alpha(W) = \max \mathrm{Re}\,\lambda(W)$ is
+    within its bound:
 
     $$A = W - sI, \quad A^\top Q + QA = -2I, \quad AP + PA^\top = -2I, \quad G = QP / \mathrm{tr}(QP)$$
+    $$V \leftarrow \mu V + G, \qquad W \leftarrow W - \eta \frac{N}{200} (\mu V + G)$$
 
-    with $s = \max(1.5\alpha, \alpha + 0.2)$. After each step of rate $\eta$ inhibitory weights stay negative, their
+    with $s = \max(1.5\alpha, \alpha + 0.2)$. After each step inhibitory weights stay negative, their
     strongest share survives, and their mean onto each class of units is $-\gamma$ times that of excitation.
 
     Args:
         key: random key of the initial connections.
-        n_units: even; half excite, half inhibit.
+        n_units: N, even; half excite, half inhibit.
         density: p, share of connections of the initial circuit, in (0, 1).
         ie_ratio: gamma, mean inhibitory over mean excitatory weight.
         radius: R, spectral radius of the initial circuit.
         inhibitory_density: share of inhibitory connections that survive, in (0, 1].
-        abscissa: bound at which the descent stops; below 1 the circuit is stable.
+        abscissa: bound at which the descent stops, in (0, 1); below 1 the circuit is stable.
         rate: eta.
-        momentum: share of the last step that is repeated, in [0, 1); the published descent has 0 and needs about
-            five times as many iterations.
+        momentum: mu, in [0, 1); the published descent has 0 and takes ten times as many iterations.
         max_iterations: after which the descent gives up.
         cache: keep the weights on disk and read them from there next time (`recirc.circuits.cache`).
         progress: called with (iteration, spectral abscissa) at every iteration.
@@ -63,14 +64,14 @@ def stability_optimized(
         RuntimeError: if the bound is not reached in `max_iterations`; says what was reached.
 
     Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045) and the code of Stroud et al. 2018
-        (doi 10.1038/s41593-018-0276-0). Departures: momentum; the density of inhibition is counted off the diagonal;
-        the means are restored last, so that their ratio is exact.
+        (doi 10.1038/s41593-018-0276-0). Departures: Nesterov's momentum; the rate grows with N; the
+        density of inhibition is counted off the diagonal; the means are restored last, so that their ratio is exact.
 
     Example:
         >>> import jax, recirc
-        >>> cortex = recirc.circuits.stability_optimized(n_units=40, radius=3.0, key=jax.random.key(0), cache=False)
+        >>> cortex = recirc.circuits.stability_optimized(n_units=60, key=jax.random.key(0), cache=False)
         >>> cortex.recurrent.shape
-        (40, 40)
+        (60, 60)
     """
     _check_arguments(n_units, density, ie_ratio, radius, inhibitory_density, abscissa, rate, momentum)
     seed = np.asarray(jax.random.key_data(key)).tolist()
@@ -108,9 +109,11 @@ def _check_arguments(
         raise ValueError(f"density must be in (0, 1), got {density}.")
     if not 0 < inhibitory_density <= 1:
         raise ValueError(f"inhibitory_density must be in (0, 1], got {inhibitory_density}.")
-    for name, value in {"ie_ratio": ie_ratio, "radius": radius, "abscissa": abscissa, "rate": rate}.items():
+    for name, value in {"ie_ratio": ie_ratio, "radius": radius, "rate": rate}.items():
         if not 0 < value < np.inf:
             raise ValueError(f"{name} must be positive and finite, got {value}.")
+    if not 0 < abscissa < 1:
+        raise ValueError(f"abscissa must be in (0, 1), where the circuit is stable, got {abscissa}.")
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum must be in [0, 1), got {momentum}.")
 
@@ -137,12 +140,12 @@ def smoothed_abscissa_gradient(weights: Float[np.ndarray, "unit unit"]) -> tuple
 
     One real Schur form serves both Lyapunov equations, and the abscissa is on its diagonal.
     """
-    schur, basis = scipy.linalg.schur(weights, check_finite=False)
+    schur, basis = scipy.linalg.schur(weights, check_finite=False)[:2]
     abscissa = float(np.diag(schur).max())
     identity = np.eye(len(weights))
     shifted = schur - max(1.5 * abscissa, abscissa + 0.2) * identity
-    observability = dtrsyl(shifted, shifted, -2 * identity, trana="T")[0]
-    controllability = dtrsyl(shifted, shifted, -2 * identity, tranb="T")[0]
+    observability = schur_lyapunov(shifted.T[::-1, ::-1], -2 * identity)[::-1, ::-1]
+    controllability = schur_lyapunov(shifted, -2 * identity)
     product = observability @ controllability
     return abscissa, basis @ (product / np.trace(product)) @ basis.T
 
@@ -150,7 +153,7 @@ def smoothed_abscissa_gradient(weights: Float[np.ndarray, "unit unit"]) -> tuple
 def project_inhibition(
     weights: Float[np.ndarray, "unit unit"], ie_ratio: float, inhibitory_density: float
 ) -> Float[np.ndarray, "unit unit"]:
-    """Weights with inhibition made negative, thinned to its strongest share, and balanced against excitation."""
+    """Weights with inhibition made negative, thinned to its strongest share, and balanced with excitation."""
     n_units = len(weights)
     half = n_units // 2
     excitation, inhibition = weights[:, :half], np.minimum(weights[:, half:], 0.0)
@@ -164,19 +167,20 @@ def project_inhibition(
 
 
 def _descend(weights, ie_ratio, inhibitory_density, bound, rate, momentum, max_iterations, progress):
-    half = len(weights) // 2
-    velocity = np.zeros((len(weights), half))
+    n_units = len(weights)
+    inhibitory = slice(n_units // 2, None)
+    velocity = np.zeros_like(weights[:, inhibitory])
     for iteration in range(max_iterations):
         abscissa, gradient = smoothed_abscissa_gradient(weights)
         if progress is not None:
             progress(iteration, abscissa)
         if abscissa <= bound:
             return weights
-        velocity = momentum * velocity + gradient[:, half:]
-        weights = weights.copy()
-        weights[:, half:] -= rate * velocity
-        weights = project_inhibition(weights, ie_ratio, inhibitory_density)
+        velocity = momentum * velocity + gradient[:, inhibitory]
+        moved = weights.copy()
+        moved[:, inhibitory] -= rate * n_units / 200 * (momentum * velocity + gradient[:, inhibitory])
+        weights = project_inhibition(moved, ie_ratio, inhibitory_density)
     raise RuntimeError(
-        f"the spectral abscissa is {abscissa:.3g} after {max_iterations} iterations and the bound is {bound:g}; "
-        "raise max_iterations, lower radius, or try another key."
+        f"the spectral abscissa is above its bound, {bound:g}, after {max_iterations} iterations "
+        f"(the last value is {abscissa:.3g}); raise max_iterations, lower rate or radius, or try another key."
     )
