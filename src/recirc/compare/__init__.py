@@ -1,1 +1,37 @@
-""""""
+"""Comparisons: similarities, portraits and probes, one file each; nulls and statistics apart from them."""
+
+from recirc.compare.base import AbstractNull, AbstractPortrait, AbstractProbe, AbstractSimilarity
+from recirc.compare.cka import LinearCKA
+from recirc.compare.heldout_neurons import NeuronMap
+from recirc.compare.nulls import NullDistribution, PhaseRandomized, ShuffledConditions, null_distribution
+from recirc.compare.output_error import OutputNMSE, OutputR2
+from recirc.compare.probes import InputScale, NewTrials, PerturbedState, PrivateNoise
+from recirc.compare.procrustes import Procrustes
+from recirc.compare.samples import window
+from recirc.compare.statistics import PairedTest, bootstrap_interval, paired_test
+from recirc.compare.svcca import SVCCA
+
+__all__ = [
+    "SVCCA",
+    "AbstractNull",
+    "AbstractPortrait",
+    "AbstractProbe",
+    "AbstractSimilarity",
+    "InputScale",
+    "LinearCKA",
+    "NeuronMap",
+    "NewTrials",
+    "NullDistribution",
+    "OutputNMSE",
+    "OutputR2",
+    "PairedTest",
+    "PerturbedState",
+    "PhaseRandomized",
+    "PrivateNoise",
+    "Procrustes",
+    "ShuffledConditions",
+    "bootstrap_interval",
+    "null_distribution",
+    "paired_test",
+    "window",
+]

@@ -1,8 +1,11 @@
-"""What comparisons are: similarities of two activities, portraits of one, probes of a circuit, nulls of a similarity."""
+"""What comparisons are: similarities of two activities, portraits of one, probes of a circuit, nulls."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
+import jax
+import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
@@ -12,6 +15,8 @@ from recirc.types import Activity, Score, Trials
 class AbstractSimilarity(eqx.Module):
     """How alike two activities are, at equal conditions and times; units need not match."""
 
+    is_symmetric: ClassVar[bool] = False
+
     @abc.abstractmethod
     def __call__(self, a: Activity, b: Activity) -> Score:
         """Score of `a` against `b`.
@@ -19,6 +24,10 @@ class AbstractSimilarity(eqx.Module):
         Raises:
             ValueError: if conditions or time axes differ, or there is too little to compare.
         """
+
+    def compressed(self, a: Activity) -> Activity:
+        """Fewer units that score like `a`, also after a null that keeps the covariance."""
+        return a
 
 
 class AbstractPortrait(eqx.Module):
@@ -38,8 +47,25 @@ class AbstractProbe(eqx.Module):
 
 
 class AbstractNull(eqx.Module):
-    """A way to make activities that share what is uninteresting with a given one, and nothing else."""
+    """A way to make activities that share what is uninteresting with a given one, and nothing else.
+
+    `kind` is its name in results. `keeps_covariance` says that a surrogate has, exactly, the covariance among
+    units of the original, within each condition and over all samples, and that rotating the units before or
+    after a draw is the same; comparisons are then made on the leading components only.
+    """
+
+    kind: eqx.AbstractClassVar[str]
+    keeps_covariance: ClassVar[bool] = False
 
     @abc.abstractmethod
     def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
         """One surrogate of `a`."""
+
+    def n_arrangements(self, a: Activity) -> float:
+        """How many different surrogates of `a` there are, `a` itself included."""
+        return np.inf
+
+
+def numpy_generator(key: PRNGKeyArray) -> np.random.Generator:
+    """NumPy's generator for a JAX key, for libraries that take no JAX key."""
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)))

@@ -1,0 +1,53 @@
+"""A circuit whose state is kicked once."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from recirc.circuits.base import AbstractCircuit
+
+
+class Perturbed(AbstractCircuit):
+    r"""Another circuit, with white noise added to its state at one moment.
+
+    $$x \leftarrow x + \epsilon, \qquad \epsilon \sim N(0, \sigma^2 I), \qquad
+      \sigma^2 = 10^{-\mathrm{SNR}/10}\, \langle x_i^2 \rangle_i$$
+
+    The mean is over the units of a trial, so every trial is kicked in proportion to its own state. A last row
+    of the state counts the steps; rates and outputs are those of the inner circuit.
+
+    Args:
+        circuit: the inner circuit.
+        signal_to_noise: SNR in decibels.
+        at_step: the kick comes before this step (0 kicks the initial state); one number, or one per trial.
+        key: draws the kick.
+
+    Source: Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0) for noise relative to the state's own power.
+    """
+
+    circuit: AbstractCircuit
+    signal_to_noise: Float[Array, ""]
+    at_step: Int[Array, "..."]
+    key: PRNGKeyArray
+
+    @property
+    def is_noisy(self) -> bool:
+        return self.circuit.is_noisy
+
+    def initial_state(self, n_trials: int):
+        inner = self.circuit.initial_state(n_trials)
+        return jnp.concatenate([inner, jnp.zeros((1, n_trials), inner.dtype)])
+
+    def step(self, state, inputs, noise, dt):
+        inner, count = state[:-1], state[-1]
+        sigma = 10 ** (-self.signal_to_noise / 20) * jnp.sqrt(jnp.mean(inner**2, axis=0))
+        kick = sigma[None, :] * jax.random.normal(self.key, inner.shape, inner.dtype)
+        inner = jnp.where((count == self.at_step)[None, :], inner + kick, inner)
+        inner = self.circuit.step(inner, inputs, noise[:-1] if noise.ndim else noise, dt)
+        return jnp.concatenate([inner, count[None, :] + 1])
+
+    def rates(self, state):
+        return self.circuit.rates(state[:-1])
+
+    def outputs(self, rates):
+        return self.circuit.outputs(rates)

@@ -1,0 +1,50 @@
+"""Linear centered kernel alignment."""
+
+from typing import ClassVar
+
+import numpy as np
+
+from recirc.compare.base import AbstractSimilarity
+from recirc.compare.samples import centered, paired_samples, principal_scores
+from recirc.types import Activity, Score
+
+
+class LinearCKA(AbstractSimilarity):
+    r"""Linear centered kernel alignment.
+
+    $$\mathrm{CKA} = \frac{\|Y^\top X\|_F^2}{\|X^\top X\|_F\,\|Y^\top Y\|_F}$$
+
+    X and Y are centered samples (trial and time) by units. It is 1 if one is the other up to rotation and one
+    common scale; it changes under other linear maps. It is dominated by the largest principal components, so
+    a high value does not mean that small ones agree.
+
+    Returns (when called): metric `linear_cka`.
+
+    Raises:
+        ValueError: if conditions or time axes differ, all units are constant, or a side has as many
+            dimensions (99 % of its variance) as samples.
+
+    Source: Kornblith et al. 2019 (arXiv 1905.00414), the biased estimate.
+
+    Example:
+        >>> import jax, recirc
+        >>> a = recirc.Activity(jax.random.normal(jax.random.key(0), (4, 50, 6)), dt=0.01, conditions="abcd")
+        >>> round(recirc.compare.LinearCKA()(a, a).value, 6)
+        1.0
+    """
+
+    is_symmetric: ClassVar[bool] = True
+
+    def __call__(self, a: Activity, b: Activity) -> Score:
+        x, y = paired_samples(a, b)
+        alike = np.sum((y.T @ x) ** 2) / np.linalg.norm(x.T @ x) / np.linalg.norm(y.T @ y)
+        return Score("linear_cka", float(alike), "population")
+
+    def compressed(self, a: Activity) -> Activity:
+        return rotated(a)
+
+
+def rotated(a: Activity) -> Activity:
+    """`a` in the coordinates of its principal components: lossless where rotations change nothing."""
+    scores, _ = principal_scores(centered(a.rates))
+    return a.replace(rates=scores.reshape(*a.rates.shape[:2], -1), units=None)

@@ -1,0 +1,120 @@
+"""How well outputs match: normalized squared error and explained variance."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recirc.compare.base import AbstractSimilarity
+from recirc.compare.samples import check_same_samples
+from recirc.types import Activity, Score
+
+
+class OutputNMSE(AbstractSimilarity):
+    r"""Squared error of outputs over squared target.
+
+    $$\mathrm{nMSE} = \frac{\sum (z - f)^2}{\sum f^2}$$
+
+    z are the outputs of the first activity, f those of the second, summed over trials, times and outputs. 0
+    is best; an output of zero scores 1.
+
+    Returns (when called): metric `output_nmse`; parts `per_condition` (in the order of `condition`) and
+    `per_output`, nan where a target is zero.
+
+    Raises:
+        ValueError: if conditions or time axes differ, an activity has no outputs, or the target is zero
+            everywhere.
+
+    Source: DePasquale et al. 2018 (doi 10.1371/journal.pone.0191527), not in per cent.
+    """
+
+    def __call__(self, a: Activity, b: Activity) -> Score:
+        outputs, targets = paired_outputs(a, b)
+        return normalized_error(
+            outputs, targets, np.ones(targets.shape[:2]), b.conditions, level="performance"
+        )
+
+
+class OutputR2(AbstractSimilarity):
+    r"""Share of the target's variance that the outputs explain.
+
+    $$R^2 = 1 - \frac{\sum (z - f)^2}{\sum (f - \bar f)^2}$$
+
+    z are the outputs of the first activity, f those of the second, and the mean of f is taken for every
+    output over trials and times.
+
+    Returns (when called): metric `output_r2`; part `per_output`.
+
+    Raises:
+        ValueError: if conditions or time axes differ, an activity has no outputs, or the target is constant.
+    """
+
+    def __call__(self, a: Activity, b: Activity) -> Score:
+        outputs, targets = paired_outputs(a, b)
+        error = ((outputs - targets) ** 2).sum((0, 1))
+        spread = ((targets - targets.mean((0, 1))) ** 2).sum((0, 1))
+        if not spread.sum() > 0:
+            raise ValueError(
+                "the target outputs are constant, so there is no variance to explain; use OutputNMSE."
+            )
+        per_output = 1 - _ratio(error, spread)
+        return Score(
+            "output_r2",
+            float(1 - error.sum() / spread.sum()),
+            "performance",
+            parts={"per_output": per_output},
+        )
+
+
+def paired_outputs(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs of both activities in float64, checked.
+
+    Raises:
+        ValueError: if conditions or time axes differ, an activity has no outputs, or not equally many.
+    """
+    check_same_samples(a, b)
+    if a.outputs is None or b.outputs is None:
+        raise ValueError(
+            f"the {'first' if a.outputs is None else 'second'} activity has no outputs to compare."
+        )
+    if a.outputs.shape != b.outputs.shape:
+        raise ValueError(
+            f"the activities have {a.outputs.shape[2]} and {b.outputs.shape[2]} outputs; give equally many."
+        )
+    return np.asarray(a.outputs, np.float64), np.asarray(b.outputs, np.float64)
+
+
+def normalized_error(
+    outputs,
+    targets,
+    mask,
+    conditions: Sequence[str],
+    *,
+    level: str,
+    settings: dict[str, object] | None = None,
+) -> Score:
+    """`output_nmse` over the samples where `mask` is not zero; infinite if an output is not finite.
+
+    Raises:
+        ValueError: if the target is zero wherever the mask is not.
+    """
+    counted = np.asarray(mask, np.float64)[:, :, None]
+    targets = np.asarray(targets, np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = np.where(counted > 0, counted * (np.asarray(outputs, np.float64) - targets) ** 2, 0.0).sum(1)
+    error = np.where(np.isfinite(error), error, np.inf)
+    power = (counted * targets**2).sum(1)
+    if not power.sum() > 0:
+        raise ValueError("the target outputs are zero everywhere, so no error can be normalized by them.")
+    labels, names = np.array(conditions), list(dict.fromkeys(conditions))
+    grouped = [np.stack([part[labels == name].sum(0) for name in names]) for part in (error, power)]
+    parts = {
+        "per_condition": _ratio(grouped[0].sum(1), grouped[1].sum(1)),
+        "condition": np.array(names),
+        "per_output": _ratio(error.sum(0), power.sum(0)),
+    }
+    value = float(error.sum() / power.sum())
+    return Score("output_nmse", value, level, "lower", parts=parts, settings=settings or {})
+
+
+def _ratio(error: np.ndarray, power: np.ndarray) -> np.ndarray:
+    return error / np.where(power > 0, power, np.nan)

@@ -1,0 +1,140 @@
+"""Tests that run a circuit under circumstances that it was not trained in."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from recirc.circuits import AbstractCircuit, simulate
+from recirc.circuits.perturbed import Perturbed
+from recirc.compare.base import AbstractProbe
+from recirc.compare.output_error import normalized_error
+from recirc.types import Score, Trials
+
+
+class NewTrials(AbstractProbe):
+    """Output error on trials as they are: held-out directions, other delays, other radii.
+
+    Args:
+        name: what the trials are, as it stands in results.
+
+    Returns (when called): metric `output_nmse` over the mask; settings `{"set": name}`; parts as in
+    `OutputNMSE`.
+
+    Example:
+        >>> import jax, recirc
+        >>> trials = recirc.tasks.CenterOutReach().between().trials(8, key=jax.random.key(0))
+        >>> network = recirc.circuits.RateNetwork.random(n_units=20, key=jax.random.key(1))
+        >>> recirc.compare.NewTrials()(network, trials, key=jax.random.key(2)).value
+        1.0
+    """
+
+    name: str = eqx.field(static=True, default="heldout_direction")
+
+    def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
+        return _output_error(circuit, trials, {"set": self.name}, level="generalization", key=key)
+
+
+class PrivateNoise(AbstractProbe):
+    """Output error with independent white noise in every unit, instead of the noise that the circuit has.
+
+    One draw per trial: repeat trials (`trials.select(np.tile(...))`) for a steadier number.
+
+    Args:
+        sigma: standard deviation that the noise alone gives a unit's state.
+
+    Returns (when called): metric `output_nmse`; settings `{"set": "private_noise", "sigma": sigma}`.
+
+    Raises:
+        ValueError: if `sigma` is negative, or the circuit has no field `noise`.
+    """
+
+    sigma: float = 0.1
+
+    def __check_init__(self):
+        if not self.sigma >= 0:
+            raise ValueError(f"sigma must not be negative, got {self.sigma}.")
+
+    def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
+        if "noise" not in {field.name for field in dataclasses.fields(circuit)}:
+            raise ValueError(
+                f"{type(circuit).__name__} has no private noise to set; use a circuit with a field `noise`."
+            )
+        noisy = dataclasses.replace(circuit, noise=float(self.sigma))  # pyright: ignore[reportCallIssue]
+        settings = {"set": "private_noise", "sigma": self.sigma}
+        return _output_error(noisy, trials, settings, level="robustness", key=key)
+
+
+class PerturbedState(AbstractProbe):
+    """Output error after one kick of white noise to the state, by default where the movement starts.
+
+    Args:
+        snr_db: power of the state over that of the kick, in decibels.
+        time_s: seconds from trial start; None takes the start of `epoch` in every trial.
+        epoch: name of an epoch of the trials.
+
+    Returns (when called): metric `output_nmse`; settings `{"set": "perturbed_initial_state", "snr_db":
+    snr_db}`, and `time_s` if given.
+
+    Raises:
+        ValueError: when called, if the trials have no such epoch or the kick falls outside a trial.
+    """
+
+    snr_db: float = 30.0
+    time_s: float | None = eqx.field(static=True, default=None)
+    epoch: str = eqx.field(static=True, default="movement")
+
+    def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
+        settings = {"set": "perturbed_initial_state", "snr_db": self.snr_db}
+        if self.time_s is not None:
+            settings["time_s"] = self.time_s
+            times = np.array([self.time_s])
+        elif self.epoch in trials.epochs:
+            times = trials.epochs[self.epoch][:, 0]
+        else:
+            raise ValueError(
+                f"the trials have no epoch {self.epoch!r}, only {sorted(trials.epochs)}; give time_s."
+            )
+        steps = np.round(times / trials.dt).astype(int)
+        if steps.min() < 0 or steps.max() >= trials.n_steps:
+            raise ValueError(
+                f"a kick at {times.min()} to {times.max()} s falls outside the {trials.time[-1]:g} s trials."
+            )
+        kick_key, run_key = jax.random.split(key)
+        kicked = Perturbed(circuit, jnp.asarray(self.snr_db), jnp.asarray(steps), kick_key)
+        return _output_error(kicked, trials, settings, level="robustness", key=run_key)
+
+
+class InputScale(AbstractProbe):
+    """Output error with all inputs multiplied by a factor and targets as they were.
+
+    The target stays because in a pulse-coded task the direction of the input says what to do and its size
+    says nothing. Where size means something (a radius, a go cue of 1), make such trials and use `NewTrials`.
+
+    Args:
+        scale: the factor.
+
+    Returns (when called): metric `output_nmse`; settings `{"set": "input_scale", "scale": scale}`.
+    """
+
+    scale: float = 1.5
+
+    def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
+        scaled = trials.replace(inputs=self.scale * trials.inputs)
+        settings = {"set": "input_scale", "scale": self.scale}
+        return _output_error(circuit, scaled, settings, level="generalization", key=key)
+
+
+def _output_error(circuit, trials: Trials, settings: dict, *, level: str, key: PRNGKeyArray) -> Score:
+    outputs = simulate(circuit, trials, key=key).outputs
+    if outputs is None or outputs.shape != trials.targets.shape:
+        raise ValueError(
+            f"the circuit has {0 if outputs is None else outputs.shape[2]} outputs and the trials ask for "
+            f"{trials.targets.shape[2]}; give a circuit with a readout for this task."
+        )
+    return normalized_error(
+        outputs, trials.targets, trials.mask, trials.conditions, level=level, settings=settings
+    )

@@ -1,0 +1,150 @@
+"""From two activities to two matrices of samples: the checks that every similarity makes."""
+
+import warnings
+
+import numpy as np
+from jaxtyping import Float
+
+from recirc.types import Activity
+
+SAMPLES_PER_DIMENSION = 5
+
+
+def window(activity: Activity, start: float, stop: float) -> Activity:
+    """The samples that lie in [start, stop] of `activity.time`'s clock.
+
+    Args:
+        activity: any activity.
+        start, stop: seconds; rounded to whole steps.
+
+    Raises:
+        ValueError: if the window is empty or leaves the activity.
+
+    Example:
+        >>> import numpy as np, recirc
+        >>> a = recirc.Activity(np.ones((1, 10, 2)), dt=0.1, conditions=["0"])
+        >>> recirc.compare.window(a, 0.2, 0.5).rates.shape
+        (1, 3, 2)
+    """
+    first, last = (int(np.round((time - activity.start) / activity.dt)) for time in (start, stop))
+    n_steps = activity.rates.shape[1]
+    if not 0 <= first < last <= n_steps:
+        raise ValueError(
+            f"the window {start} to {stop} s does not fit the activity, which runs from {activity.start} to "
+            f"{activity.start + n_steps * activity.dt:g} s; give a start before the stop, both inside."
+        )
+    return activity.replace(
+        rates=activity.rates[:, first:last],
+        outputs=None if activity.outputs is None else activity.outputs[:, first:last],
+        start=activity.start + first * activity.dt,
+    )
+
+
+def check_same_samples(a: Activity, b: Activity) -> None:
+    """Check that sample (trial, time) means the same in both.
+
+    Raises:
+        ValueError: if condition labels or their order, the number of time samples or dt differ, a rate is not
+            finite, or there are fewer than two samples.
+    """
+    if a.conditions != b.conditions:
+        only_a = sorted(set(a.conditions) - set(b.conditions))
+        only_b = sorted(set(b.conditions) - set(a.conditions))
+        how = f"only the first has {only_a}, only the second {only_b}"
+        if not only_a and not only_b:
+            how = (
+                f"the same labels come in another order or number: {a.conditions[:8]} and {b.conditions[:8]}"
+            )
+        raise ValueError(
+            f"the activities have different conditions: {how}; select and order them alike first."
+        )
+    if a.rates.shape[1] != b.rates.shape[1] or not np.isclose(a.dt, b.dt, rtol=1e-6, atol=0):
+        raise ValueError(
+            f"the activities have different time axes: {a.rates.shape[1]} samples of {a.dt} s and "
+            f"{b.rates.shape[1]} samples of {b.dt} s; cut both with compare.window, or resample one."
+        )
+    if a.rates.shape[0] * a.rates.shape[1] < 2:
+        raise ValueError(
+            "there are fewer than two samples (trials times time steps); nothing can be compared."
+        )
+    for name, activity in (("first", a), ("second", b)):
+        if not np.isfinite(np.asarray(activity.rates)).all():
+            raise ValueError(
+                f"the {name} activity has rates that are not finite; leave its bad trials or units out."
+            )
+
+
+def varying_units(a: Activity, name: str) -> Activity:
+    """`a` without the units that are constant over all samples, named in a warning.
+
+    Raises:
+        ValueError: if every unit is constant.
+    """
+    constant = np.ptp(np.asarray(a.rates), axis=(0, 1)) == 0
+    if not constant.any():
+        return a
+    names = [unit for unit, is_constant in zip(a.units, constant) if is_constant]
+    if constant.all():
+        raise ValueError(f"every unit of the {name} activity is constant; nothing can be compared.")
+    listed = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+    warnings.warn(f"{len(names)} constant units of the {name} activity are left out: {listed}.", stacklevel=4)
+    return a.without_units(names)
+
+
+def centered(rates) -> Float[np.ndarray, "sample unit"]:
+    """Samples (trials one after the other) by units, in float64, the mean of every unit removed."""
+    samples = np.asarray(rates, np.float64).reshape(-1, rates.shape[-1])
+    return samples - samples.mean(axis=0)
+
+
+def paired_samples(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
+    """Centered samples of both activities, checked, constant units left out.
+
+    The dimension of a side is the number of principal components that hold 99 % of its variance.
+
+    Raises:
+        ValueError: as `check_same_samples` and `varying_units`; or if a side has as many dimensions as
+            samples.
+    """
+    check_same_samples(a, b)
+    x, y = (centered(varying_units(side, name).rates) for side, name in ((a, "first"), (b, "second")))
+    for samples in (x, y):
+        share = np.cumsum(np.linalg.eigvalsh(_small_gram(samples))[::-1])
+        check_enough_samples(len(x), 1 + int(np.searchsorted(share, 0.99 * share[-1])))
+    return x, y
+
+
+def check_enough_samples(n_samples: int, n_dimensions: int) -> None:
+    """Raise where samples cannot determine so many dimensions, warn where they barely do.
+
+    Raises:
+        ValueError: if there are not more samples than dimensions (centering takes one).
+    """
+    if n_samples - 1 <= n_dimensions:
+        raise ValueError(
+            f"{n_samples} samples cannot tell {n_dimensions} dimensions apart; give more trials or time "
+            "samples, or compare fewer components."
+        )
+    if n_samples < SAMPLES_PER_DIMENSION * n_dimensions:
+        warnings.warn(
+            f"{n_samples} samples for {n_dimensions} dimensions, fewer than {SAMPLES_PER_DIMENSION} each: "
+            "expect high values by chance, and read the score against a null.",
+            stacklevel=4,
+        )
+
+
+def principal_scores(samples: np.ndarray, n_components: int | None = None) -> tuple[np.ndarray, float]:
+    """Scores on the leading principal components of centered samples, and their share of the variance.
+
+    Components whose standard deviation is under 1e-7 of the first's are left out: they cannot be told from
+    rounding.
+    """
+    variances, vectors = np.linalg.eigh(samples.T @ samples)
+    variances, vectors = variances[::-1], vectors[:, ::-1]
+    rank = int(np.sum(variances > 1e-14 * variances[0]))
+    kept = rank if n_components is None else min(rank, n_components)
+    return samples @ vectors[:, :kept], float(variances[:kept].sum() / variances.sum())
+
+
+def _small_gram(samples: np.ndarray) -> np.ndarray:
+    return samples.T @ samples if samples.shape[0] >= samples.shape[1] else samples @ samples.T

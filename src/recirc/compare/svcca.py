@@ -1,0 +1,115 @@
+"""Singular vector canonical correlation analysis."""
+
+import warnings
+from typing import ClassVar
+
+import equinox as eqx
+import numpy as np
+
+from recirc.compare.base import AbstractSimilarity
+from recirc.compare.samples import (
+    centered,
+    check_enough_samples,
+    check_same_samples,
+    principal_scores,
+    varying_units,
+)
+from recirc.types import Activity, Score
+
+
+class SVCCA(AbstractSimilarity):
+    r"""Mean canonical correlation of the leading k principal components of two activities.
+
+    $$\text{SVCCA} = \frac1k \sum_{i=1}^{k} \rho_i, \qquad \rho = \mathrm{svd}(U_X^\top U_Y)$$
+
+    with U_X, U_Y the first k left singular vectors of the centered samples (trial and time) by units. It is 1
+    if the two k-dimensional signals are linear maps of each other, whatever their variances.
+
+    Two smooth, low-dimensional signals reach high values by chance, most of all within one condition: always
+    read it against a null. Do not use it to ask how large shared dimensions are; Procrustes and CKA weigh
+    them.
+
+    Args:
+        n_components: k, at least 1. A side of lower rank is compared at its rank, with a warning.
+        per_condition: do it within every condition (trials of equal label together) and average; otherwise
+            over all samples at once.
+
+    Returns (when called): metric `svcca<k>_concatenated` or `svcca<k>_per_condition`; parts `correlation` (k,
+    or condition by k) and `variance_kept` (of the first and the second activity, or condition by these two).
+
+    Raises:
+        ValueError: if `n_components` < 1, or, when called, conditions or time axes differ, all units are
+            constant, or there are not more samples than components.
+
+    Source: Raghu et al. 2017 (arXiv 1706.05806); a fixed k instead of a share of the variance.
+
+    Example:
+        >>> import jax, recirc
+        >>> rates = jax.random.normal(jax.random.key(0), (4, 50, 6))
+        >>> a = recirc.Activity(rates, dt=0.01, conditions="abcd")
+        >>> round(recirc.compare.SVCCA()(a, a).value, 6)
+        1.0
+    """
+
+    n_components: int = eqx.field(static=True, default=5)
+    per_condition: bool = eqx.field(static=True, default=False)
+    is_symmetric: ClassVar[bool] = True
+
+    def __check_init__(self):
+        if self.n_components < 1:
+            raise ValueError(f"n_components must be at least 1, got {self.n_components}.")
+
+    def __call__(self, a: Activity, b: Activity) -> Score:
+        check_same_samples(a, b)
+        a, b = varying_units(a, "first"), varying_units(b, "second")
+        groups = self._groups(a)
+        check_enough_samples(min(map(len, groups)) * a.rates.shape[1], self.n_components)
+        x, y = np.asarray(a.rates), np.asarray(b.rates)
+        found = [self._compare(centered(x[group]), centered(y[group])) for group in groups]
+        if any(len(correlation) < self.n_components for correlation, _ in found):
+            warnings.warn(
+                f"an activity has under {self.n_components} dimensions; correlations are over those it has.",
+                stacklevel=2,
+            )
+        value = float(np.mean([correlation.mean() for correlation, _ in found]))
+        correlation = np.full((len(found), self.n_components), np.nan)
+        for row, (values, _) in zip(correlation, found):
+            row[: len(values)] = values
+        parts = {"correlation": correlation, "variance_kept": np.array([kept for _, kept in found])}
+        if not self.per_condition:
+            parts = {name: part[0] for name, part in parts.items()}
+        where = "per_condition" if self.per_condition else "concatenated"
+        return Score(
+            f"svcca{self.n_components}_{where}",
+            value,
+            "population",
+            parts=parts,
+            settings={"n_components": self.n_components, "per_condition": self.per_condition},
+        )
+
+    def compressed(self, a: Activity) -> Activity:
+        rates = np.asarray(a.rates)
+        scores = np.zeros((*rates.shape[:2], self.n_components))
+        for group in self._groups(a):
+            leading, _ = principal_scores(centered(rates[group]), self.n_components)
+            scores[group, :, : leading.shape[1]] = leading.reshape(len(group), rates.shape[1], -1)
+        return a.replace(rates=scores, units=None)
+
+    def _groups(self, a: Activity) -> list[np.ndarray]:
+        return condition_groups(a) if self.per_condition else [np.arange(a.n_trials)]
+
+    def _compare(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
+        (x, kept_x), (y, kept_y) = (
+            principal_scores(x, self.n_components),
+            principal_scores(y, self.n_components),
+        )
+        if 0 in (x.shape[1], y.shape[1]):
+            raise ValueError("an activity is constant within a condition; leave that condition out.")
+        overlap = np.linalg.qr(x)[0].T @ np.linalg.qr(y)[0]
+        return np.clip(np.linalg.svd(overlap, compute_uv=False), 0.0, 1.0), (kept_x, kept_y)
+
+
+def condition_groups(a: Activity) -> list[np.ndarray]:
+    """Indices of the trials of every condition, conditions in order of first appearance."""
+    labels = np.array(a.conditions)
+    return [np.flatnonzero(labels == label) for label in dict.fromkeys(a.conditions)]
