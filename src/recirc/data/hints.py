@@ -88,10 +88,10 @@ def hints_from(
     n_sampled = _sample_size(len(usable), fraction, n_units)
     order = np.asarray(jax.random.permutation(key, len(usable)))
     sample = np.asarray(usable)[order[:n_sampled]]
-    hints = gain * target.rates[:, :, sample] / scale[sample][None, None, :]
+    hints = gain * np.asarray(target.rates)[:, :, sample] / scale[sample][None, None, :]
     targets = trials.targets
     if tail is not None:
-        hints = spline_tail(hints, duration=tail, dt=trials.dt, mask=trials.mask)
+        hints = spline_tail(jnp.asarray(hints), duration=tail, dt=trials.dt, mask=trials.mask)
         targets = spline_tail(targets, duration=tail, dt=trials.dt, mask=trials.mask)
     return trials.replace(hints=hints, targets=targets, hint_units=[target.units[i] for i in sample])
 
@@ -125,8 +125,8 @@ def spline_tail(
         >>> spline_tail(jnp.ones((1, 6, 1)), duration=0.002, dt=0.001)[0, :, 0].tolist()
         [1.0, 1.0, 1.0, 1.0, 0.5, 0.0]
     """
-    signal = jnp.asarray(signal)
-    n_trials, n_steps = signal.shape[:2]
+    given = np.asarray(signal)
+    n_trials, n_steps = given.shape[:2]
     counts = np.ones((n_trials, n_steps), bool) if mask is None else np.asarray(mask) > 0
     if not counts.any(axis=1).all():
         raise ValueError(f"trial {int(np.argmin(counts.any(axis=1)))} is masked throughout; remove it.")
@@ -135,29 +135,32 @@ def spline_tail(
     if n_tail < 1 or last.min() - n_tail < 1:
         raise ValueError(
             f"a tail of {duration} s is {n_tail} steps of {dt} s, but it needs at least 1 step and the "
-            f"shortest trial, {last.min() + 1} steps, allows {max(0, last.min() - 1)}; change tail, or pass None for no tail."
+            f"shortest trial, {last.min() + 1} steps, allows {max(0, last.min() - 1)}; change tail, or "
+            "pass None for no tail."
         )
     joint = last - n_tail
     trial = np.arange(n_trials)
-    value = signal[trial, joint][:, None, :]
-    slope = value - signal[trial, joint - 1][:, None, :]
+    value = given[trial, joint][:, None, :]
+    slope = value - given[trial, joint - 1][:, None, :]
     after = np.arange(n_steps)[None, :] - joint[:, None]
     s = np.clip(after / n_tail, 0.0, 1.0)[:, :, None]
     decay = value * ((1 + 2 * s) * (1 - s) ** 2) + slope * (n_tail * s * (1 - s) ** 2)
-    return jnp.where((after <= 0)[:, :, None], signal, decay)
+    return jnp.asarray(np.where((after <= 0)[:, :, None], given, decay))
 
 
 def _check_match(target: Activity, trials: Trials) -> None:
     n_steps = target.rates.shape[1]
     if n_steps != trials.n_steps or not math.isclose(target.dt, trials.dt, rel_tol=1e-6):
         raise ValueError(
-            f"the time axes differ: target has {n_steps} steps of {target.dt} s, trials have {trials.n_steps} "
-            f"steps of {trials.dt} s; make the trials with the target's dt and duration, or cut or resample the target."
+            f"the time axes differ: target has {n_steps} steps of {target.dt} s, trials have "
+            f"{trials.n_steps} steps of {trials.dt} s; make the trials with the target's dt and duration, or "
+            "cut or resample the target."
         )
     if target.conditions != trials.conditions:
         raise ValueError(
             f"the conditions differ: target has {_brief(target.conditions)}, "
-            f"trials have {_brief(trials.conditions)}; order or select them so that trial i is the same condition in both."
+            f"trials have {_brief(trials.conditions)}; order or select them so that trial i is the same "
+            "condition in both."
         )
 
 

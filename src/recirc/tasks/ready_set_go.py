@@ -15,12 +15,13 @@ EVENTS = ("ready", "set", "go")
 
 
 class ReadySetGo(AbstractTask):
-    r"""Ready-set-go: the interval between two pulses, on two channels, must pass once more before the response.
+    r"""Ready-set-go: the interval between two pulses must pass once more before the response.
 
-    One repetition is: half a pause, ready pulse, gap D, set pulse, gap D, response, half a pause. The time
-    from ready onset to set onset therefore equals that from set onset to response onset, `pulse` + D. The
-    response is $-0.5 + 1.5 \cdot 64 x^3 (1-x)^3$ for x from 0 to 1 (a beta density), the baseline is -0.5. D
-    is uniform; the pause is `shortest_pause` plus an exponential time of mean `mean_pause`.
+    One repetition is: half a pause, ready pulse on channel 0, gap D, set pulse on channel 1, gap D, response,
+    half a pause. The time from ready onset to set onset therefore equals that from set onset to response
+    onset, `pulse` + D. The response is $-0.5 + 1.5 \cdot 64 x^3 (1-x)^3$ for x from 0 to 1 (a beta density),
+    the baseline is -0.5. D is uniform; the pause is `shortest_pause` plus an exponential time of mean
+    `mean_pause`.
 
     The hint rises linearly from 0 to D (in seconds) between the end of the ready pulse and the middle of the
     set pulse, and falls to 0 until the response. Trials are padded to the longest one and masked. The label
