@@ -1,0 +1,116 @@
+"""Where a run comes from: versions, machine, device, seeds, inputs."""
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGES = ("jax", "jaxlib", "equinox", "numpy", "scipy", "diffrax", "scikit-learn", "xarray", "h5py")
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that decides the numbers."""
+    import recirc
+
+    found = {"recirc": recirc.__version__, "python": platform.python_version()}
+    return found | {name: metadata.version(name) for name in _PACKAGES}
+
+
+def hash_file(path: str | Path) -> str:
+    """sha256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def describe_inputs(paths: Sequence[str | Path]) -> dict[str, dict]:
+    """sha256 and size in bytes of input files, by absolute path.
+
+    Raises:
+        ValueError: if a file cannot be read.
+    """
+    found = {}
+    for path in map(Path, paths):
+        try:
+            found[str(path.absolute())] = {"sha256": hash_file(path), "size": path.stat().st_size}
+        except OSError as error:
+            raise ValueError(f"cannot read the input {path}: {error.strerror}.") from None
+    return found
+
+
+def describe_device() -> dict[str, str]:
+    """The device that JAX computes on, and the one that was asked for through JAX_PLATFORMS.
+
+    Raises:
+        ValueError: if the device asked for is absent.
+    """
+    import jax
+
+    asked = os.environ.get("JAX_PLATFORMS", "")
+    try:
+        device = jax.devices()[0]
+    except RuntimeError as error:
+        raise ValueError(
+            f"JAX_PLATFORMS={asked} asks for a device that is not here ({error}); "
+            "unset it or set JAX_PLATFORMS=cpu."
+        ) from None
+    wide = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
+    return {
+        "asked": asked or "any",
+        "used": device.platform,
+        "kind": device.device_kind,
+        "dtype": "float64" if wide else "float32",
+    }
+
+
+def now() -> str:
+    """The time, in UTC, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def manifest(
+    argv: Sequence[str],
+    seeds: Sequence[int],
+    inputs: Sequence[str | Path] | Mapping[str, dict],
+    *,
+    start: str,
+    specification: str,
+) -> dict:
+    """The contents of `manifest.json`.
+
+    Args:
+        argv: the command as typed.
+        seeds: every seed in use.
+        inputs: input files, or what `describe_inputs` said of them when the run began.
+        start: when the run began, as `now` gives it.
+        specification: hash of the whole specification.
+
+    Raises:
+        ValueError: if an input cannot be read or the device asked for is absent.
+    """
+    device = describe_device()
+    return {
+        "specification": specification,
+        "argv": list(argv),
+        "seeds": list(seeds),
+        "start": start,
+        "end": now(),
+        "versions": versions(),
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "device": device,
+        "dtype": device["dtype"],
+        "inputs": dict(inputs) if isinstance(inputs, Mapping) else describe_inputs(inputs),
+    }
+
+
+def _cpu() -> dict:
+    name = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    except OSError:
+        pass
+    return {"name": name or platform.machine(), "cores": os.cpu_count()}

@@ -1,0 +1,286 @@
+"""The run folder: staged while it grows, sealed by DONE when it is whole."""
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from recirc.runs import provenance
+from recirc.runs.atomic import TEMPORARY, explained, file_name, write_atomic
+from recirc.runs.datasets import netcdf_bytes
+from recirc.runs.metrics import Claim, Row, metrics_text, strict_json
+from recirc.runs.parts import specification_hash
+
+if TYPE_CHECKING:
+    import xarray
+
+try:
+    import fcntl
+except ImportError:  # a system without advisory locks: two drivers then do the same work twice, harmlessly
+    fcntl = None
+
+
+class FolderError(ValueError):
+    """A folder cannot be used for this run."""
+
+
+class FinishedError(FolderError):
+    """The folder holds a finished run; `same` says whether it is this one."""
+
+    def __init__(self, root: Path, same: bool):
+        which = "this run, finished" if same else "another finished run"
+        super().__init__(f"{root} holds {which}, and is not overwritten; for a new run give another --out.")
+        self.root, self.same = root, same
+
+
+class RunFolder:
+    """A folder of results that is either unfinished and resumable, or sealed by DONE.
+
+    Open it with `RunFolder.open`, as a context. `root` is its path, `resumed` says whether it was begun
+    before, `started` when, `inputs` holds what its input files were then.
+    """
+
+    def __init__(self, root: Path, lock, header: dict, resumed: bool):
+        self.root, self._lock, self._header, self.resumed = root, lock, header, resumed
+        self.started, self.inputs = header["started"], header["inputs"]
+        for leftover in root.rglob(TEMPORARY):
+            leftover.unlink()
+
+    @classmethod
+    def open(cls, path: str | Path, *, specification, inputs: Sequence[str | Path] = ()) -> "RunFolder":
+        """Begin a run, or go on with the same run where it stopped.
+
+        Args:
+            path: the folder; made if it does not exist.
+            specification: all that decides the results: dataclasses or JSON.
+            inputs: files that the run reads.
+
+        Raises:
+            FinishedError: if the folder is finished.
+            FolderError: if it holds other files or a run of another specification, input or version, or
+                another process is writing to it.
+            StorageError: if it cannot be written to.
+        """
+        root = Path(os.path.abspath(path))
+        header = {
+            "specification": specification_hash(specification),
+            "inputs": provenance.describe_inputs(inputs),
+            "versions": provenance.versions(),
+            "started": provenance.now(),
+        }
+        if is_done(root):
+            raise FinishedError(root, _specification_of(root) == header["specification"])
+        _refuse_foreign(root)
+        lock = _lock(root)
+        place = root / "parts" / "run.json"
+        try:
+            resumed = place.exists()
+            if resumed:
+                header = _same_run(root, json.loads(place.read_text()), header)
+            else:
+                write_atomic(place, strict_json(header).encode())
+            return cls(root, lock, header, resumed)
+        except BaseException:
+            lock.close()
+            raise
+
+    @classmethod
+    def reopen(cls, path: str | Path) -> "RunFolder":
+        """Open a folder that has all its numbers, to make its report anew; `finish` seals it again.
+
+        Raises:
+            FolderError: if it has no `metrics.json` and `manifest.json`, or another process is writing to it.
+        """
+        root = Path(os.path.abspath(path))
+        try:
+            record = json.loads((root / "manifest.json").read_text())
+            header = {
+                "specification": record["specification"],
+                "inputs": record["inputs"],
+                "started": record["start"],
+            }
+            (root / "metrics.json").read_bytes()
+        except (OSError, ValueError, KeyError, TypeError):
+            raise FolderError(f"{root} is not a run folder with manifest.json and metrics.json.") from None
+        return cls(root, _lock(root), header, True)
+
+    def __enter__(self) -> "RunFolder":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def __fspath__(self) -> str:
+        return str(self.root)
+
+    def close(self) -> None:
+        """Let others write to the folder."""
+        self._lock.close()
+
+    def path(self, name: str) -> Path:
+        """Path of a file in the folder.
+
+        Args:
+            name: relative, with forward slashes; pass what comes from data through `file_name` first.
+
+        Raises:
+            FolderError: if the name leads out of the folder, directly or through a link, or is kept for
+                the store.
+        """
+        parts = PurePosixPath(name).parts
+        unsafe = not parts or ".." in parts or parts[0] == "/" or "\\" in name or not name.isprintable()
+        target = self.root.joinpath(*parts)
+        if unsafe or not target.parent.resolve().is_relative_to(self.root.resolve()):
+            raise FolderError(f"{name!r} is not the name of a file inside {self.root}.")
+        if parts[0].lower() in ("done", "parts"):
+            raise FolderError(f"{name!r} is kept for the store; use another name.")
+        return target
+
+    def write(self, name: str, data: str | bytes) -> Path:
+        """Write a file whole or not at all, and return its path.
+
+        Raises:
+            FolderError: as `path`.
+            StorageError: if the disk is full or the folder cannot be written to.
+        """
+        target = self.path(name)
+        write_atomic(target, data.encode() if isinstance(data, str) else data)
+        return target
+
+    def write_dataset(self, name: str, dataset: "xarray.Dataset") -> None:
+        """Write labelled arrays as netCDF-4.
+
+        Raises:
+            ValueError: if a variable has no `units` attribute.
+            FolderError, StorageError: as `write`.
+        """
+        self.write(name, netcdf_bytes(dataset))
+
+    def write_metrics(
+        self, study: str, preset: str, rows: Sequence[Row], claims: Sequence[Claim] = ()
+    ) -> None:
+        """Write `metrics.json`."""
+        self.write("metrics.json", metrics_text(study, preset, rows, claims))
+
+    def write_history(self, passes: Iterable[Mapping]) -> None:
+        """Write `history.jsonl`, one line per training pass."""
+        self.write("history.jsonl", "".join(strict_json(line, None) + "\n" for line in passes))
+
+    def write_manifest(self, argv: Sequence[str], seeds: Sequence[int]) -> None:
+        """Write `manifest.json`; call it last but for the report, since it holds the time of the end."""
+        record = provenance.manifest(
+            argv, seeds, self.inputs, start=self.started, specification=self._header["specification"]
+        )
+        self.write("manifest.json", strict_json(record))
+
+    def part_path(self, key: str) -> Path:
+        """Where the finished piece of work with this key is kept."""
+        return self.root / "parts" / f"{file_name(key)}.npz"
+
+    def finish(self) -> None:
+        """Seal the folder: write DONE with the sha256 of every file, in the format of `sha256sum`."""
+        lines = [f"{digest}  {name}\n" for name, digest in sorted(_hashes(self.root).items())]
+        write_atomic(self.root / "DONE", "".join(lines).encode())
+        shutil.rmtree(self.root / "parts", ignore_errors=True)
+
+
+def is_done(path: str | Path) -> bool:
+    """Whether a folder is finished."""
+    return (Path(path) / "DONE").is_file()
+
+
+def verify(path: str | Path) -> list[str]:
+    """What is wrong with a finished folder, one sentence each; nothing if it is as DONE says."""
+    if not is_done(path):
+        return [f"{path} has no DONE: it is unfinished."]
+    lines = (Path(path) / "DONE").read_text().splitlines()
+    expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    found = _hashes(Path(path))
+    gone = [f"{name} is missing." for name in expected.keys() - found.keys()]
+    new = [f"{name} was added later." for name in found.keys() - expected.keys()]
+    changed = [
+        f"{name} was changed." for name in expected.keys() & found.keys() if expected[name] != found[name]
+    ]
+    return sorted(gone + new + changed)
+
+
+def _hashes(root: Path) -> dict[str, str]:
+    names = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
+    names = [name for name in names if name.parts[0] not in ("DONE", "parts")]
+    return {name.as_posix(): provenance.hash_file(root / name) for name in names}
+
+
+def _specification_of(root: Path) -> str | None:
+    try:
+        return json.loads((root / "manifest.json").read_text())["specification"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _refuse_foreign(root: Path) -> None:
+    with explained(root):
+        if (root / "parts").is_symlink():
+            raise FolderError(
+                f"{root / 'parts'} is a link; a run folder holds its own parts. Give another --out."
+            )
+        if not root.exists() or (root / "parts" / "run.json").exists():
+            return
+        entries = [*root.iterdir(), *(root / "parts").glob("*")]
+    strange = [entry for entry in entries if entry.name not in ("parts", "lock") and entry.suffix != ".tmp"]
+    if strange:
+        raise FolderError(
+            f"{root} holds {strange[0].name!r}, which no run left there; give a new or empty --out."
+        )
+
+
+def _same_run(root: Path, begun: dict, header: dict) -> dict:
+    for name, record in header["inputs"].items():
+        before = begun["inputs"].get(name)
+        if before is not None and before["sha256"] != record["sha256"]:
+            raise FolderError(
+                f"{name} has changed since {root} was begun; restore it, or give another --out."
+            )
+    if begun["specification"] != header["specification"] or begun["inputs"].keys() != header["inputs"].keys():
+        raise FolderError(
+            f"{root} holds an unfinished run of another specification; finish that one with its own command, "
+            "or give another --out."
+        )
+    for name, version in header["versions"].items():
+        old = begun["versions"].get(name)
+        if old != version:
+            raise FolderError(
+                f"{root} was begun with {name} {old} and this is {version}; results would mix. "
+                "Go back to that version, or give another --out."
+            )
+    return begun
+
+
+def _lock(root: Path):
+    """An open, locked file; the system releases it when its process ends, however it ends."""
+    place = root / "parts" / "lock"
+    with explained(root):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        no_link = getattr(os, "O_NOFOLLOW", 0)
+        stream = os.fdopen(os.open(place, os.O_RDWR | os.O_CREAT | no_link, 0o666), "r+")
+    if fcntl is None:
+        return stream
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = stream.read(200).strip()
+        stream.close()
+        raise FolderError(
+            f"another process ({owner}) is writing to {root}; wait for it or stop it."
+        ) from None
+    except OSError:  # a disk without locks: two drivers then do the same work twice, harmlessly
+        return stream
+    if not place.exists() or not os.path.samestat(os.fstat(stream.fileno()), place.stat()):
+        stream.close()
+        raise FolderError(f"another process has just finished {root}; run the same command again.")
+    stream.truncate(0)
+    stream.write(f"pid {os.getpid()} on {platform.node()}")
+    stream.flush()
+    return stream
