@@ -1,0 +1,180 @@
+"""How networks do under circumstances that they were not trained in."""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from recirc.figures import rows as select_rows
+from recirc.figures.rows import MetricsRow, by_seed, circumstance, median, percent
+from recirc.figures.style import INK, color, key, label, label_ends, panels, plain_log, styled
+
+_PAIR = ("no_hints", "hints")
+
+
+@styled
+def generalization(
+    rows: Sequence[MetricsRow],
+    *,
+    sets: Sequence[str] | None = None,
+    fraction: float | None = None,
+    metric: str = "output_nmse",
+) -> Figure:
+    """Output error under every circumstance: each network a point, the median a bar.
+
+    Lines join the networks of "no_hints" and "hints" that share a seed. Networks that diverged are a cross at
+    the top, with their number. A panel per "regime".
+
+    Args:
+        rows: rows of `metrics.json` with condition {"set", its level, "regime", "fraction", "seed"}.
+        sets: which, in order; all in order of appearance if omitted.
+        fraction: of arms that have several, the one to show; the smallest if omitted.
+        metric: which.
+    """
+    rows, shown = _at_fraction([row for row in rows if row.metric == metric], fraction)
+    if sets is not None:
+        rows = sorted(
+            (row for row in rows if row.condition.get("set") in sets),
+            key=lambda row: list(sets).index(row.condition["set"]),
+        )
+    names, regimes = select_rows.arms(rows), select_rows.levels(rows, "regime") or [None]
+    where = list(dict.fromkeys(circumstance(row.condition) for row in rows))
+    figure, grid = panels(len(regimes), 1, height=0.8 + 1.75 * len(regimes), sharex=True, sharey=True)
+    for axes, regime in zip(grid[:, 0], regimes):
+        for column, place in enumerate(where):
+            here = [
+                r
+                for r in select_rows.select(rows, metric, regime=regime)
+                if circumstance(r.condition) == place
+            ]
+            _column(axes, column, {name: by_seed(r for r in here if r.arm == name) for name in names})
+        _finish(axes, metric, regime)
+    axes = grid[-1, 0]
+    axes.set_xticks(range(len(where)), [textwrap.fill(place, 13, break_long_words=False) for place in where])
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.5, len(where) - 0.5)
+    _arm_key(figure, names, shown)
+    return figure
+
+
+@styled
+def noise_curve(
+    rows: Sequence[MetricsRow],
+    *,
+    noise_set: str = "private_noise",
+    level: str = "sigma",
+    fraction: float | None = None,
+    metric: str = "output_nmse",
+) -> Figure:
+    """Output error against the size of a disturbance: thin lines are networks, thick lines medians.
+
+    Args:
+        rows: rows of `metrics.json` with condition {"set": noise_set, level: number, "regime", "fraction",
+            "seed"}.
+        noise_set: the "set" of the condition.
+        level: its key that holds the size.
+        fraction: of arms that have several, the one to show; the smallest if omitted.
+        metric: which.
+    """
+    rows = [row for row in rows if row.metric == metric and row.condition.get("set") == noise_set]
+    rows, shown = _at_fraction(rows, fraction)
+    names, regimes = select_rows.arms(rows), select_rows.levels(rows, "regime") or [None]
+    sizes = select_rows.levels(rows, level)
+    figure, grid = panels(1, len(regimes), height=2.5, sharex=True, sharey=True)
+    for axes, regime in zip(grid[0], regimes):
+        here, ends = select_rows.select(rows, metric, regime=regime), []
+        for name in names:
+            curves = [
+                by_seed(r for r in here if r.arm == name and r.condition[level] == size) for size in sizes
+            ]
+            for seed in dict.fromkeys(seed for curve in curves for seed in curve):
+                axes.plot(
+                    sizes, [c.get(seed, np.nan) for c in curves], color=color(name), linewidth=0.5, alpha=0.4
+                )
+            middle = [median(curve.values()) for curve in curves]
+            axes.plot(sizes, middle, color=color(name), linewidth=1.6, marker="o", markersize=3)
+            ends.append((middle[-1] if middle else np.nan, label(name), color(name)))
+        _finish(axes, metric if axes is grid[0, 0] else "", regime)
+        axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    label_ends(grid[0, -1], ends)
+    figure.supxlabel(
+        f"{label(noise_set)}, {'σ' if level == 'sigma' else label(level)}", fontsize=7.5, color=INK
+    )
+    _arm_key(figure, names, shown)
+    return figure
+
+
+def _at_fraction(rows: list[MetricsRow], fraction: float | None) -> tuple[list[MetricsRow], dict[str, float]]:
+    """Rows at one fraction per arm, and which; arms without fractions whole."""
+    names = select_rows.arms(rows)
+    shown = {name: fraction or select_rows.first_fraction(rows, name) for name in names}
+    shown = {name: value for name, value in shown.items() if select_rows.first_fraction(rows, name) and value}
+    kept = [
+        row
+        for row in rows
+        if row.arm not in shown or np.isclose(row.condition.get("fraction", 0), shown[row.arm])
+    ]
+    return kept, shown
+
+
+def _column(axes, column: int, arms: dict[str, dict]) -> None:
+    step = 0.8 / max(len(arms), 1)
+    x = {name: column + step * (i - (len(arms) - 1) / 2) for i, name in enumerate(arms)}
+    if all(name in arms for name in _PAIR):
+        before, after = (arms[name] for name in _PAIR)
+        for seed in before.keys() & after.keys():
+            axes.plot(
+                [x[name] for name in _PAIR],
+                [before[seed], after[seed]],
+                color="#bdbdbd",
+                linewidth=0.6,
+                zorder=1,
+            )
+    for name, values in arms.items():
+        finite = [value for value in values.values() if np.isfinite(value)]
+        axes.plot(
+            [x[name]] * len(finite),
+            finite,
+            "o",
+            color=color(name),
+            markersize=3.2,
+            alpha=0.6,
+            mew=0,
+            zorder=2,
+        )
+        if finite:
+            edges = [x[name] - 0.36 * step, x[name] + 0.36 * step]
+            axes.plot(
+                edges,
+                [np.median(finite)] * 2,
+                color=color(name),
+                linewidth=2,
+                zorder=3,
+                solid_capstyle="butt",
+            )
+        n_lost = len(values) - len(finite)
+        if n_lost:
+            top = axes.get_xaxis_transform()
+            axes.plot([x[name]], [0.98], "x", color=color(name), markersize=4, transform=top, clip_on=False)
+            axes.annotate(
+                f"{n_lost}", (x[name], 0.98), (3, 0), xycoords=top, textcoords="offset points", fontsize=6
+            )
+
+
+def _finish(axes, metric: str, regime) -> None:
+    axes.set_yscale("log")
+    plain_log(axes.yaxis)
+    axes.grid(axis="y", color="#efefef", linewidth=0.6)
+    axes.set_axisbelow(True)
+    if metric:
+        axes.set_ylabel(label(metric))
+    if regime is not None:
+        axes.set_title(f"{label(str(regime))} regime")
+
+
+def _arm_key(figure: Figure, names: Sequence[str], shown: dict[str, float]) -> None:
+    texts = [label(name) + (f" ({percent(shown[name])} recorded)" if name in shown else "") for name in names]
+    key(
+        figure, [(text, {"color": color(n), "marker": "o", "markersize": 4}) for text, n in zip(texts, names)]
+    )

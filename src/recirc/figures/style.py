@@ -1,0 +1,280 @@
+"""One look for every figure: type, colors, labels, and how a figure is saved."""
+
+import functools
+import io
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from zlib import crc32
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+WIDTH = 7.2
+INK, MUTED, FAINT = "#1f1f1f", "#6b6b6b", "#d4d4d4"
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+_ARM_COLORS = {
+    "hints": "#0072b2",
+    "no_hints": "#d55e00",
+    "force": "#009e73",
+    "untrained": "#8c8c8c",
+    "embedder": "#56b4e9",
+    "network": "#0072b2",
+    "ensemble": INK,
+    "gp_directions": "#d55e00",
+    "cosine_tuning": "#e69f00",
+    "condition_mean": "#8c8c8c",
+    "direct_map": "#009e73",
+}
+LABELS = {
+    "no_hints": "no hints",
+    "force": "FORCE",
+    "ensemble": "mean of networks",
+    "gp_directions": "Gaussian process over directions",
+    "cosine_tuning": "cosine tuning",
+    "condition_mean": "mean over directions",
+    "direct_map": "direct map from recorded units",
+    "output_nmse": "output error (nMSE)",
+    "output_r2": "output R²",
+    "svcca5_concatenated": "SVCCA₅, concatenated",
+    "svcca5_per_condition": "SVCCA₅, per condition",
+    "procrustes_angle": "Procrustes angle (rad)",
+    "linear_cka": "linear CKA",
+    "cca_mean4": "mean of 4 canonical correlations",
+    "heldout_neuron_r2": "unrecorded neurons, R²",
+    "train": "trained directions",
+    "heldout_direction": "held-out directions",
+    "private_noise": "private noise",
+    "input_noise": "input noise",
+    "perturbed_initial_state": "perturbed state",
+    "input_scale": "scaled input",
+}
+_RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "text.color": INK,
+    "text.parse_math": False,  # a unit may be called "$x"
+    "axes.titlesize": 7.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 4,
+    "axes.labelsize": 7.5,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.visible": False,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "lines.linewidth": 1.1,
+    "lines.solid_capstyle": "round",
+    "figure.facecolor": "white",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "recirc",
+}
+# Four colors of the Okabe-Ito palette in a ring: neighbors blend, opposites stay distinct for everyone.
+_RING = LinearSegmentedColormap.from_list("ring", ["#0072b2", "#cc79a7", "#e69f00", "#009e73", "#0072b2"])
+
+
+def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Make a drawing function use this style, whatever the user's own settings are."""
+
+    @functools.wraps(draw)
+    def drawn(*args, **kwargs) -> Figure:
+        with mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]}):
+            figure = draw(*args, **kwargs)
+            figure.draw_without_rendering()
+            for spread in getattr(figure, "_recirc_labels", ()):
+                spread()
+            return figure
+
+    return drawn
+
+
+def panels(n_rows: int, n_columns: int, *, height: float, width: float = WIDTH, **kwargs):
+    """A figure with a grid of axes, always two-dimensional.
+
+    Args:
+        n_rows, n_columns: size of the grid.
+        height: of the whole figure, inches.
+        width: of the whole figure, inches.
+        kwargs: passed to `Figure.subplots`.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.04)  # pyright: ignore
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **kwargs)
+
+
+def label(name: str) -> str:
+    """What an arm, metric, baseline or set is called in print."""
+    return shorten(LABELS.get(name, name.replace("_", " ")))
+
+
+def shorten(text: str, length: int = 34) -> str:
+    """The text, with its middle left out if it is long."""
+    text = _printable(text)
+    return text if len(text) <= length else f"{text[: length - 9]}…{text[-8:]}"
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
+
+
+def color(name: str) -> str:
+    """Color of an arm or baseline, the same in every figure."""
+    return _ARM_COLORS.get(name) or PALETTE[crc32(name.encode()) % len(PALETTE)]
+
+
+def angles(conditions: Sequence) -> np.ndarray:
+    """Directions of conditions in degrees, from labels such as "45"; equal steps if they are no angles."""
+    try:
+        found = np.array([float(name) for name in conditions])
+    except ValueError:
+        found = np.full(len(conditions), np.nan)
+    steps = np.sort(found) - np.arange(len(found))
+    is_count = len(found) > 1 and (steps == steps[0]).all()
+    return (
+        360 * np.arange(len(found)) / max(len(found), 1)
+        if is_count or not np.isfinite(found).all()
+        else found
+    )
+
+
+def direction_color(angle: float) -> str:
+    """Color of a direction in degrees, around a ring."""
+    return to_hex(_RING((float(angle) % 360) / 360))
+
+
+def direction_wheel(axes: Axes, degrees: Sequence[float]) -> None:
+    """Show in otherwise empty axes which color is which direction."""
+    axes.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
+    axes.axis("off")
+    for angle in degrees:
+        tip = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+        axes.plot(*np.outer(tip, [0.3, 1.25]), color=direction_color(angle), linewidth=2)
+    axes.text(0, -1.6, "direction", ha="center", va="top", fontsize=7)
+
+
+def time_label(values) -> str:
+    """Axis label of the time coordinate of a labelled array."""
+    return f"time ({values['time'].attrs.get('units', 's')})"
+
+
+def plain_log(axis) -> None:
+    """Ticks of a logarithmic axis as plain numbers."""
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(lambda value, _: "")
+
+
+def key(figure: Figure, entries: Sequence[tuple[str, dict]]) -> None:
+    """A legend in one line above the panels; an entry is a text and the properties of its line or marker."""
+    handles = [Line2D([], [], **look) for _, look in entries]
+    colors = [look["color"] for _, look in entries]
+    figure.legend(
+        handles,
+        [text for text, _ in entries],
+        loc="outside upper left",
+        ncols=min(len(entries), 5),
+        labelcolor=colors,
+        handlelength=1.4,
+        handletextpad=0.5,
+        columnspacing=1.6,
+        borderaxespad=0.1,
+    )
+
+
+def label_ends(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
+    """Write labels right of the axes at heights in data units, moved apart where they would overlap.
+
+    Args:
+        axes: where the lines end.
+        entries: (height, text, color) of each.
+    """
+    entries = sorted((entry for entry in entries if np.isfinite(entry[0])), key=lambda entry: entry[0])
+    texts = [
+        axes.annotate(
+            text, (1.0, y), (5, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            color=tone, va="center", fontsize=7, annotation_clip=False,
+        )
+        for y, text, tone in entries
+    ]  # fmt: skip
+    figure = axes.get_figure()
+
+    def spread() -> None:
+        points = 72 / figure.dpi
+        heights = [axes.transData.transform((0, y))[1] * points for y, _, _ in entries]
+        for text, height, moved in zip(texts, heights, _apart(heights, 8.5)):
+            text.xyann = (5, moved - height)
+
+    figure.__dict__.setdefault("_recirc_labels", []).append(spread)
+
+
+def _apart(heights: Sequence[float], gap: float) -> np.ndarray:
+    """Sorted heights moved as little as possible (least squares) until neighbors are `gap` apart."""
+    from sklearn.isotonic import isotonic_regression
+
+    steps = gap * np.arange(len(heights))
+    return isotonic_regression(np.asarray(heights, float) - steps) + steps if len(heights) else np.zeros(0)
+
+
+def render(figure: Figure, title: str = "") -> dict[str, bytes]:
+    """A figure as "svg" and "png"; equal figures give equal bytes.
+
+    Text in the SVG stays text.
+    """
+    data = {}
+    with mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]}):
+        about = {"svg": {"Date": None, "Title": _printable(title) or None}, "png": {"Software": None}}
+        for suffix in about:
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix, dpi=200, metadata=about[suffix])
+            data[suffix] = buffer.getvalue()
+    # Layout is measured in DejaVu Sans, which comes with Matplotlib; narrower faces fit wherever it fits.
+    faces = b"Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
+    data["svg"] = data["svg"].replace(b"'DejaVu Sans'", faces)
+    return data
+
+
+def save(figure: Figure, folder: str | Path, name: str, title: str = "") -> Path:
+    """Write `folder/name.svg` and `folder/name.png`, each whole or not at all.
+
+    Args:
+        figure: any figure.
+        folder: usually the `figures` folder of a run; made if it does not exist.
+        name: letters, digits, "_" and "-".
+        title: stored in the SVG.
+
+    Returns:
+        Path of the SVG.
+
+    Raises:
+        ValueError: if `name` has other characters.
+    """
+    if not name or not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
+        raise ValueError(f"a figure is called {name!r}; use letters, digits, '_' and '-' only.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for suffix, data in render(figure, title).items():
+        temporary = folder / f".{name}.{suffix}.tmp"
+        try:
+            temporary.write_bytes(data)
+            os.replace(temporary, folder / f"{name}.{suffix}")
+        finally:
+            temporary.unlink(missing_ok=True)
+    return folder / f"{name}.svg"

@@ -1,0 +1,96 @@
+"""Population trajectories of a circuit and of networks, in one frame."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.linalg
+import xarray as xr
+from matplotlib.figure import Figure
+
+from recirc.figures.style import FAINT, angles, direction_color, direction_wheel, label, panels, styled
+
+_N_COMPONENTS = 10
+
+
+@styled
+def principal_components(
+    circuit: xr.DataArray, networks: xr.DataArray, *, heldout: Sequence[str] = ()
+) -> Figure:
+    """Trajectories on the circuit's principal components; networks are rotated, scaled and shifted onto them.
+
+    The first 10 components of either side are matched by one orthogonal map and one scale (Procrustes) on the
+    trained conditions; held-out ones, dashed, had no part in components or map. A column per system, the same
+    axes.
+
+    Args:
+        circuit: (condition, time, unit), with coordinate `condition`.
+        networks: (arm, condition, time, unit), with coordinate `arm`; any number of units.
+        heldout: labels of the conditions that were not trained.
+    """
+    conditions = circuit["condition"].values.astype(str)
+    trained = ~np.isin(conditions, np.asarray(list(heldout), str))
+    scores, share = _components(circuit.values, trained)
+    systems = [("circuit", scores)]
+    for name in networks["arm"].values:
+        own, _ = _components(networks.sel(arm=name).values, trained)
+        systems.append((label(str(name)), _onto(own, scores, trained)))
+    pairs = [pair for pair in ((0, 1), (0, 2)) if pair[1] < scores.shape[-1]]
+    ratios = [*np.ones(len(systems)), 0.4]
+    width = 7.2 / len(ratios)
+    figure, grid = panels(
+        len(pairs), len(ratios), height=0.35 + width * 1.05 * len(pairs),
+        sharex="row", sharey="row", gridspec_kw={"width_ratios": ratios},
+    )  # fmt: skip
+    degrees = angles(conditions)
+    for row, (i, j) in enumerate(pairs):
+        for column, (name, values) in enumerate(systems):
+            axes = grid[row, column]
+            _draw(axes, values[..., [i, j]], degrees, trained)
+            axes.set(xticks=[], yticks=[], aspect="equal")
+            axes.set_xlabel(f"PC {i + 1} ({100 * share[i]:.0f} %)" if column == 0 else "")
+            if row == 0:
+                axes.set_title(name, loc="center")
+        grid[row, 0].set_ylabel(f"PC {j + 1} ({100 * share[j]:.0f} %)")
+        grid[row, -1].axis("off")
+        extent = 1.08 * max(np.abs(values[..., [i, j]]).max() for _, values in systems)
+        grid[row, 0].set(xlim=(-extent, extent), ylim=(-extent, extent))
+    _explain(figure, grid[0, -1], degrees[trained], bool((~trained).any()))
+    return figure
+
+
+def _components(rates: np.ndarray, trained: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (condition, time, component) on components of the trained conditions, and variance shares."""
+    flat = rates[trained].reshape(-1, rates.shape[-1])
+    center = flat.mean(0)
+    _, size, axes = scipy.linalg.svd(flat - center, full_matrices=False)
+    n_components = min(_N_COMPONENTS, len(size))
+    share = size**2 / max((size**2).sum(), np.finfo(float).tiny)
+    return (rates - center) @ axes[:n_components].T, share[:n_components]
+
+
+def _onto(own: np.ndarray, target: np.ndarray, trained: np.ndarray) -> np.ndarray:
+    """Scores mapped onto the target's by the best rotation and scale on the trained conditions."""
+    n_components = max(own.shape[-1], target.shape[-1])
+    a, b = (np.pad(x, ((0, 0), (0, 0), (0, n_components - x.shape[-1]))) for x in (own, target))
+    flat_a, flat_b = (x[trained].reshape(-1, n_components) for x in (a, b))
+    rotation, overlap = scipy.linalg.orthogonal_procrustes(flat_a, flat_b)
+    scale = overlap / max((flat_a**2).sum(), np.finfo(float).tiny)
+    return (scale * a @ rotation)[..., : target.shape[-1]]
+
+
+def _draw(axes, values: np.ndarray, degrees: np.ndarray, trained: np.ndarray) -> None:
+    axes.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
+    axes.axvline(0, color=FAINT, linewidth=0.5, zorder=0)
+    for angle, line, is_trained in zip(degrees, values, trained):
+        tone = direction_color(angle)
+        dashes = "-" if is_trained else (0, (2.2, 1.4))
+        axes.plot(*line.T, color=tone, linestyle=dashes, linewidth=1.1 if is_trained else 0.8)
+        if is_trained:
+            axes.plot(*line[0], "o", color=tone, markersize=2.6)
+    axes.spines[["left", "bottom"]].set_visible(False)
+
+
+def _explain(figure: Figure, axes, degrees: np.ndarray, has_heldout: bool) -> None:
+    direction_wheel(axes, degrees)
+    lines = ["dot: start"] + (["dashed: held out"] if has_heldout else [])
+    axes.text(0, -2.3, "\n".join(lines), ha="center", va="top", fontsize=7, linespacing=1.4)
