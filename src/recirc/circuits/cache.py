@@ -26,8 +26,8 @@ def cached_arrays(
 ) -> dict[str, np.ndarray]:
     """The arrays that `compute` makes, read from disk if they were made before.
 
-    The file is an npz archive followed by its SHA-256 digest. The digest is checked before anything is parsed,
-    and the file is written aside and then renamed, so a reader sees a whole file or none.
+    The file is an npz archive followed by its SHA-256 digest. The digest is checked before anything is
+    parsed, and the file is written aside and then renamed, so a reader sees a whole file or none.
 
     Args:
         name: of the construction; letters, digits and `_`.
@@ -60,7 +60,7 @@ def cached_arrays(
 def _read(path: Path, text: str) -> dict[str, np.ndarray] | None:
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         warnings.warn(f"cannot read {path} ({error}); computing again.", stacklevel=3)

@@ -185,7 +185,8 @@ def preparation_currents(
 ) -> Float[Array, "trial time unit"]:
     r"""Inputs that prepare a state and let go of it: the holding current times $S(t)$.
 
-    $$S(t) = e^{(t - t_{go}) / t_{rise}} \text{ before go}, \quad S(t) = e^{-(t - t_{go}) / t_{decay}} \text{ after}$$
+    $$S(t) = \begin{cases} e^{(t - t_{go}) / t_{rise}} & t < t_{go} \\
+      e^{-(t - t_{go}) / t_{decay}} & t \ge t_{go} \end{cases}$$
 
     Each sample is the mean of S over its step, so that decay much faster than a step keeps its area.
 
@@ -220,6 +221,13 @@ def random_gains(
     circuit: StabilityOptimized, n_patterns: int, sd: float, *, key: PRNGKeyArray
 ) -> Float[Array, "unit pattern"]:
     """Gains drawn around 1 with standard deviation `sd`, never below 0: another way to make movements.
+
+    Example:
+        >>> import dataclasses, jax, numpy as np
+        >>> circuit = StabilityOptimized(np.zeros((4, 4)), n_excitatory=2)
+        >>> patterns = random_gains(circuit, 3, 0.1, key=jax.random.key(0))
+        >>> dataclasses.replace(circuit, gains=patterns[:, 0]).gains.shape
+        (4,)
 
     Raises:
         ValueError: if `n_patterns` or `sd` is not positive.

@@ -36,18 +36,18 @@ def muscle_signals(
 
     Example:
         >>> import jax
-        >>> float(muscle_signals([-0.1, 0.0, 0.1], 1, key=jax.random.key(0))[0, 1])
-        0.0
+        >>> float(muscle_signals([-0.1, 0.0, 0.1], 1, key=jax.random.key(0))[0, 1]) == 0.0
+        True
     """
     time = np.asarray(time, float)
     if time.ndim != 1 or not np.all(np.isfinite(time)):
-        raise ValueError(f"time must be one row of finite seconds from the go cue, got shape {time.shape}.")
+        raise ValueError(f"time must be one row of finite seconds, got shape {time.shape}.")
     if not (n_signals > 0 and width > 0 and length_scale > 0):
         raise ValueError(
-            f"n_signals, width and length_scale must be positive, got {n_signals}, {width} and {length_scale}."
+            f"n_signals, width and length_scale must be positive, got {n_signals}, {width}, {length_scale}."
         )
-    # White noise on a fixed grid, smoothed by a Gaussian: its covariance is the one above to machine precision,
-    # because the grid is fine against the Gaussian and reaches beyond the envelope.
+    # White noise on a fixed grid, smoothed by a Gaussian, has that covariance to machine precision: the
+    # grid is fine against the Gaussian and reaches beyond the envelope.
     spacing = length_scale / 4
     knots = np.arange(-4 * length_scale, 14 * width + 4 * length_scale, spacing)
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
@@ -61,10 +61,12 @@ def muscle_signals(
 def direction_targets(
     directions, time, n_muscles: int = 2, *, key: PRNGKeyArray
 ) -> Float[np.ndarray, "trial time output"]:
-    r"""Muscle targets tuned to the direction of a reach: $m(t, \theta) = \cos\theta\, a(t) + \sin\theta\, b(t)$.
+    r"""Muscle targets tuned to the direction of a reach.
 
-    Made for circuits whose initial state is tuned in the same way: their activity is nearly linear in it, so that
-    a readout can produce these targets.
+    $$m(t, \theta) = \cos\theta\, a(t) + \sin\theta\, b(t)$$
+
+    Made for circuits whose initial state is tuned in the same way: their activity is nearly linear in it, so
+    that a readout can produce these targets.
 
     Args:
         directions: theta of each trial, radians.
@@ -110,8 +112,9 @@ def fit_muscles(
         penalty: on the squared weights, against squared error summed over trials and times.
 
     Returns:
-        The circuit with `readout` and `readout_bias` (weights of inhibitory units are 0), and the share of variance
-        explained on the same activity: its mean over muscles, and one value per muscle in `parts["muscle"]`.
+        The circuit with `readout` and `readout_bias` (weights of inhibitory units are 0), and the share of
+        variance explained on the same activity: its mean over muscles, and one value per muscle in
+        `parts["muscle"]`.
 
     Raises:
         ValueError: if the shapes disagree or `penalty` is negative.

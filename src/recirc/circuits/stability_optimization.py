@@ -1,5 +1,6 @@
 """Construction of the reference circuit: strong excitation kept stable by optimized inhibition."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -51,7 +52,7 @@ def stability_optimized(
         inhibitory_density: share of inhibitory connections that survive, in (0, 1].
         abscissa: bound at which the descent stops, in (0, 1); below 1 the circuit is stable.
         rate: eta.
-        momentum: mu, in [0, 1); the published descent has 0 and takes ten times as many iterations.
+        momentum: mu, in [0, 1); the published descent has 0 and takes over ten times as many iterations.
         max_iterations: after which the descent gives up.
         cache: keep the weights on disk and read them from there next time (`recirc.circuits.cache`).
         progress: called with (iteration, spectral abscissa) at every iteration.
@@ -65,7 +66,8 @@ def stability_optimized(
 
     Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045) and the code of Stroud et al. 2018
         (doi 10.1038/s41593-018-0276-0). Departures: Nesterov's momentum; the rate grows with N; the
-        density of inhibition is counted off the diagonal; the means are restored last, so that their ratio is exact.
+        density of inhibition is counted off the diagonal; the means are restored last, so that their ratio is
+        exact.
 
     Example:
         >>> import jax, recirc
@@ -73,35 +75,33 @@ def stability_optimized(
         >>> cortex.recurrent.shape
         (60, 60)
     """
-    _check_arguments(n_units, density, ie_ratio, radius, inhibitory_density, abscissa, rate, momentum)
+    parameters = {
+        "n_units": n_units,
+        "density": float(density),
+        "ie_ratio": float(ie_ratio),
+        "radius": float(radius),
+        "inhibitory_density": float(inhibitory_density),
+        "abscissa": float(abscissa),
+        "rate": float(rate),
+        "momentum": float(momentum),
+    }
+    _check_arguments(**parameters, max_iterations=max_iterations)
     seed = np.asarray(jax.random.key_data(key)).tolist()
 
     def compute() -> dict[str, np.ndarray]:
         weights = initial_weights(n_units, density, ie_ratio, radius, np.random.default_rng(seed))
-        return {
-            "weights": _descend(
-                weights, ie_ratio, inhibitory_density, abscissa, rate, momentum, max_iterations, progress
-            )
-        }
+        project = functools.partial(
+            project_inhibition, ie_ratio=ie_ratio, inhibitory_density=inhibitory_density
+        )
+        return {"weights": _descend(weights, project, abscissa, rate, momentum, max_iterations, progress)}
 
-    specification = {
-        "version": _VERSION,
-        "key": seed,
-        "n_units": n_units,
-        "density": density,
-        "ie_ratio": ie_ratio,
-        "radius": radius,
-        "inhibitory_density": inhibitory_density,
-        "abscissa": abscissa,
-        "rate": rate,
-        "momentum": momentum,
-    }
+    specification = {"version": _VERSION, "key": seed, **parameters}
     arrays = cached_arrays("stability_optimized", specification, compute) if cache else compute()
     return StabilityOptimized(jnp.asarray(arrays["weights"]), n_excitatory=n_units // 2)
 
 
 def _check_arguments(
-    n_units, density, ie_ratio, radius, inhibitory_density, abscissa, rate, momentum
+    n_units, density, ie_ratio, radius, inhibitory_density, abscissa, rate, momentum, max_iterations
 ) -> None:
     if n_units < 10 or n_units % 2:
         raise ValueError(f"n_units must be even and at least 10, got {n_units}.")
@@ -116,6 +116,8 @@ def _check_arguments(
         raise ValueError(f"abscissa must be in (0, 1), where the circuit is stable, got {abscissa}.")
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum must be in [0, 1), got {momentum}.")
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations must be positive, got {max_iterations}.")
 
 
 def initial_weights(
@@ -162,12 +164,13 @@ def project_inhibition(
     order = np.argpartition(-inhibition, dropped - 1, axis=None)
     inhibition.flat[order[:dropped]] = 0.0
     for rows in (slice(None, half), slice(half, None)):
-        inhibition[rows] *= -ie_ratio * excitation[rows].sum() / inhibition[rows].sum()
+        if (total := inhibition[rows].sum()) < 0:
+            inhibition[rows] *= -ie_ratio * excitation[rows].sum() / total
     return np.concatenate([excitation, inhibition], axis=1)
 
 
-def _descend(weights, ie_ratio, inhibitory_density, bound, rate, momentum, max_iterations, progress):
-    n_units = len(weights)
+def _descend(weights, project, bound, rate, momentum, max_iterations, progress):
+    iteration, abscissa, n_units = 0, np.inf, len(weights)
     inhibitory = slice(n_units // 2, None)
     velocity = np.zeros_like(weights[:, inhibitory])
     for iteration in range(max_iterations):
@@ -179,8 +182,8 @@ def _descend(weights, ie_ratio, inhibitory_density, bound, rate, momentum, max_i
         velocity = momentum * velocity + gradient[:, inhibitory]
         moved = weights.copy()
         moved[:, inhibitory] -= rate * n_units / 200 * (momentum * velocity + gradient[:, inhibitory])
-        weights = project_inhibition(moved, ie_ratio, inhibitory_density)
+        weights = project(moved)
     raise RuntimeError(
-        f"the spectral abscissa is above its bound, {bound:g}, after {max_iterations} iterations "
-        f"(the last value is {abscissa:.3g}); raise max_iterations, lower rate or radius, or try another key."
+        f"the spectral abscissa was {abscissa:.4g} at iteration {iteration}, above its bound {bound:g}; "
+        "raise max_iterations, lower rate or radius, or try another key."
     )
