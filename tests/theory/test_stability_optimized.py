@@ -1,4 +1,4 @@
-"""The reference circuit against its claims: stability, Dale's law, gradients, energies, order of its solver."""
+"""The reference circuit against its claims: stability, signs, gradients, energies, order of its solver."""
 
 import dataclasses
 
