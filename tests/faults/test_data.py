@@ -127,6 +127,13 @@ def virtual(file):
     file.create_virtual_dataset("rates", layout)
 
 
+def plugin(file):
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_chunk((4,))
+    creation.set_filter(32015, h5py.h5z.FLAG_OPTIONAL)
+    h5py.h5d.create(file.id, b"rates", h5py.h5t.NATIVE_DOUBLE, h5py.h5s.create_simple((8,)), creation)
+
+
 def link(name, target):
     def fill(file):
         file[name] = target
@@ -148,6 +155,7 @@ def linked_twice(file):
         (link("rates", h5py.SoftLink("/nowhere")), "/rates", "soft link to nothing"),
         (link("rates", h5py.SoftLink("/rates")), "/rates", "soft link to nothing"),
         (virtual, "/rates", "virtual storage"),
+        (plugin, "/rates", "filter 32015"),
         (
             lambda file: file.create_dataset("rates", (64,), "u1", external=[("/etc/passwd", 0, 64)]),
             "/rates",

@@ -105,6 +105,16 @@ def test_oscillation_frequency_rises_threefold_and_falls_and_makes_six_cycles(ke
     np.testing.assert_allclose([rate(9), rate(9999), rate(-10)], [1.5, 4.5, 1.5], rtol=0.01)
 
 
+def test_one_angle_has_no_direction_between():
+    with pytest.raises(ValueError, match="two or more angles"):
+        CenterOutReach(angles=(45,)).between()
+
+
+def test_oscillation_refuses_a_pulse_longer_than_itself():
+    with pytest.raises(ValueError, match="not be longer"):
+        Oscillation(duration=0.04)
+
+
 def test_oscillation_repeats_join_smoothly(key):
     once, twice = (np.asarray(Oscillation(repeats=n).trials(1, key=key).targets[0, :, 0]) for n in (1, 2))
     np.testing.assert_array_equal(twice, np.tile(once, 2))
