@@ -69,7 +69,7 @@ class Trials(eqx.Module):
     targets: Float[Array, "trial time output"]
     mask: Float[Array, "trial time"]
     hints: Float[Array, "trial time hint"] | None
-    epochs: dict[str, np.ndarray] = eqx.field(static=True)
+    spans: tuple[tuple[str, tuple[tuple[float, float], ...]], ...] = eqx.field(static=True)
     conditions: tuple[str, ...] = eqx.field(static=True)
     hint_units: tuple[str, ...] = eqx.field(static=True)
     dt: float = eqx.field(static=True)
@@ -91,9 +91,10 @@ class Trials(eqx.Module):
         self.mask = jnp.ones(self.inputs.shape[:2], self.inputs.dtype) if mask is None else jnp.asarray(mask)
         self.hints = None if hints is None else jnp.asarray(hints)
         n_trials = self.inputs.shape[0]
-        self.epochs = {
-            name: np.broadcast_to(np.asarray(span, float), (n_trials, 2)) for name, span in (epochs or {}).items()
-        }
+        self.spans = tuple(
+            (name, tuple(map(tuple, np.broadcast_to(np.asarray(span, float), (n_trials, 2)).tolist())))
+            for name, span in (epochs or {}).items()
+        )
         self.conditions = tuple(str(label) for label in conditions)
         self.hint_units = tuple(hint_units)
         self.dt = float(dt)
@@ -106,6 +107,11 @@ class Trials(eqx.Module):
     @property
     def n_steps(self) -> int:
         return self.inputs.shape[1]
+
+    @property
+    def epochs(self) -> dict[str, np.ndarray]:
+        """Name -> `(trial, 2)` start and stop in seconds from trial start."""
+        return {name: np.array(rows) for name, rows in self.spans}
 
     @property
     def time(self) -> np.ndarray:
@@ -147,7 +153,9 @@ def _check_trials(trials: Trials) -> None:
                 f"{name} has {value.shape[:2]} (trial, time) but inputs have {shape[:2]}; make them equal."
             )
     if len(trials.conditions) != shape[0]:
-        raise ValueError(f"{len(trials.conditions)} condition labels for {shape[0]} trials; give one per trial.")
+        raise ValueError(
+            f"{len(trials.conditions)} condition labels for {shape[0]} trials; give one per trial."
+        )
     if not trials.dt > 0:
         raise ValueError(f"dt must be a positive number of seconds, got {trials.dt}.")
     n_hints = 0 if trials.hints is None else trials.hints.shape[2]
@@ -193,7 +201,9 @@ class Activity(eqx.Module):
     dt: float = eqx.field(static=True)
     start: float = eqx.field(static=True)
 
-    def __init__(self, rates, *, dt: float, conditions: Sequence[str], units=None, outputs=None, start: float = 0.0):
+    def __init__(
+        self, rates, *, dt: float, conditions: Sequence[str], units=None, outputs=None, start: float = 0.0
+    ):
         self.rates = jnp.asarray(rates)
         self.outputs = None if outputs is None else jnp.asarray(outputs)
         self.conditions = tuple(str(label) for label in conditions)
@@ -237,7 +247,9 @@ class Activity(eqx.Module):
         place = {name: i for i, name in enumerate(self.units)}
         missing = [name for name in names if name not in place]
         if missing:
-            raise ValueError(f"no unit is called {missing[0]!r}; there are {len(place)}, the first {self.units[:3]}.")
+            raise ValueError(
+                f"no unit is called {missing[0]!r}; there are {len(place)}, the first {self.units[:3]}."
+            )
         return self.replace(rates=self.rates[:, :, np.array([place[n] for n in names], int)], units=names)
 
     def without_units(self, names: Sequence[str]) -> "Activity":
@@ -255,7 +267,9 @@ def _check_activity(activity: Activity) -> None:
             f"outputs have {activity.outputs.shape[:2]} (trial, time) but rates have {shape[:2]}; make them equal."
         )
     if len(activity.conditions) != shape[0]:
-        raise ValueError(f"{len(activity.conditions)} condition labels for {shape[0]} trials; give one per trial.")
+        raise ValueError(
+            f"{len(activity.conditions)} condition labels for {shape[0]} trials; give one per trial."
+        )
     if len(activity.units) != shape[2]:
         raise ValueError(f"{len(activity.units)} unit names for {shape[2]} units; give one per unit.")
     if len(set(activity.units)) != len(activity.units):

@@ -1,0 +1,149 @@
+"""Full-FORCE, with or without hints."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recirc.circuits import RateNetwork
+from recirc.train.base import AbstractTrainer, State
+from recirc.train.embedder import embed
+from recirc.train.recursive_least_squares import (
+    Drive,
+    Learner,
+    Schedule,
+    choose_block,
+    learn_pass,
+    start_learner,
+)
+from recirc.types import Trials
+
+
+class FullForce(AbstractTrainer):
+    r"""Train J to make by itself the currents of a network that was driven with the answers.
+
+    $$\min_{J,W} \sum_t \|J r - a^D\|^2 + \|W r - f_{out}\|^2 + \alpha(\|J\|_F^2 + \|W\|_F^2)$$
+
+    by recursive least squares on the trained network's own rates r, all trials in lockstep. $a^D$ is the embedder's
+    current; hints, where `trials` has them, drive the embedder only.
+
+    Args:
+        embedder_gain: g of the embedder's random J.
+        drive: scale of the output weights $u_{out}$ into the embedder.
+        hint_drive: scale of the hint weights; the sum over hints is normalized by their number's square root.
+        noise: sigma of the private noise while learning.
+        update_interval: seconds between updates; about one time constant generalizes best.
+        n_passes: passes over all trials.
+        penalty: alpha.
+        warm_up: passes at the start in which the units are driven by $a^D$ itself (teacher forcing).
+        lockstep: trials that run side by side; None for all.
+
+    Source: DePasquale et al. 2018 (doi 10.1371/journal.pone.0191527); hints from recordings: Salatiello & Giese 2020
+    (doi 10.1007/978-3-030-61609-0_69). Departures: lockstep trials, updates at fixed intervals rather than at random
+    steps, private noise while learning, every trial from the same initial state. `FullForce.paper()` comes nearest to
+    the published regime.
+
+    Example:
+        >>> recirc.train.FullForce(n_passes=20).penalty
+        1.0
+    """
+
+    embedder_gain: float = eqx.field(static=True, default=0.8)
+    drive: float = eqx.field(static=True, default=0.3)
+    hint_drive: float = eqx.field(static=True, default=0.3)
+    noise: float = eqx.field(static=True, default=0.1)
+    update_interval: float = eqx.field(static=True, default=0.01)
+    n_passes: int = eqx.field(static=True, default=40)
+    penalty: float = eqx.field(static=True, default=1.0)
+    warm_up: int = eqx.field(static=True, default=0)
+    lockstep: int | None = eqx.field(static=True, default=None)
+
+    @classmethod
+    def paper(cls, **changes) -> "FullForce":
+        """The published regime: chaotic embedder, unit drives, no noise, an update every 2 ms."""
+        published = {
+            "embedder_gain": 1.5,
+            "drive": 1.0,
+            "hint_drive": 1.0,
+            "noise": 0.0,
+            "update_interval": 0.002,
+        }
+        return cls(**{**published, "n_passes": 20, **changes})
+
+    def __check_init__(self):
+        check_schedule(self)
+
+    def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
+        embedding = embed(
+            network, trials, gain=self.embedder_gain, drive=self.drive, hint_drive=self.hint_drive, key=key
+        )
+        learner = start_learner(network, self.penalty, rows="all")
+        return State(network, embedding.activity, (learner, embedding.currents, 0))
+
+    def step(self, state: State, trials: Trials, *, key):
+        learner, currents, index = state.learner
+        forced = currents[:-1] if index < self.warm_up else None
+        drive = drive_from(trials, currents[1:], forced)
+        schedule = schedule_for(self, trials, learner, rows="all")
+        learner, entry = learn_all(state.network, learner, drive, schedule, self.lockstep, trials.dt, key)
+        network = with_weights(state.network, learner)
+        return State(network, state.embedder, (learner, currents, index + 1)), entry
+
+
+def check_schedule(trainer) -> None:
+    """Raise ValueError unless a recursive-least-squares trainer's numbers make sense."""
+    for name, low in (("n_passes", 1), ("warm_up", 0), ("lockstep", 1)):
+        value = getattr(trainer, name, None)
+        if value is not None and value < low:
+            raise ValueError(f"{name} must be at least {low}, got {value}.")
+    for name in ("penalty", "update_interval"):
+        if not getattr(trainer, name) > 0:
+            raise ValueError(f"{name} must be positive, got {getattr(trainer, name)}.")
+    if not trainer.noise >= 0:
+        raise ValueError(f"noise must not be negative, got {trainer.noise}.")
+
+
+def drive_from(trials: Trials, currents=None, forced=None) -> Drive:
+    """The engine's view of trials."""
+    inputs, targets = (jnp.transpose(a, (1, 2, 0)) for a in (trials.inputs, trials.targets))
+    return Drive(inputs, targets, jnp.transpose(trials.mask), currents, forced)
+
+
+def schedule_for(trainer, trials: Trials, learner: Learner, *, rows: str) -> Schedule:
+    """The engine's schedule from a trainer's fields, in steps."""
+    interval = max(1, round(trainer.update_interval / trials.dt))
+    n_trials = min(trials.n_trials, trainer.lockstep or trials.n_trials)
+    block = choose_block(n_trials) if learner.row_inputs is None else 1
+    return Schedule(interval=interval, block=block, noise=trainer.noise, rows=rows)
+
+
+def learn_all(network, learner, drive: Drive, schedule: Schedule, lockstep: int | None, dt: float, key):
+    """One pass in groups of `lockstep` trials; returns the learner and the pass's log entry."""
+    n_trials = drive.mask.shape[1]
+    size = lockstep or n_trials
+    outputs = []
+    for group, first in enumerate(range(0, n_trials, size)):
+        part = jax.tree.map(lambda a, first=first: a[..., first : first + size], drive)
+        learner, made = learn_pass(network, learner, part, schedule, dt, jax.random.fold_in(key, group))
+        outputs.append(made)
+    return learner, log_entry(
+        np.concatenate(outputs, axis=2), np.asarray(drive.targets), np.asarray(drive.mask)
+    )
+
+
+def log_entry(outputs, targets, mask) -> dict[str, float]:
+    """`output_nmse` of a pass, and where the outputs first ceased to be finite, if they did."""
+    bad = np.argwhere(~np.isfinite(outputs).all(axis=1))
+    counted = mask[:, None]
+    with np.errstate(all="ignore"):
+        nmse = float(np.sum(counted * (outputs - targets) ** 2) / np.sum(counted * targets**2))
+    if len(bad) == 0 and np.isfinite(nmse):
+        return {"output_nmse": nmse}
+    step, trial = bad[0] if len(bad) else (0, 0)
+    return {"output_nmse": nmse, "bad_step": int(step), "bad_trial": int(trial)}
+
+
+def with_weights(network: RateNetwork, learner: Learner) -> RateNetwork:
+    """The network with what was learned."""
+    recurrent, readout = learner.weights[: network.n_units], learner.weights[network.n_units :]
+    return eqx.tree_at(lambda n: (n.recurrent, n.readout), network, (recurrent, readout))

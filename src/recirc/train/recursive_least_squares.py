@@ -1,0 +1,251 @@
+r"""The engine of FORCE and full-FORCE: exact recursive least squares, many trials in lockstep, lazily blocked.
+
+All rows of the learned matrix $\Omega = [J; W]$ are regressed on the same rates r, so they share one inverse
+correlation matrix $P = (\alpha I + \sum r r^\top)^{-1}$. At an update the C trials' rates $R$ (unit, trial) and errors
+$E$ enter at once (Woodbury):
+
+$$S = I + R^\top P R = L L^\top,\quad V = P R L^{-\top},\quad P \leftarrow P - V V^\top,\quad
+\Omega \leftarrow \Omega - (E L^{-\top}) V^\top .$$
+
+P stays symmetric by construction. The rank-C terms of up to `block` updates are kept aside and applied to P and Omega in
+one product; in between, every product with P or Omega is corrected for them, so that the answer is that of the direct
+recursion. Between updates the network runs on its own activity and private noise.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.scipy.linalg as jsl
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from recirc.circuits import RateNetwork
+from recirc.circuits.rate_network import leak, noise_scale
+
+
+class Schedule(eqx.Module):
+    """When and on what the engine learns; every field is static.
+
+    Args:
+        interval: steps between updates.
+        block: updates whose terms are applied together; changes speed, not the answer.
+        noise: sigma of the private noise while learning.
+        rows: which rows learn: "all" (recurrent rows toward target currents, readout toward targets), "readout"
+            (readout only), or "internal" (recurrent rows through the output error, weighted like a feedback).
+    """
+
+    interval: int = eqx.field(static=True)
+    block: int = eqx.field(static=True)
+    noise: float = eqx.field(static=True)
+    rows: str = eqx.field(static=True)
+
+
+class Learner(NamedTuple):
+    """What learning changes.
+
+    `weights` holds the recurrent rows above the readout rows; `precision` is P. With a sparse J every unit regresses on
+    its own inputs: `row_inputs` lists them (padded with n_units) and `row_precision` holds one small P per unit.
+    `error_weights` carry the output error to the recurrent rows where those learn from it.
+    """
+
+    weights: Float[Array, "row unit"]
+    precision: Float[Array, "unit unit"]
+    row_inputs: Int[Array, "unit slot"] | None
+    row_precision: Float[Array, "unit slot slot"] | None
+    error_weights: Float[Array, "unit output"] | None
+
+
+class Drive(NamedTuple):
+    """One pass's signals, time first and trial last.
+
+    `currents` at t is what J should give from the rates after step t; `forced`, if not None, replaces the network's own
+    current in step t.
+    """
+
+    inputs: Float[Array, "time input trial"]
+    targets: Float[Array, "time output trial"]
+    mask: Float[Array, "time trial"]
+    currents: Float[Array, "time unit trial"] | None = None
+    forced: Float[Array, "time unit trial"] | None = None
+
+
+def start_learner(network: RateNetwork, penalty: float, *, rows: str, error_weights=None) -> Learner:
+    """A learner with $P = I / \\alpha$; rows that learn toward targets of their own start at zero."""
+    recurrent = jnp.zeros_like(network.recurrent) if rows == "all" else network.recurrent
+    weights = jnp.concatenate([recurrent, network.readout])
+    precision = jnp.eye(network.n_units, dtype=weights.dtype) / penalty
+    if network.connections is None or rows == "readout":
+        return Learner(weights, precision, None, None, error_weights)
+    connected = np.asarray(network.connections)
+    row_inputs = np.full((network.n_units, max(1, connected.sum(1).max())), network.n_units)
+    for unit, row in enumerate(connected):
+        row_inputs[unit, : row.sum()] = np.flatnonzero(row)
+    eye = jnp.eye(row_inputs.shape[1], dtype=weights.dtype) / penalty
+    row_precision = jnp.tile(eye, (network.n_units, 1, 1))
+    return Learner(weights, precision, jnp.asarray(row_inputs), row_precision, error_weights)
+
+
+def choose_block(n_trials: int) -> int:
+    """Updates per block: about 32 deferred columns were fastest for 300 and 1000 units (see benchmarks)."""
+    return max(1, 32 // n_trials)
+
+
+@eqx.filter_jit
+def learn_pass(
+    network: RateNetwork, learner: Learner, drive: Drive, schedule: Schedule, dt: float, key: PRNGKeyArray
+):
+    """One pass over all trials, each from the network's initial state.
+
+    Returns:
+        The learner, and the outputs `(time, output, trial)` that the network gave while it learned.
+    """
+    n_steps, n_trials = drive.mask.shape
+    grouped = (-(-n_steps // (schedule.interval * schedule.block)), schedule.block, schedule.interval)
+    split = jax.tree.map(lambda a: _grouped(a, grouped), drive)
+    by_step = (split.inputs, split.forced)
+    at_update = jax.tree.map(lambda a: a[:, :, -1], (split.targets, split.mask, split.currents))
+    keys = jax.random.split(key, grouped[:2])
+    elapsed = dt / network.time_constant
+    noise_sd = schedule.noise * noise_scale(dt, network.time_constant)
+    n_units = network.n_units
+
+    def update(carry, now):
+        learner, pending, activity = carry
+        slot, steps, (targets, mask, currents), update_key = now
+        noise = _noise(update_key, schedule, (n_units, n_trials), activity[0].dtype, noise_sd)
+
+        def advance(activity, now):
+            (state, current), ((inputs, forced), step_noise) = activity, now
+            total = forced if forced is not None else _own_current(network, current)
+            total = total + network.input_weights @ inputs + network.bias[:, None]
+            state = leak(state, total, elapsed) + step_noise
+            current = _product(learner, pending, network.nonlinearity(state))
+            return (state, current), current[n_units:]
+
+        activity, outputs = jax.lax.scan(advance, activity, (steps, noise))
+        state, current = activity
+        rates = network.nonlinearity(state)
+        recurrent_error, output_error = _errors(learner, schedule, current, targets, currents, mask)
+        if learner.row_inputs is not None:
+            learner, current = _absorb_sparse(learner, rates, mask, recurrent_error, current)
+            recurrent_error = recurrent_error[:0]
+        error = jnp.concatenate([recurrent_error, output_error])
+        learner, pending, current = _absorb(learner, pending, slot, rates, mask, error, current)
+        return (learner, pending, (state, current)), outputs
+
+    def run_block(carry, now):
+        learner, activity = carry
+        pending = _no_pending(learner, schedule, n_trials)
+        (learner, pending, activity), outputs = jax.lax.scan(
+            update, (learner, pending, activity), (jnp.arange(schedule.block), *now)
+        )
+        return (learner if pending is None else _apply(learner, *pending), activity), outputs
+
+    state = network.initial_state(n_trials).astype(learner.weights.dtype)
+    activity = (state, learner.weights @ network.nonlinearity(state))
+    (learner, _), outputs = jax.lax.scan(run_block, (learner, activity), (by_step, at_update, keys))
+    return learner, outputs.reshape(-1, *outputs.shape[3:])[:n_steps]
+
+
+def _grouped(a, grouped: tuple[int, int, int]):
+    padding = int(np.prod(grouped)) - a.shape[0]
+    return jnp.pad(a, [(0, padding)] + [(0, 0)] * (a.ndim - 1)).reshape(*grouped, *a.shape[1:])
+
+
+def _noise(key, schedule: Schedule, shape: tuple[int, int], dtype, noise_sd: float):
+    if schedule.noise == 0:
+        return jnp.zeros((schedule.interval, 1, 1), dtype)
+    # A flat draw in single precision: three times faster than a shaped one in double, and noise needs no more.
+    draw = jax.random.normal(key, (schedule.interval * shape[0] * shape[1],), jnp.float32)
+    draw = draw * np.float32(noise_sd)
+    return draw.astype(dtype).reshape(schedule.interval, *shape)
+
+
+def _own_current(network: RateNetwork, current):
+    recurrent, outputs = current[: network.n_units], current[network.n_units :]
+    return recurrent if network.feedback is None else recurrent + network.feedback @ outputs
+
+
+def _product(learner: Learner, pending, rates):
+    """Omega r, with the pending terms."""
+    own = learner.weights @ rates
+    if pending is None:
+        return own
+    gains, steps = pending
+    return _add_to_last_rows(own, -(steps @ (gains.T @ rates)))
+
+
+def _add_to_last_rows(whole, part):
+    first = whole.shape[0] - part.shape[0]
+    return whole + part if first == 0 else whole.at[first:].add(part)
+
+
+def _errors(learner: Learner, schedule: Schedule, current, targets, currents, mask):
+    """Masked errors of the recurrent rows that learn (none for "readout") and of the readout rows."""
+    n_units = learner.weights.shape[1]
+    output_error = (current[n_units:] - targets) * mask[None]
+    if schedule.rows == "all":
+        return (current[:n_units] - currents) * mask[None], output_error
+    if schedule.rows == "internal":
+        return learner.error_weights @ output_error, output_error
+    return output_error[:0], output_error
+
+
+def _no_pending(learner: Learner, schedule: Schedule, n_trials: int):
+    """Empty buffers for one block's gains and steps; None where updates are applied at once."""
+    if schedule.block == 1:
+        return None
+    n_rows, n_units = learner.weights.shape
+    learning = n_rows if schedule.rows != "readout" and learner.row_inputs is None else n_rows - n_units
+    columns = schedule.block * n_trials
+    dtype = learner.weights.dtype
+    return jnp.zeros((n_units, columns), dtype), jnp.zeros((learning, columns), dtype)
+
+
+def _absorb(learner: Learner, pending, slot, rates, mask, error, current):
+    """One update; returns the learner, the pending terms, and the product of the new weights with `rates`."""
+    counted = rates * mask[None]
+    spread = learner.precision @ counted
+    if pending is not None:
+        spread = spread - pending[0] @ (pending[0].T @ counted)
+    gain, step = _gain_and_step(counted, spread, error)
+    current = _add_to_last_rows(current, -(step @ (gain.T @ rates)))
+    if pending is None:
+        return _apply(learner, gain, step), None, current
+    place = (0, slot * counted.shape[1])
+    gains = jax.lax.dynamic_update_slice(pending[0], gain, place)
+    return learner, (gains, jax.lax.dynamic_update_slice(pending[1], step, place)), current
+
+
+def _gain_and_step(counted, spread, error):
+    """V and E L^-T of the module's equations."""
+    small = jnp.eye(counted.shape[1], dtype=counted.dtype) + counted.T @ spread
+    factor = jnp.linalg.cholesky(small, symmetrize_input=True)
+    solve = lambda rows: jsl.solve_triangular(factor, rows.T, lower=True).T  # noqa: E731
+    return solve(spread), solve(error)
+
+
+def _apply(learner: Learner, gain, step) -> Learner:
+    return learner._replace(
+        weights=_add_to_last_rows(learner.weights, -(step @ gain.T)),
+        precision=learner.precision - gain @ gain.T,
+    )
+
+
+def _absorb_sparse(learner: Learner, rates, mask, error, current):
+    """One update of every unit's own regression on the units that it receives from."""
+
+    def one(row, inputs, precision, row_error):
+        own = rates.at[inputs].get(mode="fill", fill_value=0.0)
+        gain, step = _gain_and_step(own * mask[None], precision @ (own * mask[None]), row_error[None])
+        change = -(gain @ step[0])
+        return row.at[inputs].add(change, mode="drop"), precision - gain @ gain.T, change @ own
+
+    n_units = rates.shape[0]
+    rows, precision, change = jax.vmap(one)(
+        learner.weights[:n_units], learner.row_inputs, learner.row_precision, error
+    )
+    weights = learner.weights.at[:n_units].set(rows)
+    return learner._replace(weights=weights, row_precision=precision), current.at[:n_units].add(change)
