@@ -1,4 +1,4 @@
-"""Row 26: a typo, a wrong type or a NaN in a configuration is refused with its line and the nearest valid name."""
+"""Row 26: a typo, a wrong type or a NaN is refused with its line and the nearest valid name."""
 
 import dataclasses
 import re

@@ -9,11 +9,12 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recirc.runs.atomic import write_atomic
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
@@ -21,7 +22,7 @@ _DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile
 class Result(NamedTuple):
     """What one piece of work gives: named arrays, and anything that JSON can hold."""
 
-    arrays: Mapping[str, np.ndarray]
+    arrays: "Mapping[str, np.ndarray]"
     metadata: Mapping[str, Any] = {}
 
 
@@ -50,8 +51,8 @@ def _jsonable(value):
         return [_jsonable(item) for item in value]
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, np.generic):
-        return value.item()
+    if to_list := getattr(value, "tolist", None):  # NumPy's numbers and arrays
+        return to_list()
     return f"{value.__module__}.{value.__qualname__}" if callable(value) else value
 
 
@@ -62,6 +63,8 @@ def write_part(path: Path, key: str, result: Result) -> None:
         TypeError: if an array holds Python objects or the metadata are not JSON.
         StorageError: as `write_atomic`.
     """
+    import numpy as np
+
     arrays = {f"array {name}": np.asarray(value) for name, value in result.arrays.items()}
     for name, array in arrays.items():
         if array.dtype.hasobject:
@@ -74,6 +77,8 @@ def write_part(path: Path, key: str, result: Result) -> None:
 
 def read_part(path: Path, key: str) -> Result | None:
     """A finished piece of work, or None, with a warning, if the file is damaged."""
+    import numpy as np
+
     if not path.exists():
         return None
     try:

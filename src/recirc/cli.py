@@ -1,0 +1,192 @@
+"""The command line: verbs only. What each does is a few lines of public Python."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+DONE, CLAIM_FAILED, WRONG_USE = 0, 1, 2
+
+app = typer.Typer(
+    name="recirc",
+    help="Train recurrent networks that reproduce sparsely recorded dynamics, and judge how alike they are.",
+    epilog="RECIRC_DEBUG=1 in the environment shows where an error arose.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Out = Annotated[Path | None, typer.Option(help="Run folder; a new one, or one to go on with.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; the results do not depend on it.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+
+
+@app.command(epilog="Example: recirc reproduce salatiello2020 --preset quick --jobs 4")
+def reproduce(
+    study: Annotated[str, typer.Argument(help="salatiello2020 or kao2019.")],
+    preset: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or as published.")] = "quick",
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    out: Out = None,
+):
+    """Run a published study again and write its numbers, figures and report."""
+
+    def work() -> bool:
+        from recirc import studies
+
+        return studies.run(study, preset=preset, seed=seed, jobs=jobs, out=folder)
+
+    folder = out or _default_folder(study, preset, *([f"seed{seed}"] if seed else []))
+    _run(work, folder)
+
+
+@app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")
+def fit(
+    data: Annotated[Path, typer.Argument(help="Recording: NWB or netCDF.")],
+    config: Annotated[Path | None, typer.Option(help="TOML file; the defaults are used without one.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one field: dotted.key=value.")
+    ] = None,
+    recorded_fraction: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of the units to use as hints; the others judge the fit."),
+    ] = None,
+    seed: Seed = 0,
+    jobs: Jobs = 1,
+    out: Out = None,
+):
+    """Train networks on a recording: its task and its dynamics together, cross-validated."""
+
+    def work() -> bool:
+        from recirc.studies import fit_recording
+
+        return fit_recording.run(
+            data,
+            config=config,
+            overrides=tuple(set_ or ()),
+            recorded_fraction=recorded_fraction,
+            jobs=jobs,
+            seed=seed,
+            out=folder,
+        )
+
+    folder = out or _default_folder("fit", data.stem)
+    _run(work, folder)
+
+
+@app.command(epilog="Example: recirc compare recording.nwb recirc-fit-session --out likeness")
+def compare(
+    a: Annotated[Path, typer.Argument(help="Recording, netCDF file or run folder.")],
+    b: Annotated[Path, typer.Argument(help="The same, to compare with.")],
+    out: Out = None,
+):
+    """Score two activities on every similarity, with nulls."""
+
+    def work() -> bool:
+        from recirc.studies import compare_activities
+
+        return compare_activities.run(a, b, out=folder)
+
+    folder = out or _default_folder("compare", a.stem, b.stem)
+    _run(work, folder)
+
+
+@app.command(epilog="Example: recirc report recirc-salatiello2020-quick")
+def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")]):
+    """Rebuild the tables, figures and report of a run, without training."""
+
+    def work() -> bool:
+        from recirc.runs import RunFolder
+        from recirc.runs.report import build
+
+        with RunFolder.reopen(directory) as folder:
+            build(folder)
+            folder.finish()
+        return True
+
+    _run(work, directory)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+):
+    if version:
+        import recirc
+
+        typer.echo(f"recirc {recirc.__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """The `recirc` command.
+
+    Raises:
+        SystemExit: with 0 done; 1 a claim failed; 2 wrong use or unreadable input; 75 stopped by a signal, to
+            be resumed; 130 interrupted.
+    """
+    app()
+
+
+def _default_folder(*words: str) -> Path:
+    """`recirc-...` in the current folder, however long the words are."""
+    from recirc.runs import file_name
+
+    return Path(
+        "-".join(["recirc", *(word if len(word.encode()) < 80 else file_name(word) for word in words)])
+    )
+
+
+def _run(work: Callable[[], bool], folder: Path) -> NoReturn:
+    """Do the work of a verb and exit with its code."""
+    from recirc.runs.environment import environment
+    from recirc.runs.signals import INTERRUPTED, RESUMABLE, Stopped, stop_on_signals
+
+    os.environ.update(environment())
+    again = f"The same command goes on from what is in {folder}."
+    try:
+        with stop_on_signals():
+            code = _explain(work, folder)
+    except KeyboardInterrupt:
+        code = _say(f"interrupted. {again}", INTERRUPTED)
+    except Stopped as stopped:
+        code = _say(f"stopped by {stopped}. {again}", RESUMABLE)
+    raise typer.Exit(code)
+
+
+def _explain(work: Callable[[], bool], folder: Path) -> int:
+    """Exit code of the work; faults that the user can mend become one sentence."""
+    from recirc.runs import FinishedError, StorageError
+    from recirc.runs.environment import keep_compiled_programs
+    from recirc.runs.provenance import describe_device
+    from recirc.types import enable_x64
+
+    enable_x64()
+    keep_compiled_programs()
+    try:
+        describe_device()
+        supported = work()
+    except FinishedError as error:
+        if error.same:
+            typer.echo(
+                f"{folder} is finished: see {folder / 'report.html'}. For a new run give another --out."
+            )
+            return DONE
+        return _say(str(error), WRONG_USE)
+    except (ValueError, StorageError) as error:
+        if os.environ.get("RECIRC_DEBUG"):
+            raise
+        return _say(str(error), WRONG_USE)
+    page = folder / "report.html"
+    typer.echo(f"See {page if page.exists() else folder}.")
+    return DONE if supported else CLAIM_FAILED
+
+
+def _say(sentence: str, code: int) -> int:
+    typer.echo(f"recirc: {sentence}", err=True)
+    return code

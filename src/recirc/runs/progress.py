@@ -1,0 +1,85 @@
+"""How far a long run is: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+
+class Progress:
+    """Counts finished pieces of work, and says when the rest will be done.
+
+    Args:
+        what: the pieces, in the plural.
+        stream: where to write; standard error by default.
+        clock: seconds, ever increasing.
+        interval: seconds between lines where there is no terminal.
+
+    Example:
+        >>> progress = Progress("networks", stream=sys.stdout)
+        >>> progress.start(20, 12)
+        12 of 20 networks were finished before; going on with 8.
+    """
+
+    def __init__(
+        self,
+        what: str = "networks",
+        *,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        interval: float = 30.0,
+    ):
+        self.what, self.stream, self.clock, self.interval = what, stream or sys.stderr, clock, interval
+        self.total = self.before = self.done = 0
+        self._begun = self._said = clock()
+        self._bar = None
+
+    def start(self, total: int, before: int = 0) -> None:
+        """Begin counting to `total`, of which `before` are finished already."""
+        self.total, self.before, self.done = total, before, before
+        self._begun = self._said = self.clock()
+        if before:
+            rest = f"going on with {total - before}" if before < total else "nothing is left to do"
+            self._say(f"{before} of {total} {self.what} were finished before; {rest}.")
+        if self.stream.isatty() and before < total:
+            self._bar = _bar(self.stream)
+            self._task = self._bar.add_task(self.what, total=total, completed=before)
+            self._bar.start()
+
+    def advance(self) -> None:
+        """One more is finished."""
+        self.done += 1
+        if self._bar:
+            self._bar.advance(self._task)
+        self.tick()
+
+    def tick(self) -> None:
+        """Say something if it is time; call it about once a second."""
+        now = self.clock()
+        if self._bar is None and now - self._said >= self.interval:
+            self._said = now
+            self._say(f"{self.done} of {self.total} {self.what} are finished{self._remaining(now)}.")
+
+    def stop(self) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+    def _remaining(self, now: float) -> str:
+        n_new = self.done - self.before
+        if n_new == 0 or self.done >= self.total:
+            return ""
+        seconds = (now - self._begun) / n_new * (self.total - self.done)
+        return f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
+
+    def _say(self, line: str) -> None:
+        print(line, file=self.stream, flush=True)
+
+
+def _bar(stream: TextIO):
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(file=stream))
