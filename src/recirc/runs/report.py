@@ -1,0 +1,237 @@
+"""The report of a run: one static page, rebuilt from what the run folder holds.
+
+A study writes its words once, with `write_text`; the numbers come from `metrics.json`, the pictures from
+`figures/`, the provenance from `manifest.json` and `config.toml`. The page runs no script and fetches nothing
+from anywhere.
+"""
+
+import base64
+import dataclasses
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from recirc.runs import report_tables as tables
+from recirc.runs.metrics import read_metrics, strict_json
+from recirc.runs.store import write_atomic
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_LARGEST_SVG = 1_500_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A figure of the run folder and what to look at in it.
+
+    Args:
+        name: file name in `figures/` without its ending.
+        caption: says what to look at.
+    """
+
+    name: str
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of words and numbers; numbers are shown with three significant digits, None as a dash.
+
+    Args:
+        columns: headings.
+        rows: cells, one sequence per line.
+        title: what it shows.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    title: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of the report; blank lines in `text` separate paragraphs."""
+
+    title: str
+    text: str = ""
+    figures: Sequence[Picture] = ()
+    tables: Sequence[Table] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportText:
+    """The words of a report.
+
+    Args:
+        title: of the page.
+        verdict: a paragraph that the numbers have written.
+        sections: in order.
+        unknowns: (what, what the source says, what was chosen and why), for what a paper leaves open.
+        failures: (which run, what happened), besides those that `metrics.json` tells of.
+        command: the line that makes this run again; that of `manifest.json` if empty.
+    """
+
+    title: str
+    verdict: str = ""
+    sections: Sequence[Section] = ()
+    unknowns: Sequence[Sequence[str]] = ()
+    failures: Sequence[Sequence[str]] = ()
+    command: str = ""
+
+
+def write_text(folder, text: ReportText) -> Path:
+    """Keep the words of a report in the run folder, as `report.json`.
+
+    Raises:
+        StorageError: if it cannot be written.
+    """
+    path = Path(folder) / "report.json"
+    write_atomic(path, strict_json(dataclasses.asdict(text)).encode())
+    return path
+
+
+def read_text(path: Path) -> ReportText:
+    """The words of a report.
+
+    Raises:
+        ValueError: if the file is not what `write_text` writes.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        sections = [
+            Section(
+                **(
+                    section
+                    | {"figures": [Picture(**entry) for entry in section.get("figures", ())]}
+                    | {"tables": [Table(**entry) for entry in section.get("tables", ())]}
+                )
+            )
+            for section in data.pop("sections", ())
+        ]
+        return ReportText(sections=sections, **data)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not the text of a report: {error}.") from None
+
+
+def build(folder, draw: Callable[[Path], object] | None = None) -> Path:
+    """Make `report.html` anew from a run folder; nothing is trained and nothing else is changed.
+
+    Args:
+        folder: a run folder with `metrics.json`; `report.json`, `manifest.json`, `config.toml` and `figures/`
+            are used if they are there.
+        draw: makes the figures anew, given the folder; without it those on disk are used.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        ValueError: if there is no `metrics.json`, or a file is not what it should be.
+        StorageError: if the page cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        about, rows, claims = read_metrics((folder / "metrics.json").read_text(encoding="utf-8"))
+    except OSError:
+        raise ValueError(f"{folder} has no metrics.json to report on; give the folder of a run.") from None
+    if draw is not None:
+        draw(folder)
+    text = (
+        read_text(folder / "report.json") if (folder / "report.json").exists() else _plain_text(folder, about)
+    )
+    manifest = _read_json(folder / "manifest.json")
+    page = _environment().get_template("report.html.j2").render(
+        about=about,
+        text=text,
+        pictures={p.name: _embed(folder, p.name) for section in text.sections for p in section.figures},
+        claims=[tables.claim_line(claim) for claim in claims],
+        key_numbers=tables.key_numbers(rows),
+        metrics=tables.metric_lines(rows),
+        n_rows=len(rows),
+        failures=[*text.failures, *tables.failures(rows)],
+        command=text.command or shlex.join(str(word) for word in manifest.get("argv", ())),
+        provenance=_provenance(manifest),
+        inputs=manifest.get("inputs", {}),
+        config=_read(folder / "config.toml"),
+    )  # fmt: skip
+    write_atomic(folder / "report.html", page.encode("utf-8", "replace"))
+    return folder / "report.html"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    paragraphs = lambda text: [part for part in re.split(r"\n\s*\n", text.strip()) if part]  # noqa: E731
+    is_number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)  # noqa: E731
+    environment.filters |= {"cell": tables.cell, "paragraphs": paragraphs, "size": _size}
+    environment.tests |= {"numeric": is_number}
+    return environment
+
+
+def _size(n_bytes) -> str:
+    if not isinstance(n_bytes, (int, float)):
+        return "–"
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:,.1f} kB"
+
+
+def _provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    versions = manifest.get("versions", {})
+    cpu, device = manifest.get("cpu", {}), manifest.get("device", {})
+    lines = [
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("platform", manifest.get("platform", "")),
+        (
+            "processor",
+            f"{cpu.get('name', '')}, {cpu['cores']} cores" if cpu.get("cores") else cpu.get("name", ""),
+        ),
+        ("device", " ".join(str(device[key]) for key in ("used", "kind") if key in device)),
+        ("precision", manifest.get("dtype", "")),
+        ("seeds", ", ".join(str(seed) for seed in manifest.get("seeds", ()))),
+        ("started", manifest.get("start", "")),
+        ("ended", manifest.get("end", "")),
+        ("specification", manifest.get("specification", "")),
+    ]
+    return [(name, str(value)) for name, value in lines if value]
+
+
+def _plain_text(folder: Path, about: Mapping[str, str]) -> ReportText:
+    """Words for a folder that has none: its study, and all its figures."""
+    names = sorted({path.stem for path in (folder / "figures").glob("*.*") if _NAME.fullmatch(path.stem)})
+    figures = [Picture(name, name.replace("_", " ")) for name in names]
+    return ReportText(about["study"], sections=[Section("Figures", figures=figures)] if figures else [])
+
+
+def _embed(folder: Path, name: str) -> str:
+    """A figure as a data address, or nothing if the folder does not hold it."""
+    if not _NAME.fullmatch(name):
+        return ""
+    for suffix, kind in (("svg", "image/svg+xml"), ("png", "image/png")):
+        path = folder / "figures" / f"{name}.{suffix}"
+        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+            continue
+        data = path.read_bytes()
+        if suffix == "png" or len(data) <= _LARGEST_SVG:
+            return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return ""
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        data = json.loads(_read(path) or "{}")
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} must hold a JSON object.")
+    return data
