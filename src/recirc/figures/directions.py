@@ -9,7 +9,7 @@ from recirc.figures import rows as select_rows
 from recirc.figures.rows import MetricsRow, by_seed, median, percent
 from recirc.figures.style import FAINT, MUTED, color, key, label, panels, styled
 
-_MARKERS = {"cosine_tuning": "^", "gp_directions": "s", "condition_mean": "_", "direct_map": "v"}
+_MARKERS = {"cosine_tuning": "^", "gp_directions": "s", "condition_mean": "D", "direct_map": "v"}
 _LOWEST = -0.6
 
 
@@ -97,7 +97,7 @@ def _panel(axes, rows: list[MetricsRow], places: list, baselines: list[str], arm
         )
     for at, value in zip(x, _with_mean(joint)):
         axes.plot([at - 0.32, at - 0.04], [max(value, _LOWEST)] * 2, color=color(ensemble), linewidth=2)
-    axes.set(ylim=(max(axes.get_ylim()[0], _LOWEST - 0.05), 1.02), xlim=(-0.5, last + 0.5))
+    axes.set(ylim=(max(axes.get_ylim()[0], _LOWEST) - 0.06, 1.02), xlim=(-0.5, last + 0.5))
 
 
 def _points(axes, x: np.ndarray, values: np.ndarray, look: dict) -> None:

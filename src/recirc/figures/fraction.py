@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from recirc.figures import rows as select_rows
 from recirc.figures.rows import MetricsRow, by_seed, median, percent
-from recirc.figures.style import FAINT, INK, MUTED, color, key, label, label_ends, panels, styled
+from recirc.figures.style import FAINT, INK, MUTED, color, label, label_ends, panels, styled
 
 
 @styled
@@ -49,8 +49,6 @@ def similarity_against_fraction(
     grid[0, 0].set_xticks(place.ticks, place.labels)
     grid[0, 0].set_xlim(place.ticks[0] - 0.25, place.ticks[-1] + 0.12)
     figure.supxlabel("units recorded", fontsize=7.5, color=INK)
-    names = select_rows.arms(rows)
-    key(figure, [(label(name), {"color": color(name), "marker": "o", "markersize": 4}) for name in names])
     return figure
 
 
@@ -115,7 +113,7 @@ def _bounds(axes, rows: list[MetricsRow], place: _Places, ceiling_name: str) -> 
     if np.isfinite(low).any():
         axes.fill_between(x, low, high, color="#ececec", linewidth=0, zorder=0)
         axes.plot(x, low, color="#b5b5b5", linewidth=0.8, zorder=1)
-        ends.append((float(low[np.isfinite(low)][-1]), "null, mean to 95 %", MUTED))
+        ends.append((float(low[np.isfinite(low)][-1]), "null, mean to p95", MUTED))
     if np.isfinite(top).any():
         axes.plot(x, top, color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
         ends.append((float(top[np.isfinite(top)][-1]), f"ceiling ({ceiling_name})", INK))

@@ -47,7 +47,7 @@ def target_against_output(
     figure.supxlabel(time_label(target), fontsize=7.5, color=INK)
     key(
         figure,
-        [("target", {"color": "#9a9a9a", "linewidth": 3.2})]
+        [("target", {"color": "#8f8f8f", "linewidth": 3.2})]
         + [(label(str(name)), {"color": color(str(name))}) for name in names],
     )
     return figure

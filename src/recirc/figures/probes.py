@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from recirc.figures import rows as select_rows
 from recirc.figures.rows import MetricsRow, by_seed, circumstance, median, percent
-from recirc.figures.style import INK, color, key, label, label_ends, panels, plain_log, styled
+from recirc.figures.style import INK, color, key, label, label_ends, log_height, panels, styled
 
 _PAIR = ("no_hints", "hints")
 
@@ -24,7 +24,7 @@ def generalization(
     """Output error under every circumstance: each network a point, the median a bar.
 
     Lines join the networks of "no_hints" and "hints" that share a seed. Networks that diverged are a cross at
-    the top, with their number. A panel per "regime".
+    the top, with how many were lost. A panel per "regime".
 
     Args:
         rows: rows of `metrics.json` with condition {"set", its level, "regime", "fraction", "seed"}.
@@ -49,12 +49,15 @@ def generalization(
                 if circumstance(r.condition) == place
             ]
             _column(axes, column, {name: by_seed(r for r in here if r.arm == name) for name in names})
+    for axes, regime in zip(grid[:, 0], regimes):
         _finish(axes, metric, regime)
     axes = grid[-1, 0]
     axes.set_xticks(range(len(where)), [textwrap.fill(place, 13, break_long_words=False) for place in where])
     axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.5, len(where) - 0.5)
-    _arm_key(figure, names, shown)
+    axes.set_xlim(-0.5, max(len(where), 1) - 0.5)
+    texts = [label(n) + (f" ({percent(shown[n])} recorded)" if n in shown else "") for n in names]
+    looks = [{"color": color(n), "marker": "o", "markersize": 4, "linestyle": ""} for n in names]
+    key(figure, list(zip(texts, looks)))
     return figure
 
 
@@ -94,14 +97,15 @@ def noise_curve(
                 )
             middle = [median(curve.values()) for curve in curves]
             axes.plot(sizes, middle, color=color(name), linewidth=1.6, marker="o", markersize=3)
-            ends.append((middle[-1] if middle else np.nan, label(name), color(name)))
+            share = f" ({percent(shown[name])})" if name in shown else ""
+            ends.append((middle[-1] if middle else np.nan, label(name) + share, color(name)))
+    for axes, regime in zip(grid[0], regimes):
         _finish(axes, metric if axes is grid[0, 0] else "", regime)
         axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
     label_ends(grid[0, -1], ends)
     figure.supxlabel(
         f"{label(noise_set)}, {'σ' if level == 'sigma' else label(level)}", fontsize=7.5, color=INK
     )
-    _arm_key(figure, names, shown)
     return figure
 
 
@@ -123,7 +127,7 @@ def _column(axes, column: int, arms: dict[str, dict]) -> None:
     x = {name: column + step * (i - (len(arms) - 1) / 2) for i, name in enumerate(arms)}
     if all(name in arms for name in _PAIR):
         before, after = (arms[name] for name in _PAIR)
-        for seed in before.keys() & after.keys():
+        for seed in [seed for seed in before if seed in after]:
             axes.plot(
                 [x[name] for name in _PAIR],
                 [before[seed], after[seed]],
@@ -158,23 +162,20 @@ def _column(axes, column: int, arms: dict[str, dict]) -> None:
             top = axes.get_xaxis_transform()
             axes.plot([x[name]], [0.98], "x", color=color(name), markersize=4, transform=top, clip_on=False)
             axes.annotate(
-                f"{n_lost}", (x[name], 0.98), (3, 0), xycoords=top, textcoords="offset points", fontsize=6
+                f"{n_lost} lost",
+                (x[name], 0.98),
+                (4, -2),
+                xycoords=top,
+                textcoords="offset points",
+                fontsize=6,
             )
 
 
 def _finish(axes, metric: str, regime) -> None:
-    axes.set_yscale("log")
-    plain_log(axes.yaxis)
+    log_height(axes)
     axes.grid(axis="y", color="#efefef", linewidth=0.6)
     axes.set_axisbelow(True)
     if metric:
         axes.set_ylabel(label(metric))
     if regime is not None:
         axes.set_title(f"{label(str(regime))} regime")
-
-
-def _arm_key(figure: Figure, names: Sequence[str], shown: dict[str, float]) -> None:
-    texts = [label(name) + (f" ({percent(shown[name])} recorded)" if name in shown else "") for name in names]
-    key(
-        figure, [(text, {"color": color(n), "marker": "o", "markersize": 4}) for text, n in zip(texts, names)]
-    )

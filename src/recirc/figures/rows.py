@@ -37,7 +37,10 @@ class MetricsRow(typing.Protocol):
     def ceiling(self) -> float | None: ...
 
 
-def select(rows: Iterable[MetricsRow], metric: str, arm: str | None = None, **condition) -> list[MetricsRow]:
+AnyRow = typing.TypeVar("AnyRow", bound=MetricsRow)
+
+
+def select(rows: Iterable[AnyRow], metric: str, arm: str | None = None, **condition) -> list[AnyRow]:
     """Rows of a metric (and arm) whose condition has these values; None stands for "has no such key".
 
     Networks only, if there are any among them; summaries otherwise.
@@ -110,8 +113,8 @@ def first_fraction(rows: Sequence[MetricsRow], arm: str) -> float | None:
 
 
 def percent(fraction: float) -> str:
-    """A share in percent: "2.5 %"."""
-    return f"{100 * fraction:g} %"
+    """A share in percent, with a space that does not break: "2.5 %"."""
+    return f"{100 * fraction:g}\N{NO-BREAK SPACE}%"
 
 
 def _plain(value) -> str:

@@ -3,8 +3,9 @@
 import functools
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import matplotlib as mpl
@@ -35,10 +36,10 @@ LABELS = {
     "no_hints": "no hints",
     "force": "FORCE",
     "ensemble": "mean of networks",
-    "gp_directions": "Gaussian process over directions",
+    "gp_directions": "Gaussian process",
     "cosine_tuning": "cosine tuning",
     "condition_mean": "mean over directions",
-    "direct_map": "direct map from recorded units",
+    "direct_map": "direct map",
     "output_nmse": "output error (nMSE)",
     "output_r2": "output R²",
     "svcca5_concatenated": "SVCCA₅, concatenated",
@@ -91,14 +92,21 @@ _RC = {
 _RING = LinearSegmentedColormap.from_list("ring", ["#0072b2", "#cc79a7", "#e69f00", "#009e73", "#0072b2"])
 
 
+def _settings():
+    own: Any = {**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]}
+    return mpl.rc_context(own)
+
+
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     """Make a drawing function use this style, whatever the user's own settings are."""
 
     @functools.wraps(draw)
     def drawn(*args, **kwargs) -> Figure:
-        with mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]}):
+        with _settings():
             figure = draw(*args, **kwargs)
-            figure.draw_without_rendering()
+            for _ in range(2):  # panels of a fixed shape settle on the second pass
+                figure.get_layout_engine().execute(figure)  # pyright: ignore[reportOptionalMemberAccess]
+            figure.set_layout_engine("none")
             for spread in getattr(figure, "_recirc_labels", ()):
                 spread()
             return figure
@@ -141,12 +149,13 @@ def color(name: str) -> str:
     return _ARM_COLORS.get(name) or PALETTE[crc32(name.encode()) % len(PALETTE)]
 
 
-def angles(conditions: Sequence) -> np.ndarray:
+def angles(conditions: Iterable) -> np.ndarray:
     """Directions of conditions in degrees, from labels such as "45"; equal steps if they are no angles."""
+    labels = list(conditions)
     try:
-        found = np.array([float(name) for name in conditions])
+        found = np.array([float(name) for name in labels])
     except ValueError:
-        found = np.full(len(conditions), np.nan)
+        found = np.full(len(labels), np.nan)
     steps = np.sort(found) - np.arange(len(found))
     is_count = len(found) > 1 and (steps == steps[0]).all()
     return (
@@ -161,14 +170,17 @@ def direction_color(angle: float) -> str:
     return to_hex(_RING((float(angle) % 360) / 360))
 
 
-def direction_wheel(axes: Axes, degrees: Sequence[float]) -> None:
-    """Show in otherwise empty axes which color is which direction."""
+def direction_wheel(axes: Axes, degrees: Iterable[float], note: str = "") -> None:
+    """Put in the place of empty axes a wheel that shows which color is which direction."""
+    place, figure = axes.get_subplotspec(), axes.figure
+    axes.remove()
+    axes = figure.add_subplot(place)  # pyright: ignore[reportCallIssue, reportArgumentType]
     axes.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
     axes.axis("off")
     for angle in degrees:
         tip = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
         axes.plot(*np.outer(tip, [0.3, 1.25]), color=direction_color(angle), linewidth=2)
-    axes.text(0, -1.6, "direction", ha="center", va="top", fontsize=7)
+    axes.text(0, -1.6, f"direction\n{note}".strip(), ha="center", va="top", fontsize=7, linespacing=1.5)
 
 
 def time_label(values) -> str:
@@ -176,21 +188,29 @@ def time_label(values) -> str:
     return f"time ({values['time'].attrs.get('units', 's')})"
 
 
-def plain_log(axis) -> None:
-    """Ticks of a logarithmic axis as plain numbers."""
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
-    axis.set_minor_formatter(lambda value, _: "")
+def log_height(axes: Axes) -> None:
+    """Make the vertical axis logarithmic, with plain numbers: powers of ten; 2 and 5 where there is room."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    between = (2, 5) if high < 300 * low else ()
+
+    def name(value: float, _) -> str:
+        return f"{value:g}" if round(value / 10 ** np.floor(np.log10(value))) in between else ""
+
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_minor_formatter(name)
 
 
 def key(figure: Figure, entries: Sequence[tuple[str, dict]]) -> None:
-    """A legend in one line above the panels; an entry is a text and the properties of its line or marker."""
+    """A legend above the panels; an entry is a text and the properties of its line or marker."""
     handles = [Line2D([], [], **look) for _, look in entries]
     colors = [look["color"] for _, look in entries]
+    n_lines = -(-sum(len(text) + 6 for text, _ in entries) // 105)
     figure.legend(
         handles,
         [text for text, _ in entries],
         loc="outside upper left",
-        ncols=min(len(entries), 5),
+        ncols=-(-len(entries) // max(n_lines, 1)) or 1,
         labelcolor=colors,
         handlelength=1.4,
         handletextpad=0.5,
@@ -214,7 +234,7 @@ def label_ends(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
         )
         for y, text, tone in entries
     ]  # fmt: skip
-    figure = axes.get_figure()
+    figure = axes.figure
 
     def spread() -> None:
         points = 72 / figure.dpi
@@ -239,8 +259,11 @@ def render(figure: Figure, title: str = "") -> dict[str, bytes]:
     Text in the SVG stays text.
     """
     data = {}
-    with mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]}):
-        about = {"svg": {"Date": None, "Title": _printable(title) or None}, "png": {"Software": None}}
+    with _settings():
+        about = {
+            "svg": {"Date": None} | ({"Title": _printable(title)} if title else {}),
+            "png": {"Software": None},
+        }
         for suffix in about:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=200, metadata=about[suffix])

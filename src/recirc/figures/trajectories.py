@@ -51,10 +51,12 @@ def principal_components(
             if row == 0:
                 axes.set_title(name, loc="center")
         grid[row, 0].set_ylabel(f"PC {j + 1} ({100 * share[j]:.0f} %)")
-        grid[row, -1].axis("off")
         extent = 1.08 * max(np.abs(values[..., [i, j]]).max() for _, values in systems)
         grid[row, 0].set(xlim=(-extent, extent), ylim=(-extent, extent))
-    _explain(figure, grid[0, -1], degrees[trained], bool((~trained).any()))
+    for axes in grid[1:, -1]:
+        axes.axis("off")
+    note = "\ndot: start" + ("" if trained.all() else "\ndashed: held out")
+    direction_wheel(grid[0, -1], degrees[trained], note)
     return figure
 
 
@@ -88,9 +90,3 @@ def _draw(axes, values: np.ndarray, degrees: np.ndarray, trained: np.ndarray) ->
         if is_trained:
             axes.plot(*line[0], "o", color=tone, markersize=2.6)
     axes.spines[["left", "bottom"]].set_visible(False)
-
-
-def _explain(figure: Figure, axes, degrees: np.ndarray, has_heldout: bool) -> None:
-    direction_wheel(axes, degrees)
-    lines = ["dot: start"] + (["dashed: held out"] if has_heldout else [])
-    axes.text(0, -2.3, "\n".join(lines), ha="center", va="top", fontsize=7, linespacing=1.4)

@@ -58,8 +58,7 @@ def example_units(
     units = circuit.attrs.get("units", "")
     for axes, name in zip(grid[:, 0], names):
         axes.set_ylabel(f"{name}\nrate ({units})" if units else f"{name}\nrate")
-    for axes in grid[:, -1]:
-        axes.axis("off")
+    grid[1, -1].axis("off")
     direction_wheel(grid[0, -1], degrees)
     figure.supxlabel(time_label(circuit), fontsize=7.5, color=INK)
     return figure
