@@ -3,7 +3,8 @@
 from recirc.compare.base import AbstractNull, AbstractPortrait, AbstractProbe, AbstractSimilarity
 from recirc.compare.cka import LinearCKA
 from recirc.compare.heldout_neurons import NeuronMap
-from recirc.compare.nulls import NullDistribution, PhaseRandomized, ShuffledConditions, null_distribution
+from recirc.compare.null_distribution import NullDistribution, null_distribution
+from recirc.compare.nulls import FlippedComponents, PhaseRandomized, ShuffledConditions
 from recirc.compare.output_error import OutputNMSE, OutputR2
 from recirc.compare.probes import InputScale, NewTrials, PerturbedState, PrivateNoise
 from recirc.compare.procrustes import Procrustes
@@ -17,6 +18,7 @@ __all__ = [
     "AbstractPortrait",
     "AbstractProbe",
     "AbstractSimilarity",
+    "FlippedComponents",
     "InputScale",
     "LinearCKA",
     "NeuronMap",

@@ -1,0 +1,121 @@
+"""The map to unrecorded neurons against scikit-learn; intervals and tests against planted answers."""
+
+import jax
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import LeaveOneGroupOut
+
+import recirc
+from recirc import compare
+
+
+def pair(seed=0, n_conditions=6, n_steps=30, sigma=0.5):
+    random = np.random.default_rng(seed)
+    x = random.normal(size=(n_conditions, n_steps, 12)) * np.linspace(0.1, 2, 12) + 3
+    y = x @ random.normal(size=(12, 5)) + sigma * random.normal(size=(n_conditions, n_steps, 5)) - 2
+    labels = [str(i) for i in range(n_conditions)]
+    return recirc.Activity(x, dt=0.01, conditions=labels), recirc.Activity(y, dt=0.01, conditions=labels)
+
+
+def test_map_is_ridge_with_the_penalty_of_leave_one_condition_out():
+    network, neurons = pair(sigma=4.0)
+    penalties = (1e-4, 1e-2, 3e-2, 1e-1, 1.0)
+    fitted = compare.NeuronMap.fit(network, neurons, penalties=penalties)
+    x, y = (np.asarray(side.rates).reshape(180, -1) for side in (network, neurons))
+    groups = np.repeat(np.arange(6), 30)
+
+    def ridge(rows, penalty):
+        centered = x[rows] - x[rows].mean(0)
+        return Ridge(penalty * np.sum(centered**2) / 12, solver="svd").fit(x[rows], y[rows])
+
+    errors = [
+        sum(
+            np.sum((ridge(train, p).predict(x[test]) - y[test]) ** 2)
+            for train, test in LeaveOneGroupOut().split(x, y, groups)
+        )
+        for p in penalties
+    ]
+    assert fitted.penalty == penalties[int(np.argmin(errors))]
+    assert 0 < int(np.argmin(errors)) < len(penalties) - 1
+    expected = ridge(np.arange(len(x)), fitted.penalty).predict(x)
+    np.testing.assert_allclose(np.reshape(fitted.predict(network).rates, (-1, 5)), expected, atol=1e-9)
+
+
+def test_score_is_r2_about_the_training_mean():
+    network, neurons = pair()
+    train, test = [0, 1, 2, 3], [4, 5]
+    fitted = compare.NeuronMap.fit(network.select(train), neurons.select(train))
+    score = fitted.score(network.select(test), neurons.select(test))
+    truth = np.asarray(neurons.rates)
+    error = (np.asarray(fitted.predict(network.select(test)).rates) - truth[test]) ** 2
+    spread = (truth[test] - truth[train].mean((0, 1))) ** 2
+    assert score.value == pytest.approx(1 - error.sum() / spread.sum())
+    np.testing.assert_allclose(score.parts["per_unit"], 1 - error.sum((0, 1)) / spread.sum((0, 1)))
+    assert score.settings == {"penalty": fitted.penalty}
+    assert score.value > 0.9
+
+
+def test_a_linear_map_is_found_and_noise_predicts_nothing():
+    network, neurons = pair(sigma=0.0)
+    fitted = compare.NeuronMap.fit(network.select(range(5)), neurons.select(range(5)))
+    assert fitted.score(network.select([5]), neurons.select([5])).value > 0.999
+    unrelated = neurons.replace(rates=np.random.default_rng(1).normal(size=neurons.rates.shape))
+    fitted = compare.NeuronMap.fit(network.select(range(5)), unrelated.select(range(5)))
+    assert abs(fitted.score(network.select([5]), unrelated.select([5])).value) < 0.2
+
+
+def test_thinned_samples_give_nearly_the_same_map():
+    network, neurons = pair(n_steps=100, sigma=0.1)
+    maps = [compare.NeuronMap.fit(network, neurons, penalties=(1e-3,), every=every) for every in (1, 4)]
+    np.testing.assert_allclose(maps[1].weights, maps[0].weights, atol=0.2)
+
+
+def test_bootstrap_covers_the_median_of_many_samples():
+    random = np.random.default_rng(0)
+    covered = []
+    for i in range(60):
+        low, high = compare.bootstrap_interval(random.normal(size=40), key=jax.random.key(i), n_resamples=500)
+        covered.append(low <= 0 <= high)
+    assert np.mean(covered) >= 0.85
+
+
+def test_bootstrap_is_fixed_by_its_key_and_takes_other_statistics():
+    values = [1.0, 2.0, 5.0, 9.0, 3.0]
+    once, again, other = (compare.bootstrap_interval(values, key=jax.random.key(i)) for i in (0, 0, 1))
+    assert once == again
+    low, high = compare.bootstrap_interval(values, key=jax.random.key(0), statistic=np.mean, level=0.5)
+    assert 1 < low < 4 < high < 9
+    assert len(other) == 2
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [2.0, 2.0, 2.0]])
+def test_bootstrap_of_too_little_is_nan(values):
+    assert np.isnan(compare.bootstrap_interval(values, key=jax.random.key(0))).all()
+
+
+def test_paired_test_finds_a_planted_difference():
+    b = np.linspace(1, 2, 10)
+    found = compare.paired_test(2 * b, b, "greater")
+    assert found.difference == pytest.approx(1.5)
+    assert found.ratio == pytest.approx(2.0)
+    assert found.p == pytest.approx(2.0**-10)
+    assert compare.paired_test(2 * b, b, "less").p > 0.99
+    assert compare.paired_test(2 * b, b).p == pytest.approx(2.0**-9)
+
+
+def test_paired_test_leaves_ties_out_and_says_when_there_are_too_few():
+    a = np.array([1.0, 2, 3, 4, 5, 6, 7])
+    tied = compare.paired_test(a, [1.0, 2, 3, 4, 5, 6, 8])
+    assert (tied.n, np.isnan(tied.p)) == (1, True)
+    assert "6" in tied.note
+    same = compare.paired_test(a, a)
+    assert (same.n, same.difference, np.isnan(same.p)) == (0, 0.0, True)
+    assert compare.paired_test(a[:5] + 1, a[:5], "greater").p == pytest.approx(1 / 32)
+    assert np.isnan(compare.paired_test(a - 3, a).ratio)
+
+
+def test_paired_test_is_calibrated_with_equal_sizes_of_difference():
+    """All differences of one size: the sign test's binomial tail."""
+    a, b = np.array([1.0] * 9 + [0.0]), np.array([0.0] * 9 + [1.0])
+    assert compare.paired_test(a, b, "greater").p == pytest.approx(11 / 2**10, rel=0.02)

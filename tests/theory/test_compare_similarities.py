@@ -1,0 +1,151 @@
+"""Similarities against brute force, and what they can and cannot see."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+from sklearn.cross_decomposition import CCA
+from sklearn.decomposition import PCA
+
+import recirc
+from recirc import compare
+
+
+def activity(rates, outputs=None):
+    return recirc.Activity(rates, dt=0.01, conditions=[str(i) for i in range(len(rates))], outputs=outputs)
+
+
+def noise(seed, n_units=6, n_trials=4, n_steps=60):
+    return np.random.default_rng(seed).normal(size=(n_trials, n_steps, n_units)) * np.linspace(1, 3, n_units)
+
+
+def samples(rates):
+    flat = rates.reshape(-1, rates.shape[-1])
+    return flat - flat.mean(axis=0)
+
+
+SHEAR = np.eye(6) + np.triu(np.full((6, 6), 0.9), 1)
+
+
+def related(seed):
+    """Two activities that share three signals."""
+    shared = noise(seed, n_units=3)
+    return [
+        shared @ np.random.default_rng(seed + i).normal(size=(3, 6)) + 0.3 * noise(seed + 10 * i)
+        for i in (1, 2)
+    ]
+
+
+def explicit_correlations(x, y):
+    whiten = [np.linalg.inv(scipy.linalg.sqrtm(side.T @ side)) for side in (x, y)]
+    return np.linalg.svd(np.real(whiten[0] @ x.T @ y @ whiten[1]), compute_uv=False)
+
+
+def test_svcca_is_principal_components_then_cca():
+    a, b = related(0)
+    score = compare.SVCCA(3)(activity(a), activity(b))
+    x, y = (PCA(3, svd_solver="full").fit_transform(samples(side)) for side in (a, b))
+    np.testing.assert_allclose(score.parts["correlation"], explicit_correlations(x, y), atol=1e-8)
+    u, v = CCA(3, max_iter=5000, tol=1e-14).fit_transform(x, y)
+    found = [np.corrcoef(u[:, i], v[:, i])[0, 1] for i in range(3)]
+    np.testing.assert_allclose(score.value, np.mean(found), atol=1e-5)
+    kept = [PCA(3).fit(samples(side)).explained_variance_ratio_.sum() for side in (a, b)]
+    np.testing.assert_allclose(score.parts["variance_kept"], kept, atol=1e-10)
+    assert score.metric == "svcca3_concatenated"
+
+
+def test_svcca_per_condition_is_the_mean_over_conditions():
+    a, b = related(0)
+    score = compare.SVCCA(2, per_condition=True)(activity(a), activity(b))
+    each = [compare.SVCCA(2)(activity(a[i : i + 1]), activity(b[i : i + 1])).value for i in range(4)]
+    np.testing.assert_allclose(score.value, np.mean(each))
+    assert score.metric == "svcca2_per_condition"
+
+
+def test_repeats_of_a_condition_are_taken_together():
+    a, b = related(0)
+    repeated = [recirc.Activity(side, dt=0.01, conditions="xyxy") for side in (a, b)]
+    joined = [
+        recirc.Activity(
+            np.stack([side[[0, 2]].reshape(-1, 6), side[[1, 3]].reshape(-1, 6)]), dt=0.01, conditions="xy"
+        )
+        for side in (a, b)
+    ]
+    similarity = compare.SVCCA(2, per_condition=True)
+    np.testing.assert_allclose(similarity(*repeated).value, similarity(*joined).value)
+
+
+def test_invertible_maps_are_seen_by_all_but_full_rank_svcca():
+    rates = noise(0)
+    a, sheared = activity(rates), activity(rates @ SHEAR)
+    assert compare.SVCCA(6)(a, sheared).value == pytest.approx(1.0, abs=1e-9)
+    assert compare.SVCCA(2)(a, sheared).value < 0.99
+    assert compare.LinearCKA()(a, sheared).value < 0.95
+    assert compare.Procrustes()(a, sheared).value > 0.2
+
+
+def test_cka_is_the_normalized_hsic():
+    a, b = related(1)
+    x, y = a.reshape(-1, 6), b.reshape(-1, 6)
+    center = np.eye(len(x)) - 1 / len(x)
+    kernels = [center @ side @ side.T @ center for side in (x, y)]
+
+    def hsic(k, other):
+        return np.trace(k @ other) / (len(x) - 1) ** 2
+
+    expected = hsic(*kernels) / np.sqrt(hsic(kernels[0], kernels[0]) * hsic(kernels[1], kernels[1]))
+    np.testing.assert_allclose(compare.LinearCKA()(activity(a), activity(b)).value, expected, rtol=1e-10)
+
+
+def test_procrustes_is_the_angle_after_the_best_rotation():
+    a, b = related(2)
+    b = b[:, :, :4]
+    x, y = samples(a), np.pad(samples(b), ((0, 0), (0, 2)))
+    rotation, _ = scipy.linalg.orthogonal_procrustes(y, x)
+    cosine = np.sum(x * (y @ rotation)) / np.linalg.norm(x) / np.linalg.norm(y)
+    np.testing.assert_allclose(
+        compare.Procrustes()(activity(a), activity(b)).value, np.arccos(cosine), rtol=1e-10
+    )
+
+
+def test_procrustes_obeys_the_triangle_inequality():
+    sides = [activity(noise(seed)) for seed in range(3)] + [activity(side) for side in related(3)]
+    angles = np.array([[compare.Procrustes()(a, b).value for b in sides] for a in sides])
+    assert (angles[:, None, :] <= angles[:, :, None] + angles[None, :, :] + 1e-7).all()
+
+
+def test_unrelated_activities_reach_the_known_extremes():
+    """Two signals on disjoint samples are orthogonal: no similarity at all."""
+    first, second = np.zeros((2, 40, 3)), np.zeros((2, 40, 3))
+    random = np.random.default_rng(0)
+    first[0], second[1] = random.normal(size=(2, 40, 3))
+    first[0] -= first[0].mean(0)
+    second[1] -= second[1].mean(0)
+    a, b = activity(first), activity(second)
+    assert compare.SVCCA(3)(a, b).value == pytest.approx(0, abs=1e-8)
+    assert compare.LinearCKA()(a, b).value == pytest.approx(0, abs=1e-12)
+    assert compare.Procrustes()(a, b).value == pytest.approx(np.pi / 2)
+
+
+def test_output_errors_have_their_planted_values():
+    random = np.random.default_rng(0)
+    target = random.normal(size=(3, 50, 2))
+    target -= target.mean((0, 1))
+    rates = noise(0, n_trials=3, n_steps=50)
+    truth, half = activity(rates, target), activity(rates, 0.5 * target)
+    for scored in (compare.OutputNMSE()(half, truth), compare.OutputR2()(half, truth)):
+        assert scored.value == pytest.approx(0.25 if scored.direction == "lower" else 0.75)
+    nmse = compare.OutputNMSE()(half, truth)
+    np.testing.assert_allclose(nmse.parts["per_condition"], 0.25)
+    shifted = activity(rates, target + 1)
+    assert compare.OutputR2()(shifted, shifted).value == 1.0
+    assert compare.OutputR2()(activity(rates, np.ones_like(target)), shifted).value == pytest.approx(
+        0, abs=1e-9
+    )
+
+
+def test_window_keeps_the_samples_inside_and_their_clock():
+    a = activity(noise(0), noise(1)[:, :, :2])
+    cut = compare.window(a, 0.1, 0.3)
+    np.testing.assert_allclose(cut.time, a.time[10:30])
+    np.testing.assert_array_equal(cut.outputs, a.outputs[:, 10:30])
+    np.testing.assert_array_equal(compare.window(cut, 0.2, 0.3).rates, a.rates[:, 20:30])
