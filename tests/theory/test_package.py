@@ -1,0 +1,188 @@
+"""The package as a whole: what importing it does, what it exports, its examples, its size, its papers."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import jax
+import pytest
+
+import recirc
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "src").rglob("*.py"))
+HEAVY = ("jax", "equinox", "numpy", "scipy", "sklearn", "xarray", "h5py", "matplotlib", "diffrax", "dask")
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT / "src").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _named(paths):
+    return pytest.mark.parametrize("path", paths, ids=_module_name)
+
+
+def _python(code: str, *, folder: Path | None = None) -> str:
+    """What a new Python process prints."""
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "NPROC": "1"}
+    if folder is not None:
+        environment |= {"RECIRC_CACHE": str(folder / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _blocks(name: str) -> str:
+    """All Python blocks of a page, one after the other."""
+    return "\n".join(re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text(), re.M | re.S))
+
+
+def _line_below(marker: str, name: str = "README.md") -> str:
+    """The one command in the block below a marker."""
+    (command,) = re.findall(rf"^<!-- {marker} -->\n+```\w*\n(.+)\n```$", (ROOT / name).read_text(), re.M)
+    return command
+
+
+def test_import_loads_nothing_heavy_and_is_fast():
+    code = (
+        "import sys, time; began = time.perf_counter(); import recirc; took = time.perf_counter() - began\n"
+        f"import json; print(json.dumps([took, [name for name in {HEAVY} if name in sys.modules]]))"
+    )
+    runs = [json.loads(_python(code)) for _ in range(3)]
+    assert [loaded for _, loaded in runs] == [[], [], []]
+    assert min(took for took, _ in runs) < 0.5  # about 0.005 s on an idle machine: busy ones pass too
+
+
+def test_importing_every_module_changes_no_setting_of_jax():
+    modules = [_module_name(path) for path in FILES if path.stem != "__main__"]
+    code = (
+        "import importlib, jax\nbefore = dict(jax.config.values)\n"
+        f"for name in {modules}: importlib.import_module(name)\n"
+        "print(dict(jax.config.values) == before, jax.config.jax_enable_x64)"
+    )
+    assert _python(code).split() == ["True", "False"]
+
+
+def test_public_names_resolve():
+    for name in recirc.__all__:
+        assert getattr(recirc, name) is not None
+        assert name in dir(recirc)
+    for layer in recirc._SUBMODULES:
+        for name in getattr(getattr(recirc, layer), "__all__", ()):
+            assert hasattr(getattr(recirc, layer), name), f"recirc.{layer} has no {name}"
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="circuit"):
+        _ = recirc.circuit
+
+
+@_named(FILES)
+def test_everything_public_says_what_it_is(path):
+    module = importlib.import_module(_module_name(path))
+    own = [
+        item
+        for name, item in vars(module).items()
+        if not name.startswith("_")
+        and (inspect.isclass(item) or inspect.isroutine(item))
+        and getattr(item, "__module__", None) == module.__name__
+    ]
+    made_up = tuple(f"{item.__name__}(" for item in own if inspect.isclass(item))  # by `dataclass`
+    silent = [
+        item.__name__ for item in own if not item.__doc__ or (made_up and item.__doc__.startswith(made_up))
+    ]
+    assert (module.__doc__ or "").strip(), "the file has no docstring"
+    assert silent == []
+
+
+@_named([path for path in FILES if ">>> " in path.read_text()])
+def test_examples_run(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("RECIRC_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(_module_name(path))
+    found = doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs={"recirc": recirc, "jax": jax})
+    written = len(re.findall(r"^\s*>>> ", path.read_text(), re.M))
+    assert sum(len(test.examples) for test in found) == written, "an example is where doctest cannot find it"
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    said: list[str] = []
+    for test in found:
+        runner.run(test, out=said.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(said)
+
+
+@_named(FILES)
+def test_files_and_functions_stay_short(path):
+    text = path.read_text()
+    assert text.count("\n") <= 350
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
+    long = {f.name: n for f in functions if (n := _body_length(f)) > 50}
+    assert long == {}
+
+
+def _body_length(function: ast.FunctionDef) -> int:
+    """Lines from the first statement to the last, the docstring not counted."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
+def test_imports_point_one_way(monkeypatch):
+    from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(no_cache=True) == EXIT_STATUS_SUCCESS
+
+
+def test_one_version_everywhere():
+    assert metadata.version("recirc") == recirc.__version__
+    assert f"\nversion: {recirc.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert re.search(rf"^## \[{re.escape(recirc.__version__)}\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
+
+
+def test_every_check_of_the_house_runs_the_command_of_the_readme():
+    command = _line_below("tests")
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == command
+    assert _line_below("tests", "CONTRIBUTING.md") == command
+
+
+def test_the_main_job_is_one_line_from_nothing():
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert set(script) == {"recirc"}
+    assert _line_below("main job").startswith("python3 -m venv .venv && .venv/bin/pip install -q . && ")
+
+
+def test_the_readme_runs(tmp_path):
+    if not hasattr(recirc.studies, "salatiello2020"):
+        pytest.skip("the study is not there yet")
+    code = _blocks("README.md")
+    for full, small in (
+        ("stability_optimized(key", "stability_optimized(n_units=60, key"),
+        ("FullForce()", "FullForce(n_passes=2)"),
+    ):
+        assert full in code
+        code = code.replace(full, small)
+    assert _python(code, folder=tmp_path) is not None
+
+
+@pytest.mark.parametrize("page", ["docs/extend.md"])
+def test_examples_of_the_pages_run(page, tmp_path):
+    assert _python(_blocks(page), folder=tmp_path) is not None
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda p: p.name
+)
+def test_links_lead_somewhere(page):
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
