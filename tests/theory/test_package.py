@@ -163,8 +163,6 @@ def test_the_main_job_is_one_line_from_nothing():
 
 
 def test_the_readme_runs(tmp_path):
-    if not hasattr(recirc.studies, "salatiello2020"):
-        pytest.skip("the study is not there yet")
     code = _blocks("README.md")
     for full, small in (
         ("stability_optimized(key", "stability_optimized(n_units=60, key"),
