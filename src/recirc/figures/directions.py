@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from recirc.figures import rows as select_rows
 from recirc.figures.rows import MetricsRow, by_seed, median, percent
-from recirc.figures.style import FAINT, MUTED, color, key, label, panels, styled
+from recirc.figures.style import FAINT, color, key, label, panels, styled
 
 _MARKERS = {"cosine_tuning": "^", "gp_directions": "s", "condition_mean": "D", "direct_map": "v"}
 _LOWEST = -0.6
@@ -97,18 +97,17 @@ def _panel(axes, rows: list[MetricsRow], places: list, baselines: list[str], arm
         )
     for at, value in zip(x, _with_mean(joint)):
         axes.plot([at - 0.32, at - 0.04], [max(value, _LOWEST)] * 2, color=color(ensemble), linewidth=2)
-    axes.set(ylim=(max(axes.get_ylim()[0], _LOWEST) - 0.06, 1.02), xlim=(-0.5, last + 0.5))
+    axes.set(ylim=(max(axes.get_ylim()[0] - 0.06, _LOWEST), 1.02), xlim=(-0.5, last + 0.5))
 
 
 def _points(axes, x: np.ndarray, values: np.ndarray, look: dict) -> None:
     shown = values >= _LOWEST
     axes.plot(x[shown], values[shown], linestyle="", **look)
-    below = values < _LOWEST
-    axes.plot(x[below], np.full(below.sum(), _LOWEST), linestyle="", **(look | {"marker": "$↓$"}))
-    for at, value in zip(x[below], values[below]):
+    for at, value in zip(x[values < _LOWEST], values[values < _LOWEST]):
         axes.annotate(
-            f"{value:.1f}", (at, _LOWEST), (4, 0), textcoords="offset points", fontsize=6, color=MUTED
-        )
+            f"↓ −{-value:.1f}", (at, 0.03), xycoords=axes.get_xaxis_transform(), ha="center", fontsize=6.5,
+            color=look["color"],
+        )  # fmt: skip
 
 
 def _with_mean(values: Sequence[float]) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from recirc.figures import rows as select_rows
-from recirc.figures.rows import MetricsRow, by_seed, median, percent
+from recirc.figures.rows import MetricsRow, by_seed, median
 from recirc.figures.style import FAINT, INK, MUTED, color, label, label_ends, panels, styled
 
 
@@ -32,7 +32,7 @@ def similarity_against_fraction(
     rows = [row for row in rows if row.metric in metrics and row.condition.get("set") == condition_set]
     regimes = select_rows.levels(rows, "regime") or [None]
     fractions = select_rows.levels(rows, "fraction")
-    place = _Places(fractions)
+    place = _Places(fractions, any(row.condition.get("fraction") is None for row in rows) or not fractions)
     figure, grid = panels(
         len(metrics), len(regimes), height=0.7 + 1.9 * len(metrics), sharex=True, sharey="row"
     )
@@ -48,19 +48,19 @@ def similarity_against_fraction(
         grid[line, 0].set_ylabel(label(metric))
     grid[0, 0].set_xticks(place.ticks, place.labels)
     grid[0, 0].set_xlim(place.ticks[0] - 0.25, place.ticks[-1] + 0.12)
-    figure.supxlabel("units recorded", fontsize=7.5, color=INK)
+    figure.supxlabel("units recorded (%)", fontsize=7.5, color=INK)
     return figure
 
 
 class _Places:
     """Where fractions stand on the horizontal axis: logarithmic, with a place of its own for none."""
 
-    def __init__(self, fractions: Sequence[float]):
+    def __init__(self, fractions: Sequence[float], has_none: bool):
         logs = np.log10(fractions) if len(fractions) else np.zeros(1)
         self.none = float(logs[0] - 0.45)
         self.of = dict(zip(fractions, logs.tolist()))
-        self.ticks = [self.none, *self.of.values()]
-        self.labels = ["none", *(percent(fraction) for fraction in fractions)]
+        self.ticks = [*([self.none] if has_none else []), *self.of.values()]
+        self.labels = [*(["none"] if has_none else []), *(f"{100 * fraction:g}" for fraction in fractions)]
 
 
 def _panel(axes, rows: list[MetricsRow], place: _Places, ceiling_name: str) -> list[tuple[float, str, str]]:

@@ -43,7 +43,7 @@ def target_against_output(
         name = shorten(
             str(target["output"].values[row]) if "output" in target.coords else f"output {row + 1}", 16
         )
-        grid[row, 0].set_ylabel(f"{name} ({units})" if units else name)
+        grid[row, 0].set_ylabel(f"{name}\n({units})" if units else name)
     figure.supxlabel(time_label(target), fontsize=7.5, color=INK)
     key(
         figure,

@@ -5,18 +5,19 @@ both, figures show the networks. Other keys of a condition that figures know: "s
 "snr_db", "scale", ...), "regime", "fraction" (share of units recorded), "direction" (a left-out one).
 """
 
-import typing
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from recirc.figures.style import label
 
 _BOOKKEEPING = ("seed", "regime", "fraction", "outcome", "draw")
-_LEVELS = {"sigma": "σ = {:g}", "snr_db": "{:g} dB", "scale": "× {:g}", "time_s": "at {:g} s"}
+# The spaces inside do not break.
+_LEVELS = {"sigma": "σ = {:g}", "snr_db": "{:g} dB", "scale": "× {:g}", "time_s": "at {:g} s"}
 
 
-class MetricsRow(typing.Protocol):
+class MetricsRow(Protocol):
     """What figures read of a row of `metrics.json`."""
 
     @property
@@ -28,16 +29,16 @@ class MetricsRow(typing.Protocol):
     @property
     def ci(self) -> tuple[float, float]: ...
     @property
-    def condition(self) -> Mapping[str, typing.Any]: ...
+    def condition(self) -> Mapping[str, Any]: ...
     @property
-    def null(self) -> Mapping[str, typing.Any] | None: ...
+    def null(self) -> Mapping[str, Any] | None: ...
     @property
     def baselines(self) -> Mapping[str, float]: ...
     @property
     def ceiling(self) -> float | None: ...
 
 
-AnyRow = typing.TypeVar("AnyRow", bound=MetricsRow)
+AnyRow = TypeVar("AnyRow", bound=MetricsRow)
 
 
 def select(rows: Iterable[AnyRow], metric: str, arm: str | None = None, **condition) -> list[AnyRow]:
@@ -67,8 +68,11 @@ def arms(rows: Iterable[MetricsRow]) -> list[str]:
 
 
 def by_seed(rows: Iterable[MetricsRow]) -> dict:
-    """Value of every network, by seed; not finite where it diverged."""
-    return {row.condition.get("seed"): float(row.value) for row in rows}
+    """Value of every network, by seed; its mean where it has several, as over left-out directions."""
+    found: dict[Any, list[float]] = {}
+    for row in rows:
+        found.setdefault(row.condition.get("seed"), []).append(float(row.value))
+    return {seed: float(np.mean(values)) for seed, values in found.items()}
 
 
 def median(values: Iterable[float]) -> float:
@@ -96,7 +100,7 @@ def baselines_of(rows: Iterable[MetricsRow]) -> dict[str, float]:
     return {name: median(values) for name, values in found.items()}
 
 
-def circumstance(condition: Mapping[str, typing.Any]) -> str:
+def circumstance(condition: Mapping[str, Any]) -> str:
     """On what a number was measured, in words: "private noise σ = 0.1"."""
     words = [label(str(condition.get("set", "all")))]
     for name, value in condition.items():

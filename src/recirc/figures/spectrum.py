@@ -16,6 +16,12 @@ def eigenvalues(spectra: Mapping[str, np.ndarray]) -> Figure:
 
     Args:
         spectra: arm -> eigenvalues (complex, any order), or the square matrix they belong to.
+
+    Example:
+        >>> import numpy as np
+        >>> figure = eigenvalues({"hints": np.diag([0.9, -0.5])})
+        >>> figure.axes[0].get_title(loc="left")
+        'hints\\nlargest real part 0.90'
     """
     values = {name: _values(np.asarray(entry)) for name, entry in spectra.items()}
     n_columns = max(len(values), 3)

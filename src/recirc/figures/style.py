@@ -137,7 +137,9 @@ def label(name: str) -> str:
 def shorten(text: str, length: int = 34) -> str:
     """The text, with its middle left out if it is long."""
     text = _printable(text)
-    return text if len(text) <= length else f"{text[: length - 9]}…{text[-8:]}"
+    return (
+        text if len(text) <= length else f"{text[: length // 2]}…{text[len(text) + 1 - (length + 1) // 2 :]}"
+    )
 
 
 def _printable(text: str) -> str:

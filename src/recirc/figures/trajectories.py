@@ -18,9 +18,9 @@ def principal_components(
 ) -> Figure:
     """Trajectories on the circuit's principal components; networks are rotated, scaled and shifted onto them.
 
-    The first 10 components of either side are matched by one orthogonal map and one scale (Procrustes) on the
-    trained conditions; held-out ones, dashed, had no part in components or map. A column per system, the same
-    axes.
+    The first 10 components of either side are matched on the trained conditions by one orthogonal map
+    (Procrustes) and brought to the same total variance; held-out conditions, dashed, had no part in that. A
+    column per system, the same axes.
 
     Args:
         circuit: (condition, time, unit), with coordinate `condition`.
@@ -71,12 +71,12 @@ def _components(rates: np.ndarray, trained: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _onto(own: np.ndarray, target: np.ndarray, trained: np.ndarray) -> np.ndarray:
-    """Scores mapped onto the target's by the best rotation and scale on the trained conditions."""
+    """Scores under the best rotation onto the target's, and at its total variance, on trained conditions."""
     n_components = max(own.shape[-1], target.shape[-1])
     a, b = (np.pad(x, ((0, 0), (0, 0), (0, n_components - x.shape[-1]))) for x in (own, target))
     flat_a, flat_b = (x[trained].reshape(-1, n_components) for x in (a, b))
-    rotation, overlap = scipy.linalg.orthogonal_procrustes(flat_a, flat_b)
-    scale = overlap / max((flat_a**2).sum(), np.finfo(float).tiny)
+    rotation, _ = scipy.linalg.orthogonal_procrustes(flat_a, flat_b)
+    scale = np.linalg.norm(flat_b) / max(np.linalg.norm(flat_a), np.finfo(float).tiny)
     return (scale * a @ rotation)[..., : target.shape[-1]]
 
 

@@ -52,8 +52,9 @@ def example_units(
         for axes, rates in ((grid[0, column], circuit), (grid[1, column], prediction)):
             for angle, line in zip(degrees, rates.isel(unit=unit).values):
                 axes.plot(rates["time"].values, line, color=direction_color(angle), linewidth=0.8)
-        name = shorten(str(circuit["unit"].values[unit]), 14)
-        lines = [f"{group}:" if is_first else "", f"unit {name}", f"R² {r2[unit]:.2f}"]
+        name = str(circuit["unit"].values[unit])
+        name = f"unit {name}" if len(name) < 6 else shorten(name, 13)
+        lines = [f"{group}:" if is_first else "", name, f"R² {r2[unit]:.2f}"]
         grid[0, column].set_title("\n".join(lines), loc="left", linespacing=1.3)
     units = circuit.attrs.get("units", "")
     for axes, name in zip(grid[:, 0], names):

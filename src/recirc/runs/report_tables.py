@@ -65,7 +65,7 @@ def claim_line(claim: Claim) -> dict:
 
 def _summary(rows: Sequence[Row]) -> dict[str, str]:
     """Median and range over networks; of a single summary, its value and interval."""
-    values = sorted(row.value for row in rows if math.isfinite(row.value))
+    values = sorted(value for value in select_rows.by_seed(rows).values() if math.isfinite(value))
     if not values:
         return {"value": _NO_NUMBER, "spread": ""}
     spread = f"{number(values[0])} to {number(values[-1])}" if len(values) > 1 else _interval(rows[0].ci)
