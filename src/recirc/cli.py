@@ -1,7 +1,6 @@
 """The command line: verbs only. What each does is a few lines of public Python."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn

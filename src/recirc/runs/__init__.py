@@ -6,10 +6,12 @@ from recirc.runs.datasets import read_dataset
 from recirc.runs.metrics import Claim, Row, read_metrics
 from recirc.runs.parts import Result, specification_hash
 from recirc.runs.store import FinishedError, FolderError, RunFolder, is_done, verify
+from recirc.runs.sweep import Failure, run_all, specification_key
 
 __all__ = [
     "Claim",
     "ConfigError",
+    "Failure",
     "FinishedError",
     "FolderError",
     "Result",
@@ -22,6 +24,8 @@ __all__ = [
     "load_config",
     "read_dataset",
     "read_metrics",
+    "run_all",
     "specification_hash",
+    "specification_key",
     "verify",
 ]

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import warnings
 from pathlib import Path
 
 
@@ -35,5 +36,6 @@ def keep_compiled_programs() -> None:
         place = cache_folder() / f"jax-{hashlib.sha256(features).hexdigest()[:12]}"
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.access(place, os.W_OK):
+            warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
             jax.config.update("jax_compilation_cache_dir", str(place))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)

@@ -7,13 +7,10 @@ import logging
 import signal
 import tempfile
 import traceback
-import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from recirc.runs import provenance
 from recirc.runs.atomic import StorageError
@@ -50,6 +47,7 @@ def specification_key(specification):
         ()
     """
     import jax
+    import numpy as np
 
     digest = hashlib.sha256(canonical(specification).encode()).digest()
     words = np.frombuffer(digest[:8], ">u4").astype(np.uint32)
@@ -129,7 +127,7 @@ def _compute(function, todo: dict, jobs: int, folder: RunFolder, progress: Progr
 
     with contextlib.ExitStack() as stack:
         stack.callback(progress.stop)
-        client, log = stack.enter_context(_cluster(n_workers))
+        client, log = stack.enter_context(_cluster(n_workers, folder))
         while waiting or running:
             client.wait_for_workers(n_workers, timeout=300)
             while waiting and len(running) < n_workers:
@@ -192,7 +190,7 @@ def run_piece(versions: dict, function, specification, path: Path, key: str) -> 
 
 
 @contextlib.contextmanager
-def _cluster(n_workers: int):
+def _cluster(n_workers: int, folder: RunFolder):
     """Client of a cluster of processes on this machine, and the log that it grows."""
     import dask.config
     from distributed import Client, LocalCluster
@@ -205,14 +203,16 @@ def _cluster(n_workers: int):
     log = _Log()
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
-        place = stack.enter_context(tempfile.TemporaryDirectory(prefix="recirc-", ignore_cleanup_errors=True))
+        place = tempfile.TemporaryDirectory(
+            dir=folder.root / "parts", prefix="workers-", ignore_cleanup_errors=True
+        )
         cluster = LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,  # pyright: ignore[reportArgumentType]
-            local_directory=place,
+            local_directory=stack.enter_context(place),
             memory_limit=0,
             silence_logs=logging.CRITICAL,
             env=environment(),
@@ -228,7 +228,6 @@ def dask_setup(_worker) -> None:
     for name in ("SIGINT", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
 
 
 class _Log(logging.Handler):

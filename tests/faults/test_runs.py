@@ -1,0 +1,436 @@
+"""Rows 1-5, 7, 22-25, 28-30 and 32: workers, drivers, disks and folders that fail."""
+
+import contextlib
+import json
+import os
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from recirc.runs import (
+    FinishedError,
+    FolderError,
+    Result,
+    Row,
+    RunFolder,
+    StorageError,
+    is_done,
+    provenance,
+    read_metrics,
+    sweep,
+)
+from recirc.runs.parts import read_part, write_part
+from recirc.runs.progress import Progress
+
+WORK = """
+import os, pathlib, signal, time
+import numpy as np
+from recirc.runs import Result
+from recirc.runs.sweep import specification_key
+
+def draw(piece):
+    import jax
+    calls = pathlib.Path(os.environ["CALLS"]) / piece["name"]
+    with open(calls, "a") as file:
+        file.write("called\\n")
+    if len(calls.read_text().split()) <= piece.get("deaths", 0):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if piece["name"] == "error":
+        raise ValueError("bad luck")
+    time.sleep(float(os.environ.get("SECONDS", 0)))
+    return Result({"x": np.asarray(jax.random.normal(specification_key(piece), (3,)))})
+"""
+
+DRIVER = """
+import sys, types
+import recirc
+
+def run(study, *, preset, seed, jobs, out):
+    import work
+    from recirc.runs import Row, RunFolder
+    from recirc.runs.sweep import run_all
+    pieces = [{"name": f"{i}", "seed": seed} for i in range(12)]
+    with RunFolder.open(out, specification={"study": study, "seed": seed}) as folder:
+        rows = [
+            Row("x", "unit", piece["name"], result.arrays["x"][0])
+            for piece, result in run_all(work.draw, pieces, jobs=jobs, folder=folder)
+        ]
+        folder.write_metrics(study, preset, rows)
+        folder.write_manifest(sys.argv, [seed])
+        folder.finish()
+    return True
+
+if __name__ == "__main__":
+    recirc.studies = sys.modules["recirc.studies"] = types.SimpleNamespace(run=run)
+    from recirc.cli import main
+    main()
+"""
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A module that worker processes can import, and an environment for it."""
+    (tmp_path / "work.py").write_text(WORK)
+    (tmp_path / "driver.py").write_text(DRIVER)
+    (tmp_path / "calls").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "work", raising=False)
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    monkeypatch.setenv("RECIRC_CACHE", str(tmp_path / "cache"))
+    import work  # pyright: ignore[reportMissingImports]
+
+    return work
+
+
+def test_sweep_survives_dead_workers_errors_and_repeats(work, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "RETRIES", 1)
+    pieces = [
+        {"name": "good"},
+        {"name": "dies once", "deaths": 1},
+        {"name": "always dies", "deaths": 99},
+        {"name": "error"},
+        {"name": "good"},
+    ]
+    with RunFolder.open(tmp_path / "run", specification=pieces) as folder:
+        found = [
+            (piece["name"], result)
+            for piece, result in sweep.run_all(work.draw, pieces, jobs=2, folder=folder)
+        ]
+        assert [name for name, _ in found] == ["good", "dies once", "always dies", "error"]
+        results = dict(found)
+        np.testing.assert_array_equal(results["good"].arrays["x"], work.draw(pieces[0]).arrays["x"])
+        assert isinstance(results["dies once"], Result)
+        assert "killed 2 times" in results["always dies"].text
+        assert "killed by signal 9" in results["always dies"].log
+        assert results["error"].text == "ValueError: bad luck"
+        assert "Traceback" in results["error"].log
+        assert not list((tmp_path / "run/parts").glob("workers-*"))
+    calls = {path.name: len(path.read_text().split()) for path in (tmp_path / "calls").iterdir()}
+    assert calls == {"good": 2, "dies once": 2, "always dies": 2, "error": 1}
+
+
+def _start(tmp_path, jobs: int) -> subprocess.Popen:
+    command = [
+        sys.executable,
+        str(tmp_path / "driver.py"),
+        "reproduce",
+        "planted",
+        "--jobs",
+        str(jobs),
+        "--out",
+        "a run",
+    ]
+    log = open(tmp_path / "log", "w")  # noqa: SIM115
+    environment = os.environ | {"SECONDS": "0.3"}
+    return subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True
+    )
+
+
+def _parts(folder: Path) -> int:
+    return len(list(folder.glob("parts/*.npz")))
+
+
+def _wait_for_more_parts(driver, folder: Path) -> None:
+    n_parts = _parts(folder)
+    for _ in range(1200):
+        if _parts(folder) > n_parts or driver.poll() is not None:
+            return
+        time.sleep(0.05)
+    raise AssertionError("no part was finished")
+
+
+def _processes_of(session: int) -> list[str]:
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "-s", str(session)], capture_output=True, text=True, check=False
+    )
+    return found.stdout.split()
+
+
+def test_stopped_drivers_resume_to_the_bits_of_a_clean_run(work, tmp_path):
+    folder = tmp_path / "a run"
+    for number, code, whole_group, jobs in (
+        (signal.SIGTERM, 75, False, 1),
+        (signal.SIGINT, 130, True, 1),
+        (signal.SIGKILL, -9, False, 2),
+    ):
+        driver = _start(tmp_path, jobs)
+        _wait_for_more_parts(driver, folder)
+        (os.killpg if whole_group else os.kill)(driver.pid, number)
+        assert driver.wait(120) == code
+        assert not is_done(folder)
+        text = (tmp_path / "log").read_text()
+        assert "Traceback" not in text
+        assert number == signal.SIGKILL or "The same command goes on" in text
+        for _ in range(100):
+            if not _processes_of(driver.pid):
+                break
+            time.sleep(0.1)
+        assert not _processes_of(driver.pid), "workers outlive their driver"
+    n_parts = _parts(folder)
+    assert 3 <= n_parts < 12
+    assert _start(tmp_path, 1).wait(120) == 0
+    assert (
+        f"{n_parts} of 12 networks were finished before; going on with {12 - n_parts}."
+        in (tmp_path / "log").read_text()
+    )
+    assert sorted(path.name for path in folder.iterdir()) == ["DONE", "manifest.json", "metrics.json"]
+    _, rows, _ = read_metrics((folder / "metrics.json").read_text())
+    clean = [work.draw({"name": f"{i}", "seed": 0}).arrays["x"][0] for i in range(12)]
+    assert [row.value for row in rows] == clean
+
+
+def test_second_signal_stops_a_process_that_python_cannot_reach():
+    code = (
+        "import ctypes\nfrom recirc.runs.signals import stop_on_signals\n"
+        "libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n"
+        "with stop_on_signals():\n    print('ready', flush=True)\n"
+        "    [libc.pthread_mutex_lock(mutex) for _ in range(2)]\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(20) == 130
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    "break_it", [lambda d: d[:-30], lambda d: d[: len(d) // 2], lambda d: b"", lambda d: bytes(len(d))]
+)
+def test_damaged_part_is_computed_again_with_a_warning(break_it, tmp_path):
+    path = tmp_path / "a.npz"
+    write_part(path, "a", Result({"x": np.arange(100.0)}))
+    path.write_bytes(break_it(path.read_bytes()))
+    with pytest.warns(UserWarning, match="is damaged .* computed again"):
+        assert read_part(path, "a") is None
+
+
+def test_part_of_another_piece_is_not_taken(tmp_path):
+    write_part(tmp_path / "a.npz", "b", Result({}))
+    with pytest.warns(UserWarning, match="another piece"):
+        assert read_part(tmp_path / "a.npz", "a") is None
+
+
+class Bomb:
+    def __reduce__(self):
+        return (os.mkdir, ("exploded",))
+
+
+def test_pickle_in_the_place_of_a_part_is_never_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.npz").write_bytes(pickle.dumps(Bomb()))
+    np.savez("b.npz", about=np.array([Bomb()], dtype=object))
+    for name in ("a", "b"):
+        with pytest.warns(UserWarning, match="damaged"):
+            assert read_part(Path(f"{name}.npz"), name) is None
+    assert not Path("exploded").exists()
+    with pytest.raises(TypeError, match="Python objects"):
+        write_part(tmp_path / "c.npz", "c", Result({"x": np.array([Bomb()], dtype=object)}))
+
+
+@contextlib.contextmanager
+def _file_size_limit(_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextlib.contextmanager
+def _tiny_disk(path):
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40k", "none", str(path)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.mark.parametrize("full_disk", [_file_size_limit, _tiny_disk])
+def test_full_disk_is_named_and_leaves_the_older_state(full_disk, tmp_path):
+    big = np.random.default_rng(0).normal(size=20_000)
+    dataset = xr.Dataset({"rates": ("time", big, {"units": "1"})})
+    with full_disk(tmp_path), RunFolder.open(tmp_path / "run", specification={}) as folder:
+        folder.write("activity.nc", "older")
+        with pytest.raises(StorageError, match=r"no space left writing .*activity\.nc"):
+            folder.write_dataset("activity.nc", dataset)
+        with pytest.raises(StorageError, match="no space left writing"):
+            write_part(folder.part_path("a"), "a", Result({"x": big}))
+        assert (tmp_path / "run/activity.nc").read_text() == "older"
+        assert sorted(path.name for path in folder.root.rglob("*")) == [
+            "activity.nc",
+            "lock",
+            "parts",
+            "run.json",
+        ]
+
+
+def test_place_that_cannot_be_written_fails_at_the_start(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "run", Path("/proc/recirc-run")):
+        with pytest.raises(StorageError, match="cannot write"):
+            RunFolder.open(path, specification={})
+
+
+def test_read_only_disk_fails_at_the_start(tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    if os.access(tmp_path / "locked", os.W_OK):
+        pytest.skip("root may write anywhere")
+    with pytest.raises(StorageError, match="cannot write"):
+        RunFolder.open(tmp_path / "locked" / "run", specification={})
+
+
+def test_folder_of_another_run_or_input_or_version_is_refused(tmp_path):
+    data = tmp_path / "data.nwb"
+    data.write_text("one")
+    RunFolder.open(tmp_path / "run", specification={"seed": 0}, inputs=[data]).close()
+    with RunFolder.open(tmp_path / "run", specification={"seed": 0}, inputs=[data]) as folder:
+        assert folder.resumed
+    with pytest.raises(FolderError, match="another specification"):
+        RunFolder.open(tmp_path / "run", specification={"seed": 1}, inputs=[data])
+    data.write_text("two")
+    with pytest.raises(FolderError, match=r"data\.nwb has changed since"):
+        RunFolder.open(tmp_path / "run", specification={"seed": 0}, inputs=[data])
+    data.write_text("one")
+    header = tmp_path / "run/parts/run.json"
+    begun = json.loads(header.read_text())
+    header.write_text(json.dumps(begun | {"versions": begun["versions"] | {"jax": "0.1"}}))
+    with pytest.raises(FolderError, match=r"begun with jax 0\.1"):
+        RunFolder.open(tmp_path / "run", specification={"seed": 0}, inputs=[data])
+    with pytest.raises(ValueError, match="cannot read the input"):
+        RunFolder.open(tmp_path / "other", specification={}, inputs=[tmp_path / "none"])
+
+
+def test_foreign_and_finished_folders_are_left_alone(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/chapter.tex").touch()
+    with pytest.raises(FolderError, match=r"holds 'chapter\.tex'"):
+        RunFolder.open(tmp_path / "thesis", specification={})
+    assert [path.name for path in (tmp_path / "thesis").iterdir()] == ["chapter.tex"]
+    with RunFolder.open(tmp_path / "run", specification={"seed": 0}) as folder:
+        folder.write_manifest([], [0])
+        folder.finish()
+    for seed, same in ((0, True), (1, False)):
+        with pytest.raises(FinishedError, match="not overwritten") as caught:
+            RunFolder.open(tmp_path / "run", specification={"seed": seed})
+        assert caught.value.same is same
+
+
+def test_second_driver_is_refused_and_a_dead_one_forgotten(tmp_path):
+    code = (
+        "import sys, time\nfrom recirc.runs import RunFolder\n"
+        "folder = RunFolder.open(sys.argv[1], specification={})\nprint('ready', flush=True)\ntime.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "run"], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    with pytest.raises(FolderError, match=f"pid {process.pid} on .* is writing"):
+        RunFolder.open(tmp_path / "run", specification={})
+    process.kill()
+    process.wait()
+    (tmp_path / "run" / f".{'0' * 32}.tmp").write_text("left by a killed driver")
+    with RunFolder.open(tmp_path / "run", specification={}) as folder:
+        assert folder.resumed
+        assert sorted(path.name for path in folder.root.iterdir()) == ["parts"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../out", "/root/out", "a/../../out", "", "link/out", "a\\..\\out", "a\nb", "DONE", "parts/x"]
+)
+def test_names_cannot_lead_out_of_the_folder(name, tmp_path):
+    (tmp_path / "outside").mkdir()
+    with RunFolder.open(tmp_path / "run", specification={}) as folder:
+        (folder.root / "link").symlink_to(tmp_path / "outside")
+        with pytest.raises(FolderError):
+            folder.write(name, "x")
+        assert not list((tmp_path / "outside").iterdir())
+        assert folder.part_path("../../out").parent == folder.root / "parts"
+
+
+def test_links_in_the_place_of_our_own_files_are_not_followed(tmp_path):
+    (tmp_path / "precious").write_text("keep")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "a/parts").mkdir(parents=True)
+    (tmp_path / "a/parts/lock").symlink_to(tmp_path / "precious")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/parts").symlink_to(tmp_path / "elsewhere")
+    for name in "ab":
+        with pytest.raises((FolderError, StorageError)):
+            RunFolder.open(tmp_path / name, specification={})
+    with RunFolder.open(tmp_path / "c", specification={}) as folder:
+        (folder.root / "report.html").symlink_to(tmp_path / "precious")
+        (folder.root / "parts/more").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere/file").touch()
+        folder.write("report.html", "new")
+        folder.finish()
+    assert (tmp_path / "precious").read_text() == "keep"
+    assert (tmp_path / "elsewhere/file").exists()
+
+
+def test_odd_names_work(tmp_path):
+    root = tmp_path / "a folder, é 🧠 #1"
+    for _ in range(6):
+        root = root / ("long " * 10)
+    with RunFolder.open(root, specification={"unit": "x" * 300}) as folder:
+        folder.write("figures/é <b> & spaces.svg", "x")
+        folder.finish()
+    assert is_done(root)
+
+
+def test_worker_of_another_version_is_refused(tmp_path):
+    versions = provenance.versions() | {"recirc": "0.0.1"}
+    with pytest.raises(sweep.VersionError, match=r"recirc .*, not 0\.0\.1"):
+        sweep.run_piece(versions, None, {}, tmp_path / "a.npz", "a")
+    assert not (tmp_path / "a.npz").exists()
+
+
+def test_numbers_that_are_not_finite_need_a_reason():
+    with pytest.raises(ValueError, match="say why"):
+        Row("dsa", "mechanism", "a", float("nan"))
+    with pytest.raises(ValueError, match="level is 'unti'"):
+        Row("dsa", "unti", "a", 1.0)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="low, high"):
+        Row("dsa", "unit", "a", 1.0, (2.0, 1.0))
+    with pytest.raises(ValueError, match="schema 1"):
+        read_metrics('{"schema": 2}')
+    with pytest.raises(ValueError, match="lacks or misspells"):
+        read_metrics('{"schema": 1, "study": "a", "preset": "b", "rows": [{"metrc": "x"}], "claims": []}')
+
+
+def test_jobs_must_be_positive(tmp_path):
+    with (
+        RunFolder.open(tmp_path / "run", specification={}) as folder,
+        pytest.raises(ValueError, match="at least 1"),
+    ):
+        next(sweep.run_all(print, [], jobs=0, folder=folder))  # pyright: ignore[reportArgumentType]
+
+
+def test_progress_without_a_terminal_is_one_line_every_30_seconds(capsys):
+    times = iter([0.0, 0.0, 10.0, 29.0, 31.0, 40.0, 62.0])
+    progress = Progress("networks", stream=sys.stdout, clock=lambda: next(times))
+    progress.start(6, 2)
+    for step in (progress.tick, progress.advance, progress.tick, progress.tick, progress.advance):
+        step()
+    assert capsys.readouterr().out.splitlines() == [
+        "2 of 6 networks were finished before; going on with 4.",
+        "3 of 6 networks are finished, about 2 min left.",
+        "4 of 6 networks are finished, about 62 s left.",
+    ]
