@@ -1,0 +1,160 @@
+"""What every circuit must do, found by looking at what the package exports; and the rate network's step."""
+
+import dataclasses
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import recirc
+from recirc import circuits
+from recirc.circuits import Perturbed, RateNetwork, StabilityOptimized, simulate
+
+N_UNITS, N_TRIALS, N_STEPS = 6, 4, 30
+
+KINDS = [
+    kind
+    for kind in (getattr(circuits, name) for name in circuits.__all__)
+    if inspect.isclass(kind) and issubclass(kind, circuits.AbstractCircuit) and not inspect.isabstract(kind)
+]
+
+
+def rate_network(n_inputs=N_UNITS, **changes):
+    made = RateNetwork.random(
+        n_units=N_UNITS, n_inputs=n_inputs, bias_scale=0.5, key=jax.random.key(0), **changes
+    )
+    return dataclasses.replace(made, readout=jnp.asarray(np.random.default_rng(0).normal(size=(2, N_UNITS))))
+
+
+def example(kind):
+    """A small circuit of this kind with as many inputs as units; a new kind of circuit adds its own line."""
+    random = np.random.default_rng(1)
+    recurrent = random.normal(size=(N_UNITS, N_UNITS)) / 4
+    readout, start = random.normal(size=(2, N_UNITS)), random.normal(size=N_UNITS)
+    return {
+        RateNetwork: lambda: rate_network(),
+        StabilityOptimized: lambda: StabilityOptimized(
+            recurrent, n_excitatory=3, readout=readout, start=start, time_constant=0.02
+        ),
+        # The kick is far below the state's own power, but its machinery runs.
+        Perturbed: lambda: Perturbed(rate_network(), jnp.asarray(400.0), jnp.asarray(3), jax.random.key(2)),
+    }[kind]()
+
+
+def make_trials(n_inputs=N_UNITS, n_trials=N_TRIALS, n_steps=N_STEPS, dt=0.002):
+    inputs = np.random.default_rng(2).normal(size=(n_trials, n_steps, n_inputs))
+    return recirc.Trials(
+        inputs, np.zeros((n_trials, n_steps, 2)), dt=dt, conditions=[f"c{i}" for i in range(n_trials)]
+    )
+
+
+def test_circuits_are_found():
+    assert {RateNetwork, StabilityOptimized, Perturbed} <= set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+class TestCircuit:
+    def test_shapes_and_labels(self, kind, key):
+        circuit, trials = example(kind), make_trials()
+        activity = simulate(circuit, trials, key=key, units=[f"u{i}" for i in range(N_UNITS)])
+        assert activity.rates.shape == (N_TRIALS, N_STEPS, N_UNITS)
+        assert activity.outputs.shape == (N_TRIALS, N_STEPS, 2)
+        assert activity.rates.dtype == activity.outputs.dtype == jnp.float64
+        assert (activity.dt, activity.conditions) == (trials.dt, trials.conditions)
+        assert activity.units[0] == "u0"
+        assert np.isfinite(activity.rates).all()
+
+    def test_without_noise_the_key_changes_nothing(self, kind):
+        circuit, trials = example(kind), make_trials()
+        first, second = (simulate(circuit, trials, key=jax.random.key(seed)) for seed in (0, 1))
+        assert not circuit.is_noisy
+        assert np.array_equal(first.rates, second.rates)
+
+    def test_a_trial_does_not_feel_the_others(self, kind, key):
+        circuit, trials = example(kind), make_trials()
+        together = simulate(circuit, trials, key=key)
+        for i in (0, N_TRIALS - 1):
+            alone = simulate(circuit, trials.select([i]), key=key)
+            np.testing.assert_allclose(alone.rates[0], together.rates[i], atol=1e-12)
+            np.testing.assert_allclose(alone.outputs[0], together.outputs[i], atol=1e-12)
+
+    def test_time_goes_one_way(self, kind, key):
+        """Sample t depends on inputs 0 to t: the state is what follows step t."""
+        circuit, trials = example(kind), make_trials()
+        later = trials.replace(inputs=trials.inputs.at[:, 10].add(1.0))
+        changed = simulate(circuit, later, key=key).rates != simulate(circuit, trials, key=key).rates
+        assert not changed[:, :10].any()
+        assert changed[:, 10:].any(axis=(0, 2)).all()
+
+    def test_outputs_are_a_function_of_the_rates_shown(self, kind, key):
+        circuit = example(kind)
+        activity = simulate(circuit, make_trials(), key=key)
+        shown = jnp.reshape(activity.rates, (-1, N_UNITS)).T
+        np.testing.assert_allclose(
+            circuit.outputs(shown).T, np.reshape(activity.outputs, (-1, 2)), atol=1e-12
+        )
+
+
+class TestRateNetwork:
+    def test_one_step_is_exact_for_held_drive(self, key):
+        """With J = 0 any dt gives the same state at the same time."""
+        network = dataclasses.replace(rate_network(n_inputs=1), recurrent=jnp.zeros((N_UNITS, N_UNITS)))
+        ends = []
+        for dt, n_steps in ((0.004, 10), (0.001, 40)):
+            trials = make_trials(1, 1, n_steps, dt).replace(inputs=np.ones((1, n_steps, 1)))
+            ends.append(np.arctanh(simulate(network, trials, key=key).rates[0, -1]))
+        rest = np.asarray(network.input_weights[:, 0] + network.bias)
+        np.testing.assert_allclose(ends[0], ends[1], atol=1e-12)
+        np.testing.assert_allclose(ends[0], rest + (network.start - rest) * np.exp(-0.04 / 0.01), atol=1e-12)
+
+    def test_error_falls_with_the_first_power_of_dt(self, key):
+        network = rate_network(n_inputs=1, gain=1.5)
+        ends = []
+        for dt in (0.004, 0.002, 0.001, 0.00001):
+            n_steps = round(0.04 / dt)
+            trials = make_trials(1, 1, n_steps, dt).replace(inputs=np.ones((1, n_steps, 1)))
+            ends.append(np.asarray(simulate(network, trials, key=key).rates[0, -1]))
+        errors = [np.abs(end - ends[-1]).max() for end in ends[:-1]]
+        orders = np.log2(np.divide(errors[:-1], errors[1:]))
+        assert np.all(np.abs(orders - 1) < 0.3)
+
+    @pytest.mark.parametrize("dt", [0.001, 0.004])
+    def test_noise_has_the_stated_size_whatever_dt(self, dt, key):
+        network = dataclasses.replace(
+            rate_network(n_inputs=1, noise=0.3),
+            recurrent=jnp.zeros((N_UNITS, N_UNITS)),
+            bias=jnp.zeros(N_UNITS),
+        )
+        trials = make_trials(1, 500, 100, dt).replace(inputs=np.zeros((500, 100, 1)))
+        states = np.arctanh(np.asarray(simulate(network, trials, key=key).rates)[:, -1])
+        assert abs(states.std() / (0.3 * np.sqrt(0.001 / (2 * 0.01))) - 1) < 0.05
+
+    def test_noise_is_private_to_units_and_trials_and_follows_the_key(self, key):
+        network = rate_network(noise=0.3)
+        trials = make_trials().replace(inputs=np.zeros((N_TRIALS, N_STEPS, N_UNITS)))
+        first, again = (simulate(network, trials, key=key).rates for _ in range(2))
+        assert np.array_equal(first, again)
+        assert not np.array_equal(first, simulate(network, trials, key=jax.random.key(1)).rates)
+        assert len(np.unique(first[:, 0])) == N_TRIALS * N_UNITS
+
+    def test_feedback_is_the_same_as_a_recurrent_loop_through_the_readout(self, key):
+        network, trials = rate_network(), make_trials()
+        weights = jax.random.normal(key, (N_UNITS, 2))
+        fed = dataclasses.replace(network, feedback=weights)
+        looped = dataclasses.replace(network, recurrent=network.recurrent + weights @ network.readout)
+        rates = simulate(fed, trials, key=key).rates
+        np.testing.assert_allclose(rates, simulate(looped, trials, key=key).rates, atol=1e-11)
+
+    def test_random_weights_have_their_gain_and_density(self, key):
+        network = RateNetwork.random(n_units=400, gain=1.3, density=0.2, key=key)
+        connected = np.asarray(network.connections)
+        assert abs(connected.mean() - 0.2) < 0.01
+        assert not np.asarray(network.recurrent)[~connected].any()
+        assert abs(np.abs(np.linalg.eigvals(network.recurrent)).max() / 1.3 - 1) < 0.1
+
+    @pytest.mark.parametrize("wrong", [{"n_units": 0}, {"n_outputs": 0}, {"density": 0.0}, {"density": 1.1}])
+    def test_impossible_sizes_are_refused(self, wrong, key):
+        with pytest.raises(ValueError, match="must be"):
+            RateNetwork.random(key=key, **wrong)

@@ -1,0 +1,108 @@
+"""What every trainer must do, found by looking at what the package exports."""
+
+import inspect
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import recirc
+from recirc import train
+from recirc.circuits import RateNetwork
+
+KINDS = [
+    kind
+    for kind in (getattr(train, name) for name in train.__all__)
+    if inspect.isclass(kind) and issubclass(kind, train.AbstractTrainer) and not inspect.isabstract(kind)
+]
+
+
+def short(kind, **changes):
+    """A trainer of this kind that makes three passes."""
+    passes = (
+        {"penalties": (1e-3, 1e-2, 1e-1)} if "penalties" in kind.__dataclass_fields__ else {"n_passes": 3}
+    )
+    return kind(**{**passes, **changes})
+
+
+TRAINERS = [short(kind) for kind in KINDS] + [short(train.Force, learn="internal")]
+every_trainer = pytest.mark.parametrize(
+    "trainer", TRAINERS, ids=lambda trainer: type(trainer).__name__ + getattr(trainer, "learn", "")
+)
+
+
+def make(n_outputs=3, n_inputs=2, n_trials=2, n_steps=60, density=1.0):
+    random = np.random.default_rng(0)
+    inputs = np.cumsum(random.normal(size=(n_trials, n_steps, n_inputs)), axis=1) / 5
+    targets = np.cumsum(random.normal(size=(n_trials, n_steps, n_outputs)), axis=1) / 5
+    network = RateNetwork.random(
+        n_units=15, n_inputs=n_inputs, n_outputs=n_outputs, density=density, key=jax.random.key(3)
+    )
+    return network, recirc.Trials(inputs, targets, dt=0.002, conditions=[str(i) for i in range(n_trials)])
+
+
+def arrays(tree):
+    return [np.array(leaf) for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array))]
+
+
+def equal(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(arrays(a), arrays(b), strict=True))
+
+
+def test_trainers_are_found():
+    assert len(KINDS) >= 3
+
+
+@every_trainer
+class TestTrainer:
+    def test_returns_a_network_like_the_one_given_which_stays_as_it_was(self, trainer, key):
+        for n_outputs in (1, 3):
+            network, trials = make(n_outputs)
+            before = arrays((network, trials))
+            fit = recirc.fit(trainer, network, trials, key=key)
+            assert equal((network, trials), before)
+            for name in ("recurrent", "readout", "input_weights", "bias", "start"):
+                given, returned = getattr(network, name), getattr(fit.network, name)
+                assert (returned.shape, returned.dtype) == (given.shape, jnp.float64)
+            assert np.array_equal(fit.network.input_weights, network.input_weights)
+            assert fit.outcome is recirc.Outcome.FINISHED
+            assert np.abs(fit.network.readout).max() > 0
+
+    def test_every_pass_leaves_an_entry(self, trainer, key):
+        fit = recirc.fit(trainer, *make(), key=key)
+        assert [entry["pass"] for entry in fit.history] == list(range(trainer.n_passes)) == [0, 1, 2]
+        assert all(np.isfinite(entry["output_nmse"]) for entry in fit.history)
+        assert fit.seconds > 0
+
+    def test_the_key_decides_everything(self, trainer, key):
+        first, again, other = (recirc.fit(trainer, *make(), key=k) for k in (key, key, jax.random.key(1)))
+        assert equal(first.network, again.network)
+        assert first.history == again.history
+        assert not np.array_equal(first.network.readout, other.network.readout)
+
+    def test_connections_that_do_not_exist_are_never_made(self, trainer, key):
+        network, trials = make(density=0.5)
+        try:
+            fit = recirc.fit(trainer, network, trials, key=key)
+        except ValueError as error:
+            assert "sparse" in str(error)  # noqa: PT017
+            return
+        absent = ~np.asarray(network.connections)
+        assert np.array_equal(fit.network.connections, network.connections)
+        assert not np.asarray(fit.network.recurrent)[absent].any()
+        assert np.asarray(fit.network.recurrent)[~absent].all()
+
+    def test_refuses_what_does_not_fit_together(self, trainer, key):
+        network, trials = make()
+        for other in (make(n_outputs=2)[0], make(n_inputs=1)[0]):
+            with pytest.raises(ValueError, match="build the network with"):
+                recirc.fit(trainer, other, trials, key=key)
+        with pytest.raises(ValueError, match="time constant"):
+            recirc.fit(trainer, network, trials.replace(dt=0.005), key=key)
+
+    def test_needs_64_bits(self, trainer, key):
+        network, trials = make()
+        with jax.enable_x64(False), pytest.raises(RuntimeError, match="enable_x64"):
+            recirc.fit(trainer, network, trials, key=key)
