@@ -7,6 +7,8 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import RateNetwork
@@ -98,7 +100,8 @@ def fit(
 
     Raises:
         RuntimeError: if 64-bit floats are off.
-        ValueError: if the network and the trials do not fit together.
+        ValueError: if the network and the trials do not fit together, a weight has the wrong shape or is not finite,
+            or the targets are zero everywhere (then no relative error exists).
         TrainingDiverged: on divergence, if `throw`.
 
     Example:
@@ -111,7 +114,9 @@ def fit(
         2
     """
     require_x64("training")
+    check_weights(network)
     check_sizes(network, trials)
+    network, trials = _in_double((network, trials))
     began = time.perf_counter()
     init_key, pass_key = jax.random.split(key)
     state = trainer.init(network, trials, key=init_key)
@@ -138,9 +143,33 @@ def fit(
 def _divergence(trainer: AbstractTrainer, entry: dict[str, float], index: int) -> str:
     return (
         f"{type(trainer).__name__} diverged in pass {index}, trial {int(entry['bad_trial'])}, "
-        f"step {int(entry['bad_step'])}: the output was no longer finite. The network of the pass before is kept. "
-        "Try a larger penalty, weaker drive or hints, or a longer update interval."
+        f"step {int(entry['bad_step'])}: an output or a weight was no longer finite. The network of the pass "
+        "before is kept. Try a larger penalty, weaker drive or hints, or a longer update interval."
     )
+
+
+def _in_double(tree):
+    """Arrays made before 64-bit floats were switched on would make recursive least squares stall in silence."""
+    return jax.tree.map(lambda a: a.astype(float) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
+
+
+def check_weights(network: RateNetwork) -> None:
+    """Raise ValueError, naming the entry, unless every weight has its shape and is finite."""
+    n, n_inputs, n_outputs = network.n_units, network.input_weights.shape[-1], network.readout.shape[0]
+    shapes = {"recurrent": (n, n), "input_weights": (n, n_inputs), "readout": (n_outputs, n), "bias": (n,)}
+    shapes |= {"start": (n,), "feedback": (n, n_outputs), "connections": (n, n)}
+    for name, shape in shapes.items():
+        value = getattr(network, name)
+        if value is None:
+            continue
+        if value.shape != shape:
+            raise ValueError(f"the network's {name} has shape {value.shape}; {n} units need {shape}.")
+        bad = np.argwhere(~np.isfinite(value))
+        if len(bad):
+            raise ValueError(
+                f"the network's {name} has {len(bad)} entries that are not finite, the first at "
+                f"{tuple(bad[0].tolist())}; load or draw the network again."
+            )
 
 
 def check_sizes(network: RateNetwork, trials: Trials) -> None:
@@ -157,4 +186,8 @@ def check_sizes(network: RateNetwork, trials: Trials) -> None:
         raise ValueError(
             f"dt is {trials.dt} s, which is not below half the network's time constant ({network.time_constant} s); "
             "resample the trials or use a slower network."
+        )
+    if not np.any(np.asarray(trials.targets) * np.asarray(trials.mask)[:, :, None]):
+        raise ValueError(
+            "the targets are zero wherever the mask counts, so there is nothing to learn; give targets."
         )

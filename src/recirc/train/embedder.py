@@ -41,7 +41,8 @@ def embed(
         key: draws $J^D$, $u_{out}$ and $u_{hint}$; without hints the first two stay the same.
 
     Raises:
-        ValueError: if there are hints and `hint_drive` is 0.
+        ValueError: if there are hints and `hint_drive` is 0, there are more hints than units, or `network` feeds its
+            output back (the currents would not contain it).
     """
     recurrent_key, output_key, hint_key, noise_key = jax.random.split(key, 4)
     n_hints = 0 if trials.hints is None else trials.hints.shape[2]
@@ -52,6 +53,10 @@ def embed(
     if n_hints > network.n_units:
         raise ValueError(
             f"{n_hints} hints cannot be embedded in {network.n_units} units; record fewer units or enlarge the network."
+        )
+    if network.feedback is not None:
+        raise ValueError(
+            "the network feeds its output back, which its target currents lack; use one without feedback."
         )
     density = 1.0 if network.connections is None else float(jnp.mean(network.connections))
     recurrent = (

@@ -112,6 +112,11 @@ def drive_from(trials: Trials, currents=None, forced=None) -> Drive:
 def schedule_for(trainer, trials: Trials, learner: Learner, *, rows: str) -> Schedule:
     """The engine's schedule from a trainer's fields, in steps."""
     interval = max(1, round(trainer.update_interval / trials.dt))
+    if interval > trials.n_steps:
+        raise ValueError(
+            f"update_interval is {trainer.update_interval} s but a trial lasts {trials.n_steps * trials.dt:.3g} s, so "
+            "nothing would be learned; shorten the interval."
+        )
     n_trials = min(trials.n_trials, trainer.lockstep or trials.n_trials)
     block = choose_block(n_trials) if learner.row_inputs is None else 1
     return Schedule(interval=interval, block=block, noise=trainer.noise, rows=rows)
@@ -126,9 +131,10 @@ def learn_all(network, learner, drive: Drive, schedule: Schedule, lockstep: int 
         part = jax.tree.map(lambda a, first=first: a[..., first : first + size], drive)
         learner, made = learn_pass(network, learner, part, schedule, dt, jax.random.fold_in(key, group))
         outputs.append(made)
-    return learner, log_entry(
-        np.concatenate(outputs, axis=2), np.asarray(drive.targets), np.asarray(drive.mask)
-    )
+    entry = log_entry(np.concatenate(outputs, axis=2), np.asarray(drive.targets), np.asarray(drive.mask))
+    if not np.isfinite(learner.weights).all():  # the last update of a pass shows in no output
+        entry = {"bad_step": drive.mask.shape[0] - 1, "bad_trial": n_trials - 1} | entry
+    return learner, entry
 
 
 def log_entry(outputs, targets, mask) -> dict[str, float]:

@@ -7,9 +7,9 @@ $E$ enter at once (Woodbury):
 $$S = I + R^\top P R = L L^\top,\quad V = P R L^{-\top},\quad P \leftarrow P - V V^\top,\quad
 \Omega \leftarrow \Omega - (E L^{-\top}) V^\top .$$
 
-P stays symmetric by construction. The rank-C terms of up to `block` updates are kept aside and applied to P and Omega in
-one product; in between, every product with P or Omega is corrected for them, so that the answer is that of the direct
-recursion. Between updates the network runs on its own activity and private noise.
+P stays symmetric by construction. The rank-C terms of up to `block` updates are kept aside and applied to P and Omega
+in one product; in between, every product with P or Omega is corrected for them, so that the answer is that of the
+direct recursion. Between updates the network runs on its own activity and private noise.
 """
 
 from typing import NamedTuple
@@ -72,9 +72,9 @@ class Drive(NamedTuple):
 
 
 def start_learner(network: RateNetwork, penalty: float, *, rows: str, error_weights=None) -> Learner:
-    """A learner with $P = I / \\alpha$; rows that learn toward targets of their own start at zero."""
-    recurrent = jnp.zeros_like(network.recurrent) if rows == "all" else network.recurrent
-    weights = jnp.concatenate([recurrent, network.readout])
+    """A learner with $P = I / \\alpha$; where all rows learn toward targets of their own, all start at zero."""
+    weights = jnp.concatenate([network.recurrent, network.readout])
+    weights = jnp.zeros_like(weights) if rows == "all" else weights
     precision = jnp.eye(network.n_units, dtype=weights.dtype) / penalty
     if network.connections is None or rows == "readout":
         return Learner(weights, precision, None, None, error_weights)

@@ -19,7 +19,7 @@ class Ridge(AbstractTrainer):
 
     $$[J; W] = A R^\top (R R^\top + \alpha I)^{-1}$$
 
-    with the embedder's rates R at the start of every step and A its currents and targets. One pass tries one penalty;
+    with the embedder's rates R after every step and A its currents and targets. One pass tries one penalty;
     the network that then performs the trials best with its own activity and private noise is kept.
 
     Args:
@@ -80,6 +80,9 @@ class Ridge(AbstractTrainer):
             outputs, np.transpose(np.asarray(trials.targets), (1, 2, 0)), np.asarray(trials.mask).T
         )
         entry["penalty"] = self.penalties[index]
+        is_better_elsewhere = np.isfinite(best) or index + 1 < self.n_passes
+        if "bad_trial" in entry and is_better_elsewhere:  # another penalty works or may work
+            entry = {"output_nmse": np.inf, "penalty": self.penalties[index]}
         is_better = entry["output_nmse"] < best
         kept = candidate if is_better else state.network
         learner = (gram, cross, scale, (index + 1, min(best, entry["output_nmse"])))
