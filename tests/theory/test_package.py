@@ -44,9 +44,9 @@ def _python(code: str, *, folder: Path | None = None) -> str:
     return done.stdout
 
 
-def _blocks(name: str) -> str:
-    """All Python blocks of a page, one after the other."""
-    return "\n".join(re.findall(r"^```python\n(.*?)^```", (ROOT / name).read_text(), re.M | re.S))
+def _blocks(name: str, language: str = "python") -> str:
+    """All blocks of a page in one language, one after the other."""
+    return "\n".join(re.findall(rf"^```{language}\n(.*?)^```", (ROOT / name).read_text(), re.M | re.S))
 
 
 def _line_below(marker: str, name: str = "README.md") -> str:
@@ -176,6 +176,14 @@ def test_the_readme_runs(tmp_path):
 @pytest.mark.parametrize("page", ["docs/extend.md"])
 def test_examples_of_the_pages_run(page, tmp_path):
     assert _python(_blocks(page), folder=tmp_path) is not None
+
+
+def test_the_configuration_shown_is_one(tmp_path):
+    from recirc.studies.fit_session import FitConfig
+
+    (tmp_path / "fit.toml").write_text(_blocks("docs/runs.md", "toml"))
+    config = recirc.runs.load_config(FitConfig, tmp_path / "fit.toml")
+    assert (config.network.n_units, config.trainer.n_passes, config.trainer.drive) == (400, 20, 0.05)
 
 
 @pytest.mark.parametrize(
