@@ -1,0 +1,248 @@
+"""`recirc fit`: networks trained on a recording, judged on units and directions that they never saw."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from recirc.data import read_netcdf
+from recirc.runs import RunFolder, dump_config, load_config
+from recirc.runs.progress import Progress
+from recirc.runs.sweep import Failure, run_all
+from recirc.studies import fit_report
+from recirc.studies.fit_network import Piece, train_piece
+from recirc.studies.fit_scores import Scored, direct_map, direction_r2, interpolated, make_claims, make_rows
+from recirc.studies.fit_session import FitConfig, Session, prepare
+
+INNER_SEED = -1
+INNER_FOLD = 0
+
+
+class Choice(NamedTuple):
+    """The regime for one left-out direction, chosen without it.
+
+    Args:
+        bias_scale: of the network.
+        penalty: of the map to units.
+        r2: with them, in directions left out of the training set; nan where there was nothing to choose.
+    """
+
+    bias_scale: float
+    penalty: float
+    r2: float
+
+
+Regimes = dict[bool, list[Choice]]  # of trained and of untrained networks, one per left-out direction
+
+
+def run(
+    data: Path,
+    *,
+    out: Path,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    recorded_fraction: float | None = None,
+    jobs: int = 1,
+    seed: int = 0,
+) -> bool:
+    """Fit a recording and write a run folder; the same call goes on with an unfinished one.
+
+    Units are judged fold by fold: those of a fold are never hints, the others are. Directions are left out one
+    at a time. For each, the regime is chosen among the other directions only.
+
+    Args:
+        data: netCDF file of a recording.
+        out: the run folder.
+        config: TOML file of a `FitConfig`.
+        overrides: "key=value", over it.
+        recorded_fraction: share of all units that serve as hints; none for all of the other folds.
+        jobs: worker processes.
+        seed: of everything random.
+
+    Returns:
+        Whether no claim failed.
+
+    Raises:
+        ValueError: if the recording or the configuration cannot be used; nothing is written then.
+        StorageError: if results cannot be written.
+    """
+    data = Path(data).absolute()
+    if recorded_fraction is not None:
+        overrides = (*overrides, f"recorded_fraction={recorded_fraction}")
+    settings = load_config(FitConfig, config, overrides)
+    session = prepare(read_netcdf(data), settings, seed=seed)
+    specification = {"study": "fit", "config": settings, "seed": seed}
+    with RunFolder.open(out, specification=specification, inputs=[data]) as folder:
+        runner = _Runner(folder, jobs)
+        regimes = choose_regimes(data, session, settings, seed, runner)
+        made, untrained = train_networks(data, session, settings, seed, regimes, runner)
+        tests = {i: tests_for(i, len(session.angles)) for i in range(len(session.angles))}
+        baselines = interpolated(session, settings, tests)
+        baselines["direct_map"] = direct_map(session, settings, seed)
+        baselines["untrained"] = Scored(untrained.predictions, {}, {}, {}).ensemble
+        scored = Scored(made.predictions, baselines, _output_errors(session, made.arrays), made.failures)
+        key = jax.random.key(seed)
+        rows = make_rows(session, settings, scored, key=key)
+        claims = make_claims(session, settings, scored, key=key)
+        folder.write("config.toml", dump_config(settings))
+        folder.write_dataset("activity.nc", fit_report.activity_dataset(session, scored, made.arrays))
+        folder.write_dataset("networks.nc", fit_report.networks_dataset(made.arrays))
+        folder.write_history(runner.history)
+        folder.write_metrics("fit", data.stem, rows, claims)
+        folder.write_manifest(sys.argv, [seed])
+        fit_report.write(folder, session, settings, rows, claims, regimes[True], data)
+        folder.finish()
+    return all(claim.supported is not False for claim in claims)
+
+
+class _Runner:
+    """Runs pieces in worker processes and keeps the log of every training."""
+
+    def __init__(self, folder: RunFolder, jobs: int):
+        self.folder, self.jobs = folder, jobs
+        self.history: list[dict] = []
+
+    def __call__(
+        self, pieces: Sequence[Piece], what: str
+    ) -> Iterable[tuple[Piece, Mapping[str, np.ndarray] | str]]:
+        """Every piece with its arrays, or with the sentence that says why there are none."""
+        progress = Progress(what)
+        for piece, result in run_all(
+            train_piece, pieces, jobs=self.jobs, folder=self.folder, progress=progress
+        ):
+            if isinstance(result, Failure):
+                yield piece, result.text
+                continue
+            names = ("fold", "seed", "bias_scale")
+            about = {"left_out": list(piece.left_out)} | {name: getattr(piece, name) for name in names}
+            self.history += [about | entry for entry in result.metadata["history"]]
+            yield piece, result.metadata.get("outcome") or result.arrays
+
+
+def inner_pairs(n_directions: int) -> list[tuple[int, int]]:
+    """Pairs of directions that are left out together to choose the regime; each serves both of its members.
+
+    The two lie at least two steps apart if there are six directions or more, so that the gap around the tested
+    one is as wide as in the outer problem, and at three distances at most, so that the work grows only in
+    proportion to the number of directions.
+
+    Example:
+        >>> len(inner_pairs(8)), len(inner_pairs(16))
+        (20, 40)
+    """
+    nearest = 1 if n_directions < 6 else 2
+    steps = np.unique(np.linspace(nearest, n_directions // 2, 3).round().astype(int))
+    found = {
+        tuple(sorted((i, (i + int(step)) % n_directions))) for i in range(n_directions) for step in steps
+    }
+    return sorted(found)  # pyright: ignore[reportReturnType]
+
+
+def tests_for(left_out: int, n_directions: int) -> list[int]:
+    """Directions on which the regime for a left-out one is judged."""
+    pairs = [pair for pair in inner_pairs(n_directions) if left_out in pair]
+    return sorted(sum(pair) - left_out for pair in pairs)
+
+
+def choose_regimes(data: Path, session: Session, config: FitConfig, seed: int, runner: Callable) -> Regimes:
+    """For every direction, the bias and penalty that predict best among the others, with networks that saw neither.
+
+    Untrained networks get a regime of their own.
+
+    Raises:
+        ValueError: if every network failed that could have told.
+    """
+    n_directions = len(session.angles)
+    if len(config.bias_scales) == len(config.penalties) == 1:
+        only = Choice(config.bias_scales[0], config.penalties[0], np.nan)
+        return dict.fromkeys((True, False), [only] * n_directions)
+    pieces = [
+        Piece(data, config, seed, pair, INNER_FOLD, INNER_SEED, bias_scale, config.penalties, is_trained)
+        for is_trained in (True, False)
+        for pair in inner_pairs(n_directions)
+        for bias_scale in config.bias_scales
+    ]
+    members = session.folds[INNER_FOLD]
+    shape = (n_directions, len(config.bias_scales), len(config.penalties), n_directions)
+    scores, why = {is_trained: np.full(shape, np.nan) for is_trained in (True, False)}, ""
+    for piece, arrays in runner(pieces, "networks that choose the regime"):
+        if isinstance(arrays, str):
+            why = arrays
+            continue
+        bias = config.bias_scales.index(piece.bias_scale)
+        for place, test in enumerate(piece.left_out):
+            left_out = sum(piece.left_out) - test
+            scale = session.scale(left_out, config.soft_normalization)[members]
+            truth = session.rates[test][:, members]
+            found = [direction_r2(truth, made, scale) for made in arrays["prediction"][:, place]]
+            scores[piece.is_trained][left_out, bias, :, test] = found
+    tests = [tests_for(left_out, n_directions) for left_out in range(n_directions)]
+    return {
+        is_trained: [_best(values, members, config, why) for values, members in zip(numbers, tests)]
+        for is_trained, numbers in scores.items()
+    }
+
+
+def _best(scores: np.ndarray, tests: Sequence[int], config: FitConfig, why: str) -> Choice:
+    """The best of one direction; a regime in which any network failed is out."""
+    means = scores[:, :, list(tests)].mean(axis=2)
+    if not np.isfinite(means).any():
+        raise ValueError(
+            f"every regime has networks that failed, so none can be chosen; the last: {why} Change the trainer "
+            "with --set trainer.<field>=<value>, or --set bias_scales=[...]."
+        )
+    bias, penalty = np.unravel_index(np.nanargmax(means), means.shape)
+    return Choice(config.bias_scales[bias], config.penalties[penalty], float(means[bias, penalty]))
+
+
+class Made(NamedTuple):
+    """What the networks of all folds, left-out directions and seeds gave.
+
+    Args:
+        predictions: (seed, direction, time, unit), spikes/s; nan where a network failed.
+        arrays: of every network, by (fold, left-out direction, seed).
+        failures: (seed, direction) -> what happened.
+    """
+
+    predictions: np.ndarray
+    arrays: dict[tuple[int, int, int], Mapping[str, np.ndarray]]
+    failures: dict[tuple[int, int], str]
+
+
+def train_networks(
+    data: Path, session: Session, config: FitConfig, seed: int, regimes: Regimes, runner: Callable
+) -> tuple[Made, Made]:
+    """Trained and untrained networks of every seed, fold and left-out direction, in the regimes chosen for them."""
+    pieces = [
+        Piece(data, config, seed, (left_out,), fold, index, choice.bias_scale, (choice.penalty,), is_trained)
+        for is_trained, choices in regimes.items()
+        for left_out, choice in enumerate(choices)
+        for fold in range(config.n_folds)
+        for index in range(config.n_seeds)
+    ]
+    nothing = np.full((config.n_seeds, *session.rates.shape), np.nan)
+    made = {is_trained: Made(nothing.copy(), {}, {}) for is_trained in regimes}
+    for piece, arrays in runner(pieces, "networks"):
+        own, left_out = made[piece.is_trained], piece.left_out[0]
+        if isinstance(arrays, str):
+            own.failures[piece.seed, left_out] = arrays
+            continue
+        own.predictions[piece.seed, left_out][:, session.folds[piece.fold]] = arrays["prediction"][0, 0]
+        own.arrays[piece.fold, left_out, piece.seed] = arrays
+    return made[True], made[False]
+
+
+def _output_errors(session: Session, found: Mapping) -> dict[tuple[str, int], float]:
+    """(set, seed) -> nMSE of outputs, over folds and left-out directions together."""
+    targets = np.asarray(session.activity.outputs)
+    sums: dict[tuple[str, int], np.ndarray] = {}
+    for (_, left_out, seed), arrays in found.items():
+        is_left_out = np.arange(len(targets)) == left_out
+        for name, members in (("train", ~is_left_out), ("heldout_direction", is_left_out)):
+            error = ((arrays["outputs"][members] - targets[members]) ** 2).sum()
+            both = np.array([error, (targets[members] ** 2).sum()])
+            sums[name, seed] = sums.get((name, seed), 0.0) + both
+    return {place: float(error / power) for place, (error, power) in sums.items() if power > 0}

@@ -1,0 +1,265 @@
+"""A recording made ready for fits: directions, unit folds, behavior, and trials on the network's clock."""
+
+import dataclasses
+import functools
+import math
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.interpolate import CubicSpline
+
+from recirc.data import DataWarning, directions, read_netcdf
+from recirc.train import FullForce
+from recirc.types import Activity, Trials
+
+FEWEST_DIRECTIONS = 4
+REACTION, WIDTH = 0.25, 0.1  # seconds from go cue to peak speed, and s.d. of the modeled speed
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkConfig:
+    """The networks before training.
+
+    Args:
+        n_units: at least as many as there are hints.
+        input_scale: input weights are uniform in ± this.
+        time_constant: seconds.
+    """
+
+    n_units: int = 300
+    input_scale: float = 0.1
+    time_constant: float = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class FitConfig:
+    """Everything that decides a fit but the data and the seed. Times are in seconds.
+
+    The drives are weak, since a network that is driven hard follows its hints and generalizes badly.
+
+    Args:
+        network: the networks before training.
+        trainer: how they are trained.
+        recorded_fraction: share of all units that serve as hints; none for all units of the other folds.
+        n_folds: groups of units, judged one after the other.
+        n_seeds: networks per unit fold and left-out direction.
+        bias_scales: candidates for the spread of the fixed bias currents; chosen inside the training set.
+        penalties: candidates for the penalty of the map to unseen units (of `NeuronMap`); chosen likewise.
+        readout_penalty: of the readout, refitted without noise after training, times the mean squared rate.
+        soft_normalization: spikes/s added to each unit's range before its rates are divided by it.
+        dt: the network's clock, below half of its time constant.
+        warm_up: before the recording starts, with its first sample held.
+        go_cue: when the go input switches on, on the recording's time axis; by default at 0 if that is inside
+            the recording, otherwise after a fifth of it.
+        assume_equal_spacing: place conditions whose labels are no angles around the circle.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    network: NetworkConfig = NetworkConfig()
+    trainer: FullForce = FullForce(
+        embedder_gain=0.5, drive=0.1, hint_drive=0.3, noise=1.0, update_interval=0.05, n_passes=15
+    )
+    recorded_fraction: float | None = None
+    n_folds: int = 4
+    n_seeds: int = 3
+    bias_scales: tuple[float, ...] = (0.0, 0.5, 1.0)
+    penalties: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
+    readout_penalty: float = 1e-4
+    soft_normalization: float = 5.0
+    dt: float = 0.01
+    warm_up: float = 0.3
+    go_cue: float | None = None
+    assume_equal_spacing: bool = False
+
+    def __post_init__(self):
+        if self.n_folds < 2 or self.n_seeds < 1 or self.network.n_units < 1:
+            raise ValueError(
+                f"n_folds must be at least 2, n_seeds and network.n_units at least 1; got {self.n_folds}, "
+                f"{self.n_seeds} and {self.network.n_units}."
+            )
+        if not self.bias_scales or not self.penalties or min(self.penalties) <= 0:
+            raise ValueError("bias_scales and penalties need a candidate each, and penalties are positive.")
+        if not 0 < self.dt < self.network.time_constant / 2:
+            raise ValueError(
+                f"dt is {self.dt} s; it must be positive and below half the network's time constant "
+                f"({self.network.time_constant} s)."
+            )
+        if self.warm_up < 0 or not min(self.soft_normalization, self.readout_penalty) > 0:
+            raise ValueError(
+                "warm_up must not be negative; soft_normalization and readout_penalty must be positive."
+            )
+        if self.recorded_fraction is not None and not 0 < self.recorded_fraction <= 1 - 1 / self.n_folds:
+            raise ValueError(
+                f"recorded_fraction is {self.recorded_fraction}; with {self.n_folds} unit folds it must be above "
+                f"0 and at most {1 - 1 / self.n_folds:g}, since the units of a fold are kept to judge by."
+            )
+
+    @property
+    def fraction(self) -> float:
+        """Share of the units that serve as hints."""
+        return 1 - 1 / self.n_folds if self.recorded_fraction is None else self.recorded_fraction
+
+
+class Session(NamedTuple):
+    """A recording with one trial per direction, in the order of their angles.
+
+    Args:
+        activity: rates in spikes/s, with outputs.
+        angles: radians.
+        folds: places of the units of every fold.
+        is_modeled: whether the outputs are a modeled hand velocity and no recorded behavior.
+    """
+
+    activity: Activity
+    angles: Float[np.ndarray, " direction"]
+    folds: tuple[np.ndarray, ...]
+    is_modeled: bool
+
+    @property
+    def rates(self) -> Float[np.ndarray, "direction time unit"]:
+        return np.asarray(self.activity.rates, np.float64)
+
+    def scale(self, left_out: int, soft_normalization: float) -> Float[np.ndarray, " unit"]:
+        """What rates are divided by when a direction is left out: every unit's range without it, plus a little."""
+        return np.ptp(np.delete(self.rates, left_out, axis=0), axis=(0, 1)) + soft_normalization
+
+    def recorded(self, fold: int, config: FitConfig, seed: int) -> np.ndarray:
+        """Places of the units that serve as hints when a fold is judged; equal for all networks of a seed."""
+        others = np.setdiff1d(np.arange(self.rates.shape[2]), self.folds[fold])
+        if config.recorded_fraction is None:
+            return others
+        n_recorded = round(config.recorded_fraction * self.rates.shape[2])
+        return np.sort(np.random.default_rng((seed, fold)).choice(others, n_recorded, replace=False))
+
+
+def prepare(activity: Activity, config: FitConfig, *, seed: int) -> Session:
+    """A session from a recording; repeats of a condition are averaged.
+
+    Raises:
+        ValueError: if there are too few directions or units, hints do not fit into the network, outputs are
+            zero everywhere, or condition labels are no angles.
+    """
+    degrees = directions(activity, assume_equal_spacing=config.assume_equal_spacing)
+    places = [np.flatnonzero(degrees == angle) for angle in np.unique(degrees)]
+    n_units = activity.rates.shape[2]
+    _check_size(len(places), n_units, config)
+    mean = lambda values: np.stack([np.asarray(values)[place].mean(axis=0) for place in places])  # noqa: E731
+    angles = np.deg2rad(np.unique(degrees))
+    is_modeled = activity.outputs is None
+    outputs = modeled_velocity(activity.time, angles, config) if is_modeled else mean(activity.outputs)
+    if not outputs.any():
+        raise ValueError("the recording's outputs are zero everywhere; take them out, or put behavior there.")
+    order = np.random.default_rng(seed).permutation(n_units)
+    return Session(
+        activity.replace(
+            rates=mean(activity.rates),
+            outputs=outputs,
+            conditions=[f"{angle:.9g}" for angle in np.unique(degrees)],
+        ),
+        angles,
+        tuple(np.sort(order[fold :: config.n_folds]) for fold in range(config.n_folds)),
+        is_modeled,
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def load(data: Path, config: FitConfig, seed: int) -> Session:
+    """A session from a file, once per process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # said once, where the run begins
+        return prepare(read_netcdf(data), config, seed=seed)
+
+
+def _check_size(n_directions: int, n_units: int, config: FitConfig) -> None:
+    if n_directions < FEWEST_DIRECTIONS:
+        raise ValueError(
+            f"{n_directions} directions; a fit leaves one out and chooses its regime among the others, which "
+            f"needs {FEWEST_DIRECTIONS} or more. `recirc compare` scores recordings with any two conditions."
+        )
+    if n_units < 2 * config.n_folds:
+        raise ValueError(
+            f"{n_units} units that change; {config.n_folds} folds need {2 * config.n_folds} or more. Give fewer "
+            "folds (--set n_folds=2), or score the recording with `recirc compare`."
+        )
+    n_hints = math.floor(n_units * (1 - 1 / config.n_folds))
+    if config.recorded_fraction is not None:
+        n_hints = min(n_hints, round(config.recorded_fraction * n_units))
+    if n_hints < 1:
+        raise ValueError(
+            f"recorded_fraction {config.recorded_fraction} of {n_units} units is no unit; give at least "
+            f"{1 / n_units:.2g}."
+        )
+    if math.ceil(n_hints) > config.network.n_units:
+        raise ValueError(
+            f"{n_hints} recorded units cannot drive a network of {config.network.n_units}; enlarge it (--set "
+            f"network.n_units={n_hints}), or record fewer (--recorded-fraction "
+            f"{config.network.n_units / n_units:.2f})."
+        )
+
+
+def go_cue(time: np.ndarray, config: FitConfig) -> float:
+    """When the go input switches on, seconds on the recording's time axis."""
+    if config.go_cue is not None:
+        return config.go_cue
+    return 0.0 if time[0] < 0 < time[-1] else float(time[0] + 0.2 * (time[-1] - time[0]))
+
+
+def modeled_velocity(
+    time: np.ndarray, angles: np.ndarray, config: FitConfig
+) -> Float[np.ndarray, "direction time output"]:
+    """A hand velocity toward each direction with a bell-shaped speed, peak 1, after the go cue."""
+    go = go_cue(time, config)
+    reaction = min(REACTION, max((time[-1] - go) / 2, 0.0))
+    width = max(WIDTH * reaction / REACTION, time[1] - time[0])
+    speed = np.exp(-0.5 * ((time - go - reaction) / width) ** 2)
+    heading = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return heading[:, None, :] * speed[None, :, None]
+
+
+def network_clock(time: np.ndarray, config: FitConfig) -> np.ndarray:
+    """Times of the network's steps on the recording's time axis, the warm-up included."""
+    n_warm_up = round(config.warm_up / config.dt)
+    n_steps = math.ceil((time[-1] - time[0]) / config.dt - 1e-6) + 1
+    return time[0] + config.dt * np.arange(-n_warm_up, n_steps)
+
+
+def resample(values, time: np.ndarray, new: np.ndarray, *, axis: int = 1) -> np.ndarray:
+    """Values at new times, by cubic splines; before the first and after the last time those are held."""
+    return CubicSpline(time, np.asarray(values), axis=axis)(np.clip(new, time[0], time[-1]))
+
+
+def make_trials(session: Session, config: FitConfig, recorded: np.ndarray, trained: np.ndarray) -> Trials:
+    """Trials of all directions; hints and outputs are scaled by what they do in the trained directions.
+
+    Inputs are the cosine and sine of the direction, always on, and a go cue that stays on.
+    """
+    time = session.activity.time
+    clock = network_clock(time, config)
+    hints = session.rates[:, :, recorded]
+    mean, spread = (f(hints[trained], axis=(0, 1)) for f in (np.mean, np.std))
+    hints = (hints - mean) / np.where(spread > 1e-9, spread, 1.0)
+    outputs = np.asarray(session.activity.outputs) / output_scale(session, trained)
+    heading = np.stack([np.cos(session.angles), np.sin(session.angles)], axis=1)
+    shape = (len(session.angles), len(clock))
+    go = clock >= go_cue(time, config) - 1e-9
+    inputs = [
+        np.broadcast_to(heading[:, None, :], (*shape, 2)),
+        np.broadcast_to(go[None, :, None], (*shape, 1)),
+    ]
+    return Trials(
+        np.concatenate(inputs, axis=2).astype(float),
+        resample(outputs, time, clock),
+        dt=config.dt,
+        conditions=session.activity.conditions,
+        hints=resample(hints, time, clock),
+    )
+
+
+def output_scale(session: Session, trained: np.ndarray) -> float:
+    """Largest absolute output in the trained directions."""
+    return float(np.abs(np.asarray(session.activity.outputs)[trained]).max()) or 1.0
