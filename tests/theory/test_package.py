@@ -167,6 +167,7 @@ def test_the_readme_runs(tmp_path):
     for full, small in (
         ("stability_optimized(key", "stability_optimized(n_units=60, key"),
         ("FullForce()", "FullForce(n_passes=2)"),
+        ("RateNetwork.random(key", "RateNetwork.random(n_units=50, key"),
     ):
         assert full in code
         code = code.replace(full, small)
