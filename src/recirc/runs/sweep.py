@@ -121,32 +121,39 @@ def _compute(function, todo: dict, jobs: int, folder: RunFolder, progress: Progr
     """
     if not todo:
         return
-    versions, waiting, running, deaths = provenance.versions(), deque(todo), {}, Counter()
+    versions, waiting, running, deaths, ready = provenance.versions(), deque(todo), {}, Counter(), []
     n_workers = min(jobs, len(todo))
-    from distributed import KilledWorker
-
     with contextlib.ExitStack() as stack:
         stack.callback(progress.stop)
         client, log = stack.enter_context(_cluster(n_workers, folder))
         while waiting or running:
-            client.wait_for_workers(n_workers, timeout=300)
+            if waiting:
+                client.wait_for_workers(n_workers, timeout=300)
             while waiting and len(running) < n_workers:
                 key = waiting.popleft()
                 work = (versions, function, todo[key], folder.part_path(key), key)
                 running[client.submit(run_piece, *work, key=f"{key}-{deaths[key]}")] = key
+            yield from ready  # now, when the workers are busy again
+            ready = []
             for future in _finished(running, progress):
                 key = running.pop(future)
-                if isinstance(future.exception(), KilledWorker):
+                if not _was_killed(future):
+                    ready.append((key, future.result()))
+                elif deaths[key] < RETRIES:
                     deaths[key] += 1
-                    if deaths[key] <= RETRIES:
-                        waiting.appendleft(key)
-                        continue
-                    text = f"its process was killed {deaths[key]} times, perhaps because memory ran out"
-                    failure = Failure(text, "\n".join(log))
+                    waiting.appendleft(key)
+                    continue
                 else:
-                    failure = future.result()
+                    text = f"its process was killed {RETRIES + 1} times, perhaps because memory ran out"
+                    ready.append((key, Failure(text, "\n".join(log))))
                 progress.advance()
-                yield key, failure
+    yield from ready
+
+
+def _was_killed(future) -> bool:
+    from distributed import KilledWorker
+
+    return isinstance(future.exception(), KilledWorker)
 
 
 def _finished(running: dict, progress: Progress) -> list:
@@ -198,6 +205,8 @@ def _cluster(n_workers: int, folder: RunFolder):
     settings = {
         "distributed.scheduler.allowed-failures": 0,
         "distributed.scheduler.worker-ttl": None,
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
         "distributed.worker.multiprocessing-method": "spawn",
     }
     log = _Log()
@@ -211,7 +220,8 @@ def _cluster(n_workers: int, folder: RunFolder):
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,  # pyright: ignore[reportArgumentType]
+            dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False},
             local_directory=stack.enter_context(place),
             memory_limit=0,
             silence_logs=logging.CRITICAL,
