@@ -100,11 +100,13 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run fo
     """Rebuild the tables, figures and report of a run, without training."""
 
     def work() -> bool:
-        from recirc.runs import RunFolder
+        from recirc import studies
+        from recirc.runs import RunFolder, read_metrics
         from recirc.runs.report import build
 
         with RunFolder.reopen(directory) as folder:
-            build(folder)
+            about, _, _ = read_metrics((directory / "metrics.json").read_text())
+            build(folder, studies.drawer(about["study"]))
             folder.finish()
         return True
 

@@ -22,7 +22,9 @@ def call(monkeypatch, tmp_path):
 
     def call(*arguments, work=lambda *a, **k: True):
         study = types.SimpleNamespace(run=work)
-        fakes = types.SimpleNamespace(run=work, fit_recording=study, compare_activities=study)
+        fakes = types.SimpleNamespace(
+            run=work, fit_recording=study, compare_activities=study, drawer=lambda name: lambda _: name
+        )
         monkeypatch.setattr(recirc, "studies", fakes, raising=False)
         monkeypatch.setitem(sys.modules, "recirc.studies", fakes)
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -153,11 +155,11 @@ def test_report_seals_the_folder_again(call, tmp_path, monkeypatch):
         folder.write_metrics("planted", "quick", [])
         folder.write_manifest([], [0])
         folder.finish()
-    built = types.SimpleNamespace(build=lambda folder: folder.write("report.html", "new"))
+    built = types.SimpleNamespace(build=lambda folder, draw: folder.write("report.html", draw(folder)))
     monkeypatch.setitem(sys.modules, "recirc.runs.report", built)
     assert call("report", tmp_path / "run").exit_code == 0
     assert recirc.runs.verify(tmp_path / "run") == []
-    assert (tmp_path / "run/report.html").read_text() == "new"
+    assert (tmp_path / "run/report.html").read_text() == "planted"
 
 
 def test_absent_device_is_named():
