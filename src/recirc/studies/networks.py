@@ -1,0 +1,181 @@
+"""Train one network of a study, and measure it on every level."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recirc.circuits import RateNetwork, simulate
+from recirc.compare import (
+    SVCCA,
+    FlippedComponents,
+    InputScale,
+    LinearCKA,
+    NeuronMap,
+    NewTrials,
+    OutputNMSE,
+    OutputR2,
+    PerturbedState,
+    PhaseRandomized,
+    PrivateNoise,
+    Procrustes,
+    ShuffledConditions,
+    null_distribution,
+)
+from recirc.data import hints_from
+from recirc.runs import Result
+from recirc.runs.sweep import specification_key
+from recirc.studies.salatiello2020 import REFERENCE_FRACTION, TAIL, Regime, reference
+from recirc.train import Fit, Force, FullForce, fit
+from recirc.types import Activity, Outcome, Score, Trials
+
+NOISES = (0.05, 0.1, 0.2, 0.5)
+KEPT_EVERY = 10  # time steps between the samples that the run folder keeps
+COMPARED_EVERY = 5  # time steps between the samples that similarities use; rates are smooth over 5 ms
+N_DRAWS, N_DRAWS_MINOR = 100, 19  # of the null of the main similarity, and of the others
+NULLS = (ShuffledConditions(), FlippedComponents(), PhaseRandomized())  # the first is the one in figures and tables
+
+
+def train_network(specification: dict) -> Result:
+    """One network of the study: its weights, activity, history and scores.
+
+    Networks of one seed share their random numbers over arms and regimes, so that arms can be compared in pairs.
+
+    Args:
+        specification: an entry of `salatiello2020.specifications`.
+    """
+    settings = Regime(**specification["settings"])
+    (trials, target), (new_trials, new_target) = reference(
+        specification["study_seed"], specification["circuit_units"]
+    )
+    seed = {name: specification[name] for name in ("study_seed", "seed", "n_units", "circuit_units")}
+    hint_key, network_key, fit_key, probe_key = jax.random.split(specification_key(seed), 4)
+    recorded = _recorded(specification, settings, trials, target, hint_key)
+    kept, left_out = _split_directions(trials.n_trials, specification["left_out"], hint_key)
+    shown = recorded if specification["fraction"] is not None else recorded.replace(hints=None, hint_units=())
+    network = RateNetwork.random(
+        key=network_key,
+        n_units=specification["n_units"],
+        gain=settings.embedder_gain,
+        input_scale=settings.input_scale,
+        bias_scale=settings.bias_scale,
+    )
+    trained = train(specification["arm"], settings, network, shown.select(kept), fit_key)
+    if trained is not None and trained.outcome is Outcome.DIVERGED:
+        return Result({}, {"outcome": trained.message, "scores": [], "history": trained.history})
+    network = network if trained is None else trained.network
+    if len(left_out):
+        score = NewTrials(f"left_out_{len(left_out)}")(network, trials.select(left_out), key=probe_key)
+        return Result({}, {"scores": [_entry(score, seconds=0)], "history": trained.history if trained else []})
+    made = [simulate(network, each, key=probe_key) for each in (trials, new_trials)]
+    unrecorded = [unit for unit in target.units if unit not in recorded.hint_units]
+    scores = [] if trained is None else _performance(network, trials, new_trials, made, target, probe_key)
+    scores += _likeness(made, (target, new_target), unrecorded, trained, probe_key)
+    scores.append(_abscissa(network))
+    arrays = {
+        "rates": _thinned(jnp.concatenate([made[0].rates, made[1].rates]), KEPT_EVERY),
+        "outputs": _thinned(jnp.concatenate([made[0].outputs, made[1].outputs]), KEPT_EVERY),
+        "recurrent": np.asarray(network.recurrent),
+        "input_weights": np.asarray(network.input_weights),
+        "readout": np.asarray(network.readout),
+        "bias": np.asarray(network.bias),
+        "start": np.asarray(network.start),
+        "recorded": np.isin(np.array(target.units), recorded.hint_units),
+    }
+    if network.feedback is not None:
+        arrays["feedback"] = np.asarray(network.feedback)
+    history = [] if trained is None else trained.history
+    return Result(arrays, {"scores": scores, "history": history})
+
+
+def _recorded(specification: dict, settings: Regime, trials: Trials, target: Activity, key) -> Trials:
+    """Trials with hints; arms without hints get the sample that defines which neurons count as unrecorded."""
+    gain = settings.hint_gain if specification["hint_gain"] is None else specification["hint_gain"]
+    return hints_from(
+        target,
+        fraction=specification["fraction"] or REFERENCE_FRACTION,
+        trials=trials,
+        key=key,
+        gain=gain,
+        normalization=settings.normalization,
+        kind=specification["kind"],
+        tail=TAIL,
+    )
+
+
+def _split_directions(n_directions: int, n_left_out: int, key) -> tuple[np.ndarray, np.ndarray]:
+    order = np.asarray(jax.random.permutation(jax.random.fold_in(key, 1), n_directions))
+    return np.sort(order[n_left_out:]), np.sort(order[:n_left_out])
+
+
+def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key) -> Fit | None:
+    """Train one arm's network; None for the untrained arm."""
+    common = {
+        "noise": settings.noise,
+        "update_interval": settings.update_interval,
+        "n_passes": settings.n_passes,
+    }
+    if arm == "untrained":
+        return None
+    if arm == "force":
+        return fit(Force(feedback=settings.drive, **common), network, trials, key=key)
+    trainer = FullForce(embedder_gain=settings.embedder_gain, drive=settings.drive, hint_drive=1.0, **common)
+    return fit(trainer, network, trials, key=key)
+
+
+def _performance(network, trials: Trials, new_trials: Trials, made, target: Activity, key) -> list[dict]:
+    repeated = trials.select(np.tile(np.arange(trials.n_trials), 4))
+    scores = [
+        _entry(OutputNMSE()(made[0], target), {"set": "train"}),
+        _entry(OutputR2()(made[0], target), {"set": "train"}),
+        _entry(NewTrials("heldout_direction")(network, new_trials, key=key)),
+        _entry(PerturbedState(30.0)(network, repeated, key=key)),
+    ]
+    scores += [_entry(InputScale(scale)(network, trials, key=key)) for scale in (0.8, 1.2)]
+    return scores + [_entry(PrivateNoise(sigma)(network, repeated, key=key)) for sigma in NOISES]
+
+
+def _likeness(made, targets, unrecorded: list[str], trained: Fit | None, key) -> list[dict]:
+    """Similarities with nulls and ceilings, and the map to unrecorded neurons, on trained and new directions."""
+    thin = [_compared(activity) for activity in made]
+    truth = [_compared(activity) for activity in targets]
+    embedder = None if trained is None or trained.embedder is None else _compared(trained.embedder)
+    scores = []
+    for measure in (SVCCA(), SVCCA(per_condition=True), LinearCKA(), Procrustes()):
+        ceiling = None if embedder is None else measure(embedder, truth[0]).value
+        n_draws = N_DRAWS if measure == SVCCA() else N_DRAWS_MINOR
+        for null in NULLS:
+            chance = null_distribution(measure, truth[0], thin[0], null, n_draws=n_draws, key=key)
+            extra = {} if null is NULLS[0] else {"null": null.kind}
+            bounds = {"kind": chance.kind, "mean": chance.mean, "p95": chance.p95, "p": chance.p}
+            scores.append(_entry(chance.score, {"set": "train"} | extra, null=bounds, ceiling=ceiling))
+        score = measure(thin[1], truth[1])
+        scores.append(_entry(score, {"set": "heldout_direction"}, ceiling=ceiling))
+    if unrecorded:
+        neurons = [activity.select_units(unrecorded) for activity in truth]
+        mapped = NeuronMap.fit(thin[0], neurons[0])
+        for name, network, real in zip(("train", "heldout_direction"), thin, neurons):
+            scores.append(_entry(mapped.score(network, real), {"set": name}))
+    return scores
+
+
+def _abscissa(network: RateNetwork) -> dict:
+    value = float(np.linalg.eigvals(np.asarray(network.recurrent)).real.max())
+    score = Score("spectral_abscissa", value, "mechanism", direction="lower")
+    return _entry(score, {"set": "weights"})
+
+
+def _entry(score: Score, condition: dict | None = None, **extra) -> dict:
+    """A score as JSON, for `metrics.json` once it is known which network it belongs to."""
+    place = score.settings if condition is None else condition
+    fields = {"metric": score.metric, "level": score.level, "direction": score.direction, "unit": score.unit}
+    return {**fields, "value": float(score.value), "condition": dict(place), **extra}
+
+
+def _compared(activity: Activity) -> Activity:
+    return activity.replace(
+        rates=activity.rates[:, ::COMPARED_EVERY], outputs=None, dt=activity.dt * COMPARED_EVERY
+    )
+
+
+def _thinned(values, every: int) -> np.ndarray:
+    return np.asarray(values)[:, every - 1 :: every].astype(np.float32)

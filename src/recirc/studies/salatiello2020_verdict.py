@@ -1,0 +1,113 @@
+"""What the numbers of the study say: its claims, judged, and the sentence that sums them up."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from recirc.compare import bootstrap_interval, paired_test
+from recirc.runs import Claim, Row
+from recirc.studies.salatiello2020 import REFERENCE_FRACTION, REGIMES, SOURCE, Preset
+from recirc.studies.summaries import by_seed
+
+SVCCA = "svcca5_concatenated"
+SUFFICES = 0.1  # similarity that a small sample may lack against the whole circuit
+MAIN = {"kind": None, "hint_gain": None, "left_out": None, "null": None}
+
+
+def claims(rows: Sequence[Row], preset: Preset, *, key: PRNGKeyArray) -> list[Claim]:
+    """The paper's claims in both regimes, judged over seeds."""
+    judged = []
+    for index, regime in enumerate(REGIMES):
+        keys = jax.random.split(jax.random.fold_in(key, index), 3)
+        judged += [
+            _similarity_claim(rows, regime, keys[0]),
+            _sample_claim(rows, preset, regime, keys[1]),
+            _generalization_claim(rows, regime, keys[2]),
+        ]
+    return judged
+
+
+def _pairs(first: dict[int, float], second: dict[int, float]) -> tuple[np.ndarray, np.ndarray]:
+    seeds = sorted(set(first) & set(second))
+    return np.array([first[s] for s in seeds]), np.array([second[s] for s in seeds])
+
+
+def _similarity_claim(rows, regime: str, key) -> Claim:
+    place = {**MAIN, "set": "train", "regime": regime}
+    hints = by_seed(rows, SVCCA, "hints", fraction=REFERENCE_FRACTION, **place)
+    a, b = _pairs(hints, by_seed(rows, SVCCA, "no_hints", fraction=None, **place))
+    text = f"Hints from 5 % of the units raise dynamic similarity (SVCCA₅, concatenated; {regime} regime)"
+    return _judged(text, a - b, a, b, "greater", lambda effect: effect > 0, key)
+
+
+def _generalization_claim(rows, regime: str, key) -> Claim:
+    place = {**MAIN, "set": "heldout_direction", "regime": regime}
+    hints = by_seed(rows, "output_nmse", "hints", fraction=REFERENCE_FRACTION, **place)
+    a, b = _pairs(by_seed(rows, "output_nmse", "no_hints", fraction=None, **place), hints)
+    text = (
+        "Hints improve generalization: output error on held-out directions without hints over that with hints "
+        f"from 5 % of the units ({regime} regime)"
+    )
+    return _judged(text, a / b, a, b, "greater", lambda effect: effect > 1, key)
+
+
+def _sample_claim(rows, preset: Preset, regime: str, key) -> Claim:
+    largest = max(preset.fractions)
+    place = {**MAIN, "set": "train", "regime": regime}
+    small = by_seed(rows, SVCCA, "hints", fraction=REFERENCE_FRACTION, **place)
+    a, b = _pairs(by_seed(rows, SVCCA, "hints", fraction=largest, **place), small)
+    text = (
+        f"A small sample suffices: SVCCA₅ with 5 % of the units recorded lacks less than {SUFFICES:g} of that with "
+        f"{100 * largest:g} % ({regime} regime)"
+    )
+    if len(a) == 0:
+        return Claim(text, SOURCE, None)
+    loss, ci = a - b, _interval(a - b, key)
+    supported = bool(ci[1] < SUFFICES) if largest == 1.0 and np.isfinite(ci[1]) else None
+    return Claim(text, SOURCE, supported, float(np.median(loss)), ci, n=len(a))
+
+
+def _judged(text: str, effects, a, b, alternative: str, holds, key) -> Claim:
+    if len(a) == 0:
+        return Claim(text, SOURCE, None)
+    test, effect = paired_test(a, b, alternative), float(np.median(effects))
+    supported = None if np.isnan(test.p) else bool(test.p < 0.05 and holds(effect))
+    return Claim(text, SOURCE, supported, effect, _interval(effects, key), test.p, len(a))
+
+
+def _interval(values, key) -> tuple[float, float]:
+    return bootstrap_interval(values, key=key)
+
+
+def verdict(rows: Sequence[Row], judged: Sequence[Claim], preset: Preset) -> str:
+    """A paragraph that the numbers write."""
+    place = {**MAIN, "regime": "tuned"}
+
+    def middle(metric: str, arm: str, name: str, fraction=None, **more) -> str:
+        values = list(by_seed(rows, metric, arm, set=name, fraction=fraction, **place, **more).values())
+        return f"{np.median(values):.2g}" if values else "no number"
+
+    small = REFERENCE_FRACTION
+    count = {True: 0, False: 0, None: 0}
+    for claim in judged:
+        count[claim.supported] += 1
+    null = [
+        row.null["p95"]
+        for row in rows
+        if row.metric == SVCCA and row.arm == "hints" and row.null and "null" not in row.condition
+    ]
+    return (
+        f"Of {len(judged)} claims (three, in two regimes), {count[True]} are supported, {count[False]} are not, and "
+        f"{count[None]} cannot be judged by a run of this size ({preset.n_seeds} networks per arm). In the tuned regime, "
+        f"networks trained with hints from 5 % of the units reach SVCCA₅ {middle(SVCCA, 'hints', 'train', small)} against "
+        f"the circuit; without hints {middle(SVCCA, 'no_hints', 'train')}, untrained "
+        f"{middle(SVCCA, 'untrained', 'train')}, and 95 % of shuffled circuits stay below {np.median(null):.2g}. On "
+        f"directions never trained, their output error (nMSE) is "
+        f"{middle('output_nmse', 'hints', 'heldout_direction', small)} with hints and "
+        f"{middle('output_nmse', 'no_hints', 'heldout_direction')} without; a linear map from the network explains "
+        f"{middle('heldout_neuron_r2', 'hints', 'heldout_direction', small)} of the variance of neurons that were never "
+        f"recorded (without hints {middle('heldout_neuron_r2', 'no_hints', 'heldout_direction')}, untrained "
+        f"{middle('heldout_neuron_r2', 'untrained', 'heldout_direction')})."
+    )
