@@ -1,6 +1,7 @@
 """`recirc fit`: networks trained on a recording, judged on units and directions that they never saw."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from recirc.data import read_netcdf
+from recirc.data import DataWarning, read_netcdf
 from recirc.runs import RunFolder, dump_config, load_config
 from recirc.runs.progress import Progress
 from recirc.runs.sweep import Failure, run_all
@@ -73,7 +74,12 @@ def run(
     if recorded_fraction is not None:
         overrides = (*overrides, f"recorded_fraction={recorded_fraction}")
     settings = load_config(FitConfig, config, overrides)
-    session = prepare(read_netcdf(data), settings, seed=seed)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DataWarning)
+        session = prepare(read_netcdf(data), settings, seed=seed)
+    notes = [str(warning.message) for warning in caught]
+    for note in notes:
+        warnings.warn(note, DataWarning, stacklevel=2)
     specification = {"study": "fit", "config": settings, "seed": seed}
     with RunFolder.open(out, specification=specification, inputs=[data]) as folder:
         runner = _Runner(folder, jobs)
@@ -93,7 +99,7 @@ def run(
         folder.write_history(runner.history)
         folder.write_metrics("fit", data.stem, rows, claims)
         folder.write_manifest(sys.argv, [seed])
-        fit_report.write(folder, session, settings, rows, claims, regimes[True], data)
+        fit_report.write(folder, session, settings, rows, claims, regimes[True], notes)
         folder.finish()
     return all(claim.supported is not False for claim in claims)
 

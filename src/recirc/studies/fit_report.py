@@ -97,11 +97,11 @@ def write(
     rows: Sequence[Row],
     claims: Sequence[Claim],
     choices: Sequence,
-    data: Path,
+    notes: Sequence[str],
 ) -> None:
     """Write the words, the figures and the page."""
     text = ReportText(
-        title=f"Fit of {data.name}",
+        title=f"Fit of {Path(next(iter(folder.inputs))).name}",
         verdict=verdict(rows, claims),
         sections=[
             Section(
@@ -126,7 +126,7 @@ def write(
                 ],
             ),
             Section("Task output", _output_words(session), [Picture("outputs", _output_caption(session))]),
-            Section("How it was judged", _method(session, config)),
+            Section("How it was judged", "\n\n".join([_method(session, config), *notes])),
         ],
     )
     write_text(folder, text)

@@ -104,8 +104,8 @@ def direct_map(session: Session, config: FitConfig, seed: int) -> Predictions:
         )
         names = np.array(scaled.units)
         for fold, members in enumerate(session.folds):
-            recorded = scaled.select_units(names[session.recorded(fold, config, seed)])
-            unseen = session.activity.select_units(names[members])
+            recorded = scaled.select_units(list(names[session.recorded(fold, config, seed)]))
+            unseen = session.activity.select_units(list(names[members]))
             fitted = NeuronMap.fit(recorded.select(rest), unseen.select(rest))
             found[left_out][:, members] = fitted.predict(recorded.select([left_out])).rates[0]
     return found

@@ -60,9 +60,11 @@ class FitConfig:
         ValueError: if a number is out of range.
     """
 
-    network: NetworkConfig = NetworkConfig()
-    trainer: FullForce = FullForce(
-        embedder_gain=0.5, drive=0.1, hint_drive=0.3, noise=1.0, update_interval=0.05, n_passes=15
+    network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
+    trainer: FullForce = dataclasses.field(
+        default_factory=lambda: FullForce(
+            embedder_gain=0.5, drive=0.1, hint_drive=0.3, noise=1.0, update_interval=0.05, n_passes=15
+        )
     )
     recorded_fraction: float | None = None
     n_folds: int = 4

@@ -1,0 +1,247 @@
+"""`recirc compare`: two activities scored on every similarity, against two nulls."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import xarray as xr
+
+from recirc import figures
+from recirc.compare import (
+    SVCCA,
+    FlippedComponents,
+    LinearCKA,
+    NullDistribution,
+    Procrustes,
+    ShuffledConditions,
+    null_distribution,
+)
+from recirc.compare.samples import check_same_samples
+from recirc.data import DataFileError, read_netcdf
+from recirc.runs import Claim, Row, RunFolder, dump_config, read_dataset
+from recirc.runs.report import Picture, ReportText, Section, Table, build, write_text
+from recirc.types import Activity
+
+MEASURES = (SVCCA(), SVCCA(per_condition=True), LinearCKA(), Procrustes())
+NULLS = (ShuffledConditions(), FlippedComponents())
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareConfig:
+    """What decides a comparison but the two activities.
+
+    Args:
+        n_draws: surrogates per similarity and null.
+        seed: of the surrogates.
+    """
+
+    n_draws: int = 100
+    seed: int = 0
+
+
+def run(a: Path, b: Path, *, out: Path, config: CompareConfig = CompareConfig()) -> bool:
+    """Score two activities and write a run folder.
+
+    Args:
+        a: netCDF recording, or run folder; nulls are made of it.
+        b: the same.
+        out: the run folder.
+        config: number of draws, and the seed.
+
+    Returns:
+        Whether no similarity fell short of its nulls.
+
+    Raises:
+        ValueError: if one cannot be read, or conditions or time axes differ; nothing is cut to fit.
+        StorageError: if results cannot be written.
+    """
+    sides = [read_activity(Path(path)) for path in (a, b)]
+    (first, note_a), (second, note_b) = sides
+    second = _in_order_of(first, second)
+    check_same_samples(first, second)
+    files = [path / "activity.nc" if path.is_dir() else path for path in (Path(a), Path(b))]
+    specification = {"study": "compare", "config": config, "files": [str(path.absolute()) for path in files]}
+    with RunFolder.open(out, specification=specification, inputs=files) as folder:
+        rows, claims = score(first, second, arm=Path(b).stem, config=config)
+        folder.write("config.toml", dump_config(config))
+        folder.write_dataset("activity.nc", _dataset(first, second))
+        folder.write_metrics("compare", "", rows, claims)
+        folder.write_manifest(sys.argv, [config.seed])
+        write_text(folder, _words(Path(a).name, Path(b).name, (note_a, note_b), first, rows, claims))
+        build(folder, draw)
+        folder.finish()
+    return all(claim.supported is not False for claim in claims)
+
+
+def read_activity(path: Path) -> tuple[Activity, str]:
+    """An activity from a recording, or of the first network of a run folder, and which it is.
+
+    Raises:
+        DataFileError: if there is no readable file, or a run folder without the rates of a network.
+    """
+    if not path.is_dir():
+        found = read_netcdf(path)
+        return found.replace(outputs=None), f"{path.name}: {found.rates.shape[2]} units."
+    file = path / "activity.nc"
+    if not file.is_file():
+        raise DataFileError(f"{path} is a folder without activity.nc; give a netCDF file or a run folder.")
+    dataset = read_dataset(file)
+    if "rates" not in dataset or not {"condition", "time"} <= set(dataset["rates"].dims):
+        raise DataFileError(
+            f"{file} holds no rates of a network by condition and time; give the folder of `recirc fit` or "
+            "`recirc reproduce`."
+        )
+    rates = dataset["rates"]
+    axis = next((str(name) for name in rates.dims if str(name).endswith("unit")), None)
+    if axis is None or "time" not in rates.coords:
+        raise DataFileError(f"{file}: its rates lack an axis of units or times; make the run again.")
+    leading = [name for name in rates.dims if name not in ("condition", "time", axis)]
+    stacked = rates.transpose(*leading, "condition", "time", axis)
+    values = stacked.values.reshape(-1, *stacked.shape[-3:])
+    good = np.flatnonzero(np.isfinite(values).all(axis=(1, 2, 3)))
+    if not len(good):
+        raise DataFileError(f"{file}: every network in it failed.")
+    where = np.unravel_index(good[0], stacked.shape[: len(leading)]) if leading else ()
+    words = [
+        f"{name} {dataset[name].values[i] if name in dataset.coords else i}"
+        for name, i in zip(leading, where)
+    ]
+    time = np.asarray(rates["time"].values, float)
+    dt = float((time[-1] - time[0]) / (len(time) - 1))
+    activity = Activity(
+        values[good[0]],
+        dt=dt,
+        start=float(time[0]) - dt,
+        conditions=[str(name) for name in dataset["condition"].values],
+    )
+    note = f"{path.name}: {values.shape[3]} units of one network of {len(values)} in the folder"
+    return activity, f"{note} ({', '.join(words)})." if words else f"{note}."
+
+
+def _in_order_of(a: Activity, b: Activity) -> Activity:
+    """`b` with its conditions in the order of `a`, where both have the same ones, once each.
+
+    Raises:
+        ValueError: if the time axes start apart.
+    """
+    if abs(a.time[0] - b.time[0]) > 0.5 * min(a.dt, b.dt):
+        raise ValueError(
+            f"the time axes start at {a.time[0]:g} s and {b.time[0]:g} s; cut or shift one so that equal times mean "
+            "equal moments of the trial."
+        )
+    if sorted(a.conditions) != sorted(b.conditions) or len(set(a.conditions)) < len(a.conditions):
+        return b
+    return b.select([b.conditions.index(name) for name in a.conditions])
+
+
+def score(a: Activity, b: Activity, *, arm: str, config: CompareConfig) -> tuple[list[Row], list[Claim]]:
+    """Every similarity against every null, and whether both nulls are beaten.
+
+    Args:
+        a, b: at the same conditions and times; surrogates are made of `a`.
+        arm: what `b` is called in the rows.
+        config: number of draws, and the seed.
+    """
+    rows, claims = [], []
+    for i, measure in enumerate(MEASURES):
+        try:
+            found = [
+                null_distribution(measure, a, b, null, n_draws=config.n_draws, key=_key(config, i, j))
+                for j, null in enumerate(NULLS)
+            ]
+        except ValueError as error:
+            where = {"set": "all", "outcome": str(error)}
+            rows.append(Row(type(measure).__name__, "population", arm, np.nan, condition=where))
+            continue
+        rows += [_row(chance, arm, len(set(a.conditions))) for chance in found]
+        claims.append(_claim(a, found))
+    return rows, claims
+
+
+def _key(config: CompareConfig, i: int, j: int):
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(config.seed), i), j)
+
+
+def _row(chance: NullDistribution, arm: str, n: int) -> Row:
+    score = chance.score
+    return Row(
+        score.metric,
+        "population",
+        arm,
+        score.value,
+        n=n,
+        condition={"set": "all", "null": chance.kind},
+        unit=score.unit,
+        direction="lower" if score.direction == "lower" else "higher",
+        null={"kind": chance.kind, "mean": chance.mean, "p95": chance.p95, "p": chance.p},
+    )
+
+
+def _claim(a: Activity, found: list[NullDistribution]) -> Claim:
+    """Against the null that is nearer; too few conditions to shuffle say nothing."""
+    nearest = max(found, key=lambda chance: chance.p)
+    can_tell = 1 / ShuffledConditions().n_arrangements(a) < 0.05
+    sentence = (
+        f"{nearest.score.metric}: the two are more alike than with conditions shuffled or components flipped."
+    )
+    supported = bool(nearest.p < 0.05) if can_tell else None
+    effect = abs(nearest.score.value - nearest.mean) * (1 if nearest.p < 0.5 else -1)
+    return Claim(sentence, "this comparison", supported, effect, p=nearest.p, n=len(set(a.conditions)))
+
+
+def _dataset(a: Activity, b: Activity) -> xr.Dataset:
+    variables = {
+        name: (("condition", "time", f"{name}_unit"), np.asarray(side.rates, np.float32), {"units": "1"})
+        for name, side in (("a", a), ("b", b))
+    }
+    coordinates = {
+        "condition": ("condition", np.array(a.conditions, object)),
+        "time": ("time", a.time, {"units": "s"}),
+        "a_unit": ("a_unit", np.array(a.units, object)),
+        "b_unit": ("b_unit", np.array(b.units, object)),
+    }
+    return xr.Dataset(variables, coordinates)
+
+
+def draw(folder: Path) -> None:
+    """Draw the figures of a run folder anew from its numbers."""
+    activity = read_dataset(Path(folder) / "activity.nc")
+    a, b = (activity[name].rename({f"{name}_unit": "unit"}).drop_vars("unit") for name in ("a", "b"))
+    systems = xr.concat([b], xr.Variable("arm", np.array(["second"], object)))
+    figures.save(figures.principal_components(a, systems), Path(folder) / "figures", "principal_components")
+
+
+def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list[Claim]) -> ReportText:
+    alike = [claim.claim.partition(":")[0] for claim in claims if claim.supported]
+    unlike = [claim.claim.partition(":")[0] for claim in claims if claim.supported is False]
+    parts = [f"Beyond both nulls: {', '.join(alike) or 'none'}.", f"Not: {', '.join(unlike) or 'none'}."]
+    if any(claim.supported is None for claim in claims):
+        parts.append(
+            f"{len(set(first.conditions))} conditions are too few for the shuffling null to reach p < 0.05."
+        )
+    lines = [
+        [
+            row.metric,
+            row.value,
+            (row.null or {}).get("kind", row.condition.get("outcome")),
+            *_null_numbers(row),
+        ]
+        for row in rows
+    ]
+    table = Table(["similarity", "value", "null", "null mean", "null p95", "p"], lines)
+    text = (
+        f"{' '.join(notes)} {len(set(first.conditions))} conditions, {first.rates.shape[1]} times.\n\n"
+        "Shuffled conditions keep all that conditions share, and ask whether the right conditions match. Flipped "
+        "components keep each trial's covariance, envelope and smoothness, and ask whether time courses match. "
+        "Phase-randomized surrogates are not used: they call any two transients alike."
+    )
+    picture = Picture("principal_components", f"{b}, rotated and scaled onto the components of {a}.")
+    return ReportText(
+        f"{a} against {b}", " ".join(parts), [Section("Similarities", text, [picture], [table])]
+    )
+
+
+def _null_numbers(row: Row) -> list[float | None]:
+    return [row.null[name] if row.null else None for name in ("mean", "p95", "p")]

@@ -1,0 +1,157 @@
+"""Recordings that cannot be fitted or compared: one sentence, exit code 2, nothing written."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from typer.testing import CliRunner
+
+from recirc.cli import app
+from recirc.studies import compare_activities, fit_recording
+
+ANGLES = np.arange(6) * 60.0
+
+
+def dataset(angles=ANGLES, n_units=12, n_steps=15, dt=0.02, **changes):
+    rates = np.random.default_rng(0).uniform(1, 30, (len(angles), n_steps, n_units))
+    parts = {
+        "rates": (("condition", "time", "unit"), rates, {"units": "spikes/s"}),
+        "condition": ("condition", angles, {"units": "degree"}),
+        "time": ("time", np.arange(n_steps) * dt, {"units": "s"}),
+        "unit": ("unit", [f"u{i}" for i in range(n_units)]),
+    } | changes
+    return xr.Dataset({name: part for name, part in parts.items() if part is not None}).set_coords(
+        ["condition", "time", "unit"]
+    )
+
+
+def save(data, path):
+    data.to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+def refused(*words, out):
+    """What the command says when it refuses; it must leave no folder behind."""
+    result = CliRunner().invoke(app, [*map(str, words), "--out", str(out)])
+    assert result.exit_code == 2, result.output
+    assert not out.exists()
+    said = [line for line in result.output.splitlines() if line.startswith("recirc: ")]
+    assert len(said) == 1
+    return said[0]
+
+
+def with_nan():
+    data = dataset()
+    data["rates"][2, 3, 4] = np.nan
+    return data
+
+
+BAD = {
+    "misspelt dimension": (lambda: dataset().rename(unit="units"), "did you mean 'units'"),
+    "missing dimension": (lambda: dataset().isel(time=0, drop=True), "'time'"),
+    "no units attribute": (
+        lambda: dataset(rates=(("condition", "time", "unit"), np.ones((6, 15, 12)))),
+        "no units attribute",
+    ),
+    "counts": (
+        lambda: dataset(rates=(("condition", "time", "unit"), np.ones((6, 15, 12)), {"units": "counts"})),
+        "bin width",
+    ),
+    "not finite": (with_nan, "1 rates are not finite, the first of unit u4"),
+    "one condition": (lambda: dataset(angles=ANGLES[:1]), "one condition"),
+    "three directions": (lambda: dataset(angles=ANGLES[:3]), "3 directions"),
+    "few units": (lambda: dataset(n_units=5), "5 units that change; 4 folds need 8"),
+    "no angles": (lambda: dataset(condition=("condition", list("abcdef"))), "not directions"),
+    "uneven time": (
+        lambda: dataset(time=("time", np.arange(15) ** 1.5 * 0.02, {"units": "s"})),
+        "not uniform",
+    ),
+    "silent behavior": (
+        lambda: dataset(outputs=(("condition", "time", "output"), np.zeros((6, 15, 2)))),
+        "outputs are zero everywhere",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_recording_that_cannot_be_fitted_is_refused_before_anything_is_written(name, tmp_path):
+    make, words = BAD[name]
+    assert words in refused("fit", save(make(), tmp_path / "bad.nc"), out=tmp_path / "run")
+
+
+def test_no_file_and_no_netcdf_are_refused(tmp_path):
+    assert "no such file" in refused("fit", tmp_path / "absent.nc", out=tmp_path / "run")
+    (tmp_path / "text.nc").write_text("rates\n")
+    assert "not an HDF5 file" in refused("fit", tmp_path / "text.nc", out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--recorded-fraction", "0.9"], "at most 0.75"),
+        (["--recorded-fraction", "0.01"], "is no unit"),
+        (["--set", "network.n_units=5"], "9 recorded units cannot drive a network of 5"),
+        (["--set", "dt=0.03"], "below half the network's time constant"),
+        (["--set", "n_fold=3"], "n_folds"),
+        (["--set", "trainer.n_passes=0"], "n_passes"),
+        (["--set", "penalties=[]"], "need a candidate each"),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused_before_anything_is_written(options, words, tmp_path):
+    data = save(dataset(), tmp_path / "good.nc")
+    assert words in refused("fit", data, *options, out=tmp_path / "run")
+
+
+def test_what_was_in_the_folder_before_stays(tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    result = CliRunner().invoke(app, ["fit", str(save(dataset(), tmp_path / "a.nc")), "--out", str(out)])
+    assert result.exit_code == 2
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+
+
+def test_silent_units_are_left_out_and_listed_in_the_report(tmp_path, monkeypatch):
+    data = dataset()
+    data["rates"][:, :, 3] = 0.0
+    run_all = lambda function, pieces, **_: ((piece, function(piece)) for piece in pieces)  # noqa: E731
+    monkeypatch.setattr(fit_recording, "run_all", run_all)
+    overrides = ["bias_scales=[0.5]", "penalties=[0.01]", "n_seeds=1", "n_folds=2", "network.n_units=15"]
+    with pytest.warns(UserWarning, match="u3"):
+        fit_recording.run(
+            save(data, tmp_path / "a.nc"), out=tmp_path / "run", overrides=[*overrides, "trainer.n_passes=1"]
+        )
+    text = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert "u3" in text["sections"][-1]["text"]
+
+
+def test_activities_that_do_not_match_are_refused_and_never_cut(tmp_path):
+    good = save(dataset(), tmp_path / "good.nc")
+    for name, other, words in (
+        ("angles", dataset(angles=ANGLES + 10), "different conditions"),
+        ("fewer", dataset(angles=ANGLES[:5]), "different conditions"),
+        ("longer", dataset(n_steps=16), "different time axes"),
+        ("slower", dataset(dt=0.03), "different time axes"),
+        ("later", dataset(time=("time", 1 + np.arange(15) * 0.02, {"units": "s"})), "start at 0 s and 1 s"),
+    ):
+        assert words in refused("compare", good, save(other, tmp_path / f"{name}.nc"), out=tmp_path / "run")
+
+
+def test_a_folder_without_a_networks_activity_is_refused(tmp_path):
+    good, folder = save(dataset(), tmp_path / "good.nc"), tmp_path / "empty"
+    folder.mkdir()
+    assert "without activity.nc" in refused("compare", good, folder, out=tmp_path / "run")
+    save(dataset().rename(rates="other"), folder / "activity.nc")
+    assert "no rates of a network" in refused("compare", folder, good, out=tmp_path / "run")
+
+
+def test_one_similarity_that_cannot_be_had_leaves_the_others(tmp_path):
+    """Ten noisy units have more dimensions than five samples per condition can tell apart."""
+    short = save(dataset(n_steps=5), tmp_path / "short.nc")
+    compare_activities.run(
+        short, short, out=tmp_path / "run", config=compare_activities.CompareConfig(n_draws=5)
+    )
+    rows = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"]
+    assert any(row["value"] is None and "samples" in row["condition"]["outcome"] for row in rows)
+    assert any(row["value"] is not None for row in rows)

@@ -1,0 +1,327 @@
+"""Fits of recordings: nothing of what is judged leaks into a prediction; baselines equal brute force."""
+
+import dataclasses
+import json
+import warnings
+
+import jax
+import numpy as np
+import pytest
+import xarray as xr
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ExpSineSquared
+
+from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
+from recirc.data import read_netcdf
+from recirc.runs import is_done, read_dataset, verify
+from recirc.studies import compare_activities, fit_recording, fit_report
+from recirc.studies.fit_network import Piece, train_piece
+from recirc.studies.fit_recording import choose_regimes, inner_pairs, tests_for
+from recirc.studies.fit_scores import direction_r2, interpolated, shuffled_null
+from recirc.studies.fit_session import FitConfig, NetworkConfig, make_trials, network_clock, prepare, resample
+from recirc.train import FullForce
+
+tests_for.__test__ = False
+ANGLES = np.deg2rad([10, 70, 120, 200, 260, 330])
+SMALL = FitConfig(
+    network=NetworkConfig(n_units=20),
+    trainer=FullForce(n_passes=1, noise=0.5, update_interval=0.05, hint_drive=0.3, drive=0.1),
+    n_folds=2,
+    n_seeds=2,
+    bias_scales=(0.0, 0.5),
+    penalties=(1e-3, 1e-2),
+)
+
+
+def recording(path, angles=ANGLES, n_units=12, dt=0.02, n_steps=21, outputs=False, change=None):
+    """Tuned, transient rates; `change` adds something to one direction."""
+    random, time = np.random.default_rng(0), np.arange(n_steps) * dt
+    preferred, peak = random.uniform(0, 2 * np.pi, n_units), random.uniform(0.1, 0.3, n_units)
+    tuning = 1 + np.cos(angles[:, None, None] - preferred)
+    rates = 10 + 15 * tuning * np.exp(-(((time[:, None] - peak) / 0.1) ** 2))[None]
+    if change is not None:
+        rates[change] += random.uniform(0, 50, rates.shape[1:])
+    parts = {"rates": (("condition", "time", "unit"), rates, {"units": "spikes/s"})}
+    if outputs:
+        speed = np.sin(np.pi * time / time[-1])
+        velocity = np.stack([np.cos(angles), np.sin(angles)], axis=1)[:, None, :] * speed[None, :, None]
+        parts["outputs"] = (("condition", "time", "output"), 30 * velocity)
+    coordinates = {
+        "condition": ("condition", np.rad2deg(angles), {"units": "degree"}),
+        "time": ("time", time, {"units": "s"}),
+        "unit": [f"u{i}" for i in range(n_units)],
+    }
+    xr.Dataset(parts, coordinates).to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+@pytest.fixture
+def serial(monkeypatch):
+    """Pieces one after the other in this process."""
+
+    def run_all(function, specifications, **_):
+        return ((piece, function(piece)) for piece in specifications)
+
+    monkeypatch.setattr(fit_recording, "run_all", run_all)
+
+
+def in_process(pieces, _):
+    return ((piece, train_piece(piece).arrays) for piece in pieces)
+
+
+# Interpolation over directions
+
+
+@pytest.fixture
+def rates():
+    return np.random.default_rng(1).uniform(0, 30, (6, 9, 4))
+
+
+def test_cosine_tuning_recovers_planted_cosines_at_any_direction():
+    amplitude = np.random.default_rng(0).normal(size=(9, 4))
+    planted = lambda at: 5 + amplitude * np.cos(at[:, None, None] - 1)  # noqa: E731
+    new = np.array([0.3, 2.0, 5.5])
+    np.testing.assert_allclose(cosine_tuning(ANGLES, planted(ANGLES), new), planted(new), atol=1e-10)
+
+
+def test_gp_over_directions_is_that_of_scikit_learn(rates):
+    kernel = ExpSineSquared(1.0, 2 * np.pi, "fixed", "fixed")
+    flat, new = (rates - rates.mean(0)).reshape(6, -1), np.array([0.3, 3.0])
+    model = GaussianProcessRegressor(kernel, alpha=0.1, optimizer=None).fit(ANGLES[:, None], flat)
+    expected = model.predict(new[:, None]).reshape(2, 9, 4) + rates.mean(0)
+    np.testing.assert_allclose(gp_directions(ANGLES, rates, new), expected, atol=1e-10)
+
+
+def test_joint_gp_equals_the_solution_of_the_whole_covariance(rates):
+    process, dt, new = JointGP(1.3, 0.1, 0.3), 0.03, np.array([0.3, 3.0])
+    over_angles = lambda a, b: np.exp(-2 * np.sin((a[:, None] - b[None]) / 2) ** 2 / 1.3**2)  # noqa: E731
+    time = dt * np.arange(9)
+    over_time = np.exp(-0.5 * ((time[:, None] - time[None]) / 0.1) ** 2)
+    covariance = np.kron(over_angles(ANGLES, ANGLES), over_time) + 0.3 * np.eye(54)
+    residual = (rates - rates.mean(0)).reshape(54, 4)
+    expected = np.kron(over_angles(new, ANGLES), over_time) @ np.linalg.solve(covariance, residual)
+    expected = expected.reshape(2, 9, 4) + rates.mean(0)
+    np.testing.assert_allclose(process.predict(ANGLES, rates, new, dt=dt), expected, atol=1e-8)
+
+
+def test_joint_gp_is_chosen_by_its_error_on_directions_left_out(rates):
+    candidates = [JointGP(length, 0.1, noise) for length in (0.8, 1.6) for noise in (0.1, 1.0)]
+
+    def error(process, test):
+        rest = np.delete(np.arange(6), test)
+        made = process.predict(ANGLES[rest], rates[rest], ANGLES[[test]], dt=0.03)
+        return ((made - rates[test]) ** 2).sum()
+
+    best = min(candidates, key=lambda process: sum(error(process, test) for test in (0, 3)))
+    grid = {"lengths": (0.8, 1.6), "durations": (0.1,), "noises": (0.1, 1.0)}
+    assert JointGP.choose(ANGLES, rates, dt=0.03, tests=[0, 3], **grid) == best
+    with pytest.raises(ValueError, match="three or more"):
+        JointGP.choose(ANGLES, rates, dt=0.03, tests=[])
+
+
+def test_interpolations_rotate_with_the_directions_and_scale_with_the_units(rates):
+    scale = np.array([0.1, 1.0, 3.0, 10.0])
+    for method in (condition_mean, cosine_tuning, gp_directions):
+        made = method(ANGLES, rates, np.array([0.3]))
+        np.testing.assert_allclose(
+            method(ANGLES + 1, rates * scale, np.array([1.3])), made * scale, atol=1e-8
+        )
+
+
+# Scores
+
+
+def test_knowing_a_units_mean_earns_nothing_and_truth_earns_everything(rates):
+    truth, scale = rates[0], np.array([1.0, 2.0, 5.0, 9.0])
+    assert direction_r2(truth, truth, scale) == 1
+    assert direction_r2(truth, np.broadcast_to(truth.mean(0), truth.shape), scale) == pytest.approx(0)
+    worse = truth + 1
+    factor = np.array([3.0, 0.1, 2.0, 1.0])
+    assert direction_r2(truth * factor, worse * factor, scale * factor) == pytest.approx(
+        direction_r2(truth, worse, scale)
+    )
+
+
+def test_predictions_that_fit_only_their_own_direction_are_the_best_of_all_orders():
+    null = shuffled_null(np.eye(5), np.mean)
+    assert null["p"] == pytest.approx(1 / 120)
+    assert shuffled_null(np.zeros((5, 5)), np.mean)["p"] == 1
+    assert shuffled_null(np.eye(9), np.mean)["p"] < 0.001
+
+
+# The design
+
+
+@pytest.mark.parametrize("n_directions", range(4, 21))
+def test_every_direction_has_others_to_choose_its_regime_by(n_directions):
+    pairs = inner_pairs(n_directions)
+    assert len(pairs) <= 3 * n_directions
+    for left_out in range(n_directions):
+        tests = tests_for(left_out, n_directions)
+        assert tests
+        assert left_out not in tests
+        steps = [min((i - left_out) % n_directions, (left_out - i) % n_directions) for i in tests]
+        assert min(steps) >= (2 if n_directions >= 6 else 1)
+
+
+def test_every_unit_is_judged_once_and_never_recorded_when_it_is(tmp_path):
+    config = dataclasses.replace(SMALL, n_folds=3, recorded_fraction=0.25)
+    session = prepare(read_netcdf(recording(tmp_path / "a.nc")), config, seed=0)
+    assert sorted(np.concatenate(session.folds)) == list(range(12))
+    for fold, members in enumerate(session.folds):
+        recorded = session.recorded(fold, config, 0)
+        assert len(recorded) == 3
+        assert not set(recorded) & set(members)
+
+
+@pytest.mark.parametrize(("dt", "n_steps"), [(0.02, 21), (0.03, 14), (0.007, 50)])
+def test_the_network_passes_through_the_recordings_own_times(dt, n_steps):
+    time = 0.1 + dt * np.arange(n_steps)
+    clock = network_clock(time, SMALL)
+    assert clock[0] == pytest.approx(time[0] - SMALL.warm_up)
+    assert clock[-1] >= time[-1] - 1e-9
+    np.testing.assert_allclose(np.diff(clock), SMALL.dt)
+    curve = np.sin(7 * clock)[None, :, None]
+    np.testing.assert_allclose(resample(curve, clock, time)[0, :, 0], np.sin(7 * time), atol=1e-4)
+
+
+def test_what_happens_in_a_left_out_direction_changes_no_prediction_of_it(tmp_path):
+    """The theorem of the whole design: choice, training, map and baselines never see what they are judged on."""
+    found = []
+    for name, change in (("a.nc", None), ("b.nc", 2)):
+        path = recording(tmp_path / name, change=change)
+        session = prepare(read_netcdf(path), SMALL, seed=0)
+        regime = choose_regimes(path, session, SMALL, 0, in_process)[True][2]
+        piece = Piece(path, SMALL, 0, (2,), 1, 0, regime.bias_scale, (regime.penalty,))
+        tests = {i: tests_for(i, 6) for i in range(6)}
+        simple = interpolated(session, SMALL, tests)
+        scale = session.scale(2, SMALL.soft_normalization)
+        made = {name: values[2] for name, values in simple.items()}
+        found.append([regime, train_piece(piece).arrays["prediction"], scale, made])
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[0][1], found[1][1])
+    np.testing.assert_array_equal(found[0][2], found[1][2])
+    for name, values in found[0][3].items():
+        np.testing.assert_array_equal(values, found[1][3][name])
+
+
+def test_hints_are_standardized_and_behavior_is_used_where_there_is_any(tmp_path):
+    trained = np.array([0, 1, 3, 4, 5])
+    for outputs in (False, True):
+        path = recording(tmp_path / f"{outputs}.nc", outputs=outputs)
+        session = prepare(read_netcdf(path), SMALL, seed=0)
+        assert session.is_modeled is not outputs
+        trials = make_trials(session, SMALL, session.recorded(0, SMALL, 0), trained)
+        recorded = np.asarray(trials.hints)[trained][:, round(SMALL.warm_up / SMALL.dt) :: 2]
+        np.testing.assert_allclose(recorded.mean((0, 1)), 0, atol=1e-9)
+        np.testing.assert_allclose(recorded.std((0, 1)), 1, atol=1e-9)
+        assert np.abs(np.asarray(trials.targets)[trained]).max() == pytest.approx(1, abs=0.01)
+
+
+def test_repeats_of_a_direction_are_averaged(tmp_path):
+    path = recording(tmp_path / "a.nc", angles=ANGLES[[0, 1, 2, 3, 3, 4, 5]])
+    session = prepare(read_netcdf(path), SMALL, seed=0)
+    assert session.activity.n_trials == 6
+
+
+# Whole runs
+
+
+def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_path, serial):
+    data, out = recording(tmp_path / "six.nc"), tmp_path / "run"
+    config = tmp_path / "small.toml"
+    config.write_text(
+        "bias_scales = [0.0, 0.5]\npenalties = [1e-3, 1e-2]\nn_folds = 2\nn_seeds = 2\n"
+        "[network]\nn_units = 20\n[trainer]\nn_passes = 1\n"
+    )
+    fit_recording.run(data, out=out, config=config, recorded_fraction=0.25)
+    assert verify(out) == []
+    for name in (
+        "activity.nc",
+        "networks.nc",
+        "history.jsonl",
+        "manifest.json",
+        "config.toml",
+        "report.html",
+    ):
+        assert (out / name).stat().st_size > 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    rows = [
+        row for row in metrics["rows"] if row["condition"]["set"] == "heldout_direction" and row["baselines"]
+    ]
+    assert len([row for row in rows if row["arm"] == "network"]) == 2 * 6
+    assert len([row for row in rows if row["arm"] == "ensemble"]) == 6
+    for row in rows:
+        assert row["condition"]["fraction"] == 0.25
+        assert set(row["baselines"]) == set(fit_report.BASELINES)
+    assert len(metrics["claims"]) == 4
+    assert read_dataset(out / "networks.nc").sizes["network"] == 2 * 6 * 2
+    before = (out / "figures" / "r2_by_direction.svg").read_bytes()
+    fit_report.draw(out)
+    assert (out / "figures" / "r2_by_direction.svg").read_bytes() == before
+
+    likeness = tmp_path / "likeness"
+    compare_activities.run(data, out, out=likeness, config=compare_activities.CompareConfig(n_draws=10))
+    assert is_done(likeness)
+    scores = json.loads((likeness / "metrics.json").read_text())["rows"]
+    assert {row["metric"] for row in scores} == {
+        "svcca5_concatenated", "svcca5_per_condition", "linear_cka", "procrustes_angle",
+    }  # fmt: skip
+    assert {row["null"]["kind"] for row in scores} == {"shuffled_conditions", "flipped_components"}
+
+
+def test_other_numbers_of_directions_and_a_file_with_behavior_work(tmp_path, serial):
+    one = dataclasses.replace(SMALL, bias_scales=(0.5,), penalties=(1e-2,), n_seeds=1)
+    overrides = ["bias_scales=[0.5]", "penalties=[0.01]", "n_seeds=1", "n_folds=2", "network.n_units=15"]
+    assert one.n_seeds == 1
+    for name, angles, settings in (
+        ("nine", np.linspace(0, 2 * np.pi, 9, endpoint=False), {"outputs": True, "dt": 0.025, "n_units": 10}),
+        ("four", np.deg2rad([0.0, 80, 190, 300]), {}),
+    ):
+        data = recording(tmp_path / f"{name}.nc", angles=angles, **settings)
+        fit_recording.run(data, out=tmp_path / name, overrides=[*overrides, "trainer.n_passes=1"])
+        text = (tmp_path / name / "report.json").read_text()
+        assert ("modeled" in text) is ("outputs" not in settings)
+        assert is_done(tmp_path / name)
+
+
+def test_a_network_that_diverges_is_a_result(tmp_path, monkeypatch):
+    def run_all(function, specifications, **_):
+        for piece in specifications:
+            result = function(piece)
+            is_bad = piece.seed == 0 and piece.left_out == (1,) and piece.is_trained
+            yield (
+                piece,
+                result._replace(arrays={}, metadata={"outcome": "diverged", "history": []})
+                if is_bad
+                else result,
+            )
+
+    monkeypatch.setattr(fit_recording, "run_all", run_all)
+    overrides = ["bias_scales=[0.5]", "penalties=[0.01]", "n_seeds=2", "n_folds=2", "network.n_units=15"]
+    data, out = recording(tmp_path / "a.nc"), tmp_path / "run"
+    fit_recording.run(data, out=out, overrides=[*overrides, "trainer.n_passes=1"])
+    rows = json.loads((out / "metrics.json").read_text())["rows"]
+    bad = [row for row in rows if row["value"] is None]
+    assert [row["condition"]["outcome"] for row in bad] == ["diverged"]
+    assert all(row["value"] is not None for row in rows if row["arm"] == "ensemble")
+
+
+def test_a_recording_is_like_itself_beyond_both_nulls(tmp_path):
+    data = recording(tmp_path / "a.nc")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        supported = compare_activities.run(data, data, out=tmp_path / "same")
+    rows = json.loads((tmp_path / "same" / "metrics.json").read_text())["rows"]
+    values = {row["metric"]: row["value"] for row in rows}
+    assert supported
+    assert values["linear_cka"] == pytest.approx(1)
+    assert values["procrustes_angle"] == pytest.approx(0, abs=1e-6)
+
+
+def test_conditions_in_another_order_are_matched(tmp_path):
+    activity = read_netcdf(recording(tmp_path / "a.nc"))
+    turned = activity.select([3, 1, 0, 2, 5, 4])
+    same = compare_activities._in_order_of(activity, turned)
+    np.testing.assert_array_equal(same.rates, activity.rates)
+    assert jax.tree.structure(same) == jax.tree.structure(activity)
