@@ -3,6 +3,7 @@
 from recirc.compare.base import AbstractNull, AbstractPortrait, AbstractProbe, AbstractSimilarity
 from recirc.compare.cka import LinearCKA
 from recirc.compare.heldout_neurons import NeuronMap
+from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
 from recirc.compare.null_distribution import NullDistribution, null_distribution
 from recirc.compare.nulls import FlippedComponents, PhaseRandomized, ShuffledConditions
 from recirc.compare.output_error import OutputNMSE, OutputR2
@@ -20,6 +21,7 @@ __all__ = [
     "AbstractSimilarity",
     "FlippedComponents",
     "InputScale",
+    "JointGP",
     "LinearCKA",
     "NeuronMap",
     "NewTrials",
@@ -33,6 +35,9 @@ __all__ = [
     "Procrustes",
     "ShuffledConditions",
     "bootstrap_interval",
+    "condition_mean",
+    "cosine_tuning",
+    "gp_directions",
     "null_distribution",
     "paired_test",
     "window",

@@ -20,6 +20,7 @@ from recirc.compare import (
 )
 from recirc.compare.samples import check_same_samples
 from recirc.data import DataFileError, read_netcdf
+from recirc.figures.style import label
 from recirc.runs import Claim, Row, RunFolder, dump_config, read_dataset
 from recirc.runs.report import Picture, ReportText, Section, Table, build, write_text
 from recirc.types import Activity
@@ -67,7 +68,7 @@ def run(a: Path, b: Path, *, out: Path, config: CompareConfig = CompareConfig())
         rows, claims = score(first, second, arm=Path(b).stem, config=config)
         folder.write("config.toml", dump_config(config))
         folder.write_dataset("activity.nc", _dataset(first, second))
-        folder.write_metrics("compare", "", rows, claims)
+        folder.write_metrics("compare", "default", rows, claims)
         folder.write_manifest(sys.argv, [config.seed])
         write_text(folder, _words(Path(a).name, Path(b).name, (note_a, note_b), first, rows, claims))
         build(folder, draw)
@@ -105,8 +106,10 @@ def read_activity(path: Path) -> tuple[Activity, str]:
         raise DataFileError(f"{file}: every network in it failed.")
     where = np.unravel_index(good[0], stacked.shape[: len(leading)]) if leading else ()
     words = [
-        f"{name} {dataset[name].values[i] if name in dataset.coords else i}"
+        f"{coordinate} {rates[coordinate].values[i]}"
         for name, i in zip(leading, where)
+        for coordinate in rates.coords
+        if rates[coordinate].dims == (name,)
     ]
     time = np.asarray(rates["time"].values, float)
     dt = float((time[-1] - time[0]) / (len(time) - 1))
@@ -214,9 +217,13 @@ def draw(folder: Path) -> None:
 
 
 def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list[Claim]) -> ReportText:
-    alike = [claim.claim.partition(":")[0] for claim in claims if claim.supported]
-    unlike = [claim.claim.partition(":")[0] for claim in claims if claim.supported is False]
-    parts = [f"Beyond both nulls: {', '.join(alike) or 'none'}.", f"Not: {', '.join(unlike) or 'none'}."]
+    found = {
+        name: [claim.claim.partition(":")[0] for claim in claims if claim.supported is name]
+        for name in (True, False)
+    }
+    parts = [f"More alike than by either null: {', '.join(found[True]) or 'by no similarity'}."]
+    if found[False]:
+        parts.append(f"Not more alike than by chance: {', '.join(found[False])}.")
     if any(claim.supported is None for claim in claims):
         parts.append(
             f"{len(set(first.conditions))} conditions are too few for the shuffling null to reach p < 0.05."
@@ -225,7 +232,7 @@ def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list
         [
             row.metric,
             row.value,
-            (row.null or {}).get("kind", row.condition.get("outcome")),
+            label(row.null["kind"]) if row.null else row.condition["outcome"],
             *_null_numbers(row),
         ]
         for row in rows
@@ -235,7 +242,10 @@ def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list
         f"{' '.join(notes)} {len(set(first.conditions))} conditions, {first.rates.shape[1]} times.\n\n"
         "Shuffled conditions keep all that conditions share, and ask whether the right conditions match. Flipped "
         "components keep each trial's covariance, envelope and smoothness, and ask whether time courses match. "
-        "Phase-randomized surrogates are not used: they call any two transients alike."
+        "Phase-randomized surrogates are not used: they call any two transients alike. A value near its null's mean "
+        "can be high and still say nothing: within one condition, five smooth components nearly always match.\n\n"
+        "A network is like the recording that it was trained on because it was fitted to it. Whether its dynamics "
+        "explain that recording shows only in what it never saw: see the report of `recirc fit`."
     )
     picture = Picture("principal_components", f"{b}, rotated and scaled onto the components of {a}.")
     return ReportText(

@@ -97,7 +97,7 @@ def run(
         folder.write_dataset("activity.nc", fit_report.activity_dataset(session, scored, made.arrays))
         folder.write_dataset("networks.nc", fit_report.networks_dataset(made.arrays))
         folder.write_history(runner.history)
-        folder.write_metrics("fit", data.stem, rows, claims)
+        folder.write_metrics("fit", "default", rows, claims)
         folder.write_manifest(sys.argv, [seed])
         fit_report.write(folder, session, settings, rows, claims, regimes[True], notes)
         folder.finish()

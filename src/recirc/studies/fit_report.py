@@ -21,7 +21,7 @@ SHORT = ("cosine", "GP", "joint GP", "mean", "direct map", "untrained")
 def activity_dataset(session: Session, scored: Scored, arrays: Mapping) -> xr.Dataset:
     """The contents of `activity.nc`.
 
-    `target` is the recording, `prediction` what every seed's networks made of each direction while it was left
+    `target_rates` is the recording, `prediction` what every seed's networks made of each direction while it was left
     out, `baseline` the same without networks. `rates` and `outputs` are the networks' own, in all directions,
     of the networks that judge the first unit fold.
     """
@@ -29,7 +29,7 @@ def activity_dataset(session: Session, scored: Scored, arrays: Mapping) -> xr.Da
     here = ("condition", "time", "unit")
     rates_per_s = {"units": "spikes/s"}
     variables = {
-        "target": (here, session.rates.astype(np.float32), rates_per_s),
+        "target_rates": (here, session.rates.astype(np.float32), rates_per_s),
         "prediction": (("seed", *here), scored.networks.astype(np.float32), rates_per_s),
         "baseline": (("method", *here), _stacked(scored.baselines), rates_per_s),
         "fold": (("unit",), _fold_of(session), {"units": "1"}),
@@ -72,9 +72,9 @@ def _fold_of(session: Session) -> np.ndarray:
 
 
 def networks_dataset(arrays: Mapping) -> xr.Dataset:
-    """The contents of `networks.nc`: weights of every trained network, and what it was trained without."""
+    """The contents of `networks.nc`: weights of every trained network in single precision, and what it did not see."""
     axes = {
-        "recurrent": ("unit", "source_unit"),
+        "recurrent": ("unit", "from_unit"),
         "input_weights": ("unit", "input"),
         "readout": ("output", "unit"),
         "bias": ("unit",),
@@ -110,7 +110,7 @@ def write(
                 [
                     Picture(
                         "r2_by_direction",
-                        "R² per left-out direction. Networks should lie above every baseline.",
+                        "R² per left-out direction. Networks no higher than interpolations have explained nothing.",
                     )
                 ],
                 [_table(rows, choices, session)],
@@ -140,7 +140,7 @@ def draw(folder: Path) -> None:
     _, rows, _ = read_metrics((folder / "metrics.json").read_text(encoding="utf-8"))
     place = folder / "figures"
     figures.save(figures.r2_by_direction(rows), place, "r2_by_direction")
-    target, ensemble = activity["target"], activity["prediction"].mean("seed", keep_attrs=True)
+    target, ensemble = activity["target_rates"], activity["prediction"].mean("seed", keep_attrs=True)
     if bool(np.isfinite(ensemble.values).all()):
         names = ("recorded", "predicted")
         figures.save(figures.example_units(target, ensemble, n_each=6, names=names), place, "example_units")
@@ -152,7 +152,8 @@ def draw(folder: Path) -> None:
             [activity["outputs"].values[:, i, i] for i in range(activity.sizes["condition"])], axis=1
         )
         made = activity["target_outputs"].expand_dims(arm=["network"]).copy(data=np.nanmean(own, 0)[None])
-        figures.save(figures.target_against_output(activity["target_outputs"], made), place, "outputs")
+        target = activity["target_outputs"].drop_attrs()
+        figures.save(figures.target_against_output(target, made), place, "outputs")
 
 
 def verdict(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
@@ -172,7 +173,7 @@ def verdict(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
     words = {True: "better than {}", False: "not better than {}", None: "not decided against {}"}
     for claim, (name, rival) in zip(claims, RIVALS.items()):
         value = mean.baselines[name]
-        p = "" if not np.isfinite(claim.p) else f", p {number(claim.p, 2)}"
+        p = "" if not np.isfinite(claim.p) else f", p = {number(claim.p, 2)}"
         what = words[claim.supported].format(rival)
         sentences.append(f"They are {what} (mean R² {number(value, 2)}{p}).")
     if any(claim.supported is not True for claim in claims if "Gaussian" in claim.claim):
@@ -210,8 +211,7 @@ _SCORE = (
     "directions interpolate between the recorded directions and need no network. The joint GP, over directions and "
     "time, is tuned inside each training set. The untrained networks are driven like the trained ones, with bias "
     "and map chosen for them in the same way, and averaged alike. The direct map sees the recorded units in the "
-    "left-out direction itself, which nothing else does; it says what the recorded units could tell at most by a "
-    "linear map."
+    "left-out direction itself, which nothing else does; it says what they tell about the others by a linear map."
 )
 
 

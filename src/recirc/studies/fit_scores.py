@@ -167,9 +167,9 @@ def _row(
     if not math.isfinite(value):
         why = [text for (_, place), text in scored.failures.items() if place == direction]
         where = where | {"outcome": why[0] if why else "no value"}
-    n_units = scored.networks.shape[-1]
+    n_networks = 1 if "seed" in where else len(scored.networks)
     return Row(
-        "heldout_neuron_r2", "generalization", arm, float(value), n=n_units, condition=where, null=null,
+        "heldout_neuron_r2", "generalization", arm, float(value), n=n_networks, condition=where, null=null,
         baselines=baselines,
     )  # fmt: skip
 
