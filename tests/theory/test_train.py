@@ -129,8 +129,10 @@ class TestClosedLoop:
         full, sparse = learned(network, drive, noise=0.1)[0], learned(listed, drive, noise=0.1)[0]
         np.testing.assert_allclose(sparse.weights, full.weights, rtol=1e-8, atol=1e-10)
 
-    def test_blocks_hold_a_few_tens_of_columns(self):
-        assert all(choose_block(n) >= 1 and choose_block(n) * n <= max(64, n) for n in (1, 3, 8, 50, 200))
+    def test_blocks_defer_at_most_a_few_tens_of_columns(self):
+        sizes = [(n_trials, n_units) for n_trials in (1, 3, 8, 50, 200) for n_units in (5, 300, 1000)]
+        blocks = [choose_block(*size) for size in sizes]
+        assert all(block == 1 or 1 < block * size[0] <= 32 for block, size in zip(blocks, sizes))
 
 
 class TestEmbedder:

@@ -78,16 +78,16 @@ class FullForce(AbstractTrainer):
             network, trials, gain=self.embedder_gain, drive=self.drive, hint_drive=self.hint_drive, key=key
         )
         learner = start_learner(network, self.penalty, rows="all")
-        return State(network, embedding.activity, (learner, embedding.currents, 0))
+        forced = embedding.currents[:-1] if self.warm_up else None
+        return State(network, embedding.activity, (learner, embedding.currents[1:], forced, 0))
 
     def step(self, state: State, trials: Trials, *, key):
-        learner, currents, index = state.learner
-        forced = currents[:-1] if index < self.warm_up else None
-        drive = drive_from(trials, currents[1:], forced)
+        learner, currents, forced, index = state.learner
+        drive = drive_from(trials, currents, forced if index < self.warm_up else None)
         schedule = schedule_for(self, trials, learner, rows="all")
         learner, entry = learn_all(state.network, learner, drive, schedule, self.lockstep, trials.dt, key)
         network = with_weights(state.network, learner)
-        return State(network, state.embedder, (learner, currents, index + 1)), entry
+        return State(network, state.embedder, (learner, currents, forced, index + 1)), entry
 
 
 def check_schedule(trainer) -> None:
@@ -118,7 +118,7 @@ def schedule_for(trainer, trials: Trials, learner: Learner, *, rows: str) -> Sch
             "nothing would be learned; shorten the interval."
         )
     n_trials = min(trials.n_trials, trainer.lockstep or trials.n_trials)
-    block = choose_block(n_trials) if learner.row_inputs is None else 1
+    block = choose_block(n_trials, learner.weights.shape[1]) if learner.row_inputs is None else 1
     return Schedule(interval=interval, block=block, noise=trainer.noise, rows=rows)
 
 
@@ -128,7 +128,7 @@ def learn_all(network, learner, drive: Drive, schedule: Schedule, lockstep: int 
     size = lockstep or n_trials
     outputs = []
     for group, first in enumerate(range(0, n_trials, size)):
-        part = jax.tree.map(lambda a, first=first: a[..., first : first + size], drive)
+        part = drive if size >= n_trials else jax.tree.map(lambda a, i=first: a[..., i : i + size], drive)
         learner, made = learn_pass(network, learner, part, schedule, dt, jax.random.fold_in(key, group))
         outputs.append(made)
     entry = log_entry(np.concatenate(outputs, axis=2), np.asarray(drive.targets), np.asarray(drive.mask))

@@ -87,9 +87,9 @@ def start_learner(network: RateNetwork, penalty: float, *, rows: str, error_weig
     return Learner(weights, precision, jnp.asarray(row_inputs), row_precision, error_weights)
 
 
-def choose_block(n_trials: int) -> int:
-    """Updates per block: about 32 deferred columns were fastest for 300 and 1000 units (see benchmarks)."""
-    return max(1, 32 // n_trials)
+def choose_block(n_trials: int, n_units: int) -> int:
+    """Updates per block: what fits in the cache gains nothing, what does not is fastest with about 32 columns."""
+    return 1 if n_units < 500 else max(1, 32 // n_trials)
 
 
 @eqx.filter_jit
@@ -221,10 +221,11 @@ def _absorb(learner: Learner, pending, slot, rates, mask, error, current):
 
 def _gain_and_step(counted, spread, error):
     """V and E L^-T of the module's equations."""
-    small = jnp.eye(counted.shape[1], dtype=counted.dtype) + counted.T @ spread
-    factor = jnp.linalg.cholesky(small, symmetrize_input=True)
-    solve = lambda rows: jsl.solve_triangular(factor, rows.T, lower=True).T  # noqa: E731
-    return solve(spread), solve(error)
+    eye = jnp.eye(counted.shape[1], dtype=counted.dtype)
+    factor = jnp.linalg.cholesky(eye + counted.T @ spread, symmetrize_input=True)
+    # The small inverse, not two wide solves: those would wake the linear-algebra library's threads at every update.
+    inverse = jsl.solve_triangular(factor, eye, lower=True)
+    return spread @ inverse.T, error @ inverse.T
 
 
 def _apply(learner: Learner, gain, step) -> Learner:
