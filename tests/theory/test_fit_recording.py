@@ -16,12 +16,11 @@ from recirc.data import read_netcdf
 from recirc.runs import dump_config, is_done, read_dataset, verify
 from recirc.studies import compare_activities, fit_recording, fit_report
 from recirc.studies.fit_network import Piece, train_piece
-from recirc.studies.fit_recording import choose_regimes, inner_pairs, tests_for
+from recirc.studies.fit_recording import choose_regimes, inner_directions, inner_pairs
 from recirc.studies.fit_scores import direction_r2, interpolated, shuffled_null
 from recirc.studies.fit_session import FitConfig, NetworkConfig, make_trials, network_clock, prepare, resample
 from recirc.train import FullForce
 
-tests_for.__test__ = False
 ANGLES = np.deg2rad([10, 70, 120, 200, 260, 330])
 SMALL = FitConfig(
     network=NetworkConfig(n_units=20),
@@ -158,7 +157,7 @@ def test_every_direction_has_others_to_choose_its_regime_by(n_directions):
     pairs = inner_pairs(n_directions)
     assert len(pairs) <= 3 * n_directions
     for left_out in range(n_directions):
-        tests = tests_for(left_out, n_directions)
+        tests = inner_directions(left_out, n_directions)
         assert tests
         assert left_out not in tests
         steps = [min((i - left_out) % n_directions, (left_out - i) % n_directions) for i in tests]
@@ -194,7 +193,7 @@ def test_what_happens_in_a_left_out_direction_changes_no_prediction_of_it(tmp_pa
         session = prepare(read_netcdf(path), SMALL, seed=0)
         regime = choose_regimes(path, session, SMALL, 0, in_process)[True][2]
         piece = Piece(path, SMALL, 0, (2,), 1, 0, regime.bias_scale, (regime.penalty,))
-        tests = {i: tests_for(i, 6) for i in range(6)}
+        tests = {i: inner_directions(i, 6) for i in range(6)}
         simple = interpolated(session, SMALL, tests)
         scale = session.scale(2, SMALL.soft_normalization)
         made = {name: values[2] for name, values in simple.items()}

@@ -85,7 +85,7 @@ def run(
         runner = _Runner(folder, jobs)
         regimes = choose_regimes(data, session, settings, seed, runner)
         made, untrained = train_networks(data, session, settings, seed, regimes, runner)
-        tests = {i: tests_for(i, len(session.angles)) for i in range(len(session.angles))}
+        tests = {i: inner_directions(i, len(session.angles)) for i in range(len(session.angles))}
         baselines = interpolated(session, settings, tests)
         baselines["direct_map"] = direct_map(session, settings, seed)
         baselines["untrained"] = Scored(untrained.predictions, {}, {}, {}).ensemble
@@ -147,7 +147,7 @@ def inner_pairs(n_directions: int) -> list[tuple[int, int]]:
     return sorted(found)  # pyright: ignore[reportReturnType]
 
 
-def tests_for(left_out: int, n_directions: int) -> list[int]:
+def inner_directions(left_out: int, n_directions: int) -> list[int]:
     """Directions on which the regime for a left-out one is judged."""
     pairs = [pair for pair in inner_pairs(n_directions) if left_out in pair]
     return sorted(sum(pair) - left_out for pair in pairs)
@@ -185,7 +185,7 @@ def choose_regimes(data: Path, session: Session, config: FitConfig, seed: int, r
             truth = session.rates[test][:, members]
             found = [direction_r2(truth, made, scale) for made in arrays["prediction"][:, place]]
             scores[piece.is_trained][left_out, bias, :, test] = found
-    tests = [tests_for(left_out, n_directions) for left_out in range(n_directions)]
+    tests = [inner_directions(left_out, n_directions) for left_out in range(n_directions)]
     return {
         is_trained: [_best(values, members, config, why) for values, members in zip(numbers, tests)]
         for is_trained, numbers in scores.items()
