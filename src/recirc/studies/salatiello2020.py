@@ -50,15 +50,15 @@ class Regime:
     n_passes: int
 
 
-_PAPER = Regime(1.5, 1.0, 5.0, "sd", 1.0, 0.0, 0.0, 0.002, 20)
-_TUNED = Regime(0.85, 0.15, 4.0, "maximum", 0.3, 0.1, 0.08, 0.01, 50)
+_PAPER = Regime(1.5, 1.0, 5.0, "maximum", 1.0, 0.0, 0.0, 0.002, 20)
+_TUNED = Regime(0.92, 0.08, 4.3, "maximum", 0.5, 0.06, 0.07, 0.01, 50)  # see benchmarks/regime_search.py
 
 REGIMES: dict[str, dict[str, Regime]] = {
     "paper": {"hints": _PAPER, "no_hints": _PAPER, "force": _PAPER, "untrained": _PAPER},
     "tuned": {
         "hints": _TUNED,
-        "no_hints": dataclasses.replace(_TUNED, embedder_gain=1.0, drive=0.6),
-        "force": dataclasses.replace(_TUNED, embedder_gain=1.2, drive=1.0, noise=0.02, bias_scale=0.2),
+        "no_hints": dataclasses.replace(_TUNED, embedder_gain=1.2, drive=0.12, input_scale=0.6),
+        "force": dataclasses.replace(_TUNED, embedder_gain=1.2, drive=0.5, noise=0.05, bias_scale=0.0),
         "untrained": _TUNED,
     },
 }
@@ -73,6 +73,7 @@ class Preset:
         fractions: shares of units recorded.
         hint_gains: of the ablation, at the smallest of 5 % or the smallest fraction.
         kinds: of units in the ablation.
+        normalizations: of hints in the ablation.
         left_out: numbers of directions to leave out of training.
     """
 
@@ -80,6 +81,7 @@ class Preset:
     fractions: tuple[float, ...]
     hint_gains: tuple[float, ...] = ()
     kinds: tuple[str, ...] = ()
+    normalizations: tuple[str, ...] = ()
     left_out: tuple[int, ...] = ()
 
 
@@ -90,6 +92,7 @@ PRESETS = {
         (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
         hint_gains=(1.0, 2.0, 10.0),
         kinds=("excitatory", "inhibitory"),
+        normalizations=("sd",),
         left_out=(1, 2, 4),
     ),
 }
@@ -104,10 +107,11 @@ def specifications(preset: Preset, seed: int) -> list[dict]:
     arms += [{"arm": arm} for arm in ("no_hints", "force", "untrained")]
     arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "hint_gain": g} for g in preset.hint_gains]
     arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "kind": kind} for kind in preset.kinds]
+    arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "normalization": n} for n in preset.normalizations]
     for n_left_out in preset.left_out:
         arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "left_out": n_left_out}]
         arms += [{"arm": "no_hints", "left_out": n_left_out}]
-    blank = {"fraction": None, "hint_gain": None, "kind": None, "left_out": 0}
+    blank = {"fraction": None, "hint_gain": None, "kind": None, "normalization": None, "left_out": 0}
     return [
         {**blank, **arm, "regime": regime, "settings": dataclasses.asdict(REGIMES[regime][arm["arm"]])}
         | {"seed": index, "study_seed": seed, "n_units": 300, "circuit_units": 200}

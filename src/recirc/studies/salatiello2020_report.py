@@ -16,6 +16,7 @@ from recirc.studies.salatiello2020_verdict import verdict
 from recirc.types import Activity
 
 ARMS = ("hints", "no_hints", "force")
+ABLATED = ("kind", "hint_gain", "normalization")
 EXAMPLE_SEED = 0  # the first, whatever it looks like
 
 
@@ -23,7 +24,7 @@ def draw(folder: Path) -> None:
     """Make every figure of the study from `metrics.json`, `activity.nc` and `networks.nc`."""
     rows = read_metrics((folder / "metrics.json").read_text(encoding="utf-8"))[1]
     rows = [row for row in rows if "seed" in row.condition and "null" not in row.condition]
-    main = [row for row in rows if not {"kind", "hint_gain", "left_out"} & set(row.condition)]
+    main = [row for row in rows if not {*ABLATED, "left_out"} & set(row.condition)]
     activity = read_dataset(folder / "activity.nc")
     weights = read_dataset(folder / "networks.nc")
     place = folder / "figures"
@@ -42,7 +43,7 @@ def draw(folder: Path) -> None:
         "Error under new circumstances",
     )
     figures.save(figures.noise_curve(shown), place, "noise", "Error against private noise")
-    ablations = [row for row in rows if {"kind", "hint_gain"} & set(row.condition)]
+    ablations = [row for row in rows if set(ABLATED) & set(row.condition)]
     if ablations:
         figures.save(figures.generalization(_named(ablations, main)), place, "ablations", "Ablations")
     _draw_examples(activity, weights, place)
@@ -55,10 +56,8 @@ def _named(ablations: list[Row], main: list[Row]) -> list[Row]:
     for row in [*same, *ablations]:
         if row.metric != "output_nmse" or row.condition["set"] not in ("train", "heldout_direction"):
             continue
-        words = row.condition.get("kind") or (
-            f"hint gain {row.condition['hint_gain']:g}" if "hint_gain" in row.condition else "hints"
-        )
-        named.append(dataclasses.replace(row, arm=words))
+        changed = [f"{name.replace('_', ' ')} {row.condition[name]}" for name in ABLATED if name in row.condition]
+        named.append(dataclasses.replace(row, arm=", ".join(changed) or "hints"))
     return named
 
 
@@ -99,7 +98,7 @@ def _find(activity: xr.Dataset, arm: str) -> int | None:
     fraction = REFERENCE_FRACTION if arm == "hints" else -1.0
     match = (activity["arm"] == arm) & (activity["regime"] == "tuned") & (activity["seed"] == EXAMPLE_SEED)
     match = match & np.isclose(activity["fraction"], fraction)
-    match = match & (activity["hint_gain"] < 0) & (activity["kind"] == "")
+    match = match & (activity["hint_gain"] < 0) & (activity["kind"] == "") & (activity["normalization"] == "")
     found = np.flatnonzero(match.values)
     return int(found[0]) if len(found) else None
 
@@ -126,8 +125,8 @@ UNKNOWNS = (
     ("embedder gain, drives, noise, updates", "not known; chaotic, says a footnote", "two regimes: “paper” (g 1.5, unit "
      "drives, no noise, an update every 2 ms) and “tuned” (config.toml), found by the same search for both arms on "
      "another circuit"),
-    ("normalization of hints before the factor 5", "not known", "each unit's s.d. in the paper regime, the largest rate of "
-     "any unit in the tuned regime"),
+    ("normalization of hints before the factor 5", "not known", "the largest rate of any unit; each unit's own s.d. "
+     "(which saturates the embedder at a gain of 5) is an ablation of the full preset"),
     ("tail of hints", "the last 110 samples end in a spline to zero", "cubic Hermite spline over 110 ms, for targets too; "
      "comparisons use the activity with tails"),
     ("regularization", "L2 on J", "P(0) = I, which is a penalty of 1"),

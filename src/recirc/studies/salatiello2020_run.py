@@ -15,7 +15,7 @@ from recirc.studies import salatiello2020 as study
 from recirc.studies.networks import KEPT_EVERY, train_network
 from recirc.studies.salatiello2020_report import draw, report_text
 from recirc.studies.salatiello2020_verdict import claims
-from recirc.studies.summaries import network_rows, summary_rows, with_baselines
+from recirc.studies.summaries import PLACE, network_rows, summary_rows, with_baselines
 
 NAME = "salatiello2020"
 
@@ -68,7 +68,7 @@ def _history(results):
     for specification, result in results:
         if isinstance(result, Failure):
             continue
-        place = {name: specification[name] for name in ("arm", "regime", "fraction", "seed", "kind", "hint_gain", "left_out")}
+        place = {name: specification[name] for name in ("arm", "seed", *PLACE)}
         for entry in result.metadata["history"]:
             yield place | entry
 
@@ -82,6 +82,7 @@ def _labels(kept: list[tuple[dict, Result]]) -> dict:
         "fraction": ("network", np.array(column("fraction", -1.0), float)),
         "hint_gain": ("network", np.array(column("hint_gain", -1.0), float)),
         "kind": ("network", column("kind", "")),
+        "normalization": ("network", column("normalization", "")),
         "seed": ("network", np.array(column("seed", -1))),
     }
 

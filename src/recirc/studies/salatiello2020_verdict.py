@@ -13,7 +13,7 @@ from recirc.studies.summaries import by_seed
 
 SVCCA = "svcca5_concatenated"
 SUFFICES = 0.1  # similarity that a small sample may lack against the whole circuit
-MAIN = {"kind": None, "hint_gain": None, "left_out": None, "null": None}
+MAIN = {"kind": None, "hint_gain": None, "normalization": None, "left_out": None, "null": None}
 
 
 def claims(rows: Sequence[Row], preset: Preset, *, key: PRNGKeyArray) -> list[Claim]:

@@ -11,7 +11,7 @@ from recirc.compare import bootstrap_interval
 from recirc.runs import Result, Row
 from recirc.runs.sweep import Failure
 
-PLACE = ("regime", "fraction", "kind", "hint_gain", "left_out")
+PLACE = ("regime", "fraction", "kind", "hint_gain", "normalization", "left_out")
 
 
 def network_rows(specification: dict, result: Result | Failure) -> list[Row]:
