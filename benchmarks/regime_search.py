@@ -1,8 +1,10 @@
 """How the tuned regimes of the study were chosen: the same search and the same rule for both arms, on another circuit.
 
 The circuit, networks and samples of recorded units are not those of the study. Both arms get the same random candidates
-(hints have one range more, their gain) and as many refined by hand. Of the candidates that train (output nMSE at most .005)
-and withstand private noise 0.1 (at most .03), the one with the least error on held-out directions is chosen, medians over
+(hints have one range more, their gain) and as many refined by hand. Of the candidates that train (output nMSE
+at most .005)
+and withstand private noise 0.1 (at most .03), the one with the least error on held-out directions is chosen,
+medians over
 three networks. Similarity to the circuit has no part in the choice.
 
 Run: python benchmarks/regime_search.py [candidates]
@@ -14,7 +16,6 @@ os.environ.update(NPROC="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
 
 import dataclasses
 import sys
-import time
 
 import jax
 import numpy as np
@@ -109,7 +110,10 @@ def main(n_random: int) -> None:
             allowed = median["train"] <= 0.005 and median["noise"] <= 0.03
             best = min(best, (median["held out"] if allowed else np.inf, regime), key=lambda entry: entry[0])
             numbers = " ".join(f"{name} {value:.4f}" for name, value in median.items())
-            print(f"{arm:9s} {index:3d} {'ok ' if allowed else 'out'} {numbers} {dataclasses.astuple(regime)}", flush=True)
+            print(
+                f"{arm:9s} {index:3d} {'ok ' if allowed else 'out'} {numbers} {dataclasses.astuple(regime)}",
+                flush=True,
+            )
         print(f"chosen for {arm}: held out {best[0]:.4f}, {best[1]}")
 
 

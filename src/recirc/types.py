@@ -161,11 +161,12 @@ def _check_trials(trials: Trials) -> None:
     n_hints = 0 if trials.hints is None else trials.hints.shape[2]
     if len(trials.hint_units) not in (0, n_hints):
         raise ValueError(
-            f"{len(trials.hint_units)} hint_units are named but there are {n_hints} hint channels; give one name per channel."
+            f"{len(trials.hint_units)} hint_units are named but there are {n_hints} hint channels; give one "
+            f"name per channel."
         )
     for name in ("inputs", "targets", "mask", "hints"):
         value = getattr(trials, name)
-        if value is not None and not isinstance(value, jax.core.Tracer):
+        if value is not None:
             _check_finite(np.asarray(value), name)
 
 

@@ -22,9 +22,11 @@ class RateNetwork(AbstractCircuit):
 
     $$\tau\dot x = -x + J r + U_{in} u + U_{fb} z + b + \sigma\eta, \qquad r = f(x), \qquad z = W r$$
 
-    One step holds the right-hand side and decays toward it exactly, $x \leftarrow x_\infty + (x - x_\infty) e^{-dt/\tau}$.
+    One step holds the right-hand side and decays toward it exactly, $x \leftarrow x_\infty + (x - x_\infty)
+    e^{-dt/\tau}$.
     The private noise $\eta$ is white; $\sigma$ is the standard deviation of the noise current averaged over 1 ms,
-    whatever dt, and alone it gives x a standard deviation of $\sigma\sqrt{1\,\mathrm{ms} / 2\tau}$ (0.22 sigma at 10 ms).
+    whatever dt, and alone it gives x a standard deviation of $\sigma\sqrt{1\,\mathrm{ms} / 2\tau}$ (0.22 sigma
+    at 10 ms).
 
     Args:
         recurrent: J, from column unit to row unit.

@@ -1,7 +1,6 @@
 """Train one network of a study, and measure it on every level."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from recirc.circuits import RateNetwork, simulate
@@ -32,7 +31,11 @@ NOISES = (0.05, 0.1, 0.2, 0.5)
 KEPT_EVERY = 10  # time steps between the samples that the run folder keeps
 COMPARED_EVERY = 10  # time steps between the samples that similarities use; rates are smooth over 10 ms
 N_DRAWS, N_DRAWS_MINOR = 100, 19  # of the null of the main similarity, and of the others
-NULLS = (ShuffledConditions(), FlippedComponents(), PhaseRandomized())  # the first is the one in figures and tables
+NULLS = (
+    ShuffledConditions(),
+    FlippedComponents(),
+    PhaseRandomized(),
+)  # the first is the one in figures and tables
 
 
 def train_network(specification: dict) -> Result:
@@ -65,26 +68,27 @@ def train_network(specification: dict) -> Result:
     network = network if trained is None else trained.network
     if len(left_out):
         score = NewTrials(f"left_out_{len(left_out)}")(network, trials.select(left_out), key=probe_key)
-        return Result({}, {"scores": [_entry(score, seconds=0)], "history": trained.history if trained else []})
+        return Result({}, {"scores": [_entry(score)], "history": trained.history if trained else []})
     made = [simulate(network, each, key=probe_key) for each in (trials, new_trials)]
     unrecorded = [unit for unit in target.units if unit not in recorded.hint_units]
     scores = [] if trained is None else _performance(network, trials, new_trials, made, target, probe_key)
     scores += _likeness(made, (target, new_target), unrecorded, trained, probe_key)
     scores.append(_abscissa(network))
-    arrays = {
-        "rates": _thinned(jnp.concatenate([made[0].rates, made[1].rates]), KEPT_EVERY),
-        "outputs": _thinned(jnp.concatenate([made[0].outputs, made[1].outputs]), KEPT_EVERY),
-        "recurrent": np.asarray(network.recurrent),
-        "input_weights": np.asarray(network.input_weights),
-        "readout": np.asarray(network.readout),
-        "bias": np.asarray(network.bias),
-        "start": np.asarray(network.start),
-        "recorded": np.isin(np.array(target.units), recorded.hint_units),
-    }
-    if network.feedback is not None:
-        arrays["feedback"] = np.asarray(network.feedback)
+    arrays = _arrays(network, made) | {"recorded": np.isin(np.array(target.units), recorded.hint_units)}
     history = [] if trained is None else trained.history
     return Result(arrays, {"scores": scores, "history": history})
+
+
+def _arrays(network: RateNetwork, made: list[Activity]) -> dict[str, np.ndarray]:
+    """What the run folder keeps of a network: activity on all directions, and weights."""
+    arrays = {
+        "rates": np.concatenate([_thinned(activity.rates, KEPT_EVERY) for activity in made]),
+        "outputs": np.concatenate([_thinned(activity.outputs, KEPT_EVERY) for activity in made]),
+    }
+    for name in ("recurrent", "input_weights", "readout", "bias", "start", "feedback"):
+        if getattr(network, name) is not None:
+            arrays[name] = np.asarray(getattr(network, name))
+    return arrays
 
 
 def _recorded(specification: dict, settings: Regime, trials: Trials, target: Activity, key) -> Trials:

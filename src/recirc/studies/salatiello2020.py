@@ -107,7 +107,9 @@ def specifications(preset: Preset, seed: int) -> list[dict]:
     arms += [{"arm": arm} for arm in ("no_hints", "force", "untrained")]
     arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "hint_gain": g} for g in preset.hint_gains]
     arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "kind": kind} for kind in preset.kinds]
-    arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "normalization": n} for n in preset.normalizations]
+    arms += [
+        {"arm": "hints", "fraction": REFERENCE_FRACTION, "normalization": n} for n in preset.normalizations
+    ]
     for n_left_out in preset.left_out:
         arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "left_out": n_left_out}]
         arms += [{"arm": "no_hints", "left_out": n_left_out}]
@@ -200,7 +202,7 @@ def _move(cortex: StabilityOptimized, task: CenterOutReach, key: PRNGKeyArray, c
         ]
         activity = made[0].replace(
             rates=jnp.concatenate([part.rates for part in made]),
-            outputs=jnp.concatenate([part.outputs for part in made]),
+            outputs=jnp.concatenate([_outputs(part) for part in made]),
             conditions=trials.conditions,
         )
     else:
@@ -216,7 +218,12 @@ def _prepared(cortex, states, trials: Trials, task: CenterOutReach, names, key: 
     )
     driven = Trials(currents, jnp.zeros((*currents.shape[:2], 0)), dt=task.dt, conditions=trials.conditions)
     whole = simulate(cortex, driven, key=key, units=names)
-    return whole.replace(rates=whole.rates[:, n_lead:], outputs=whole.outputs[:, n_lead:])
+    return whole.replace(rates=whole.rates[:, n_lead:], outputs=_outputs(whole)[:, n_lead:])
+
+
+def _outputs(activity: Activity):
+    """Outputs of a simulated circuit, which always has them, if only none."""
+    return activity.rates[:, :, :0] if activity.outputs is None else activity.outputs
 
 
 @functools.lru_cache(maxsize=2)
@@ -226,11 +233,14 @@ def reference(study_seed: int, n_units: int) -> tuple[tuple[Trials, Activity], t
     task = CenterOutReach()
     cortex = circuits.stability_optimized(key=circuit_key, n_units=n_units)
     cortex = with_muscles(cortex, task, key=muscle_key)
-    return tuple(tailed(*ground_truth(cortex, each, key=muscle_key)) for each in (task, task.between()))
+    trained, between = (
+        tailed(*ground_truth(cortex, each, key=muscle_key)) for each in (task, task.between())
+    )
+    return trained, between
 
 
 def tailed(trials: Trials, activity: Activity) -> tuple[Trials, Activity]:
     """Trials and activity with the end of every signal replaced by a smooth decay to zero."""
     tail = functools.partial(spline_tail, duration=TAIL, dt=trials.dt)
-    outputs = tail(activity.outputs)
+    outputs = tail(_outputs(activity))
     return trials.replace(targets=outputs), activity.replace(rates=tail(activity.rates), outputs=outputs)

@@ -56,7 +56,9 @@ def _named(ablations: list[Row], main: list[Row]) -> list[Row]:
     for row in [*same, *ablations]:
         if row.metric != "output_nmse" or row.condition["set"] not in ("train", "heldout_direction"):
             continue
-        changed = [f"{name.replace('_', ' ')} {row.condition[name]}" for name in ABLATED if name in row.condition]
+        changed = [
+            f"{name.replace('_', ' ')} {row.condition[name]}" for name in ABLATED if name in row.condition
+        ]
         named.append(dataclasses.replace(row, arm=", ".join(changed) or "hints"))
     return named
 
@@ -68,16 +70,15 @@ def _draw_examples(activity: xr.Dataset, weights: xr.Dataset, place: Path) -> No
     trained = activity["set"].values == "train"
     arms = [arm for arm in ARMS if arm in chosen]
     if arms:
-        outputs = activity["outputs"].isel(network=[chosen[arm] for arm in arms], condition=trained)
-        outputs = outputs.rename(network="arm").assign_coords(arm=arms)
+        outputs = _by_arm(activity["outputs"], chosen, arms).isel(condition=trained)
         target = activity["target_outputs"].isel(condition=trained)
-        figures.save(figures.target_against_output(target, outputs), place, "outputs", "Target against output")
+        figures.save(
+            figures.target_against_output(target, outputs), place, "outputs", "Target against output"
+        )
     circuit = activity["target_rates"]
     heldout = activity["condition"].values[~trained].tolist()
     several = [arm for arm in ("hints", "no_hints", "untrained") if arm in chosen]
-    networks = activity["rates"].isel(network=[chosen[arm] for arm in several])
-    networks = networks.rename(network="arm").assign_coords(arm=several)
-    networks = networks.rename(network_unit="unit")
+    networks = _by_arm(activity["rates"], chosen, several).rename(network_unit="unit")
     figures.save(
         figures.principal_components(circuit, networks, heldout=heldout),
         place,
@@ -88,10 +89,19 @@ def _draw_examples(activity: xr.Dataset, weights: xr.Dataset, place: Path) -> No
         recorded = activity["recorded"].isel(network=chosen["hints"]).values.astype(bool)
         prediction = _predicted(activity, chosen["hints"], trained)
         names = activity["unit"].values[recorded].tolist()
-        units = figures.example_units(circuit.isel(condition=~trained), prediction.isel(condition=~trained), recorded=names)
+        units = figures.example_units(
+            circuit.isel(condition=~trained), prediction.isel(condition=~trained), recorded=names
+        )
         figures.save(units, place, "units", "Example units on held-out directions")
     spectra = {arm: weights["recurrent"].isel(network=index).values for arm, index in chosen.items()}
     figures.save(figures.eigenvalues(spectra), place, "eigenvalues", "Eigenvalues of J")
+
+
+def _by_arm(values: xr.DataArray, chosen: dict[str, int], arms: list[str]) -> xr.DataArray:
+    """The chosen networks, with an axis of arms in place of that of networks."""
+    picked = values.isel(network=[chosen[arm] for arm in arms])
+    bare = picked.drop_vars([name for name, c in picked.coords.items() if "network" in c.dims])
+    return bare.rename(network="arm").assign_coords(arm=arms)
 
 
 def _find(activity: xr.Dataset, arm: str) -> int | None:
@@ -107,72 +117,90 @@ def _predicted(activity: xr.Dataset, network: int, trained: np.ndarray) -> xr.Da
     """Every unit of the circuit as a linear map of the network's rates, fitted on trained directions."""
     conditions = [str(c) for c in activity["condition"].values]
     circuit = Activity(activity["target_rates"].values.astype(float), dt=0.01, conditions=conditions)
-    made = Activity(activity["rates"].isel(network=network).values.astype(float), dt=0.01, conditions=conditions)
+    made = Activity(
+        activity["rates"].isel(network=network).values.astype(float), dt=0.01, conditions=conditions
+    )
     fitted = NeuronMap.fit(made.select(trained), circuit.select(trained))
     return activity["target_rates"].copy(data=np.asarray(fitted.predict(made).rates))
 
 
 UNKNOWNS = (
-    ("size and kind of the circuit", "a stability-optimized motor cortex model", "200 units, connection probability 0.1, "
+    ("size and kind of the circuit", "a stability-optimized motor cortex model", "200 units, connection "
+        "probability 0.1, "
      "optimized to a spectral abscissa of 0.15, as in Stroud et al. 2018, whose rate function it also uses"),
-    ("conditions", "not known", "8 reach directions; initial states in the plane of the two states that evoke most energy"),
+    ("conditions", "not known", "8 reach directions; initial states in the plane of the two states that evoke "
+        "most energy"),
     ("preparation and movement", "a movement phase is mentioned", "preparation 1 s, of which the last 50 ms are in the "
      "trial; movement 500 ms at 1 ms steps"),
     ("muscles", "muscle-like outputs", "2, Gaussian-process targets tuned to the cosine of direction, read out from "
      "excitatory units by ridge regression (penalty 10)"),
     ("direction input", "not known", "(cos θ, sin θ) for 50 ms before go"),
     ("network", "not known", "300 tanh units, time constant 10 ms, same initial state in every trial"),
-    ("embedder gain, drives, noise, updates", "not known; chaotic, says a footnote", "two regimes: “paper” (g 1.5, unit "
+    ("embedder gain, drives, noise, updates", "not known; chaotic, says a footnote", "two regimes: “paper” (g "
+        "1.5, unit "
      "drives, no noise, an update every 2 ms) and “tuned” (config.toml), found by the same search for both arms on "
      "another circuit"),
     ("normalization of hints before the factor 5", "not known", "the largest rate of any unit; each unit's own s.d. "
      "(which saturates the embedder at a gain of 5) is an ablation of the full preset"),
-    ("tail of hints", "the last 110 samples end in a spline to zero", "cubic Hermite spline over 110 ms, for targets too; "
+    ("tail of hints", "the last 110 samples end in a spline to zero", "cubic Hermite spline over 110 ms, for "
+        "targets too; "
      "comparisons use the activity with tails"),
     ("regularization", "L2 on J", "P(0) = I, which is a penalty of 1"),
     ("training length", "not known", "20 passes over 8 directions (paper), see config.toml (tuned)"),
-    ("similarity", "SVCCA with five components", "the same over all directions at once; per direction it is high by chance"),
-    ("generalization test", "not known", "directions halfway between the trained ones; also noise, a kick to the state, "
+    ("similarity", "SVCCA with five components", "the same over all directions at once; per direction it is "
+        "high by chance"),
+    ("generalization test", "not known", "directions halfway between the trained ones; also noise, a kick to "
+        "the state, "
      "scaled input, and left-out directions in the full preset"),
     ("statistics", "“significantly”", "paired one-sided Wilcoxon test over seeds, every seed shown"),
 )  # fmt: skip
 
 
-def report_text(rows: Sequence[Row], judged: Sequence[Claim], preset: Preset, name: str, results) -> ReportText:
+def report_text(
+    rows: Sequence[Row], judged: Sequence[Claim], preset: Preset, name: str, results
+) -> ReportText:
     """The words of the report."""
     sections = [
         Section(
             "Does it do the task, and where training never went?",
             "Every point is one network; lines join networks that share their random numbers. Lower is better.",
             [
-                Picture("outputs", "Muscles of the circuit (thick gray) and outputs of one network per arm (first seed)."),
-                Picture("generalization", "Output error on trained and new directions, with private noise, after a kick to "
+                Picture("outputs", "Muscles of the circuit (thick gray) and outputs of one network per arm "
+                    "(first seed)."),
+                Picture("generalization", "Output error on trained and new directions, with private noise, "
+                    "after a kick to "
                         "the state at go, with scaled input. Crosses: networks that diverged."),
                 Picture("noise", "Output error against private noise; thick lines are medians."),
             ],
         ),
         Section(
             "Are its dynamics those of the circuit?",
-            "Read each similarity between its null (the circuit with its directions shuffled) and its ceiling (how similar "
+            "Read each similarity between its null (the circuit with its directions shuffled) and its ceiling "
+            "(how similar "
             "the embedder is, from which the network learns). Nulls with flipped components and randomized phases are "
             "under “All numbers”.",
             [
                 Picture("similarity", "Similarity to all units of the circuit against the share recorded."),
                 Picture("neurons", "Neurons that were never recorded, on directions that were never trained: variance "
                         "explained by a linear map from the network, fitted on trained directions."),
-                Picture("components", "Trajectories of circuit and networks on the circuit's principal components (first "
+                Picture("components", "Trajectories of circuit and networks on the circuit's principal "
+                    "components (first "
                         "seed); dashed directions were not trained."),
-                Picture("units", "Units of the circuit (above) and the network's prediction (below) on new directions."),
+                Picture("units", "Units of the circuit (above) and the network's prediction (below) on new "
+                    "directions."),
             ],
         ),
         Section(
             "By what means?",
             "Eigenvalues of the trained recurrent weights. Geometry alone does not show that mechanisms agree.",
-            [Picture("eigenvalues", "One network per arm (first seed). Right of the dashed line a mode grows at rest.")],
+            [Picture("eigenvalues", "One network per arm (first seed). Right of the dashed line a mode grows at "
+                "rest.")],
         ),
     ]  # fmt: skip
     if preset.hint_gains or preset.kinds:
-        ablation = Picture("ablations", "Other hint gains, and hints from excitatory or inhibitory units only.")
+        ablation = Picture(
+            "ablations", "Other hint gains, and hints from excitatory or inhibitory units only."
+        )
         sections.append(Section("What matters?", "5 % of the units recorded.", [ablation]))
     return ReportText(
         title="Learning performance and intrinsic dynamics from sparse recordings",

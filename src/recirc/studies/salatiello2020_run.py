@@ -34,10 +34,16 @@ def run(*, preset: str, seed: int, jobs: int, out: Path, argv: Sequence[str] = (
         raise ValueError(f"preset {preset!r} is unknown; choose one of {', '.join(study.PRESETS)}.")
     size = study.PRESETS[preset]
     specifications = study.specifications(size, seed)
-    with RunFolder.open(out, specification={"study": NAME, "preset": preset, "specifications": specifications}) as folder:
+    with RunFolder.open(
+        out, specification={"study": NAME, "preset": preset, "specifications": specifications}
+    ) as folder:
         folder.write("config.toml", dump_config(size) + "\n" + _regimes_text(seed))
-        study.reference(seed, specifications[0]["circuit_units"])  # made once, so that workers find it in the cache
-        results = list(run_all(train_network, specifications, jobs=jobs, folder=folder, progress=Progress("networks")))
+        study.reference(
+            seed, specifications[0]["circuit_units"]
+        )  # made once, so that workers find it in the cache
+        results = list(
+            run_all(train_network, specifications, jobs=jobs, folder=folder, progress=Progress("networks"))
+        )
         rows = with_baselines([row for each in results for row in network_rows(*each)])
         key = jax.random.key(seed)
         judged = claims(rows, size, key=key)
@@ -143,4 +149,3 @@ def networks_dataset(results) -> xr.Dataset:
         for name, dimensions in shapes.items()
     }
     return xr.Dataset(data, coords=_labels(kept))
-

@@ -11,7 +11,8 @@ from recirc.runs import Claim, Row
 from recirc.studies.salatiello2020 import REFERENCE_FRACTION, REGIMES, SOURCE, Preset
 from recirc.studies.summaries import by_seed
 
-SVCCA = "svcca5_concatenated"
+SVCCA, NEURONS = "svcca5_concatenated", "heldout_neuron_r2"
+UNSEEN, OTHERS = "heldout_direction", ("no_hints", "untrained")
 SUFFICES = 0.1  # similarity that a small sample may lack against the whole circuit
 MAIN = {"kind": None, "hint_gain": None, "normalization": None, "left_out": None, "null": None}
 
@@ -98,16 +99,15 @@ def verdict(rows: Sequence[Row], judged: Sequence[Claim], preset: Preset) -> str
         for row in rows
         if row.metric == SVCCA and row.arm == "hints" and row.null and "null" not in row.condition
     ]
+    similar = [middle(SVCCA, "hints", "train", small), *(middle(SVCCA, a, "train") for a in OTHERS)]
+    errors = [middle("output_nmse", "hints", UNSEEN, small), middle("output_nmse", "no_hints", UNSEEN)]
+    neurons = [middle(NEURONS, "hints", UNSEEN, small), *(middle(NEURONS, a, UNSEEN) for a in OTHERS)]
     return (
-        f"Of {len(judged)} claims (three, in two regimes), {count[True]} are supported, {count[False]} are not, and "
-        f"{count[None]} cannot be judged by a run of this size ({preset.n_seeds} networks per arm). In the tuned regime, "
-        f"networks trained with hints from 5 % of the units reach SVCCA₅ {middle(SVCCA, 'hints', 'train', small)} against "
-        f"the circuit; without hints {middle(SVCCA, 'no_hints', 'train')}, untrained "
-        f"{middle(SVCCA, 'untrained', 'train')}, and 95 % of shuffled circuits stay below {np.median(null):.2g}. On "
-        f"directions never trained, their output error (nMSE) is "
-        f"{middle('output_nmse', 'hints', 'heldout_direction', small)} with hints and "
-        f"{middle('output_nmse', 'no_hints', 'heldout_direction')} without; a linear map from the network explains "
-        f"{middle('heldout_neuron_r2', 'hints', 'heldout_direction', small)} of the variance of neurons that were never "
-        f"recorded (without hints {middle('heldout_neuron_r2', 'no_hints', 'heldout_direction')}, untrained "
-        f"{middle('heldout_neuron_r2', 'untrained', 'heldout_direction')})."
+        f"Of {len(judged)} claims (three, in two regimes), {count[True]} are supported, {count[False]} are not, "
+        f"and {count[None]} cannot be judged by a run of this size ({preset.n_seeds} networks per arm). In the "
+        f"tuned regime, networks trained with hints from 5 % of the units reach SVCCA₅ {similar[0]} against the "
+        f"circuit; without hints {similar[1]}, untrained {similar[2]}, and 95 % of circuits with shuffled "
+        f"directions stay below {np.median(null):.2g}. On directions never trained, their output error (nMSE) is "
+        f"{errors[0]} with hints and {errors[1]} without; a linear map from the network explains {neurons[0]} of "
+        f"the variance of neurons that were never recorded (without hints {neurons[1]}, untrained {neurons[2]})."
     )

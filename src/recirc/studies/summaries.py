@@ -19,7 +19,7 @@ def network_rows(specification: dict, result: Result | Failure) -> list[Row]:
     place = {name: specification[name] for name in PLACE if specification.get(name)}
     place["seed"] = specification["seed"]
     outcome = result.text if isinstance(result, Failure) else result.metadata.get("outcome")
-    if outcome is not None:
+    if isinstance(result, Failure) or outcome is not None:
         condition = {"set": "train", "outcome": outcome} | place
         arm = specification["arm"]
         return [Row("output_nmse", "performance", arm, np.nan, condition=condition, direction="lower")]
@@ -48,7 +48,9 @@ def with_baselines(rows: Sequence[Row], arm: str = "untrained") -> list[Row]:
 
 
 def _bare(row: Row) -> tuple:
-    condition = {name: value for name, value in row.condition.items() if name not in PLACE or name == "regime"}
+    condition = {
+        name: value for name, value in row.condition.items() if name not in PLACE or name == "regime"
+    }
     return (row.metric, tuple(sorted((name, str(value)) for name, value in condition.items())))
 
 
@@ -64,7 +66,9 @@ def summary_rows(rows: Iterable[Row], *, key: PRNGKeyArray) -> list[Row]:
 
 def _summary(members: list[Row], key: PRNGKeyArray) -> Row:
     values = [row.value for row in members if np.isfinite(row.value)]
-    condition = {name: value for name, value in members[0].condition.items() if name not in ("seed", "outcome")}
+    condition = {
+        name: value for name, value in members[0].condition.items() if name not in ("seed", "outcome")
+    }
     if len(values) < len(members):
         condition["n_failed"] = len(members) - len(values)
     nulls = [row.null for row in members if row.null is not None]
@@ -80,7 +84,8 @@ def _summary(members: list[Row], key: PRNGKeyArray) -> Row:
         condition=condition,
         null=None
         if not nulls
-        else {"kind": nulls[0]["kind"]} | {n: float(np.median([x[n] for x in nulls])) for n in ("mean", "p95", "p")},
+        else {"kind": nulls[0]["kind"]}
+        | {n: float(np.median([x[n] for x in nulls])) for n in ("mean", "p95", "p")},
         baselines={n: float(np.median([r.baselines[n] for r in members if n in r.baselines])) for n in names},
         ceiling=float(np.median(ceilings)) if ceilings else None,
     )
