@@ -30,7 +30,7 @@ REGIME = {"gain": 1.5, "drive": 1.0, "hint_drive": 1.0}
 def reach(n_units, n_trials=8):
     """A network, its trials, and a pass's signals in the published regime."""
     trials = recirc.tasks.CenterOutReach().trials(n_trials, key=KEYS[0])
-    network = RateNetwork.random(n_units=n_units, key=KEYS[1])
+    network = RateNetwork.random(n_units=n_units, input_scale=1.0, key=KEYS[1])
     embedding = embed(network, trials, key=KEYS[2], **REGIME)
     return network, trials, embedding, drive_from(trials, embedding.currents[1:])
 

@@ -30,7 +30,9 @@ def own_outputs(network, trials):
 def oscillation_error(trainer, n_units: int, seed: int) -> float:
     trials = Oscillation().trials(1, key=jax.random.key(0))
     network_key, fit_key = jax.random.split(jax.random.key(seed))
-    network = RateNetwork.random(n_units=n_units, n_inputs=1, n_outputs=1, gain=1.5, key=network_key)
+    network = RateNetwork.random(
+        n_units=n_units, n_inputs=1, n_outputs=1, gain=1.5, input_scale=1.0, key=network_key
+    )
     trained = recirc.fit(trainer, network, trials, key=fit_key).network
     targets = np.asarray(trials.targets)[:, :, 0]
     return float(np.sum((own_outputs(trained, trials) - targets) ** 2) / np.sum(targets**2))
@@ -82,7 +84,7 @@ def bench_ready_set_go():
             keys = jax.random.split(jax.random.key(seed), 4)
             task = ReadySetGo(longest=0.9, shortest_pause=0.2, mean_pause=0.2, dt=0.002, hint=hint)
             trials, test = task.trials(150, key=keys[0]), task.trials(60, key=keys[1])
-            network = RateNetwork.random(n_units=400, n_outputs=1, key=keys[2])
+            network = RateNetwork.random(n_units=400, n_outputs=1, input_scale=1.0, key=keys[2])
             trainer = FullForce.paper(n_passes=3, lockstep=10)
             trained = recirc.fit(trainer, network, trials, key=keys[3]).network
             outputs, targets, mask = own_outputs(trained, test), np.asarray(test.targets)[:, :, 0], test.mask

@@ -27,7 +27,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 
 @app.command(epilog="Example: recirc reproduce salatiello2020 --preset quick --jobs 4")
 def reproduce(
-    study: Annotated[str, typer.Argument(help="salatiello2020 or kao2019.")],
+    study: Annotated[str, typer.Argument(help="Its name: salatiello2020.")],
     preset: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or as published.")] = "quick",
     seed: Seed = 0,
     jobs: Jobs = 1,
@@ -114,7 +114,7 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run fo
 
 
 @app.callback(invoke_without_command=True)
-def version(
+def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ):
     if version:

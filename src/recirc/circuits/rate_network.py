@@ -64,7 +64,7 @@ class RateNetwork(AbstractCircuit):
         n_outputs: int = 2,
         gain: float = 1.5,
         density: float = 1.0,
-        input_scale: float = 1.0,
+        input_scale: float = 0.5,
         time_constant: float = 0.01,
         noise: float = 0.0,
         bias_scale: float = 0.0,

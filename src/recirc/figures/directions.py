@@ -9,7 +9,14 @@ from recirc.figures import rows as select_rows
 from recirc.figures.rows import MetricsRow, by_seed, median, percent
 from recirc.figures.style import FAINT, color, key, label, panels, styled
 
-_MARKERS = {"cosine_tuning": "^", "gp_directions": "s", "condition_mean": "D", "direct_map": "v"}
+_MARKERS = {
+    "cosine_tuning": "^",
+    "gp_directions": "s",
+    "condition_mean": "D",
+    "direct_map": "v",
+    "gp_joint": "p",
+    "untrained": "x",
+}
 _LOWEST = -0.6
 
 

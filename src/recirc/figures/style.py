@@ -31,6 +31,7 @@ _ARM_COLORS = {
     "cosine_tuning": "#e69f00",
     "condition_mean": "#8c8c8c",
     "direct_map": "#009e73",
+    "gp_joint": "#cc79a7",
 }
 LABELS = {
     "no_hints": "no hints",
@@ -40,6 +41,7 @@ LABELS = {
     "cosine_tuning": "cosine tuning",
     "condition_mean": "mean over directions",
     "direct_map": "direct map",
+    "gp_joint": "Gaussian process, joint with time",
     "output_nmse": "output error (nMSE)",
     "output_r2": "output R²",
     "svcca5_concatenated": "SVCCA₅, concatenated",

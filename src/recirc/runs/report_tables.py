@@ -74,6 +74,7 @@ def _summary(rows: Sequence[Row]) -> dict[str, str]:
 
 def key_numbers(rows: Sequence[Row]) -> dict | None:
     """Per regime, arm and fraction: the numbers that decide; only columns that have any."""
+    rows = [row for row in rows if "null" not in row.condition]  # the same numbers against further nulls
     columns = [(title, metric, _level(rows, metric, name)) for title, metric, name in _KEY_NUMBERS]
     columns = [column for column in columns if select_rows.select(rows, column[1], **column[2])]
     regimes = list(dict.fromkeys(row.condition.get("regime") for row in rows))

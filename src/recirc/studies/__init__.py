@@ -51,5 +51,7 @@ def __getattr__(name: str):
         raise AttributeError(name)
     try:
         return importlib.import_module(f"recirc.studies.{name}")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != f"recirc.studies.{name}":
+            raise
         raise AttributeError(f"module 'recirc.studies' has no attribute {name!r}") from None

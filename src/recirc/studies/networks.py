@@ -27,6 +27,7 @@ from recirc.studies.salatiello2020 import REFERENCE_FRACTION, TAIL, Regime, refe
 from recirc.train import Fit, Force, FullForce, fit
 from recirc.types import Activity, Outcome, Score, Trials
 
+N_REPEATS = 2  # of every direction, where a test is random
 NOISES = (0.05, 0.1, 0.2, 0.5)
 KEPT_EVERY = 10  # time steps between the samples that the run folder keeps
 COMPARED_EVERY = 10  # time steps between the samples that similarities use; rates are smooth over 10 ms
@@ -127,7 +128,7 @@ def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key)
 
 
 def _performance(network, trials: Trials, new_trials: Trials, made, target: Activity, key) -> list[dict]:
-    repeated = trials.select(np.tile(np.arange(trials.n_trials), 4))
+    repeated = trials.select(np.tile(np.arange(trials.n_trials), N_REPEATS))
     scores = [
         _entry(OutputNMSE()(made[0], target), {"set": "train"}),
         _entry(OutputR2()(made[0], target), {"set": "train"}),

@@ -23,7 +23,11 @@ EXAMPLE_SEED = 0  # the first, whatever it looks like
 def draw(folder: Path) -> None:
     """Make every figure of the study from `metrics.json`, `activity.nc` and `networks.nc`."""
     rows = read_metrics((folder / "metrics.json").read_text(encoding="utf-8"))[1]
-    rows = [row for row in rows if "seed" in row.condition and "null" not in row.condition]
+    rows = [
+        dataclasses.replace(row, baselines={})  # the baseline is an arm of its own here
+        for row in rows
+        if "seed" in row.condition and "null" not in row.condition
+    ]
     main = [row for row in rows if not {*ABLATED, "left_out"} & set(row.condition)]
     activity = read_dataset(folder / "activity.nc")
     weights = read_dataset(folder / "networks.nc")

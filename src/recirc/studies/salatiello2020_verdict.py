@@ -103,8 +103,8 @@ def verdict(rows: Sequence[Row], judged: Sequence[Claim], preset: Preset) -> str
     errors = [middle("output_nmse", "hints", UNSEEN, small), middle("output_nmse", "no_hints", UNSEEN)]
     neurons = [middle(NEURONS, "hints", UNSEEN, small), *(middle(NEURONS, a, UNSEEN) for a in OTHERS)]
     return (
-        f"Of {len(judged)} claims (three, in two regimes), {count[True]} are supported, {count[False]} are not, "
-        f"and {count[None]} cannot be judged by a run of this size ({preset.n_seeds} networks per arm). In the "
+        f"Of {len(judged)} claims (three in two regimes), supported: {count[True]}, not supported: {count[False]}, "
+        f"beyond a run of this size: {count[None]} ({preset.n_seeds} networks per arm). In the "
         f"tuned regime, networks trained with hints from 5 % of the units reach SVCCA₅ {similar[0]} against the "
         f"circuit; without hints {similar[1]}, untrained {similar[2]}, and 95 % of circuits with shuffled "
         f"directions stay below {np.median(null):.2g}. On directions never trained, their output error (nMSE) is "

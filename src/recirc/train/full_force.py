@@ -48,12 +48,12 @@ class FullForce(AbstractTrainer):
         1.0
     """
 
-    embedder_gain: float = eqx.field(static=True, default=0.8)
-    drive: float = eqx.field(static=True, default=0.3)
-    hint_drive: float = eqx.field(static=True, default=0.3)
-    noise: float = eqx.field(static=True, default=0.1)
+    embedder_gain: float = eqx.field(static=True, default=1.0)
+    drive: float = eqx.field(static=True, default=0.15)
+    hint_drive: float = eqx.field(static=True, default=0.6)
+    noise: float = eqx.field(static=True, default=0.06)
     update_interval: float = eqx.field(static=True, default=0.01)
-    n_passes: int = eqx.field(static=True, default=40)
+    n_passes: int = eqx.field(static=True, default=50)
     penalty: float = eqx.field(static=True, default=1.0)
     warm_up: int = eqx.field(static=True, default=0)
     lockstep: int | None = eqx.field(static=True, default=None)
