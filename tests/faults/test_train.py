@@ -1,6 +1,7 @@
 """What training does when something is wrong (rows 18 and 20 to 23 of the list of faults)."""
 
 import dataclasses
+import os
 import subprocess
 import sys
 
@@ -199,7 +200,8 @@ class TestPrecision:
             "trials = recirc.tasks.CenterOutReach().trials(8, key=jax.random.key(0))\n"
             "recirc.fit(recirc.train.FullForce(), network, trials, key=jax.random.key(0))\n"
         )
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        single = os.environ | {"JAX_ENABLE_X64": "0"}
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=single)
         assert done.returncode == 1
         assert "RuntimeError: training needs 64-bit floats" in done.stderr
         assert "recirc.enable_x64()" in done.stderr

@@ -231,8 +231,9 @@ class TestTraining:
     def test_warm_up_in_every_pass_is_batch_ridge(self, key):
         trials, network = short_reach(key), random_network()
         regime = {"noise": 0.0, "update_interval": 0.002, "penalty": PENALTY}
-        trained = recirc.fit(FullForce(n_passes=2, warm_up=2, **regime), network, trials, key=key)
-        made = embed(network, trials, gain=0.8, drive=0.3, hint_drive=0.3, key=jax.random.split(key)[0])
+        trainer = FullForce(n_passes=2, warm_up=2, embedder_gain=0.8, drive=0.3, **regime)
+        trained = recirc.fit(trainer, network, trials, key=key)
+        made = embed(network, trials, gain=0.8, drive=0.3, hint_drive=1.0, key=jax.random.split(key)[0])
         rates = np.transpose(made.activity.rates, (2, 0, 1)).reshape(N_UNITS, -1)
         currents = np.transpose(made.currents[1:], (1, 2, 0)).reshape(N_UNITS, -1)
         outputs = np.transpose(trials.targets, (2, 0, 1)).reshape(N_OUTPUTS, -1)

@@ -40,9 +40,9 @@ class Ridge(AbstractTrainer):
     """
 
     penalties: tuple[float, ...] = eqx.field(static=True, default=(1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3))
-    embedder_gain: float = eqx.field(static=True, default=0.8)
-    drive: float = eqx.field(static=True, default=0.3)
-    hint_drive: float = eqx.field(static=True, default=0.3)
+    embedder_gain: float = eqx.field(static=True, default=1.0)
+    drive: float = eqx.field(static=True, default=0.15)
+    hint_drive: float = eqx.field(static=True, default=0.6)
     noise: float = eqx.field(static=True, default=0.01)
 
     def __check_init__(self):
