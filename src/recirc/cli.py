@@ -28,7 +28,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 @app.command(epilog="Example: recirc reproduce salatiello2020 --preset quick --jobs 4")
 def reproduce(
     study: Annotated[str, typer.Argument(help="Its name: salatiello2020.")],
-    preset: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or as published.")] = "quick",
+    preset: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or an hour.")] = "quick",
     seed: Seed = 0,
     jobs: Jobs = 1,
     out: Out = None,
@@ -44,9 +44,9 @@ def reproduce(
     _run(work, folder)
 
 
-@app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")
+@app.command(epilog="Example: recirc fit session.nc --set trainer.n_passes=20 --jobs 4")
 def fit(
-    data: Annotated[Path, typer.Argument(help="Recording: NWB or netCDF.")],
+    data: Annotated[Path, typer.Argument(help="Recording, netCDF.")],
     config: Annotated[Path | None, typer.Option(help="TOML file; the defaults are used without one.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change one field: dotted.key=value.")
@@ -78,7 +78,7 @@ def fit(
     _run(work, folder)
 
 
-@app.command(epilog="Example: recirc compare recording.nwb recirc-fit-session --out likeness")
+@app.command(epilog="Example: recirc compare recording.nc recirc-fit-session --out likeness")
 def compare(
     a: Annotated[Path, typer.Argument(help="Recording, netCDF file or run folder.")],
     b: Annotated[Path, typer.Argument(help="The same, to compare with.")],

@@ -43,7 +43,6 @@ class Outcome(enum.Enum):
     """How a training ended. Every member's value is a sentence fit for a report."""
 
     FINISHED = "finished: all passes were made"
-    STOPPED = "stopped: the stated criterion was reached"
     DIVERGED = "diverged: the numbers left the finite range"
 
 

@@ -79,7 +79,7 @@ class RateNetwork(AbstractCircuit):
             input_scale: input weights are uniform in ± this.
             time_constant: seconds.
             noise: sigma of the private noise.
-        bias_scale: biases are uniform in ± this.
+            bias_scale: biases are uniform in ± this.
 
         Raises:
             ValueError: if a size is not positive or `density` is not in (0, 1].
@@ -111,6 +111,11 @@ class RateNetwork(AbstractCircuit):
     @property
     def n_units(self) -> int:
         return self.recurrent.shape[0]
+
+    @property
+    def effective_recurrent(self) -> Float[Array, "unit unit"]:
+        """J with what runs through the feedback, J + U_fb W."""
+        return self.recurrent if self.feedback is None else self.recurrent + self.feedback @ self.readout
 
     @property
     def is_noisy(self) -> bool:

@@ -44,7 +44,7 @@ class PrivateNoise(AbstractProbe):
     One draw per trial: repeat trials (`trials.select(np.tile(...))`) for a steadier number.
 
     Args:
-        sigma: standard deviation that the noise alone gives a unit's state.
+        sigma: of the noise current, as `RateNetwork.noise`: its s.d. averaged over 1 ms.
 
     Returns (when called): metric `output_nmse`; settings `{"set": "private_noise", "sigma": sigma}`.
 

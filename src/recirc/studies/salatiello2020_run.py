@@ -12,10 +12,12 @@ from recirc.runs.progress import Progress
 from recirc.runs.report import build, write_text
 from recirc.runs.sweep import Failure, run_all
 from recirc.studies import salatiello2020 as study
-from recirc.studies.networks import KEPT_EVERY, train_network
+from recirc.studies.networks import KEPT_EVERY, N_DRAWS, N_DRAWS_MINOR, NOISES, train_network
 from recirc.studies.salatiello2020_report import draw, report_text
 from recirc.studies.salatiello2020_verdict import claims
 from recirc.studies.summaries import PLACE, network_rows, summary_rows, with_baselines
+from recirc.tasks import CenterOutReach
+from recirc.train import FullForce
 
 NAME = "salatiello2020"
 
@@ -37,7 +39,7 @@ def run(*, preset: str, seed: int, jobs: int, out: Path, argv: Sequence[str] = (
     with RunFolder.open(
         out, specification={"study": NAME, "preset": preset, "specifications": specifications}
     ) as folder:
-        folder.write("config.toml", dump_config(size) + "\n" + _regimes_text(seed))
+        folder.write("config.toml", _config_text(preset, size, seed, specifications[0]))
         study.reference(
             seed, specifications[0]["circuit_units"]
         )  # made once, so that workers find it in the cache
@@ -52,14 +54,22 @@ def run(*, preset: str, seed: int, jobs: int, out: Path, argv: Sequence[str] = (
         folder.write_dataset("networks.nc", networks_dataset(results))
         folder.write_history(_history(results))
         write_text(folder, report_text(rows, judged, size, preset, results))
-        folder.write_manifest(argv, [seed, *range(size.n_seeds)])
+        folder.write_manifest(argv, [seed])
         build(folder, draw)
         folder.finish()
     return all(claim.supported is not False for claim in judged)
 
 
-def _regimes_text(seed: int) -> str:
-    lines = [f"seed = {seed}"]
+def _config_text(preset: str, size: study.Preset, seed: int, specification: dict) -> str:
+    """The resolved configuration as TOML."""
+    lines = [
+        f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}',
+        f"n_units = {specification['n_units']}\ncircuit_units = {specification['circuit_units']}",
+        f"preparation_before_trial = {study.LEAD}\ntail = {study.TAIL}\npenalty = {FullForce().penalty}",
+        f"private_noise = {list(NOISES)}\nn_null_draws = {[N_DRAWS, N_DRAWS_MINOR]}",
+        f"\n[preset_sizes]\n{dump_config(size)}",
+        f"[task]\n{dump_config(CenterOutReach())}",
+    ]
     for regime, arms in study.REGIMES.items():
         for arm, settings in arms.items():
             lines.append(f"\n[regimes.{regime}.{arm}]\n{dump_config(settings)}")
@@ -88,6 +98,7 @@ def _labels(kept: list[tuple[dict, Result]]) -> dict:
         "fraction": ("network", np.array(column("fraction", -1.0), float)),
         "hint_gain": ("network", np.array(column("hint_gain", -1.0), float)),
         "kind": ("network", column("kind", "")),
+        "left_out": ("network", np.array(column("left_out", 0))),
         "normalization": ("network", column("normalization", "")),
         "seed": ("network", np.array(column("seed", -1))),
     }
@@ -104,19 +115,15 @@ def activity_dataset(results, seed: int) -> xr.Dataset:
     data = {
         "target_rates": (("condition", "time", "unit"), both("rates"), {"units": "spikes/s"}),
         "target_outputs": (("condition", "time", "output"), both("outputs"), {"units": "1"}),
-        "rates": (
-            ("network", "condition", "time", "network_unit"),
-            np.stack([r.arrays["rates"] for _, r in kept]) if kept else np.zeros((0, len(sets), 1, 1)),
-            {"units": "1"},
-        ),
-        "outputs": (
-            ("network", "condition", "time", "output"),
-            np.stack([r.arrays["outputs"] for _, r in kept]) if kept else np.zeros((0, len(sets), 1, 1)),
-            {"units": "1"},
-        ),
-        "recorded": (("network", "unit"), np.stack([r.arrays["recorded"] for _, r in kept]), {"units": "1"}),
     }
-    time = np.asarray(trials.time)[KEPT_EVERY - 1 :: KEPT_EVERY] - 0.05
+    axes = {
+        "rates": ("condition", "time", "network_unit"),
+        "outputs": ("condition", "time", "output"),
+        "recorded": ("unit",),
+    }
+    if kept:  # else no network was trained to the end, and there is only the circuit
+        data |= {name: _stacked(kept, name, dimensions) for name, dimensions in axes.items()}
+    time = np.asarray(trials.time)[KEPT_EVERY - 1 :: KEPT_EVERY] - trials.epochs["movement"][0, 0]
     coordinates = {
         "condition": ("condition", conditions),
         "set": ("condition", sets),
@@ -139,13 +146,11 @@ def networks_dataset(results) -> xr.Dataset:
         "start": ("unit",),
         "feedback": ("unit", "output"),
     }
-    blank = lambda r: np.zeros(r.arrays["readout"].T.shape)  # noqa: E731
-    data = {
-        name: (
-            ("network", *dimensions),
-            np.stack([r.arrays.get(name, blank(r)) for _, r in kept]),
-            {"units": "1"},
-        )
-        for name, dimensions in shapes.items()
-    }
+    data = {name: _stacked(kept, name, dimensions) for name, dimensions in shapes.items() if kept}
     return xr.Dataset(data, coords=_labels(kept))
+
+
+def _stacked(kept: list[tuple[dict, Result]], name: str, dimensions: tuple[str, ...]) -> tuple:
+    blank = lambda r: np.zeros(r.arrays["readout"].T.shape)  # noqa: E731
+    stack = np.stack([r.arrays[name] if name in r.arrays else blank(r) for _, r in kept])
+    return ("network", *dimensions), stack, {"units": "1"}

@@ -14,6 +14,7 @@ from recirc.studies.summaries import by_seed
 SVCCA, NEURONS = "svcca5_concatenated", "heldout_neuron_r2"
 UNSEEN, OTHERS = "heldout_direction", ("no_hints", "untrained")
 SUFFICES = 0.1  # similarity that a small sample may lack against the whole circuit
+ENOUGH = 10  # pairs from which on a claim that is not supported counts as failed; fewer cannot say
 MAIN = {"kind": None, "hint_gain": None, "normalization": None, "left_out": None, "null": None}
 
 
@@ -51,7 +52,7 @@ def _generalization_claim(rows, regime: str, key) -> Claim:
         "Hints improve generalization: output error on held-out directions without hints over that with hints "
         f"from 5 % of the units ({regime} regime)"
     )
-    return _judged(text, a / b, a, b, "greater", lambda effect: effect > 1, key)
+    return _judged(text, a / b, np.log(a), np.log(b), "greater", lambda effect: effect > 1, key)
 
 
 def _sample_claim(rows, preset: Preset, regime: str, key) -> Claim:
@@ -73,9 +74,14 @@ def _sample_claim(rows, preset: Preset, regime: str, key) -> Claim:
 def _judged(text: str, effects, a, b, alternative: str, holds, key) -> Claim:
     if len(a) == 0:
         return Claim(text, SOURCE, None)
-    test, effect = paired_test(a, b, alternative), float(np.median(effects))
-    supported = None if np.isnan(test.p) else bool(test.p < 0.05 and holds(effect))
-    return Claim(text, SOURCE, supported, effect, _interval(effects, key), test.p, len(a))
+    test, effect, ci = paired_test(a, b, alternative), float(np.median(effects)), _interval(effects, key)
+    contradicted = np.isfinite(ci[1]) and not holds(ci[1])
+    supported = None
+    if test.p < 0.05 and holds(effect):
+        supported = True
+    elif contradicted or len(a) >= ENOUGH:
+        supported = False
+    return Claim(text, SOURCE, supported, effect, ci, test.p, len(a))
 
 
 def _interval(values, key) -> tuple[float, float]:
@@ -94,11 +100,14 @@ def verdict(rows: Sequence[Row], judged: Sequence[Claim], preset: Preset) -> str
     count = {True: 0, False: 0, None: 0}
     for claim in judged:
         count[claim.supported] += 1
+    asked = {**place, "set": "train", "fraction": small}
     null = [
         row.null["p95"]
         for row in rows
-        if row.metric == SVCCA and row.arm == "hints" and row.null and "null" not in row.condition
+        if row.metric == SVCCA and row.arm == "hints" and row.null and "seed" in row.condition
+        if all(row.condition.get(name) == value for name, value in asked.items())
     ]
+    chance = f"{np.median(null):.2g}" if null else "no number"
     similar = [middle(SVCCA, "hints", "train", small), *(middle(SVCCA, a, "train") for a in OTHERS)]
     errors = [middle("output_nmse", "hints", UNSEEN, small), middle("output_nmse", "no_hints", UNSEEN)]
     neurons = [middle(NEURONS, "hints", UNSEEN, small), *(middle(NEURONS, a, UNSEEN) for a in OTHERS)]
@@ -107,7 +116,7 @@ def verdict(rows: Sequence[Row], judged: Sequence[Claim], preset: Preset) -> str
         f"beyond a run of this size: {count[None]} ({preset.n_seeds} networks per arm). In the "
         f"tuned regime, networks trained with hints from 5 % of the units reach SVCCA₅ {similar[0]} against the "
         f"circuit; without hints {similar[1]}, untrained {similar[2]}, and 95 % of circuits with shuffled "
-        f"directions stay below {np.median(null):.2g}. On directions never trained, their output error (nMSE) is "
+        f"directions stay below {chance}. On directions never trained, their output error (nMSE) is "
         f"{errors[0]} with hints and {errors[1]} without; a linear map from the network explains {neurons[0]} of "
         f"the variance of neurons that were never recorded (without hints {neurons[1]}, untrained {neurons[2]})."
     )

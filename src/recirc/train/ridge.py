@@ -27,7 +27,8 @@ class Ridge(AbstractTrainer):
         embedder_gain, drive, hint_drive: as in `FullForce`.
         noise: sigma of the private noise in the closed-loop test.
 
-    About 60 times faster than `FullForce`. Use it for short trials that inputs drive throughout. It never sees the
+    Much faster than `FullForce`, which it shares the embedder with. Use it for short trials that inputs drive
+    throughout. It never sees the
     network's own mistakes, so it fails, at any penalty, where output must go on without input; look at the closed-loop
     error in the history before trusting it. It does not respect `connections`.
 
