@@ -45,6 +45,6 @@ class LinearCKA(AbstractSimilarity):
 
 
 def rotated(a: Activity) -> Activity:
-    """`a` in the coordinates of its principal components: lossless where rotations change nothing."""
-    scores, _ = principal_scores(centered(a.rates))
+    """`a` in the coordinates of its principal components: where rotations change nothing, equal to nine digits."""
+    scores, _ = principal_scores(centered(a.rates), floor=1e-10)
     return a.replace(rates=scores.reshape(*a.rates.shape[:2], -1), units=None)

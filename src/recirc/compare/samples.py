@@ -133,15 +133,17 @@ def check_enough_samples(n_samples: int, n_dimensions: int) -> None:
         )
 
 
-def principal_scores(samples: np.ndarray, n_components: int | None = None) -> tuple[np.ndarray, float]:
+def principal_scores(
+    samples: np.ndarray, n_components: int | None = None, *, floor: float = 1e-14
+) -> tuple[np.ndarray, float]:
     """Scores on the leading principal components of centered samples, and their share of the variance.
 
-    Components whose standard deviation is under 1e-7 of the first's are left out: they cannot be told from
-    rounding.
+    Components whose variance is under `floor` times the first's are left out; by default those that cannot be
+    told from rounding.
     """
     variances, vectors = np.linalg.eigh(samples.T @ samples)
     variances, vectors = variances[::-1], vectors[:, ::-1]
-    rank = int(np.sum(variances > 1e-14 * variances[0]))
+    rank = int(np.sum(variances > floor * variances[0]))
     kept = rank if n_components is None else min(rank, n_components)
     return samples @ vectors[:, :kept], float(variances[:kept].sum() / variances.sum())
 

@@ -177,48 +177,51 @@ UNKNOWNS = (
 )  # fmt: skip
 
 
+SECTIONS = (
+    Section(
+        "Does it do the task, and where training never went?",
+        "Every point is one network; lines join networks that share their random numbers. Lower is better.",
+        [
+            Picture("outputs", "Muscles of the circuit (thick gray) and outputs of one network per arm "
+                "(first seed)."),
+            Picture("generalization", "Output error on trained and new directions, with private noise, "
+                "after a kick to "
+                    "the state at go, with scaled input. Crosses: networks that diverged."),
+            Picture("noise", "Output error against private noise; thick lines are medians."),
+        ],
+    ),
+    Section(
+        "Are its dynamics those of the circuit?",
+        "Read each similarity between its null (the circuit with its directions shuffled) and its ceiling "
+        "(how similar "
+        "the embedder is, from which the network learns). Nulls with flipped components and randomized phases are "
+        "under “All numbers”.",
+        [
+            Picture("similarity", "Similarity to all units of the circuit against the share recorded."),
+            Picture("neurons", "Neurons that were never recorded, on directions that were never trained: variance "
+                    "explained by a linear map from the network, fitted on trained directions."),
+            Picture("components", "Trajectories of circuit and networks on the circuit's principal "
+                "components (first "
+                    "seed); dashed directions were not trained."),
+            Picture("units", "Units of the circuit (above) and the network's prediction (below) on new "
+                "directions."),
+        ],
+    ),
+    Section(
+        "By what means?",
+        "Eigenvalues of the recurrent weights, with what runs through the feedback of FORCE. Geometry alone "
+        "does not show that mechanisms agree.",
+        [Picture("eigenvalues", "One network per arm (first seed). Right of the dashed line a mode grows at "
+            "rest.")],
+    ),
+)  # fmt: skip
+
+
 def report_text(
     rows: Sequence[Row], judged: Sequence[Claim], preset: Preset, name: str, results
 ) -> ReportText:
     """The words of the report."""
-    sections = [
-        Section(
-            "Does it do the task, and where training never went?",
-            "Every point is one network; lines join networks that share their random numbers. Lower is better.",
-            [
-                Picture("outputs", "Muscles of the circuit (thick gray) and outputs of one network per arm "
-                    "(first seed)."),
-                Picture("generalization", "Output error on trained and new directions, with private noise, "
-                    "after a kick to "
-                        "the state at go, with scaled input. Crosses: networks that diverged."),
-                Picture("noise", "Output error against private noise; thick lines are medians."),
-            ],
-        ),
-        Section(
-            "Are its dynamics those of the circuit?",
-            "Read each similarity between its null (the circuit with its directions shuffled) and its ceiling "
-            "(how similar "
-            "the embedder is, from which the network learns). Nulls with flipped components and randomized phases are "
-            "under “All numbers”.",
-            [
-                Picture("similarity", "Similarity to all units of the circuit against the share recorded."),
-                Picture("neurons", "Neurons that were never recorded, on directions that were never trained: variance "
-                        "explained by a linear map from the network, fitted on trained directions."),
-                Picture("components", "Trajectories of circuit and networks on the circuit's principal "
-                    "components (first "
-                        "seed); dashed directions were not trained."),
-                Picture("units", "Units of the circuit (above) and the network's prediction (below) on new "
-                    "directions."),
-            ],
-        ),
-        Section(
-            "By what means?",
-            "Eigenvalues of the recurrent weights, with what runs through the feedback of FORCE. Geometry alone "
-            "does not show that mechanisms agree.",
-            [Picture("eigenvalues", "One network per arm (first seed). Right of the dashed line a mode grows at "
-                "rest.")],
-        ),
-    ]  # fmt: skip
+    sections = list(SECTIONS)
     if preset.hint_gains or preset.kinds or preset.normalizations:
         ablation = Picture(
             "ablations",
