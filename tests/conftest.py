@@ -17,3 +17,12 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 def key():
     """One random key; tests that need more split it."""
     return jax.random.key(0)
+
+
+@pytest.fixture(autouse=True)
+def _environment_stays():
+    """The command line sets variables for its own process; here that process goes on with other tests."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)

@@ -12,6 +12,8 @@ from recirc.studies import compare_activities, fit_recording
 
 ANGLES = np.arange(6) * 60.0
 
+ONE_CANDIDATE = ["bias_scales=[0.5]", "gain_factors=[]", "drive_factors=[]", "noise_factors=[]"]
+
 
 def dataset(angles=ANGLES, n_units=12, n_steps=15, dt=0.02, **changes):
     rates = np.random.default_rng(0).uniform(1, 30, (len(angles), n_steps, n_units))
@@ -117,7 +119,7 @@ def test_silent_units_are_left_out_and_listed_in_the_report(tmp_path, monkeypatc
     data["rates"][:, :, 3] = 0.0
     run_all = lambda function, pieces, **_: ((piece, function(piece)) for piece in pieces)  # noqa: E731
     monkeypatch.setattr(fit_recording, "run_all", run_all)
-    overrides = ["bias_scales=[0.5]", "penalties=[0.01]", "n_seeds=1", "n_folds=2", "network.n_units=15"]
+    overrides = [*ONE_CANDIDATE, "penalties=[0.01]", "n_seeds=1", "n_folds=2", "network.n_units=15"]
     with pytest.warns(UserWarning, match="u3"):
         fit_recording.run(
             save(data, tmp_path / "a.nc"), out=tmp_path / "run", overrides=[*overrides, "trainer.n_passes=1"]

@@ -29,8 +29,13 @@ SMALL = FitConfig(
     n_folds=2,
     n_seeds=2,
     bias_scales=(0.0, 0.5),
+    gain_factors=(2.0,),
+    drive_factors=(),
+    noise_factors=(),
     penalties=(1e-3, 1e-2),
 )
+
+ONE_CANDIDATE = ["bias_scales=[0.5]", "gain_factors=[]", "drive_factors=[]", "noise_factors=[]"]
 
 
 def recording(path, angles=ANGLES, n_units=12, dt=0.02, n_steps=21, outputs=False, change=None):
@@ -192,7 +197,7 @@ def test_what_happens_in_a_left_out_direction_changes_no_prediction_of_it(tmp_pa
         path = recording(tmp_path / name, change=change)
         session = prepare(read_netcdf(path), SMALL, seed=0)
         regime = choose_regimes(path, session, SMALL, 0, in_process)[True][2]
-        piece = Piece(path, SMALL, 0, (2,), 1, 0, regime.bias_scale, (regime.penalty,))
+        piece = Piece(path, SMALL, 0, (2,), 1, 0, regime.candidate, (regime.penalty,))
         tests = {i: inner_directions(i, 6) for i in range(6)}
         simple = interpolated(session, SMALL, tests)
         scale = session.scale(2, SMALL.soft_normalization)
@@ -270,7 +275,7 @@ def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_pa
 def test_nine_directions_of_other_bins_with_behavior_work(tmp_path, serial):
     angles = np.deg2rad([0, 35, 80, 110, 160, 210, 240, 290, 330])
     data = recording(tmp_path / "nine.nc", angles=angles, outputs=True, dt=0.025, n_units=10)
-    overrides = ["bias_scales=[0.5]", "penalties=[0.01]", "n_seeds=1", "n_folds=2", "network.n_units=15"]
+    overrides = [*ONE_CANDIDATE, "penalties=[0.01]", "n_seeds=1", "n_folds=2", "network.n_units=15"]
     fit_recording.run(data, out=tmp_path / "run", overrides=[*overrides, "trainer.n_passes=1"])
     assert "behavior that the file holds" in (tmp_path / "run" / "report.json").read_text()
     assert is_done(tmp_path / "run")
@@ -291,7 +296,7 @@ def test_a_network_that_diverges_is_a_result(tmp_path, monkeypatch):
     monkeypatch.setattr(fit_recording, "run_all", run_all)
     data, out, config = recording(tmp_path / "a.nc"), tmp_path / "run", tmp_path / "small.toml"
     config.write_text(dump_config(SMALL))
-    fit_recording.run(data, out=out, config=config, overrides=["bias_scales=[0.5]", "penalties=[0.01]"])
+    fit_recording.run(data, out=out, config=config, overrides=[*ONE_CANDIDATE, "penalties=[0.01]"])
     rows = json.loads((out / "metrics.json").read_text())["rows"]
     bad = [row for row in rows if row["value"] is None]
     assert [row["condition"]["outcome"] for row in bad] == ["diverged"]

@@ -12,6 +12,7 @@ from recirc.compare import NeuronMap
 from recirc.runs import Result
 from recirc.runs.sweep import specification_key
 from recirc.studies.fit_session import (
+    Candidate,
     FitConfig,
     Session,
     load,
@@ -37,7 +38,7 @@ class Piece:
         left_out: places of the directions that have no part in the training.
         fold: of the units to predict, in the left-out directions.
         seed: of the network; those that choose the regime have -1.
-        bias_scale: spread of the bias currents.
+        candidate: settings of the network.
         penalties: of the map to units; there is a prediction with each.
         is_trained: otherwise a random network, driven alike.
     """
@@ -48,7 +49,7 @@ class Piece:
     left_out: tuple[int, ...]
     fold: int
     seed: int
-    bias_scale: float
+    candidate: Candidate
     penalties: tuple[float, ...]
     is_trained: bool = True
 
@@ -64,6 +65,7 @@ def train_piece(piece: Piece) -> Result:
     """
     session = load(piece.data, piece.config, piece.study_seed)
     config = piece.config
+    trainer = piece.candidate.trainer(config.trainer)
     names = ("study_seed", "left_out", "fold", "seed")
     network_key, fit_key, run_key = jax.random.split(
         specification_key({name: getattr(piece, name) for name in names}), 3
@@ -76,14 +78,14 @@ def train_piece(piece: Piece) -> Result:
         n_units=config.network.n_units,
         n_inputs=trials.inputs.shape[2],
         n_outputs=trials.targets.shape[2],
-        gain=config.trainer.embedder_gain,
+        gain=trainer.embedder_gain,
         input_scale=config.network.input_scale,
         time_constant=config.network.time_constant,
-        bias_scale=piece.bias_scale,
+        bias_scale=piece.candidate.bias_scale,
     )
     history = []
     if piece.is_trained:
-        found = fit(config.trainer, network, trials.select(trained), key=fit_key)
+        found = fit(trainer, network, trials.select(trained), key=fit_key)
         if found.outcome is Outcome.DIVERGED:
             return Result({}, {"outcome": found.message, "history": found.history})
         network, history = found.network, found.history

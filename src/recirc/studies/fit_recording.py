@@ -16,7 +16,7 @@ from recirc.runs.sweep import Failure, run_all
 from recirc.studies import fit_report
 from recirc.studies.fit_network import Piece, train_piece
 from recirc.studies.fit_scores import Scored, direct_map, direction_r2, interpolated, make_claims, make_rows
-from recirc.studies.fit_session import FitConfig, Session, prepare
+from recirc.studies.fit_session import Candidate, FitConfig, Session, prepare
 
 INNER_SEED = -1
 INNER_FOLD = 0
@@ -26,12 +26,12 @@ class Choice(NamedTuple):
     """The regime for one left-out direction, chosen without it.
 
     Args:
-        bias_scale: of the network.
+        candidate: settings of the network.
         penalty: of the map to units.
         r2: with them, in directions left out of the training set; nan where there was nothing to choose.
     """
 
-    bias_scale: float
+    candidate: Candidate
     penalty: float
     r2: float
 
@@ -122,8 +122,8 @@ class _Runner:
             if isinstance(result, Failure):
                 yield piece, result.text
                 continue
-            names = ("fold", "seed", "bias_scale")
-            about = {"left_out": list(piece.left_out)} | {name: getattr(piece, name) for name in names}
+            about = {"left_out": list(piece.left_out), "fold": piece.fold, "seed": piece.seed}
+            about |= piece.candidate._asdict()
             self.history += [about | entry for entry in result.metadata["history"]]
             yield piece, result.metadata.get("outcome") or result.arrays
 
@@ -154,7 +154,7 @@ def inner_directions(left_out: int, n_directions: int) -> list[int]:
 
 
 def choose_regimes(data: Path, session: Session, config: FitConfig, seed: int, runner: Callable) -> Regimes:
-    """For every direction, the bias and penalty that predict best among the others, with networks that saw neither.
+    """For every direction, the settings and penalty that predict best among the others, with networks that saw neither.
 
     Untrained networks get a regime of their own.
 
@@ -162,29 +162,30 @@ def choose_regimes(data: Path, session: Session, config: FitConfig, seed: int, r
         ValueError: if every network failed that could have told.
     """
     n_directions = len(session.angles)
-    if len(config.bias_scales) == len(config.penalties) == 1:
-        only = Choice(config.bias_scales[0], config.penalties[0], np.nan)
+    if len(config.candidates) == len(config.penalties) == 1:
+        only = Choice(config.candidates[0], config.penalties[0], np.nan)
         return dict.fromkeys((True, False), [only] * n_directions)
     pieces = [
-        Piece(data, config, seed, pair, INNER_FOLD, INNER_SEED, bias_scale, config.penalties, is_trained)
+        Piece(data, config, seed, pair, INNER_FOLD, INNER_SEED, candidate, config.penalties, is_trained)
         for is_trained in (True, False)
         for pair in inner_pairs(n_directions)
-        for bias_scale in config.bias_scales
+        for candidate in config.candidates
+        if is_trained or candidate.drive == candidate.noise == 1  # an untrained network has neither
     ]
     members = session.folds[INNER_FOLD]
-    shape = (n_directions, len(config.bias_scales), len(config.penalties), n_directions)
+    shape = (n_directions, len(config.candidates), len(config.penalties), n_directions)
     scores, why = {is_trained: np.full(shape, np.nan) for is_trained in (True, False)}, ""
     for piece, arrays in runner(pieces, "networks that choose the regime"):
         if isinstance(arrays, str):
             why = arrays
             continue
-        bias = config.bias_scales.index(piece.bias_scale)
+        candidate = config.candidates.index(piece.candidate)
         for place, test in enumerate(piece.left_out):
             left_out = sum(piece.left_out) - test
             scale = session.scale(left_out, config.soft_normalization)[members]
             truth = session.rates[test][:, members]
             found = [direction_r2(truth, made, scale) for made in arrays["prediction"][:, place]]
-            scores[piece.is_trained][left_out, bias, :, test] = found
+            scores[piece.is_trained][left_out, candidate, :, test] = found
     tests = [inner_directions(left_out, n_directions) for left_out in range(n_directions)]
     return {
         is_trained: [_best(values, members, config, why) for values, members in zip(numbers, tests)]
@@ -200,8 +201,8 @@ def _best(scores: np.ndarray, tests: Sequence[int], config: FitConfig, why: str)
             f"every regime has networks that failed, so none can be chosen; the last: {why} Change the trainer "
             "with --set trainer.<field>=<value>, or --set bias_scales=[...]."
         )
-    bias, penalty = np.unravel_index(np.nanargmax(means), means.shape)
-    return Choice(config.bias_scales[bias], config.penalties[penalty], float(means[bias, penalty]))
+    best, penalty = np.unravel_index(np.nanargmax(means), means.shape)
+    return Choice(config.candidates[best], config.penalties[penalty], float(means[best, penalty]))
 
 
 class Made(NamedTuple):
@@ -223,7 +224,7 @@ def train_networks(
 ) -> tuple[Made, Made]:
     """Trained and untrained networks of every seed, fold and left-out direction, in the regimes chosen for them."""
     pieces = [
-        Piece(data, config, seed, (left_out,), fold, index, choice.bias_scale, (choice.penalty,), is_trained)
+        Piece(data, config, seed, (left_out,), fold, index, choice.candidate, (choice.penalty,), is_trained)
         for is_trained, choices in regimes.items()
         for left_out, choice in enumerate(choices)
         for fold in range(config.n_folds)

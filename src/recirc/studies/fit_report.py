@@ -184,6 +184,15 @@ def verdict(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
     return " ".join(sentences)
 
 
+def _settings(choice) -> str:
+    """The chosen settings: the bias, and what else is not the default."""
+    factors = [
+        f"{name} × {value:g}" for name, value in choice.candidate._asdict().items() if name != "bias_scale"
+    ]
+    changed = [text for text in factors if not text.endswith("× 1")]
+    return ", ".join([f"bias {choice.candidate.bias_scale:g}", *changed])
+
+
 def _table(rows: Sequence[Row], choices: Sequence, session: Session) -> Table:
     lines = []
     for label, choice in zip(session.activity.conditions, choices):
@@ -192,12 +201,12 @@ def _table(rows: Sequence[Row], choices: Sequence, session: Session) -> Table:
         own = next(row for row in here if row.arm == "ensemble")
         spread = f"{number(min(single))} to {number(max(single))}" if single else "–"
         beside = [own.baselines[name] for name in BASELINES]
-        lines.append([f"{label}°", own.value, spread, *beside, choice.bias_scale, choice.penalty])
+        lines.append([f"{label}°", own.value, spread, *beside, _settings(choice), choice.penalty])
     for row in rows:
         if row.condition.get("set") == "heldout_directions":
             beside = [row.baselines[name] for name in BASELINES]
             lines.append([row.condition["statistic"], row.value, "", *beside, "", ""])
-    columns = ["left out", "mean of networks", "single networks", *SHORT, "bias", "map penalty"]
+    columns = ["left out", "mean of networks", "single networks", *SHORT, "settings", "map penalty"]
     return Table(
         columns, lines, "R² of unseen units per left-out direction, and the regime chosen without it"
     )
@@ -237,11 +246,12 @@ def _method(session: Session, config: FitConfig) -> str:
     return (
         f"{n_directions} directions, {n_steps} bins of {1000 * session.activity.dt:g} ms, {n_units} units. Units "
         f"fall into {config.n_folds} folds; those of a fold are never hints, so every unit is judged unseen once. "
-        f"{share} of all units are hints. Directions are left out one at a time. For each, the bias of the units "
-        "and the penalty of the map are chosen by leaving further directions out of its training set, with unit "
+        f"{share} of all units are hints. Directions are left out one at a time. For each, the bias of the units, "
+        "one change of gain, drives or noise, and the penalty of the map are chosen by leaving further "
+        "directions out of its training set, with unit "
         "fold 1 and networks of their own; the left-out direction has no part in these choices, nor in any "
-        "scale or weight. The other settings (gain, drives, "
-        "noise, passes; config.toml) are defaults, the same for every recording, and were found on one recording.\n\n"
+        "scale or weight. The candidates (config.toml) are "
+        "the same for every recording, and lie around settings that were found on one recording.\n\n"
         f"{config.n_seeds} networks per fold and direction; all networks of a fold have the same recorded units.\n\n"
         "Null per direction: the predictions for the other directions, scored on this one. Null over directions: "
         "predictions change places among directions. Networks are not retrained for it.\n\n"

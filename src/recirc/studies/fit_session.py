@@ -34,6 +34,25 @@ class NetworkConfig:
     time_constant: float = 0.05
 
 
+class Candidate(NamedTuple):
+    """Settings of a network: the spread of its biases, and factors on the trainer's gain, drives and noise."""
+
+    bias_scale: float
+    gain: float = 1.0
+    drive: float = 1.0
+    noise: float = 1.0
+
+    def trainer(self, base: FullForce) -> FullForce:
+        """The trainer with the factors applied."""
+        return dataclasses.replace(
+            base,
+            embedder_gain=base.embedder_gain * self.gain,
+            drive=base.drive * self.drive,
+            hint_drive=base.hint_drive * self.drive,
+            noise=base.noise * self.noise,
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class FitConfig:
     """Everything that decides a fit but the data and the seed. Times are in seconds.
@@ -47,6 +66,8 @@ class FitConfig:
         n_folds: groups of units, judged one after the other.
         n_seeds: networks per unit fold and left-out direction.
         bias_scales: candidates for the spread of the fixed bias currents; chosen inside the training set.
+        gain_factors, drive_factors, noise_factors: further candidates, times the trainer's embedder gain, output
+            and hint drives, and noise; each is tried with the middle one of `bias_scales`.
         penalties: candidates for the penalty of the map to unseen units (of `NeuronMap`); chosen likewise.
         readout_penalty: of the readout, refitted without noise after training, times the mean squared rate.
         soft_normalization: spikes/s added to each unit's range before its rates are divided by it.
@@ -70,6 +91,9 @@ class FitConfig:
     n_folds: int = 4
     n_seeds: int = 3
     bias_scales: tuple[float, ...] = (0.0, 0.5, 1.0)
+    gain_factors: tuple[float, ...] = (2.0,)
+    drive_factors: tuple[float, ...] = (2.0,)
+    noise_factors: tuple[float, ...] = (0.5,)
     penalties: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
     readout_penalty: float = 1e-4
     soft_normalization: float = 5.0
@@ -78,7 +102,20 @@ class FitConfig:
     go_cue: float | None = None
     assume_equal_spacing: bool = False
 
+    @property
+    def candidates(self) -> "tuple[Candidate, ...]":
+        """The settings of networks from which each left-out direction's are chosen."""
+        middle = self.bias_scales[len(self.bias_scales) // 2]
+        return (
+            *(Candidate(bias_scale) for bias_scale in self.bias_scales),
+            *(Candidate(middle, gain=factor) for factor in self.gain_factors),
+            *(Candidate(middle, drive=factor) for factor in self.drive_factors),
+            *(Candidate(middle, noise=factor) for factor in self.noise_factors),
+        )
+
     def __post_init__(self):
+        if min((*self.gain_factors, *self.drive_factors, *self.noise_factors), default=1.0) <= 0:
+            raise ValueError("gain_factors, drive_factors and noise_factors must be positive.")
         if self.n_folds < 2 or self.n_seeds < 1 or self.network.n_units < 1:
             raise ValueError(
                 f"n_folds must be at least 2, n_seeds and network.n_units at least 1; got {self.n_folds}, "
