@@ -217,9 +217,7 @@ SECTIONS = (
 )  # fmt: skip
 
 
-def report_text(
-    rows: Sequence[Row], judged: Sequence[Claim], preset: Preset, name: str, results
-) -> ReportText:
+def report_text(rows: Sequence[Row], judged: Sequence[Claim], preset: Preset, name: str) -> ReportText:
     """The words of the report."""
     sections = list(SECTIONS)
     if preset.hint_gains or preset.kinds or preset.normalizations:

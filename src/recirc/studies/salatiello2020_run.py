@@ -53,7 +53,7 @@ def run(*, preset: str, seed: int, jobs: int, out: Path, argv: Sequence[str] = (
         folder.write_dataset("activity.nc", activity_dataset(results, seed))
         folder.write_dataset("networks.nc", networks_dataset(results))
         folder.write_history(_history(results))
-        write_text(folder, report_text(rows, judged, size, preset, results))
+        write_text(folder, report_text(rows, judged, size, preset))
         folder.write_manifest(argv, [seed])
         build(folder, draw)
         folder.finish()
