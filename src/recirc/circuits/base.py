@@ -1,6 +1,7 @@
 """What a circuit is, and the only forward time loop."""
 
 import abc
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -79,16 +80,44 @@ def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, uni
 
 @eqx.filter_jit
 def _run(circuit, inputs: Float[Array, "time input trial"], key: PRNGKeyArray, dt: float):
-    first = circuit.initial_state(inputs.shape[2])
+    def seen(state):
+        rates = circuit.rates(state)
+        return rates, circuit.outputs(rates)
+
+    return trajectory(circuit, inputs, dt, key=key, seen=seen)
+
+
+def trajectory(
+    circuit: AbstractCircuit,
+    inputs: Float[Array, "time input trial"],
+    dt: float,
+    *,
+    key: PRNGKeyArray,
+    kicks: Float[Array, "time unit trial"] | None = None,
+    seen: Callable = lambda state: state,
+):
+    """States after every step, or what `seen` makes of them; can be differentiated and compiled.
+
+    Args:
+        circuit: any circuit.
+        inputs: one row per step.
+        dt: seconds per step.
+        key: for private noise; a noiseless circuit ignores it.
+        kicks: added to the state after every step; nothing if omitted. The gradient with respect to a kick is that
+            with respect to the state.
+        seen: function of a state `(unit, trial)`; its results are stacked over time.
+    """
 
     def advance(state, now):
-        step_inputs, step_key = now
+        step_inputs, step_key, kick = now
         if circuit.is_noisy:
             noise = jax.random.normal(step_key, state.shape, state.dtype)
         else:
             noise = jnp.zeros((), state.dtype)
         state = circuit.step(state, step_inputs, noise, dt)
-        rates = circuit.rates(state)
-        return state, (rates, circuit.outputs(rates))
+        if kick is not None:
+            state = state + kick
+        return state, seen(state)
 
-    return jax.lax.scan(advance, first, (inputs, jax.random.split(key, inputs.shape[0])))[1]
+    keys = jax.random.split(key, inputs.shape[0])
+    return jax.lax.scan(advance, circuit.initial_state(inputs.shape[2]), (inputs, keys, kicks))[1]
