@@ -88,6 +88,18 @@ class TestCircuit:
         assert not changed[:, :10].any()
         assert changed[:, 10:].any(axis=(0, 2)).all()
 
+    def test_a_short_step_follows_the_velocity(self, kind):
+        """What `step` does beyond x + dt v falls with the square of dt (seen through the rates)."""
+        circuit, inputs = example(kind), jnp.asarray(make_trials().inputs[:, 0].T)
+        state = circuit.initial_state(N_TRIALS) + 0.0
+        errors = []
+        for dt in (4e-5, 2e-5, 1e-5):
+            stepped = circuit.step(state, inputs, jnp.zeros(()), dt)
+            straight = state + dt * circuit.velocity(state, inputs)
+            errors.append(np.abs(circuit.rates(stepped) - circuit.rates(straight)).max())
+        orders = np.log2(np.divide(errors[:-1], errors[1:]))
+        assert np.all(np.abs(orders - 2) < 0.05)
+
     def test_outputs_are_a_function_of_the_rates_shown(self, kind, key):
         circuit = example(kind)
         activity = simulate(circuit, make_trials(), key=key)

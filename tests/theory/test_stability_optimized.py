@@ -152,7 +152,7 @@ def test_preferred_states_are_orthogonal_and_of_the_stated_norm(small):
 def test_holding_current_holds(small):
     states = recirc.circuits.preferred_states(small, 3)
     current = recirc.circuits.holding_current(small, states)
-    assert np.allclose(small.derivative(states, current), 0, atol=1e-10)
+    assert np.allclose(small.velocity(states, current), 0, atol=1e-10)
     start = dataclasses.replace(small, start=states[:, 0])
     rates = run(start, jnp.broadcast_to(current[:, 0], (1, 20, 60)), 0.01).rates
     assert np.allclose(rates, small.rates(states).T[:1, None], atol=1e-9)
@@ -202,7 +202,7 @@ def test_steps_agree_with_an_adaptive_solution(small):
     released = dataclasses.replace(small, start=states[:, 0])
     stepped = run(released, np.zeros((1, 150, 60)), 0.002).rates[0, -1]
     adaptive = diffrax.diffeqsolve(
-        diffrax.ODETerm(lambda t, y, args: small.derivative(y, jnp.zeros_like(y))),
+        diffrax.ODETerm(lambda t, y, args: small.velocity(y, jnp.zeros_like(y))),
         diffrax.Dopri8(),
         0.0,
         0.3,

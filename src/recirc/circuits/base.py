@@ -33,6 +33,12 @@ class AbstractCircuit(eqx.Module):
         """State `dt` seconds later, with `inputs` held; `noise` holds standard normal draws, or zeros."""
 
     @abc.abstractmethod
+    def velocity(
+        self, state: Float[Array, "unit trial"], inputs: Float[Array, "input trial"]
+    ) -> Float[Array, "unit trial"]:
+        """Rate of change of the state, per second, without noise: what `step` follows as dt goes to 0."""
+
+    @abc.abstractmethod
     def rates(self, state: Float[Array, "unit trial"]) -> Float[Array, "unit trial"]:
         """Firing rates in a state."""
 

@@ -97,17 +97,14 @@ class StabilityOptimized(AbstractCircuit):
     def initial_state(self, n_trials: int):
         return jnp.broadcast_to(self.start[:, None], (self.n_units, n_trials))
 
-    def derivative(
-        self, state: Float[Array, "unit trial"], inputs: Float[Array, "unit trial"]
-    ) -> Float[Array, "unit trial"]:
-        """Rate of change of the state, per second."""
+    def velocity(self, state, inputs):
         return (self.recurrent @ self.rates(state) + inputs - state) / self.time_constant
 
     def step(self, state, inputs, noise, dt):
         import diffrax  # slow to load, and only a simulation needs it
 
         solver = diffrax.Tsit5()
-        terms = diffrax.ODETerm(lambda t, y, args: self.derivative(y, args))
+        terms = diffrax.ODETerm(lambda t, y, args: self.velocity(y, args))
         first = solver.init(terms, 0.0, dt, state, inputs)
         return solver.step(terms, 0.0, dt, state, inputs, first, made_jump=False)[0]
 

@@ -46,6 +46,11 @@ class Perturbed(AbstractCircuit):
         inner = self.circuit.step(inner, inputs, noise[:-1] if noise.ndim else noise, dt)
         return jnp.concatenate([inner, count[None, :] + 1])
 
+    def velocity(self, state, inputs):
+        """Rate of change of the inner circuit's state; the kick and the count are of steps, not of time."""
+        inner = self.circuit.velocity(state[:-1], inputs)
+        return jnp.concatenate([inner, jnp.zeros((1, inner.shape[1]), inner.dtype)])
+
     def rates(self, state):
         return self.circuit.rates(state[:-1])
 

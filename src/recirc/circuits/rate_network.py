@@ -124,12 +124,17 @@ class RateNetwork(AbstractCircuit):
     def initial_state(self, n_trials: int):
         return jnp.broadcast_to(self.start[:, None], (self.n_units, n_trials))
 
-    def step(self, state, inputs, noise, dt):
+    def _drive(self, state: Float[Array, "unit trial"], inputs: Float[Array, "input trial"]):
+        """What the state decays toward, J r + U_in u + U_fb z + b."""
         rates = self.rates(state)
         drive = self.recurrent @ rates + self.input_weights @ inputs + self.bias[:, None]
-        if self.feedback is not None:
-            drive = drive + self.feedback @ self.outputs(rates)
-        state = leak(state, drive, dt / self.time_constant)
+        return drive if self.feedback is None else drive + self.feedback @ self.outputs(rates)
+
+    def velocity(self, state, inputs):
+        return (self._drive(state, inputs) - state) / self.time_constant
+
+    def step(self, state, inputs, noise, dt):
+        state = leak(state, self._drive(state, inputs), dt / self.time_constant)
         return (
             state if self.noise is None else state + noise * self.noise * noise_scale(dt, self.time_constant)
         )
