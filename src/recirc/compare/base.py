@@ -1,6 +1,8 @@
 """What comparisons are: similarities of two activities, portraits of one, probes of a circuit, nulls."""
 
 import abc
+import functools
+from collections.abc import Callable
 from typing import ClassVar
 
 import equinox as eqx
@@ -13,9 +15,13 @@ from recirc.types import Activity, Score, Trials
 
 
 class AbstractSimilarity(eqx.Module):
-    """How alike two activities are, at equal conditions and times; units need not match."""
+    """How alike two activities are, at equal conditions and times; units need not match.
+
+    `is_correlation` says that it is a correlation, so that Spearman and Brown's formula applies.
+    """
 
     is_symmetric: ClassVar[bool] = False
+    is_correlation: ClassVar[bool] = False
 
     @abc.abstractmethod
     def __call__(self, a: Activity, b: Activity) -> Score:
@@ -61,6 +67,10 @@ class AbstractNull(eqx.Module):
     @abc.abstractmethod
     def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
         """One surrogate of `a`."""
+
+    def sampler(self, a: Activity) -> Callable[..., Activity]:
+        """`draw` of `a`, a function of `key` alone; what all draws share is done once."""
+        return functools.partial(self.draw, a)
 
     def n_arrangements(self, a: Activity) -> float:
         """How many different surrogates of `a` there are, `a` itself included."""

@@ -73,10 +73,11 @@ def null_distribution(
     score = _call(measure, a, b)
     if isinstance(measure, AbstractSimilarity) and b is not None and null.keeps_covariance:
         a, b = measure.compressed(a), measure.compressed(b)
+    draw = null.sampler(a)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first call has said all there is to say
         draws = np.array(
-            [_call(measure, null.draw(a, key=jax.random.fold_in(key, i)), b).value for i in range(n_draws)]
+            [_call(measure, draw(key=jax.random.fold_in(key, i)), b).value for i in range(n_draws)]
         )
     better = draws >= score.value if score.direction == "higher" else draws <= score.value
     return NullDistribution(

@@ -25,12 +25,7 @@ class ShuffledConditions(AbstractNull):
     keeps_covariance: ClassVar[bool] = True
 
     def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
-        groups = condition_groups(a)
-        if len(groups) < 2 or len({len(group) for group in groups}) > 1:
-            raise ValueError(
-                f"conditions change places only if two or more have equally many trials; there are "
-                f"{len(groups)} with {sorted({len(group) for group in groups})} trials; average repeats."
-            )
+        groups = exchangeable_groups(a)
         random, order = numpy_generator(key), np.arange(len(groups))
         while (order == np.arange(len(groups))).all():
             order = random.permutation(len(groups))
@@ -105,3 +100,18 @@ class FlippedComponents(AbstractNull):
         basis = np.linalg.eigh(over_time @ over_time.T)[1]
         signs = numpy_generator(key).choice([-1.0, 1.0], size=rates.shape[:2])
         return a.replace(rates=basis @ (signs[:, :, None] * (basis.T @ (rates - mean))) + mean, outputs=None)
+
+
+def exchangeable_groups(a: Activity) -> list[np.ndarray]:
+    """Indices of the trials of every condition, of conditions that can change places.
+
+    Raises:
+        ValueError: if there are fewer than two conditions, or they have different numbers of trials.
+    """
+    groups = condition_groups(a)
+    if len(groups) < 2 or len({len(group) for group in groups}) > 1:
+        raise ValueError(
+            f"conditions change places only if two or more have equally many trials; there are "
+            f"{len(groups)} with {sorted({len(group) for group in groups})} trials; average repeats."
+        )
+    return groups

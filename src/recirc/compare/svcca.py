@@ -54,6 +54,7 @@ class SVCCA(AbstractSimilarity):
     n_components: int = eqx.field(static=True, default=5)
     per_condition: bool = eqx.field(static=True, default=False)
     is_symmetric: ClassVar[bool] = True
+    is_correlation: ClassVar[bool] = True
 
     def __check_init__(self):
         if self.n_components < 1:
