@@ -43,6 +43,8 @@ class Outcome(enum.Enum):
     """How a training ended. Every member's value is a sentence fit for a report."""
 
     FINISHED = "finished: all passes were made"
+    REACHED = "stopped: the goal was reached"
+    MISSED = "ended without reaching its goal: all passes were made"
     DIVERGED = "diverged: the numbers left the finite range"
 
 

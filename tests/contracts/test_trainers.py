@@ -21,9 +21,7 @@ KINDS = [
 
 def short(kind, **changes):
     """A trainer of this kind that makes three passes."""
-    passes = (
-        {"penalties": (1e-3, 1e-2, 1e-1)} if "penalties" in kind.__dataclass_fields__ else {"n_passes": 3}
-    )
+    passes = {"n_passes": 3} if "n_passes" in kind.__dataclass_fields__ else {"penalties": (1e-3, 1e-2, 1e-1)}
     return kind(**{**passes, **changes})
 
 
@@ -66,8 +64,9 @@ class TestTrainer:
             for name in ("recurrent", "readout", "input_weights", "bias", "start"):
                 given, returned = getattr(network, name), getattr(fit.network, name)
                 assert (returned.shape, returned.dtype) == (given.shape, jnp.float64)
-            assert np.array_equal(fit.network.input_weights, network.input_weights)
-            assert fit.outcome is recirc.Outcome.FINISHED
+            if "input_weights" not in getattr(trainer, "learns", ()):
+                assert np.array_equal(fit.network.input_weights, network.input_weights)
+            assert fit.outcome in (recirc.Outcome.FINISHED, recirc.Outcome.MISSED)
             assert np.abs(fit.network.readout).max() > 0
 
     def test_every_pass_leaves_an_entry(self, trainer, key):
@@ -102,7 +101,42 @@ class TestTrainer:
         with pytest.raises(ValueError, match="time constant"):
             recirc.fit(trainer, network, trials.replace(dt=0.005), key=key)
 
-    def test_needs_64_bits(self, trainer, key):
-        network, trials = make()
-        with jax.enable_x64(False), pytest.raises(RuntimeError, match="enable_x64"):
-            recirc.fit(trainer, network, trials, key=key)
+    def test_asks_for_64_bits_if_it_needs_them(self, trainer, key):
+        with jax.enable_x64(False):
+            network, trials = make()
+            if trainer.dtype is np.float32:
+                assert (
+                    recirc.fit(trainer, network, trials, key=jax.random.key(0)).network.recurrent.dtype
+                    == np.float32
+                )
+                return
+            with pytest.raises(RuntimeError, match="enable_x64"):
+                recirc.fit(trainer, network, trials, key=key)
+
+    def test_goes_on_from_a_checkpoint_to_the_same_bits(self, trainer, key, tmp_path):
+        """Stopped after the second pass, as by a signal, and called again."""
+
+        def stop(index, entry):
+            if index == 2:
+                raise KeyboardInterrupt
+
+        place = tmp_path / "training.checkpoint"
+        whole = recirc.fit(trainer, *make(), key=key)
+        with pytest.raises(KeyboardInterrupt):
+            recirc.fit(trainer, *make(), key=key, progress=stop, checkpoint=place)
+        passes = []
+        again = recirc.fit(
+            trainer, *make(), key=key, checkpoint=place, progress=lambda i, _: passes.append(i)
+        )
+        assert passes == [2]
+        assert equal(again.network, whole.network)
+        assert again.history == whole.history
+        with pytest.raises(ValueError, match="another training"):
+            recirc.fit(trainer, *make(), key=jax.random.key(9), checkpoint=place)
+
+    def test_starts_again_where_the_checkpoint_is_damaged(self, trainer, key, tmp_path):
+        place = tmp_path / "training.checkpoint"
+        whole = recirc.fit(trainer, *make(), key=key, checkpoint=place)
+        place.write_bytes(place.read_bytes()[:-7])
+        with pytest.warns(UserWarning, match="damaged"):
+            assert equal(recirc.fit(trainer, *make(), key=key, checkpoint=place).network, whole.network)

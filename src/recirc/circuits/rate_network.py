@@ -1,5 +1,6 @@
 """The trainable rate network."""
 
+import dataclasses
 from collections.abc import Callable
 
 import equinox as eqx
@@ -36,6 +37,8 @@ class RateNetwork(AbstractCircuit):
         start: x at the start of every trial.
         feedback: U_fb, or None for a network without output feedback.
         connections: True where J may be nonzero; None for all.
+        signs: 1 for units that only excite and -1 for those that only inhibit others (Dale's law: column j of J has
+            the sign of unit j or is zero); None if units may do both.
         time_constant: tau, seconds.
         noise: sigma; None or 0 for none.
         nonlinearity: f, elementwise; tanh by default.
@@ -50,6 +53,7 @@ class RateNetwork(AbstractCircuit):
     start: Float[Array, " unit"]
     feedback: Float[Array, "unit output"] | None = None
     connections: Bool[Array, "unit unit"] | None = None
+    signs: Float[Array, " unit"] | None = None
     time_constant: float = eqx.field(static=True, default=0.01)
     noise: Float[Array, ""] | None = eqx.field(converter=_noise_or_none, default=None)
     nonlinearity: Callable = eqx.field(static=True, default=jnp.tanh)
@@ -68,21 +72,31 @@ class RateNetwork(AbstractCircuit):
         time_constant: float = 0.01,
         noise: float = 0.0,
         bias_scale: float = 0.0,
+        readout_scale: float = 0.0,
+        autapses: bool = True,
+        excitatory_fraction: float | None = None,
+        nonlinearity: Callable = jnp.tanh,
     ) -> "RateNetwork":
-        """A network with random weights and no readout, ready to be trained.
+        """A network with random weights, ready to be trained.
 
         Args:
             key: random key.
             n_units, n_inputs, n_outputs: sizes.
-            gain: g; nonzero J are N(0, g² / (density · n_units)).
+            gain: g; nonzero J are N(0, g² / (density · n_units)). With Dale's law, the spectral radius of J.
             density: share of connections that exist (no others are ever made by a trainer).
             input_scale: input weights are uniform in ± this.
             time_constant: seconds.
             noise: sigma of the private noise.
             bias_scale: biases are uniform in ± this.
+            readout_scale: the readout is uniform in ± this.
+            autapses: whether units may connect to themselves.
+            excitatory_fraction: share of units that only excite, the first ones; the others only inhibit, so
+                strongly that each unit's inputs cancel on average. None for units that do both.
+            nonlinearity: f.
 
         Raises:
-            ValueError: if a size is not positive or `density` is not in (0, 1].
+            ValueError: if a size is not positive, `density` is not in (0, 1], or `excitatory_fraction` leaves no unit
+                of one kind.
         """
         if min(n_units, n_inputs, n_outputs) < 1:
             raise ValueError(
@@ -90,23 +104,44 @@ class RateNetwork(AbstractCircuit):
             )
         if not 0 < density <= 1:
             raise ValueError(f"density must be in (0, 1], got {density}.")
-        recurrent_key, mask_key, input_key, start_key, bias_key = jax.random.split(key, 5)
+        keys = jax.random.split(key, 6)
+        recurrent_key, mask_key, input_key, start_key, bias_key, readout_key = keys
         connections = None
-        if density < 1:
+        if density < 1 or not autapses:
             connections = jax.random.uniform(mask_key, (n_units, n_units)) < density
-        recurrent = jax.random.normal(recurrent_key, (n_units, n_units)) * gain / np.sqrt(density * n_units)
+            connections &= autapses | ~np.eye(n_units, dtype=bool)
+        signs = None if excitatory_fraction is None else _signs(n_units, excitatory_fraction)
+        if signs is None:
+            recurrent = (
+                jax.random.normal(recurrent_key, (n_units, n_units)) * gain / np.sqrt(density * n_units)
+            )
+        else:
+            recurrent = _balanced(signs, connections, gain, key=recurrent_key)
         return cls(
             recurrent=recurrent if connections is None else jnp.where(connections, recurrent, 0.0),
             input_weights=jax.random.uniform(
                 input_key, (n_units, n_inputs), minval=-input_scale, maxval=input_scale
             ),
-            readout=jnp.zeros((n_outputs, n_units)),
+            readout=jax.random.uniform(
+                readout_key, (n_outputs, n_units), minval=-readout_scale, maxval=readout_scale
+            ),
             bias=jax.random.uniform(bias_key, (n_units,), minval=-bias_scale, maxval=bias_scale),
             start=0.1 * jax.random.normal(start_key, (n_units,)),
             connections=connections,
+            signs=signs,
             time_constant=time_constant,
             noise=noise,
+            nonlinearity=nonlinearity,
         )
+
+    def constrained(self) -> "RateNetwork":
+        """The network with every weight zero that `connections` or `signs` forbid."""
+        recurrent = self.recurrent
+        if self.connections is not None:
+            recurrent = jnp.where(self.connections, recurrent, 0.0)
+        if self.signs is not None:
+            recurrent = jnp.where(recurrent * self.signs[None, :] >= 0, recurrent, 0.0)
+        return dataclasses.replace(self, recurrent=recurrent)
 
     @property
     def n_units(self) -> int:
@@ -154,3 +189,26 @@ def leak(state, drive, elapsed: float):
 def noise_scale(dt: float, time_constant: float) -> float:
     """What a noise current of s.d. 1 (averaged over 1 ms) adds to x in one step, as an s.d."""
     return float(np.sqrt(0.001 / (2 * time_constant) * -np.expm1(-2 * dt / time_constant)))
+
+
+def _signs(n_units: int, excitatory_fraction: float) -> Float[Array, " unit"]:
+    n_excitatory = round(excitatory_fraction * n_units)
+    if not 0 < n_excitatory < n_units:
+        raise ValueError(
+            f"excitatory_fraction {excitatory_fraction} of {n_units} units leaves no unit of one kind; "
+            "give a share between 0 and 1, such as 0.8."
+        )
+    return jnp.where(jnp.arange(n_units) < n_excitatory, 1.0, -1.0)
+
+
+def _balanced(signs, connections, radius: float, *, key: PRNGKeyArray):
+    """Gamma(2)-distributed strengths under Dale's law, inhibition scaled to cancel excitation in every row."""
+    strength = jax.random.gamma(key, 2.0, (signs.size, signs.size))
+    if connections is not None:
+        strength = jnp.where(connections, strength, 0.0)
+    excitation, inhibition = (
+        jnp.sum(strength * (signs == s)[None, :], axis=1, keepdims=True) for s in (1, -1)
+    )
+    scaled = jnp.where(signs[None, :] > 0, strength, strength * excitation / jnp.maximum(inhibition, 1e-9))
+    weights = scaled * signs[None, :]
+    return weights * radius / np.abs(np.linalg.eigvals(np.asarray(weights))).max()

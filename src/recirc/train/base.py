@@ -3,7 +3,8 @@
 import abc
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import RateNetwork
+from recirc.train.checkpoint import identify, load_checkpoint, save_checkpoint
 from recirc.types import Activity, Outcome, Trials, require_x64
 
 
@@ -34,9 +36,15 @@ class State(eqx.Module):
 
 
 class AbstractTrainer(eqx.Module):
-    """A way to train; its fields are its configuration. `n_passes` is the number of passes over the trials."""
+    """A way to train; its fields are its configuration.
+
+    `n_passes` is the number of passes over the trials, `dtype` the arithmetic: least squares needs 64 bits, gradients
+    do with 32. `mend` is the advice that a divergence comes with.
+    """
 
     n_passes: eqx.AbstractVar[int]
+    dtype: ClassVar[type] = np.float64
+    mend: ClassVar[str] = "Try a larger penalty, weaker drive or hints, or a longer update interval."
 
     @abc.abstractmethod
     def init(self, network: RateNetwork, trials: Trials, *, key: PRNGKeyArray) -> State:
@@ -50,6 +58,7 @@ class AbstractTrainer(eqx.Module):
     def step(self, state: State, trials: Trials, *, key: PRNGKeyArray) -> tuple[State, dict[str, float]]:
         """State after one pass, and what to log; it must log `output_nmse`.
 
+        A trainer with a goal logs `reached`, 1 or 0; `fit` stops there when it is 1.
         A numerical failure is logged as `bad_trial` and `bad_step`, the first place where the network's output was not
         finite, and `fit` stops there.
         """
@@ -59,7 +68,7 @@ class Fit(eqx.Module):
     """What a training came to.
 
     Args:
-        network: the trained network; after a divergence, the network of the last good pass.
+        network: the trained network, in the default precision; after a divergence, that of the last good pass.
         outcome: how it ended.
         message: the same as a sentence with numbers and advice.
         history: one entry per pass.
@@ -84,6 +93,7 @@ def fit(
     key: PRNGKeyArray,
     progress: Callable[[int, dict[str, float]], object] | None = None,
     throw: bool = False,
+    checkpoint: str | Path | None = None,
 ) -> Fit:
     """Train a network; the only training loop of the package.
 
@@ -94,14 +104,16 @@ def fit(
         key: for everything random.
         progress: called after every pass with its index and its log entry.
         throw: raise on divergence instead of returning it.
+        checkpoint: file to keep the state in after every pass. The same call goes on from it, with the result of an
+            uninterrupted one, to the bit.
 
     Returns:
-        The trained network with its history. A divergence is an outcome, not an error.
+        The trained network with its history. A divergence, or a goal that was missed, is an outcome, not an error.
 
     Raises:
-        RuntimeError: if 64-bit floats are off.
+        RuntimeError: if the trainer needs 64-bit floats and they are off.
         ValueError: if the network and the trials do not fit together, a weight has the wrong shape or is not finite,
-            or the targets are zero everywhere (then no relative error exists).
+            the targets are zero everywhere (then no relative error exists), or the checkpoint is of another training.
         TrainingDiverged: on divergence, if `throw`.
 
     Example:
@@ -113,51 +125,79 @@ def fit(
         >>> len(fit.history)
         2
     """
-    require_x64("training")
+    if trainer.dtype is np.float64:
+        require_x64(f"training with {type(trainer).__name__}")
     check_weights(network)
     check_sizes(network, trials)
-    network, trials = _in_double((network, trials))
+    network, trials = _as((network, trials), trainer.dtype)
     began = time.perf_counter()
     init_key, pass_key = jax.random.split(key)
     state = trainer.init(network, trials, key=init_key)
     history: list[dict[str, float]] = []
-    outcome, message = Outcome.FINISHED, ""
-    for index in range(trainer.n_passes):
+    identity = "" if checkpoint is None else identify((trainer, network, trials, key))
+    if checkpoint is not None:
+        state, history = load_checkpoint(checkpoint, state, identity)
+    while not _is_over(history, trainer.n_passes):
+        index = len(history)
         after, entry = trainer.step(state, trials, key=jax.random.fold_in(pass_key, index))
         history.append({"pass": index, **entry})
         if progress is not None:
             progress(index, history[-1])
         if "bad_trial" in entry:
-            outcome, message = Outcome.DIVERGED, _divergence(trainer, entry, index)
             break
         state = after
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, state, history, identity)
+    outcome = _outcome(history[-1])
+    message = _message(trainer, outcome, history)
     if throw and outcome is Outcome.DIVERGED:
         raise TrainingDiverged(message)
-    if not message:
-        message = (
-            f"{outcome.value}; output nMSE {history[-1]['output_nmse']:.2g} in the last of {len(history)}."
-        )
-    return Fit(state.network, outcome, message, history, state.embedder, time.perf_counter() - began)
+    trained = _as(state.network, float)
+    return Fit(trained, outcome, message, history, state.embedder, time.perf_counter() - began)
+
+
+def _is_over(history: list[dict[str, float]], n_passes: int) -> bool:
+    return len(history) >= n_passes or bool(
+        history and (history[-1].get("reached") or "bad_trial" in history[-1])
+    )
+
+
+def _outcome(last: dict[str, float]) -> Outcome:
+    if "bad_trial" in last:
+        return Outcome.DIVERGED
+    if "reached" in last:
+        return Outcome.REACHED if last["reached"] else Outcome.MISSED
+    return Outcome.FINISHED
+
+
+def _message(trainer: AbstractTrainer, outcome: Outcome, history: list[dict[str, float]]) -> str:
+    last = history[-1]
+    if outcome is Outcome.DIVERGED:
+        return _divergence(trainer, last, int(last["pass"]))
+    text = f"{outcome.value}; output nMSE {last['output_nmse']:.2g}"
+    if "output_r2" in last:
+        text += f", smallest R² of an output {last['output_r2']:.3f},"
+    return f"{text} in the last of {len(history)}."
 
 
 def _divergence(trainer: AbstractTrainer, entry: dict[str, float], index: int) -> str:
     return (
         f"{type(trainer).__name__} diverged in pass {index}, trial {int(entry['bad_trial'])}, "
         f"step {int(entry['bad_step'])}: an output or a weight was no longer finite. The network of the pass "
-        "before is kept. Try a larger penalty, weaker drive or hints, or a longer update interval."
+        "before is kept. {trainer.mend}"
     )
 
 
-def _in_double(tree):
-    """Arrays made before 64-bit floats were switched on would make recursive least squares stall in silence."""
-    return jax.tree.map(lambda a: a.astype(float) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
+def _as(tree, dtype):
+    """Arrays in one precision: those of another would make recursive least squares stall in silence."""
+    return jax.tree.map(lambda a: a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
 
 
 def check_weights(network: RateNetwork) -> None:
     """Raise ValueError, naming the entry, unless every weight has its shape and is finite."""
     n, n_inputs, n_outputs = network.n_units, network.input_weights.shape[-1], network.readout.shape[0]
     shapes = {"recurrent": (n, n), "input_weights": (n, n_inputs), "readout": (n_outputs, n), "bias": (n,)}
-    shapes |= {"start": (n,), "feedback": (n, n_outputs), "connections": (n, n)}
+    shapes |= {"start": (n,), "feedback": (n, n_outputs), "connections": (n, n), "signs": (n,)}
     for name, shape in shapes.items():
         value = getattr(network, name)
         if value is None:

@@ -1,0 +1,243 @@
+"""Backpropagation through time."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from recirc.circuits import RateNetwork
+from recirc.circuits.base import trajectory
+from recirc.circuits.rate_network import noise_scale
+from recirc.train.base import AbstractTrainer, State
+from recirc.train.full_force import log_entry
+from recirc.train.penalties import AbstractPenalty, RatePenalty, Run
+from recirc.types import Trials
+
+LEARNABLE = ("recurrent", "input_weights", "readout", "bias", "start")
+
+
+class _Learner(eqx.Module):
+    optimizer: Any
+    updates: Array
+
+
+class _Samples(eqx.Module):
+    """Trials with the trial last, as circuits have them."""
+
+    inputs: Float[Array, "time input trial"]
+    targets: Float[Array, "time output trial"]
+    mask: Float[Array, "time trial"]
+
+
+class Bptt(AbstractTrainer):
+    r"""Train by the gradient of the error, through time, with Adam.
+
+    $$L = \frac{\sum m (z - y)^2}{\sum m} + \text{penalties}$$
+
+    summed over outputs, times and trials, m being the mask. Every update takes `batch_size` of the trials and new
+    noise; gradients are clipped to a norm, and the learning rate falls as a cosine. A share of every condition's trials
+    is held out; after each pass the network runs them without noise, and training stops when its smallest $R^2$ over
+    outputs reaches the goal. If it never does, `Fit.outcome` says so.
+
+    The network's `connections` and `signs` (Dale's law) hold after every update. Any nonlinearity that JAX can
+    differentiate will do. Arithmetic is in 32 bits.
+
+    Args:
+        n_passes: passes at the most; each ends with a look at the held-out trials.
+        n_updates: updates per pass.
+        batch_size: trials per update; all of them if there are no more.
+        learning_rate, final_learning_rate: of the first and last update.
+        clip: largest norm of the gradient of all weights together.
+        input_noise: s.d. of each input is this times $\sqrt{2\tau/dt}$ in every step.
+        private_noise: each unit's x gets $\sqrt{2\,dt/\tau}$ times this in every step, which makes an s.d. of about
+            this. It stands in for the network's own noise, which the returned network keeps.
+        penalties: terms to add to the loss, from `train.penalties`.
+        goal_r2: where to stop; None to make all passes.
+        held_out: share of each condition's trials to judge by; with too few trials all are trained and judged on.
+        learns: which of recurrent, input_weights, readout, bias and start are trained.
+
+    Raises:
+        ValueError: if a number is out of range or `learns` names something else; when fitted, if the network has output
+            feedback.
+
+    Source: Song, Yang & Wang 2016 (doi 10.1371/journal.pcbi.1004792) for loss, noise and penalties. Departures: Adam
+    for plain gradient descent, exact decay within a step, trials drawn from a given set.
+
+    Example:
+        >>> import jax, recirc
+        >>> recirc.enable_x64()
+        >>> trials = recirc.tasks.CenterOutReach(dt=0.01).trials(8, key=jax.random.key(0))
+        >>> network = recirc.circuits.RateNetwork.random(n_units=20, time_constant=0.05, key=jax.random.key(1))
+        >>> fit = recirc.fit(recirc.train.Bptt(n_passes=2, n_updates=5), network, trials, key=jax.random.key(2))
+        >>> fit.outcome.name
+        'MISSED'
+    """
+
+    dtype: ClassVar[type] = np.float32
+    mend: ClassVar[str] = "Try a lower learning rate, a smaller clip, or weaker penalties."
+    n_passes: int = eqx.field(static=True, default=40)
+    n_updates: int = eqx.field(static=True, default=50)
+    batch_size: int = eqx.field(static=True, default=32)
+    learning_rate: float = eqx.field(static=True, default=2e-3)
+    final_learning_rate: float = eqx.field(static=True, default=2e-4)
+    clip: float = eqx.field(static=True, default=1.0)
+    input_noise: float = eqx.field(static=True, default=0.01)
+    private_noise: float = eqx.field(static=True, default=0.05)
+    penalties: tuple[AbstractPenalty, ...] = eqx.field(static=True, default=(RatePenalty(1e-3),))
+    goal_r2: float | None = eqx.field(static=True, default=0.98)
+    held_out: float = eqx.field(static=True, default=0.2)
+    learns: tuple[str, ...] = eqx.field(static=True, default=LEARNABLE)
+
+    def __check_init__(self):
+        for name in ("n_passes", "n_updates", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("learning_rate", "final_learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
+        if not (self.input_noise >= 0 and self.private_noise >= 0):
+            raise ValueError(
+                f"noise must not be negative, got {self.input_noise} (input) and {self.private_noise} (private)."
+            )
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"held_out is a share of the trials, from 0 to below 1; got {self.held_out}.")
+        if self.goal_r2 is not None and not self.goal_r2 < 1:
+            raise ValueError(f"goal_r2 must be below 1, which no training reaches; got {self.goal_r2}.")
+        unknown = [name for name in self.learns if name not in LEARNABLE]
+        if unknown or not self.learns:
+            raise ValueError(f"learns names {unknown or 'nothing'}; choose from {', '.join(LEARNABLE)}.")
+
+    def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
+        if network.feedback is not None:
+            raise ValueError(
+                "Bptt trains networks without output feedback; set the network's feedback to None."
+            )
+        network = network.constrained()
+        optimizer = self._rule().init(self._learned(network))
+        return State(network, None, _Learner(optimizer, jnp.zeros((), int)))
+
+    def step(self, state: State, trials: Trials, *, key):
+        trained, judged = (
+            _samples(trials.select(index)) for index in split_by_condition(trials.conditions, self.held_out)
+        )
+        keys = jax.random.split(key, self.n_updates)
+        network, optimizer, losses = _update_all(
+            self, state.network, state.learner.optimizer, trained, keys, trials.dt
+        )
+        outputs = np.asarray(_outputs(network, judged, trials.dt), np.float64)
+        targets, mask = np.asarray(judged.targets, np.float64), np.asarray(judged.mask, np.float64)
+        entry = log_entry(outputs, targets, mask) | {"loss": float(losses[-1])}
+        if "bad_trial" not in entry:
+            entry["output_r2"] = smallest_r2(outputs, targets, mask)
+            if self.goal_r2 is not None:
+                entry["reached"] = float(entry["output_r2"] >= self.goal_r2)
+        learner = _Learner(optimizer, state.learner.updates + self.n_updates)
+        return State(network, None, learner), entry
+
+    def _rule(self) -> optax.GradientTransformation:
+        rate = optax.cosine_decay_schedule(
+            self.learning_rate, self.n_passes * self.n_updates, self.final_learning_rate / self.learning_rate
+        )
+        return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(rate))
+
+    def _learned(self, network: RateNetwork) -> dict[str, Array]:
+        return {name: getattr(network, name) for name in self.learns}
+
+
+def split_by_condition(conditions, held_out: float) -> tuple[np.ndarray, np.ndarray]:
+    """Trials to train and to judge on: the last of every condition are held out, and none if there are too few."""
+    labels, kept = np.array(conditions), np.ones(len(conditions), bool)
+    for label in dict.fromkeys(conditions):
+        members = np.flatnonzero(labels == label)
+        kept[members[len(members) - int(held_out * len(members)) :]] = False
+    everything = np.arange(len(conditions))
+    return everything[kept], everything[~kept] if not kept.all() else everything
+
+
+def smallest_r2(outputs, targets, mask) -> float:
+    """Smallest R² over outputs, on the samples that count; outputs that never vary are left out."""
+    counted = mask[:, None]
+    mean = np.sum(counted * targets, axis=(0, 2), keepdims=True) / counted.sum()
+    error = np.sum(counted * (outputs - targets) ** 2, axis=(0, 2))
+    spread = np.sum(counted * (targets - mean) ** 2, axis=(0, 2))
+    varies = spread > 1e-12 * max(spread.max(), 1e-300)
+    return float(np.min(1 - error[varies] / spread[varies], initial=1.0))
+
+
+def _samples(trials: Trials) -> _Samples:
+    inputs, targets = (jnp.transpose(a, (1, 2, 0)) for a in (trials.inputs, trials.targets))
+    return _Samples(inputs, targets, jnp.transpose(trials.mask))
+
+
+@eqx.filter_jit
+def _outputs(network: RateNetwork, samples: _Samples, dt: float):
+    quiet = dataclasses.replace(network, noise=None)
+    return trajectory(
+        quiet, samples.inputs, dt, key=jax.random.key(0), seen=lambda x: network.outputs(network.rates(x))
+    )
+
+
+@eqx.filter_jit
+def _update_all(trainer: Bptt, network: RateNetwork, optimizer, samples: _Samples, keys, dt: float):
+    """`n_updates` updates; returns network, optimizer state and the losses."""
+    rule, n_trials = trainer._rule(), samples.mask.shape[1]
+
+    def update(carry, key):
+        network, optimizer = carry
+        batch_key, noise_key = jax.random.split(key)
+        batch = samples
+        if trainer.batch_size < n_trials:
+            chosen = jax.random.choice(batch_key, n_trials, (trainer.batch_size,), replace=False)
+            batch = jax.tree.map(lambda a: a[..., chosen], samples)
+        loss, gradient = loss_gradient(trainer, network, batch, dt, key=noise_key)
+        change, optimizer = rule.update(gradient, optimizer, trainer._learned(network))
+        learned = optax.apply_updates(trainer._learned(network), change)
+        return (dataclasses.replace(network, **learned).constrained(), optimizer), loss  # pyright: ignore
+
+    (network, optimizer), losses = jax.lax.scan(update, (network, optimizer), keys)
+    return network, optimizer, losses
+
+
+def loss_gradient(trainer: Bptt, network: RateNetwork, batch: _Samples, dt: float, *, key):
+    """The loss without immediate penalties, and the gradient of the whole with respect to what is learned."""
+    input_key, state_key = jax.random.split(key)
+    scale = float(trainer.input_noise * np.sqrt(2 * network.time_constant / dt))
+    inputs = batch.inputs + scale * jax.random.normal(input_key, batch.inputs.shape, batch.inputs.dtype)
+    noise = trainer.private_noise * np.sqrt(2 * dt / network.time_constant)
+    noise = jnp.asarray(noise / noise_scale(dt, network.time_constant), inputs.dtype)
+    immediate = [penalty for penalty in trainer.penalties if penalty.is_immediate]
+    added = [penalty for penalty in trainer.penalties if not penalty.is_immediate]
+    shape = (inputs.shape[0], network.n_units, inputs.shape[2])
+    kicks = jnp.zeros(shape, inputs.dtype) if immediate else None
+
+    def total(learned, kicks):
+        changed = dataclasses.replace(network, noise=noise, **learned)
+        states = trajectory(changed, inputs, dt, key=state_key, kicks=kicks)
+        rates = changed.rates(states)
+        outputs = jnp.einsum("on,tnb->tob", changed.readout, rates)
+        counted = jnp.sum(batch.mask) * outputs.shape[1]
+        error = jnp.sum(batch.mask[:, None] * (outputs - batch.targets) ** 2) / counted
+        run = Run(states, rates, None, batch.mask, dt)
+        return sum((penalty(changed, run) for penalty in added), error), (error, run)
+
+    learned = trainer._learned(network)
+    if not immediate:
+        (_, (loss, _)), gradient = jax.value_and_grad(total, has_aux=True)(learned, kicks)
+        return loss, gradient
+
+    def error_alone(kicks):
+        return total(learned, kicks)[1][0]
+
+    (_, (loss, run)), gradient = jax.value_and_grad(total, has_aux=True)(learned, kicks)
+    run = dataclasses.replace(run, gradients=jax.grad(error_alone)(kicks))
+
+    def extra(learned):
+        changed = dataclasses.replace(network, **learned)
+        return sum(penalty(changed, run) for penalty in immediate)
+
+    return loss, jax.tree.map(jnp.add, gradient, jax.grad(extra)(learned))
