@@ -1,33 +1,41 @@
 """Comparisons: similarities, portraits and probes, one file each; nulls and statistics apart from them."""
 
+from recirc.compare.alignment_index import AlignmentIndex, random_subspaces
 from recirc.compare.base import AbstractNull, AbstractPortrait, AbstractProbe, AbstractSimilarity
 from recirc.compare.cca import CCA
 from recirc.compare.ceiling import Ceiling, split_half_ceiling
 from recirc.compare.cka import LinearCKA
 from recirc.compare.heldout_neurons import NeuronMap
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
+from recirc.compare.jpca import JPCA, JPCAPlanes
+from recirc.compare.normalization import soft_constant, soft_normalized
 from recirc.compare.null_distribution import NullDistribution, null_distribution
 from recirc.compare.nulls import FlippedComponents, PhaseRandomized, ShuffledConditions
 from recirc.compare.output_error import OutputNMSE, OutputR2
 from recirc.compare.permuted_conditions import PermutedConditionsPerUnit
+from recirc.compare.principal_components import ParticipationRatio
 from recirc.compare.probes import InputScale, NewTrials, PerturbedState, PrivateNoise
 from recirc.compare.procrustes import Procrustes
 from recirc.compare.samples import window
 from recirc.compare.statistics import PairedTest, bootstrap_interval, paired_test
 from recirc.compare.svcca import SVCCA
+from recirc.compare.tangling import Tangling
 from recirc.compare.tensor_maximum_entropy import TensorMaximumEntropy
 from recirc.compare.time_shifted import TimeShifted
 
 __all__ = [
     "CCA",
+    "JPCA",
     "SVCCA",
     "AbstractNull",
     "AbstractPortrait",
     "AbstractProbe",
     "AbstractSimilarity",
+    "AlignmentIndex",
     "Ceiling",
     "FlippedComponents",
     "InputScale",
+    "JPCAPlanes",
     "JointGP",
     "LinearCKA",
     "NeuronMap",
@@ -36,12 +44,14 @@ __all__ = [
     "OutputNMSE",
     "OutputR2",
     "PairedTest",
+    "ParticipationRatio",
     "PermutedConditionsPerUnit",
     "PerturbedState",
     "PhaseRandomized",
     "PrivateNoise",
     "Procrustes",
     "ShuffledConditions",
+    "Tangling",
     "TensorMaximumEntropy",
     "TimeShifted",
     "bootstrap_interval",
@@ -50,6 +60,9 @@ __all__ = [
     "gp_directions",
     "null_distribution",
     "paired_test",
+    "random_subspaces",
+    "soft_constant",
+    "soft_normalized",
     "split_half_ceiling",
     "window",
 ]

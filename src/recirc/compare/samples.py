@@ -26,18 +26,30 @@ def window(activity: Activity, start: float, stop: float) -> Activity:
         >>> recirc.compare.window(a, 0.2, 0.5).rates.shape
         (1, 3, 2)
     """
-    first, last = (int(np.round((time - activity.start) / activity.dt)) for time in (start, stop))
+    steps = window_steps(activity, start, stop)
+    return activity.replace(
+        rates=activity.rates[:, steps],
+        outputs=None if activity.outputs is None else activity.outputs[:, steps],
+        start=activity.start + steps.start * activity.dt,
+    )
+
+
+def window_steps(activity: Activity, start: float | None, stop: float | None) -> slice:
+    """Which time steps `window` keeps; None stands for the activity's own start or stop.
+
+    Raises:
+        ValueError: as `window`.
+    """
     n_steps = activity.rates.shape[1]
+    own = activity.start, activity.start + n_steps * activity.dt
+    start, stop = (mine if asked is None else asked for asked, mine in zip((start, stop), own))
+    first, last = (int(np.round((time - activity.start) / activity.dt)) for time in (start, stop))
     if not 0 <= first < last <= n_steps:
         raise ValueError(
-            f"the window {start} to {stop} s does not fit the activity, which runs from {activity.start} to "
-            f"{activity.start + n_steps * activity.dt:g} s; give a start before the stop, both inside."
+            f"the window {start} to {stop} s does not fit the activity, which runs from {own[0]} to "
+            f"{own[1]:g} s; give a start before the stop, both inside."
         )
-    return activity.replace(
-        rates=activity.rates[:, first:last],
-        outputs=None if activity.outputs is None else activity.outputs[:, first:last],
-        start=activity.start + first * activity.dt,
-    )
+    return slice(first, last)
 
 
 def check_same_samples(a: Activity, b: Activity) -> None:
@@ -68,10 +80,19 @@ def check_same_samples(a: Activity, b: Activity) -> None:
             "there are fewer than two samples (trials times time steps); nothing can be compared."
         )
     for name, activity in (("first", a), ("second", b)):
-        if not np.isfinite(np.asarray(activity.rates)).all():
-            raise ValueError(
-                f"the {name} activity has rates that are not finite; leave its bad trials or units out."
-            )
+        check_finite_rates(activity, name)
+
+
+def check_finite_rates(activity: Activity, name: str) -> None:
+    """Raise if a rate is not finite.
+
+    Raises:
+        ValueError: naming the activity.
+    """
+    if not np.isfinite(np.asarray(activity.rates)).all():
+        raise ValueError(
+            f"the {name} activity has rates that are not finite; leave its bad trials or units out."
+        )
 
 
 def varying_units(a: Activity, name: str) -> Activity:
@@ -146,6 +167,22 @@ def principal_scores(
     rank = int(np.sum(variances > floor * variances[0]))
     kept = rank if n_components is None else min(rank, n_components)
     return samples @ vectors[:, :kept], float(variances[:kept].sum() / variances.sum())
+
+
+def principal_axes(
+    samples: np.ndarray, n_components: int, *, floor: float = 1e-12
+) -> tuple[Float[np.ndarray, "unit component"], Float[np.ndarray, " component"]]:
+    """Leading principal axes of centered samples, and the sum of squares on every component there is.
+
+    Components whose variance is under `floor` times the first's are left out; the default is what rates in
+    single precision cannot tell from rounding.
+    """
+    squares, vectors = np.linalg.eigh(_small_gram(samples))
+    squares, vectors = np.maximum(squares[::-1], 0.0), vectors[:, ::-1]
+    kept = min(n_components, int(np.sum(squares > floor * squares[0])))
+    if samples.shape[0] >= samples.shape[1]:
+        return vectors[:, :kept], squares
+    return samples.T @ vectors[:, :kept] / np.sqrt(squares[:kept]), squares
 
 
 def _small_gram(samples: np.ndarray) -> np.ndarray:
