@@ -1,6 +1,8 @@
 """What a task is."""
 
 import abc
+import dataclasses
+from typing import Self
 
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
@@ -18,3 +20,11 @@ class AbstractTask(eqx.Module):
         Raises:
             ValueError: if `n_trials` is not positive.
         """
+
+    def replace(self, **changes) -> Self:
+        """A copy with some fields changed.
+
+        Raises:
+            ValueError: if the changed fields do not fit.
+        """
+        return dataclasses.replace(self, **changes)

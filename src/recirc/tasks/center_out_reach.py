@@ -1,22 +1,16 @@
 """Reaches from a center to targets on a circle."""
 
-import dataclasses
-
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from recirc.tasks.angles import angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
 from recirc.tasks.base import AbstractTask
 from recirc.tasks.steps import check_count, whole_steps
 from recirc.types import Trials
 
 ENCODINGS = ("cosine", "one_hot", "von_mises")
-
-
-def _wrap(angles) -> tuple[float, ...]:
-    """Angles in [0, 360), so that equal directions are equal numbers."""
-    return tuple(float(np.round(angle, 9) % 360) for angle in np.atleast_1d(np.asarray(angles, float)))
 
 
 class CenterOutReach(AbstractTask):
@@ -60,7 +54,7 @@ class CenterOutReach(AbstractTask):
     """
 
     angles: tuple[float, ...] = eqx.field(
-        static=True, converter=_wrap, default=(0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
+        static=True, converter=wrap_angles, default=(0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
     )
     encoding: str = eqx.field(static=True, default="cosine")
     pulse: bool = eqx.field(static=True, default=True)
@@ -76,12 +70,7 @@ class CenterOutReach(AbstractTask):
     def __check_init__(self):
         if self.encoding not in ENCODINGS:
             raise ValueError(f"encoding {self.encoding!r} is unknown; choose one of {', '.join(ENCODINGS)}.")
-        if not self.angles or not np.isfinite(self.angles).all():
-            raise ValueError(f"angles must be one or more finite numbers of degrees, got {self.angles}.")
-        if len(set(self.angles)) < len(self.angles):
-            raise ValueError(
-                f"angles repeat a direction (modulo 360): {self.angles}; list every direction once."
-            )
+        check_angles(self.angles)
         if self.n_bumps < 1 or not self.concentration > 0:
             raise ValueError(
                 f"n_bumps and concentration must be positive, got {self.n_bumps} and {self.concentration}."
@@ -99,20 +88,13 @@ class CenterOutReach(AbstractTask):
         """Output channels: horizontal and vertical velocity."""
         return 2
 
-    def replace(self, **changes) -> "CenterOutReach":
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
-
     def between(self) -> "CenterOutReach":
         """The same task at the directions halfway between neighboring ones.
 
         Raises:
             ValueError: if there are fewer than two angles, or the encoding is "one_hot".
         """
-        if len(self.angles) < 2:
-            raise ValueError("one angle has no neighbor to lie halfway to; give two or more angles.")
-        angles = np.sort(self.angles)
-        halfway = angles + np.diff(angles, append=angles[0] + 360) / 2
+        halfway = halfway_angles(self.angles)
         self.encode(halfway)
         return self.replace(angles=halfway)
 
@@ -122,13 +104,13 @@ class CenterOutReach(AbstractTask):
         Raises:
             ValueError: if the encoding is "one_hot" and an angle is not among the task's own.
         """
-        theta = np.deg2rad(np.asarray(angles, float))
         if self.encoding == "cosine":
-            return np.stack([np.cos(theta), np.sin(theta)], axis=1)
+            return unit_vectors(angles)
         if self.encoding == "von_mises":
+            theta = np.deg2rad(np.asarray(angles, float))
             centers = 2 * np.pi * np.arange(self.n_bumps) / self.n_bumps
             return np.exp(self.concentration * (np.cos(theta[:, None] - centers[None, :]) - 1))
-        asked = _wrap(angles)
+        asked = wrap_angles(angles)
         unlisted = [angle for angle in asked if angle not in self.angles]
         if unlisted:
             listed = ", ".join(f"{angle:g}" for angle in self.angles)
@@ -159,13 +141,11 @@ class CenterOutReach(AbstractTask):
             inputs = np.concatenate([inputs, cue], axis=2)
         elapsed = np.clip((np.arange(shown.size) + 1 - n_preparation) / n_movement, 0.0, 1.0)
         speed = self.peak_speed * 16 * elapsed**2 * (1 - elapsed) ** 2
-        theta = np.deg2rad(angles)
-        heading = np.stack([np.cos(theta), np.sin(theta)], axis=1)
         return Trials(
             jnp.asarray(inputs),
-            jnp.asarray(heading[:, None, :] * speed[None, :, None]),
+            jnp.asarray(unit_vectors(angles)[:, None, :] * speed[None, :, None]),
             dt=self.dt,
-            conditions=[f"{angle:.9g}" for angle in angles],
+            conditions=[angle_label(angle) for angle in angles],
             epochs={
                 "preparation": (0.0, self.preparation),
                 "movement": (self.preparation, self.preparation + self.movement),
