@@ -22,6 +22,7 @@ from recirc.compare.svcca import SVCCA
 from recirc.compare.tangling import Tangling
 from recirc.compare.tensor_maximum_entropy import TensorMaximumEntropy
 from recirc.compare.time_shifted import TimeShifted
+from recirc.compare.unit_features import UnitFeatures, unit_feature_distance
 
 __all__ = [
     "CCA",
@@ -54,6 +55,7 @@ __all__ = [
     "Tangling",
     "TensorMaximumEntropy",
     "TimeShifted",
+    "UnitFeatures",
     "bootstrap_interval",
     "condition_mean",
     "cosine_tuning",
@@ -64,5 +66,6 @@ __all__ = [
     "soft_constant",
     "soft_normalized",
     "split_half_ceiling",
+    "unit_feature_distance",
     "window",
 ]
