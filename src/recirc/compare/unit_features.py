@@ -1,5 +1,7 @@
 """What single units look like, and how alike two populations of them are, unit by unit."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -39,9 +41,9 @@ class UnitFeatures(AbstractPortrait):
       degrees; only where labels are angles, of three conditions or more. Noise for units without tuning.
     - `peak_time`: when the s.d. over conditions is largest, at any time, in seconds from the start of
       `movement`.
-    - `multiphasic`: whether, in at least half of the conditions, the movement epoch without the mean over
-      conditions has two or more extrema, maxima or minima, whose prominence is at least `prominence` times
-      the unit's range there.
+    - `multiphasic`: whether the time course of the unit's tuning in movement (first right singular vector of
+      condition by time, the mean over conditions subtracted) has two or more extrema, maxima or minima, whose
+      prominence is at least `prominence` times its range. Ends are no extrema.
 
     Like units do not make like populations, nor a like mechanism. Smooth both sides alike: noise has extrema.
 
@@ -69,10 +71,11 @@ class UnitFeatures(AbstractPortrait):
         ('unit_movement_tuning', (6,))
     """
 
+    names: ClassVar[tuple[str, ...]] = tuple(FEATURES)
     preparation: tuple[float, float] = eqx.field(static=True)
     movement: tuple[float, float] = eqx.field(static=True)
     feature: str = eqx.field(static=True, default="movement_tuning")
-    prominence: float = eqx.field(static=True, default=0.25)
+    prominence: float = eqx.field(static=True, default=0.2)
 
     def __check_init__(self):
         if self.feature not in FEATURES:
@@ -91,7 +94,7 @@ class UnitFeatures(AbstractPortrait):
             "movement_tuning": depth[1],
             "tuning_correlation": _correlation(*means),
             "peak_time": peak,
-            "multiphasic": (self._n_extrema(moving) >= 2).mean(axis=0) >= 0.5,
+            "multiphasic": self._n_extrema(moving) >= 2,
             "units": np.array(found.units),
         } | _directions(a, found.conditions, *means)
         if self.feature not in parts:
@@ -113,15 +116,17 @@ class UnitFeatures(AbstractPortrait):
             },
         )
 
-    def _n_extrema(self, rates: np.ndarray) -> Float[np.ndarray, "condition unit"]:
-        least = self.prominence * np.ptp(rates, axis=(0, 1))
+    def _n_extrema(self, rates: Float[np.ndarray, "condition time unit"]) -> Float[np.ndarray, " unit"]:
+        courses = np.linalg.svd(np.moveaxis(rates, 2, 0), full_matrices=False)[2][:, 0]
         return np.array(
             [
-                [
-                    sum(len(scipy.signal.find_peaks(s * course, prominence=p)[0]) for s in (1, -1))
-                    for course, p in zip(condition.T, least)
-                ]
-                for condition in rates
+                sum(
+                    len(
+                        scipy.signal.find_peaks(sign * course, prominence=self.prominence * np.ptp(course))[0]
+                    )
+                    for sign in (1, -1)
+                )
+                for course in courses
             ]
         )
 
