@@ -39,7 +39,7 @@ def activity(seed, n_units=8, n_trials=6, n_steps=40):
     rates = np.cumsum(random.normal(size=(n_trials, n_steps, n_units)), axis=1) * np.linspace(1, 2, n_units)
     labels = [str(i) for i in range(n_trials)]
     return recirc.Activity(
-        rates, dt=0.01, conditions=labels, outputs=random.normal(size=(n_trials, n_steps, 2))
+        rates, dt=0.01, conditions=labels, outputs=random.normal(size=(n_trials, n_steps, 4))
     )
 
 
@@ -112,7 +112,7 @@ class TestSimilarity:
     def test_refuses_fewer_samples_than_dimensions(self, similarity):
         random = np.random.default_rng(0)
         few = recirc.Activity(
-            random.normal(size=(2, 2, 30)), dt=0.01, conditions="ab", outputs=random.normal(size=(2, 2, 1))
+            random.normal(size=(2, 2, 30)), dt=0.1, conditions="ab", outputs=random.normal(size=(2, 2, 4))
         )
         if similarity(activity(0), activity(1)).level == "performance":
             assert similarity(few, few).value is not None  # outputs are compared sample by sample

@@ -6,6 +6,7 @@ from recirc.compare.cca import CCA
 from recirc.compare.ceiling import Ceiling, split_half_ceiling
 from recirc.compare.cka import LinearCKA
 from recirc.compare.heldout_neurons import NeuronMap
+from recirc.compare.input_noise import InputNoise
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
 from recirc.compare.jpca import JPCA, JPCAPlanes
 from recirc.compare.normalization import soft_constant, soft_normalized
@@ -16,6 +17,7 @@ from recirc.compare.permuted_conditions import PermutedConditionsPerUnit
 from recirc.compare.principal_components import ParticipationRatio
 from recirc.compare.probes import InputScale, NewTrials, PerturbedState, PrivateNoise
 from recirc.compare.procrustes import Procrustes
+from recirc.compare.reach_error import ReachError
 from recirc.compare.samples import window
 from recirc.compare.statistics import PairedTest, bootstrap_interval, paired_test
 from recirc.compare.svcca import SVCCA
@@ -35,6 +37,7 @@ __all__ = [
     "AlignmentIndex",
     "Ceiling",
     "FlippedComponents",
+    "InputNoise",
     "InputScale",
     "JPCAPlanes",
     "JointGP",
@@ -51,6 +54,7 @@ __all__ = [
     "PhaseRandomized",
     "PrivateNoise",
     "Procrustes",
+    "ReachError",
     "ShuffledConditions",
     "Tangling",
     "TensorMaximumEntropy",

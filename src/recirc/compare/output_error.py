@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import equinox as eqx
 import numpy as np
 
 from recirc.compare.base import AbstractSimilarity
@@ -42,27 +43,58 @@ class OutputR2(AbstractSimilarity):
     z are the outputs of the first activity, f those of the second, and the mean of f is taken for every
     output over trials and times.
 
-    Returns (when called): metric `output_r2`; part `per_output`.
+    Args:
+        groups: outputs to pool, by index, such as ((0, 1), (2, 3)) for velocity and position, so that the
+            group with more variance does not hide the other; None pools all.
+
+    Returns (when called): metric `output_r2`, the smallest over the groups; parts `per_output` and
+    `per_group`.
 
     Raises:
-        ValueError: if conditions or time axes differ, an activity has no outputs, or the target is constant.
+        ValueError: if a group is empty. When called: if conditions or time axes differ, an activity has no
+            outputs, a group has an output that is not there, or its target is constant.
     """
+
+    groups: tuple[tuple[int, ...], ...] | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        if self.groups is not None and not (self.groups and all(self.groups)):
+            raise ValueError(f"groups must each have an output, such as ((0, 1), (2, 3)), got {self.groups}.")
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         outputs, targets = paired_outputs(a, b)
+        groups = (tuple(range(targets.shape[2])),) if self.groups is None else self.groups
         error = ((outputs - targets) ** 2).sum((0, 1))
         spread = ((targets - targets.mean((0, 1))) ** 2).sum((0, 1))
-        if not spread.sum() > 0:
-            raise ValueError(
-                "the target outputs are constant, so there is no variance to explain; use OutputNMSE."
-            )
-        per_output = 1 - _ratio(error, spread)
+        per_group = []
+        for group in groups:
+            index = output_index(group, targets.shape[2])
+            if not spread[index].sum() > 0:
+                raise ValueError(
+                    f"target outputs {group} are constant, so there is no variance to explain; use OutputNMSE."
+                )
+            per_group.append(1 - error[index].sum() / spread[index].sum())
         return Score(
             "output_r2",
-            float(1 - error.sum() / spread.sum()),
+            float(min(per_group)),
             "performance",
-            parts={"per_output": per_output},
+            parts={"per_output": 1 - _ratio(error, spread), "per_group": np.array(per_group)},
+            settings={} if self.groups is None else {"groups": self.groups},
         )
+
+
+def output_index(outputs: Sequence[int], n_outputs: int) -> np.ndarray:
+    """Outputs as an index array.
+
+    Raises:
+        ValueError: if one is not in [0, n_outputs).
+    """
+    index = np.array(outputs, int)
+    if index.min() < 0 or index.max() >= n_outputs:
+        raise ValueError(
+            f"outputs {tuple(outputs)} are asked for and the activities have {n_outputs}; count from 0."
+        )
+    return index
 
 
 def paired_outputs(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """Tests that run a circuit under circumstances that it was not trained in."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import equinox as eqx
 import jax
@@ -10,19 +11,31 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit, simulate
 from recirc.circuits.perturbed import Perturbed
-from recirc.compare.base import AbstractProbe
+from recirc.compare.base import AbstractProbe, AbstractSimilarity
 from recirc.compare.output_error import normalized_error
+from recirc.compare.samples import window
 from recirc.types import Score, Trials
 
 
+def _items(settings: Mapping[str, object] | Sequence[tuple[str, object]]) -> tuple[tuple[str, object], ...]:
+    return tuple(dict(settings).items())
+
+
 class NewTrials(AbstractProbe):
-    """Output error on trials as they are: held-out directions, other delays, other radii.
+    """Output error on trials as they are: held-out directions, other delays, other radii, targets that jump.
 
     Args:
         name: what the trials are, as it stands in results.
+        settings: what else stands in results: {"delay_s": 2.0}, {"scale": 1.5}; kept as pairs.
+        measure: similarity of outputs, made and asked for; None for `output_nmse` over the mask. A measure
+            sees no mask, so it needs trials of one length.
 
-    Returns (when called): metric `output_nmse` over the mask; settings `{"set": name}`; parts as in
-    `OutputNMSE`.
+    Returns (when called): the measure's score, or metric `output_nmse` with parts as in `OutputNMSE`;
+    settings `{"set": name}` and `settings`. A network that blows up has the worst value there is.
+
+    Raises:
+        ValueError: when called, if the circuit's outputs are not those of the trials, or there is a measure
+            and the mask is not one stretch, equal in all trials.
 
     Example:
         >>> import jax, recirc
@@ -33,9 +46,12 @@ class NewTrials(AbstractProbe):
     """
 
     name: str = eqx.field(static=True, default="heldout_direction")
+    settings: tuple[tuple[str, object], ...] = eqx.field(static=True, converter=_items, default=())
+    measure: AbstractSimilarity | None = None
 
     def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
-        return _output_error(circuit, trials, {"set": self.name}, level="generalization", key=key)
+        settings = {"set": self.name} | dict(self.settings)
+        return output_score(circuit, trials, settings, level="generalization", key=key, measure=self.measure)
 
 
 class PrivateNoise(AbstractProbe):
@@ -65,7 +81,7 @@ class PrivateNoise(AbstractProbe):
             )
         noisy = dataclasses.replace(circuit, noise=float(self.sigma))  # pyright: ignore[reportCallIssue]
         settings = {"set": "private_noise", "sigma": self.sigma}
-        return _output_error(noisy, trials, settings, level="robustness", key=key)
+        return output_score(noisy, trials, settings, level="robustness", key=key)
 
 
 class PerturbedState(AbstractProbe):
@@ -105,7 +121,7 @@ class PerturbedState(AbstractProbe):
             )
         kick_key, run_key = jax.random.split(key)
         kicked = Perturbed(circuit, jnp.asarray(self.snr_db), jnp.asarray(steps), kick_key)
-        return _output_error(kicked, trials, settings, level="robustness", key=run_key)
+        return output_score(kicked, trials, settings, level="robustness", key=run_key)
 
 
 class InputScale(AbstractProbe):
@@ -116,25 +132,64 @@ class InputScale(AbstractProbe):
 
     Args:
         scale: the factor.
+        measure: as in `NewTrials`.
 
-    Returns (when called): metric `output_nmse`; settings `{"set": "input_scale", "scale": scale}`.
+    Returns (when called): as `NewTrials`, with settings `{"set": "input_scale", "scale": scale}`.
     """
 
     scale: float = 1.5
+    measure: AbstractSimilarity | None = None
 
     def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
         scaled = trials.replace(inputs=self.scale * trials.inputs)
         settings = {"set": "input_scale", "scale": self.scale}
-        return _output_error(circuit, scaled, settings, level="generalization", key=key)
+        return output_score(circuit, scaled, settings, level="generalization", key=key, measure=self.measure)
 
 
-def _output_error(circuit, trials: Trials, settings: dict, *, level: str, key: PRNGKeyArray) -> Score:
-    outputs = simulate(circuit, trials, key=key).outputs
+def output_score(
+    circuit: AbstractCircuit,
+    trials: Trials,
+    settings: dict[str, object],
+    *,
+    level: str,
+    key: PRNGKeyArray,
+    measure: AbstractSimilarity | None = None,
+) -> Score:
+    """Score of a circuit's outputs against what `trials` ask for; what all probes of outputs share.
+
+    Raises:
+        ValueError: as `NewTrials`.
+    """
+    made = simulate(circuit, trials, key=key)
+    outputs = made.outputs
     if outputs is None or outputs.shape != trials.targets.shape:
         raise ValueError(
             f"the circuit has {0 if outputs is None else outputs.shape[2]} outputs and the trials ask for "
             f"{trials.targets.shape[2]}; give a circuit with a readout for this task."
         )
-    return normalized_error(
-        outputs, trials.targets, trials.mask, trials.conditions, level=level, settings=settings
-    )
+    if measure is None:
+        return normalized_error(
+            outputs, trials.targets, trials.mask, trials.conditions, level=level, settings=settings
+        )
+    silent = jnp.zeros((*trials.mask.shape, 1))  # no units to compare, so that only outputs can be
+    span = _counted(trials)
+    asked = window(made.replace(rates=silent, units=None, outputs=trials.targets), *span)
+    if bool(jnp.isfinite(made.rates).all() & jnp.isfinite(outputs).all()):
+        score = measure(window(made, *span), asked)
+    else:
+        perfect = measure(asked, asked)
+        worst = -np.inf if perfect.direction == "higher" else np.inf
+        score = dataclasses.replace(perfect, value=worst, parts={})
+    return dataclasses.replace(score, level=level, settings=score.settings | settings)
+
+
+def _counted(trials: Trials) -> tuple[float, float]:
+    """Start and stop, in seconds, of the stretch that the mask counts in every trial."""
+    counted = np.asarray(trials.mask) > 0
+    steps = np.flatnonzero(counted[0])
+    if not steps.size or (counted != counted[:1]).any() or steps[-1] - steps[0] + 1 != steps.size:
+        raise ValueError(
+            "a measure needs trials that count from one step to another, the same in all, and their mask is "
+            "not so; make trials of one length, with fixed durations, or leave measure at None."
+        )
+    return float(steps[0] * trials.dt), float((steps[-1] + 1) * trials.dt)
