@@ -5,6 +5,7 @@ from recirc.compare.base import AbstractNull, AbstractPortrait, AbstractProbe, A
 from recirc.compare.cca import CCA
 from recirc.compare.ceiling import Ceiling, split_half_ceiling
 from recirc.compare.cka import LinearCKA
+from recirc.compare.dsa import DSA
 from recirc.compare.heldout_neurons import NeuronMap
 from recirc.compare.input_noise import InputNoise
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
@@ -28,6 +29,7 @@ from recirc.compare.unit_features import UnitFeatures, unit_feature_distance
 
 __all__ = [
     "CCA",
+    "DSA",
     "JPCA",
     "SVCCA",
     "AbstractNull",
