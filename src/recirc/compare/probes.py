@@ -174,8 +174,9 @@ def output_score(
     silent = jnp.zeros((*trials.mask.shape, 1))  # no units to compare, so that only outputs can be
     span = _counted(trials)
     asked = window(made.replace(rates=silent, units=None, outputs=trials.targets), *span)
-    if bool(jnp.isfinite(made.rates).all() & jnp.isfinite(outputs).all()):
-        score = measure(window(made, *span), asked)
+    made = window(made, *span)
+    if all(jnp.isfinite(each).all() for each in jax.tree.leaves(made)):
+        score = measure(made, asked)
     else:
         perfect = measure(asked, asked)
         worst = -np.inf if perfect.direction == "higher" else np.inf

@@ -54,7 +54,7 @@ class ReachError(AbstractSimilarity):
     def __call__(self, a: Activity, b: Activity) -> Score:
         made, asked = paired_outputs(a, b)
         index = output_index(self.outputs, made.shape[2])
-        n_steps = int(np.round(self.duration / a.dt))
+        n_steps = round(self.duration / a.dt) if np.isfinite(self.duration) else 0
         if not 1 <= n_steps <= made.shape[1]:
             raise ValueError(
                 f"duration is {self.duration} s, and the trials have {made.shape[1]} steps of {a.dt} s; give "
