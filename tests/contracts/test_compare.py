@@ -1,6 +1,8 @@
-"""What every similarity, null and probe must do, found by looking at what the package exports."""
+"""What every similarity, portrait, null and probe must do, found by looking at what the package exports."""
 
+import dataclasses
 import inspect
+import json
 
 import jax
 import numpy as np
@@ -26,6 +28,11 @@ SIMILARITIES = [kind() for kind in _kinds(compare.AbstractSimilarity)] + [
 ]
 NULLS = [kind() for kind in _kinds(compare.AbstractNull)]
 PROBES = [kind() for kind in _kinds(compare.AbstractProbe)]
+EPOCHS = {"first": (0.0, 0.2), "second": (0.2, 0.4), "preparation": (0.0, 0.2), "movement": (0.2, 0.4)}
+PORTRAITS = [
+    kind(**{name: EPOCHS[name] for name in EPOCHS if name in inspect.signature(kind).parameters})
+    for kind in _kinds(compare.AbstractPortrait)
+] + [compare.Tangling(of="outputs"), compare.ParticipationRatio(subtract_condition_mean=True)]
 LEVELS = {"performance", "unit", "population", "mechanism", "generalization", "robustness"}
 
 
@@ -52,6 +59,7 @@ def test_something_was_found():
     assert len(SIMILARITIES) >= 5
     assert len(NULLS) >= 2
     assert len(PROBES) >= 4
+    assert len(PORTRAITS) >= 7
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES, ids=named)
@@ -119,6 +127,71 @@ class TestSimilarity:
             return
         with pytest.raises(ValueError, match="samples"):
             similarity(few, few)
+
+
+@pytest.mark.parametrize("portrait", PORTRAITS, ids=named)
+class TestPortrait:
+    def test_score_is_complete_and_says_every_setting(self, portrait):
+        score = portrait(activity(0))
+        assert score.metric == score.metric.lower()
+        assert isinstance(score.value, float)
+        assert np.isfinite(score.value)
+        assert score.level in LEVELS
+        assert score.direction in ("higher", "lower")
+        assert {field.name for field in dataclasses.fields(portrait)} <= set(score.settings)
+        assert json.loads(json.dumps(score.settings, allow_nan=False))
+        assert all(isinstance(part, np.ndarray) for part in score.parts.values())
+
+    def test_windows_are_printed_in_seconds(self, portrait):
+        windows = {"start", "stop"} & {field.name for field in dataclasses.fields(portrait)}
+        settings = portrait(activity(0).replace(start=0.0)).settings
+        assert {name: settings[name] for name in windows} == {
+            name: {"start": 0.0, "stop": 0.4}[name] for name in windows
+        }
+
+    def test_the_same_bits_again_and_the_activity_as_it_was(self, portrait):
+        a = activity(0)
+        before = [np.array(part) for part in (a.rates, a.outputs)]
+        first, again = portrait(a), portrait(a)
+        assert first.value == again.value
+        assert all(np.array_equal(part, again.parts[name]) for name, part in _numbers(first).items())
+        assert all(np.array_equal(old, new) for old, new in zip(before, (a.rates, a.outputs)))
+
+    def test_order_of_conditions_and_units_is_not_seen(self, portrait):
+        a = activity(0)
+        shuffled = a.select([3, 5, 0, 1, 4, 2]).select_units([a.units[i] for i in (7, 2, 0, 1, 5, 6, 4, 3)])
+        assert portrait(shuffled).value == pytest.approx(portrait(a).value, abs=1e-9)
+
+    def test_repeats_count_as_their_average(self, portrait):
+        a = activity(0)
+        noise = np.random.default_rng(1).normal(size=a.rates.shape)
+        both = [a.rates + noise, a.rates - noise]
+        repeated = recirc.Activity(
+            np.concatenate(both),
+            dt=a.dt,
+            conditions=a.conditions * 2,
+            outputs=np.concatenate([a.outputs] * 2),
+        )
+        assert portrait(repeated).value == pytest.approx(portrait(a).value, abs=1e-9)
+
+    def test_works_under_a_null(self, portrait, key):
+        if "outputs" in vars(portrait).values():
+            pytest.skip("nulls are of rates")
+        found = compare.null_distribution(
+            portrait, activity(0), None, compare.PhaseRandomized(), n_draws=5, key=key
+        )
+        assert np.isfinite(found.draws).all()
+        assert 0 < found.p <= 1
+
+    def test_refuses_rates_that_are_not_finite(self, portrait):
+        a = activity(0)
+        bad = a.replace(rates=a.rates.at[0, 0, 0].set(np.nan), outputs=a.outputs.at[0, 0, 0].set(np.nan))
+        with pytest.raises(ValueError, match="finite"):
+            portrait(bad)
+
+
+def _numbers(score):
+    return {name: part for name, part in score.parts.items() if part.dtype.kind in "fib"}
 
 
 @pytest.mark.parametrize("null", NULLS, ids=named)

@@ -182,13 +182,20 @@ class TestJPCA:
         planes = compare.JPCA(4, soft=OFF, start=0.1, stop=0.4).fit(a)
         states = planes.project(a)
         assert states.shape == (6, 30, 4)
+        phases, rotations = [], []
         for pair in (states[..., :2], states[..., 2:]):
             x, dx = pair[:, :-1], np.diff(pair, axis=1)
             assert (x[..., 0] * dx[..., 1] - x[..., 1] * dx[..., 0]).sum() > 0
+            z, dz = (side[..., 0] + 1j * side[..., 1] for side in (x, dx))
+            turns = np.angle(dz / z)
+            phases.append(np.angle((np.abs(z) * np.exp(1j * turns)).sum()))
+            rotations.append(np.cos(turns - np.pi / 2).mean())
             spread = pair[:, 0].T @ pair[:, 0]
             assert abs(spread[0, 1]) < 1e-9 * spread[0, 0]
             assert spread[0, 0] >= spread[1, 1]
             assert pair[..., 1].max() >= -pair[..., 1].min()
+        np.testing.assert_allclose(planes.phase, phases, atol=1e-9)
+        np.testing.assert_allclose(planes.rotation, rotations, atol=1e-9)
         total = (without_mean(np.asarray(a.rates))[:, 10:] ** 2).sum()
         held = (states**2).sum(axis=(0, 1)).reshape(2, 2).sum(axis=1)
         np.testing.assert_allclose(planes.variance, held / total, rtol=1e-9)
