@@ -6,6 +6,7 @@ from recirc.compare.cca import CCA
 from recirc.compare.ceiling import Ceiling, split_half_ceiling
 from recirc.compare.cka import LinearCKA
 from recirc.compare.dsa import DSA
+from recirc.compare.fixed_points import FixedPoints, find_fixed_points
 from recirc.compare.heldout_neurons import NeuronMap
 from recirc.compare.input_noise import InputNoise
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
@@ -38,6 +39,7 @@ __all__ = [
     "AbstractSimilarity",
     "AlignmentIndex",
     "Ceiling",
+    "FixedPoints",
     "FlippedComponents",
     "InputNoise",
     "InputScale",
@@ -65,6 +67,7 @@ __all__ = [
     "bootstrap_interval",
     "condition_mean",
     "cosine_tuning",
+    "find_fixed_points",
     "gp_directions",
     "null_distribution",
     "paired_test",

@@ -1,0 +1,224 @@
+"""Fixed points of a circuit under held input, by Newton's method and by descent of the speed."""
+
+import dataclasses
+from functools import cached_property
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Complex, Float
+
+from recirc.circuits import AbstractCircuit
+from recirc.compare.states import in_float64, noiseless
+from recirc.types import require_x64
+
+FAR = 10.0  # points further than this many spreads of the starts from their centroid are left out
+SAME = 1e-3  # points closer than this many spreads are one
+SLOW = 0.1  # a slow point has at most this share of the speed of its start
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedPoints:
+    r"""What was found under one held input.
+
+    $$\dot{\delta x} = J \delta x, \qquad \tau_k = -1 / \mathrm{Re} \lambda_k, \qquad
+      f_k = |\mathrm{Im} \lambda_k| / 2\pi$$
+
+    Args:
+        inputs: the input that was held.
+        points: states where nothing moves, the slowest rounding error first.
+        speeds: |dx/dt| there, state per second.
+        eigenvalues: lambda of the Jacobian J of the velocity at each point, per second, by falling real part.
+        slow_points: states where the descent of the speed stopped without reaching a fixed point, at less
+            than a tenth of the speed of its start. Where the velocity has kinks they need not be smooth minima.
+        slow_speeds: |dx/dt| there.
+        n_starts: searches made; each uses two methods.
+        n_converged: searches that reached a fixed point by either method.
+        n_far: ends of searches, fixed but left out because they are far from all starts.
+    """
+
+    inputs: Float[np.ndarray, " input"]
+    points: Float[np.ndarray, "point unit"]
+    speeds: Float[np.ndarray, " point"]
+    eigenvalues: Complex[np.ndarray, "point unit"]
+    slow_points: Float[np.ndarray, "slow unit"]
+    slow_speeds: Float[np.ndarray, " slow"]
+    n_starts: int
+    n_converged: int
+    n_far: int
+
+    @cached_property
+    def n_unstable(self) -> np.ndarray:
+        """Number of growing modes (Re lambda >= 0) of each point."""
+        return np.sum(self.eigenvalues.real >= 0, axis=1)
+
+    @property
+    def stable(self) -> Bool[np.ndarray, " point"]:
+        """Whether every mode decays."""
+        return self.n_unstable == 0
+
+    @property
+    def time_constants(self) -> Float[np.ndarray, "point unit"]:
+        """Seconds in which a mode falls to 1/e; negative for a growing mode."""
+        with np.errstate(divide="ignore"):
+            return -1 / self.eigenvalues.real
+
+    @property
+    def frequencies(self) -> Float[np.ndarray, "point unit"]:
+        """Cycles per second of each mode."""
+        return np.abs(self.eigenvalues.imag) / (2 * np.pi)
+
+    @property
+    def slowest_mode_s(self) -> Float[np.ndarray, " point"]:
+        """Longest time constant among the decaying modes of each point, seconds; nan if none decays."""
+        decaying = np.where(self.eigenvalues.real < 0, self.time_constants, -np.inf)
+        longest = decaying.max(axis=1, initial=-np.inf)
+        return np.where(np.isfinite(longest), longest, np.nan)
+
+
+def find_fixed_points(
+    circuit: AbstractCircuit, inputs, starts, *, tolerance: float = 1e-8, n_steps: int = 64
+) -> FixedPoints:
+    r"""Fixed points of a circuit while its input is held, searched for from many states.
+
+    $$F(x) = \dot x(x, u) = 0, \qquad q(x) = \tfrac12 \|F(x)\|^2$$
+
+    From every start two searches are made in the full state: Newton's method, which converges on points of
+    any stability wherever they are, and Powell's dogleg descent of q (Gauss-Newton inside a trust region),
+    which stays nearer to its start and also stops at slow points. Each finds points that the other misses.
+
+    Where F is piecewise linear (ReLU), a Newton step from the right region is exact, so that a search ends
+    when it enters the region of its solution; it may also cycle among regions, and then does not count as
+    converged. At a kink the Jacobian is that of one side, and so are stability and eigenvalues of a fixed point
+    there.
+
+    Points further from the centroid of the starts than 10 times their root-mean-square distance from it are
+    left out and counted (unless all starts are equal); of points closer than a thousandth of that distance,
+    the one with least speed is kept.
+
+    Args:
+        circuit: whose velocity is followed; its private noise is left out.
+        inputs: u, one number per input channel, held.
+        starts: x to search from, one row each; states along trials and jittered copies are a good choice.
+        tolerance: largest |F| of a fixed point, as a share of the spread of the starts per typical time
+            constant (root-mean-square entry of the Jacobian's singular values, inverted).
+        n_steps: at most, per search.
+
+    Returns:
+        Points, their speeds, eigenvalues and stability; slow points apart.
+
+    Raises:
+        RuntimeError: if 64-bit floats are off.
+        ValueError: if the starts are not finite rows of states, or the inputs not one row of finite numbers.
+
+    Source: Sussillo & Barak 2013 (doi 10.1162/NECO_a_00409) for q and slow points; stability is judged from
+    the Jacobian of F, whose eigenvalues tell it, and not from the Hessian of q, which is never negative.
+
+    Example:
+        >>> import jax.numpy as jnp, numpy as np, recirc
+        >>> recirc.enable_x64()
+        >>> one = recirc.circuits.RateNetwork(
+        ...     recurrent=jnp.full((1, 1), 2.0), input_weights=jnp.ones((1, 1)), readout=jnp.ones((1, 1)),
+        ...     bias=jnp.zeros(1), start=jnp.zeros(1),
+        ... )
+        >>> found = recirc.compare.find_fixed_points(one, [0.0], np.linspace(-3, 3, 7)[:, None])
+        >>> sorted(found.points[:, 0].round(3).tolist()), int(found.stable.sum())
+        ([-1.915, 0.0, 1.915], 2)
+    """
+    require_x64("A search for fixed points")
+    inputs, starts = np.asarray(inputs, np.float64), np.asarray(starts, np.float64)
+    if starts.ndim != 2 or not len(starts) or not np.isfinite(starts).all():
+        raise ValueError(f"starts must be one or more rows of finite states, got shape {starts.shape}.")
+    if inputs.ndim != 1 or not np.isfinite(inputs).all():
+        raise ValueError(f"inputs must be one row of finite numbers, got shape {inputs.shape}.")
+    ends = search_ends(circuit, np.tile(inputs, (len(starts), 1)), starts, n_steps=n_steps)
+    return gather(circuit, inputs, starts, ends, tolerance=tolerance)
+
+
+def search_ends(circuit, inputs, starts, *, n_steps: int = 64) -> Float[np.ndarray, "method start unit"]:
+    """Where both searches end, for each start and its own row of inputs."""
+    ends = _searches(in_float64(noiseless(circuit)), jnp.asarray(inputs), jnp.asarray(starts), n_steps)
+    return np.asarray(ends)
+
+
+@eqx.filter_jit
+def _searches(circuit, inputs, starts, n_steps: int):
+    import optimistix  # slow to load, and only a search needs it
+
+    pace = _pace(jax.jacfwd(_flow)(starts.mean(axis=0), (circuit, inputs[0])))
+    newton = optimistix.Newton(rtol=1e-10, atol=1e-10)
+    dogleg = optimistix.Dogleg(rtol=1e-10, atol=1e-10)
+
+    def one(start_and_inputs):
+        start, held = start_and_inputs
+
+        def residual(state, _):
+            return _flow(state, (circuit, held)) / pace
+
+        root = optimistix.root_find(residual, newton, start, max_steps=n_steps, throw=False)
+        least = optimistix.least_squares(residual, dogleg, start, max_steps=n_steps, throw=False)
+        return jnp.stack([root.value, least.value])
+
+    # One after the other: side by side all would make as many steps as the one that needs most.
+    return jnp.swapaxes(jax.lax.map(one, (starts, inputs)), 0, 1)
+
+
+def _flow(state, circuit_and_inputs):
+    circuit, inputs = circuit_and_inputs
+    return circuit.velocity(state[:, None], inputs[:, None])[:, 0]
+
+
+def _pace(jacobian):
+    """Root mean square of the singular values, per second."""
+    return jnp.linalg.norm(jacobian) / np.sqrt(jacobian.shape[0])
+
+
+@eqx.filter_jit
+def _speeds(circuit, inputs, states):
+    return jnp.linalg.norm(circuit.velocity(states.T, jnp.tile(inputs[:, None], states.shape[0])), axis=0)
+
+
+@eqx.filter_jit
+def jacobian(circuit: AbstractCircuit, inputs, state) -> Float[jax.Array, "unit unit"]:
+    """Derivative of the velocity with respect to the state, per second."""
+    return jax.jacfwd(_flow)(state, (circuit, inputs))
+
+
+def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPoints:
+    """Fixed and slow points among the ends of searches that share one input."""
+    circuit, inputs = in_float64(noiseless(circuit)), jnp.asarray(inputs)
+    center = starts.mean(axis=0)
+    spread = float(np.sqrt(np.mean(np.sum((starts - center) ** 2, axis=1))))
+    unit = spread or float(np.linalg.norm(center)) or 1.0
+    allowed = tolerance * unit * float(_pace(jacobian(circuit, inputs, jnp.asarray(center))))
+    speeds = np.stack([_speeds(circuit, inputs, jnp.asarray(each)) for each in (*ends, starts)])
+    speeds = np.where(np.isfinite(speeds), speeds, np.inf)
+    fixed = speeds[:2] <= allowed
+    near = np.linalg.norm(ends - center, axis=2) <= (FAR * spread or np.inf)
+    slow = ~fixed[1] & near[1] & (speeds[1] <= SLOW * speeds[2])
+    points, point_speeds = _distinct(ends[fixed & near], speeds[:2][fixed & near], SAME * unit)
+    slow_points, slow_speeds = _distinct(ends[1][slow], speeds[1][slow], SAME * unit)
+    jacobians = [np.asarray(jacobian(circuit, inputs, jnp.asarray(point))) for point in points]
+    eigenvalues = np.array([np.linalg.eigvals(each) for each in jacobians], complex)
+    order = np.argsort(-eigenvalues.real, axis=-1)
+    return FixedPoints(
+        inputs=np.asarray(inputs),
+        points=points,
+        speeds=point_speeds,
+        eigenvalues=np.take_along_axis(eigenvalues.reshape(points.shape), order.reshape(points.shape), 1),
+        slow_points=slow_points,
+        slow_speeds=slow_speeds,
+        n_starts=len(starts),
+        n_converged=int(fixed.any(axis=0).sum()),
+        n_far=int((fixed & ~near).sum()),
+    )
+
+
+def _distinct(points: np.ndarray, speeds: np.ndarray, distance: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points, slowest first, without those that lie within `distance` of one before."""
+    kept: list[int] = []
+    for i in np.argsort(speeds):
+        if not kept or np.linalg.norm(points[kept] - points[i], axis=1).min() > distance:
+            kept.append(int(i))
+    return points[kept], speeds[kept]
