@@ -119,7 +119,7 @@ def regions(network, inputs):
         state = np.linalg.solve(np.eye(n_units) - np.asarray(network.recurrent) * np.array(active), drive)
         if np.array_equal(state > 0, np.array(active) > 0):
             points.append(state)
-    return np.array(points)
+    return np.reshape(points, (-1, n_units))
 
 
 @pytest.mark.parametrize("seed", range(4))

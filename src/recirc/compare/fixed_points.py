@@ -51,7 +51,7 @@ class FixedPoints:
     @cached_property
     def n_unstable(self) -> np.ndarray:
         """Number of growing modes (Re lambda >= 0) of each point."""
-        return np.sum(self.eigenvalues.real >= 0, axis=1)
+        return np.sum(np.real(self.eigenvalues) >= 0, axis=1)
 
     @property
     def stable(self) -> Bool[np.ndarray, " point"]:
@@ -62,17 +62,17 @@ class FixedPoints:
     def time_constants(self) -> Float[np.ndarray, "point unit"]:
         """Seconds in which a mode falls to 1/e; negative for a growing mode."""
         with np.errstate(divide="ignore"):
-            return -1 / self.eigenvalues.real
+            return -1 / np.real(self.eigenvalues)
 
     @property
     def frequencies(self) -> Float[np.ndarray, "point unit"]:
         """Cycles per second of each mode."""
-        return np.abs(self.eigenvalues.imag) / (2 * np.pi)
+        return np.abs(np.imag(self.eigenvalues)) / (2 * np.pi)
 
     @property
     def slowest_mode_s(self) -> Float[np.ndarray, " point"]:
         """Longest time constant among the decaying modes of each point, seconds; nan if none decays."""
-        decaying = np.where(self.eigenvalues.real < 0, self.time_constants, -np.inf)
+        decaying = np.where(np.real(self.eigenvalues) < 0, self.time_constants, -np.inf)
         longest = decaying.max(axis=1, initial=-np.inf)
         return np.where(np.isfinite(longest), longest, np.nan)
 
@@ -201,7 +201,7 @@ def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPo
     slow_points, slow_speeds = _distinct(ends[1][slow], speeds[1][slow], SAME * unit)
     jacobians = [np.asarray(jacobian(circuit, inputs, jnp.asarray(point))) for point in points]
     eigenvalues = np.array([np.linalg.eigvals(each) for each in jacobians], complex)
-    order = np.argsort(-eigenvalues.real, axis=-1)
+    order = np.argsort(-np.real(eigenvalues), axis=-1)
     return FixedPoints(
         inputs=np.asarray(inputs),
         points=points,
