@@ -68,7 +68,7 @@ class DSA(AbstractSimilarity):
     interval: int = eqx.field(static=True, default=1)
     rank: int = eqx.field(static=True, default=10)
     penalty: float = eqx.field(static=True, default=1e-3)
-    n_starts: int = eqx.field(static=True, default=48)
+    n_starts: int = eqx.field(static=True, default=64)
     is_symmetric: ClassVar[bool] = True
 
     def __check_init__(self):
