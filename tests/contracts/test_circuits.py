@@ -10,7 +10,7 @@ import pytest
 
 import recirc
 from recirc import circuits
-from recirc.circuits import Perturbed, RateNetwork, StabilityOptimized, simulate
+from recirc.circuits import Perturbed, RateNetwork, Restarted, StabilityOptimized, simulate
 
 N_UNITS, N_TRIALS, N_STEPS = 6, 4, 30
 
@@ -40,6 +40,7 @@ def example(kind):
         ),
         # The kick is far below the state's own power, but its machinery runs.
         Perturbed: lambda: Perturbed(rate_network(), jnp.asarray(400.0), jnp.asarray(3), jax.random.key(2)),
+        Restarted: lambda: Restarted(rate_network(), jnp.asarray(start[:, None])),
     }[kind]()
 
 
@@ -51,7 +52,7 @@ def make_trials(n_inputs=N_UNITS, n_trials=N_TRIALS, n_steps=N_STEPS, dt=0.002):
 
 
 def test_circuits_are_found():
-    assert {RateNetwork, StabilityOptimized, Perturbed} <= set(KINDS)
+    assert {RateNetwork, StabilityOptimized, Perturbed, Restarted} <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -107,6 +108,17 @@ class TestCircuit:
         np.testing.assert_allclose(
             circuit.outputs(shown).T, np.reshape(activity.outputs, (-1, 2)), atol=1e-12
         )
+
+
+def test_restarted_circuit_goes_on_where_it_was_left(key):
+    """Running to step 10 and restarting there is running through; each trial needs its state."""
+    network, trials = rate_network(), make_trials()
+    through = simulate(network, trials, key=key).rates
+    rest = trials.replace(inputs=trials.inputs[:, 10:], targets=trials.targets[:, 10:], mask=None)
+    left = Restarted(network, jnp.arctanh(through[:, 9].T))
+    np.testing.assert_allclose(simulate(left, rest, key=key).rates, through[:, 10:], atol=1e-12)
+    with pytest.raises(ValueError, match="one per trial"):
+        simulate(left, rest.select([0, 1]), key=key)
 
 
 class TestRateNetwork:

@@ -12,12 +12,14 @@ from recirc.circuits.motor_cortex import (
 from recirc.circuits.muscles import condition_targets, direction_targets, fit_muscles, muscle_signals
 from recirc.circuits.perturbed import Perturbed
 from recirc.circuits.rate_network import RateNetwork
+from recirc.circuits.restarted import Restarted
 from recirc.circuits.stability_optimization import stability_optimized
 
 __all__ = [
     "AbstractCircuit",
     "Perturbed",
     "RateNetwork",
+    "Restarted",
     "StabilityOptimized",
     "condition_targets",
     "direction_targets",
