@@ -126,7 +126,7 @@ def fit(
         2
     """
     if trainer.dtype is np.float64:
-        require_x64(f"training with {type(trainer).__name__}")
+        require_x64("training")
     check_weights(network)
     check_sizes(network, trials)
     network, trials = _as((network, trials), trainer.dtype)
@@ -184,7 +184,7 @@ def _divergence(trainer: AbstractTrainer, entry: dict[str, float], index: int) -
     return (
         f"{type(trainer).__name__} diverged in pass {index}, trial {int(entry['bad_trial'])}, "
         f"step {int(entry['bad_step'])}: an output or a weight was no longer finite. The network of the pass "
-        "before is kept. {trainer.mend}"
+        f"before is kept. {trainer.mend}"
     )
 
 

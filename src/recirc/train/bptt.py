@@ -32,17 +32,19 @@ class _Samples(eqx.Module):
     inputs: Float[Array, "time input trial"]
     targets: Float[Array, "time output trial"]
     mask: Float[Array, "time trial"]
+    scale: Float[Array, " output"]
 
 
 class Bptt(AbstractTrainer):
     r"""Train by the gradient of the error, through time, with Adam.
 
-    $$L = \frac{\sum m (z - y)^2}{\sum m} + \text{penalties}$$
+    $$L = \frac{\sum m (z - y)^2 / s^2}{\sum m} + \text{penalties}$$
 
-    summed over outputs, times and trials, m being the mask. Every update takes `batch_size` of the trials and new
-    noise; gradients are clipped to a norm, and the learning rate falls as a cosine. A share of every condition's trials
-    is held out; after each pass the network runs them without noise, and training stops when its smallest $R^2$ over
-    outputs reaches the goal. If it never does, `Fit.outcome` says so.
+    summed over outputs, times and trials, m being the mask and s the s.d. of an output's target, so that every output
+    counts alike and a penalty means the same whatever their units. Every update takes `batch_size` of the trials and
+    new noise; gradients are clipped to a norm, and the learning rate falls as a cosine. A share of every condition's
+    trials is held out; after each pass the network runs them without noise, and training stops when its smallest $R^2$
+    over outputs reaches the goal. If it never does, `Fit.outcome` says so.
 
     The network's `connections` and `signs` (Dale's law) hold after every update. Any nonlinearity that JAX can
     differentiate will do. Arithmetic is in 32 bits.
@@ -57,7 +59,10 @@ class Bptt(AbstractTrainer):
         private_noise: each unit's x gets $\sqrt{2\,dt/\tau}$ times this in every step, which makes an s.d. of about
             this. It stands in for the network's own noise, which the returned network keeps.
         penalties: terms to add to the loss, from `train.penalties`.
-        goal_r2: where to stop; None to make all passes.
+        ramp: passes over which the penalties rise from zero, in proportion to the updates made. A strong rate penalty
+            from the start silences the network before it has learned anything.
+        goal_r2: where to stop, at the earliest after `n_passes_least`; None to make all passes.
+        n_passes_least: passes to make in any case, so that penalties have their effect; never fewer than `ramp`.
         held_out: share of each condition's trials to judge by; with too few trials all are trained and judged on.
         learns: which of recurrent, input_weights, readout, bias and start are trained.
 
@@ -66,7 +71,7 @@ class Bptt(AbstractTrainer):
             feedback.
 
     Source: Song, Yang & Wang 2016 (doi 10.1371/journal.pcbi.1004792) for loss, noise and penalties. Departures: Adam
-    for plain gradient descent, exact decay within a step, trials drawn from a given set.
+    for plain gradient descent, errors in units of s, exact decay within a step, trials drawn from a given set.
 
     Example:
         >>> import jax, recirc
@@ -89,7 +94,9 @@ class Bptt(AbstractTrainer):
     input_noise: float = eqx.field(static=True, default=0.01)
     private_noise: float = eqx.field(static=True, default=0.05)
     penalties: tuple[AbstractPenalty, ...] = eqx.field(static=True, default=(RatePenalty(1e-3),))
+    ramp: int = eqx.field(static=True, default=0)
     goal_r2: float | None = eqx.field(static=True, default=0.98)
+    n_passes_least: int = eqx.field(static=True, default=0)
     held_out: float = eqx.field(static=True, default=0.2)
     learns: tuple[str, ...] = eqx.field(static=True, default=LEARNABLE)
 
@@ -100,9 +107,13 @@ class Bptt(AbstractTrainer):
         for name in ("learning_rate", "final_learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
-        if not (self.input_noise >= 0 and self.private_noise >= 0):
+        for name in ("input_noise", "private_noise"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
+        if self.ramp < 0 or not max(self.ramp, self.n_passes_least) <= self.n_passes:
             raise ValueError(
-                f"noise must not be negative, got {self.input_noise} (input) and {self.private_noise} (private)."
+                f"ramp and n_passes_least are passes, from 0 to n_passes ({self.n_passes}); got {self.ramp} and "
+                f"{self.n_passes_least}."
             )
         if not 0 <= self.held_out < 1:
             raise ValueError(f"held_out is a share of the trials, from 0 to below 1; got {self.held_out}.")
@@ -126,18 +137,26 @@ class Bptt(AbstractTrainer):
             _samples(trials.select(index)) for index in split_by_condition(trials.conditions, self.held_out)
         )
         keys = jax.random.split(key, self.n_updates)
+        before = int(state.learner.updates)
+        strengths = np.minimum(1, (before + np.arange(self.n_updates)) / max(1, self.ramp * self.n_updates))
         network, optimizer, losses = _update_all(
-            self, state.network, state.learner.optimizer, trained, keys, trials.dt
+            self,
+            state.network,
+            state.learner.optimizer,
+            trained,
+            (keys, jnp.asarray(strengths if self.ramp else np.ones(self.n_updates), jnp.float32)),
+            trials.dt,
         )
+        updates = before + self.n_updates
         outputs = np.asarray(_outputs(network, judged, trials.dt), np.float64)
         targets, mask = np.asarray(judged.targets, np.float64), np.asarray(judged.mask, np.float64)
         entry = log_entry(outputs, targets, mask) | {"loss": float(losses[-1])}
         if "bad_trial" not in entry:
             entry["output_r2"] = smallest_r2(outputs, targets, mask)
             if self.goal_r2 is not None:
-                entry["reached"] = float(entry["output_r2"] >= self.goal_r2)
-        learner = _Learner(optimizer, state.learner.updates + self.n_updates)
-        return State(network, None, learner), entry
+                is_early = updates < self.n_updates * max(self.ramp, self.n_passes_least)
+                entry["reached"] = float(entry["output_r2"] >= self.goal_r2 and not is_early)
+        return State(network, None, _Learner(optimizer, jnp.asarray(updates))), entry
 
     def _rule(self) -> optax.GradientTransformation:
         rate = optax.cosine_decay_schedule(
@@ -160,18 +179,26 @@ def split_by_condition(conditions, held_out: float) -> tuple[np.ndarray, np.ndar
 
 
 def smallest_r2(outputs, targets, mask) -> float:
-    """Smallest R² over outputs, on the samples that count; outputs that never vary are left out."""
+    """Smallest R² over outputs, on the samples that count; see `output_spread` for outputs that never vary."""
+    counted = mask[:, None]
+    error = np.sum(counted * (outputs - targets) ** 2, axis=(0, 2)) / counted.sum()
+    return float(np.min(1 - error / output_spread(targets, mask)))
+
+
+def output_spread(targets, mask) -> np.ndarray:
+    """Variance of every output's target on the samples that count; the others' mean for outputs that never vary."""
     counted = mask[:, None]
     mean = np.sum(counted * targets, axis=(0, 2), keepdims=True) / counted.sum()
-    error = np.sum(counted * (outputs - targets) ** 2, axis=(0, 2))
-    spread = np.sum(counted * (targets - mean) ** 2, axis=(0, 2))
-    varies = spread > 1e-12 * max(spread.max(), 1e-300)
-    return float(np.min(1 - error[varies] / spread[varies], initial=1.0))
+    spread = np.sum(counted * (targets - mean) ** 2, axis=(0, 2)) / counted.sum()
+    varies = spread > 1e-12 * spread.max()
+    return np.where(varies, spread, np.mean(spread[varies]) if varies.any() else 1.0)
 
 
 def _samples(trials: Trials) -> _Samples:
     inputs, targets = (jnp.transpose(a, (1, 2, 0)) for a in (trials.inputs, trials.targets))
-    return _Samples(inputs, targets, jnp.transpose(trials.mask))
+    mask = jnp.transpose(trials.mask)
+    spread = output_spread(np.asarray(targets, np.float64), np.asarray(mask, np.float64))
+    return _Samples(inputs, targets, mask, jnp.asarray(np.sqrt(spread), targets.dtype))
 
 
 @eqx.filter_jit
@@ -183,33 +210,36 @@ def _outputs(network: RateNetwork, samples: _Samples, dt: float):
 
 
 @eqx.filter_jit
-def _update_all(trainer: Bptt, network: RateNetwork, optimizer, samples: _Samples, keys, dt: float):
-    """`n_updates` updates; returns network, optimizer state and the losses."""
+def _update_all(trainer: Bptt, network: RateNetwork, optimizer, samples: _Samples, schedule, dt: float):
+    """One update per key and strength of the penalties; returns network, optimizer state and the losses."""
     rule, n_trials = trainer._rule(), samples.mask.shape[1]
 
-    def update(carry, key):
-        network, optimizer = carry
+    def update(carry, now):
+        (network, optimizer), (key, strength) = carry, now
         batch_key, noise_key = jax.random.split(key)
         batch = samples
         if trainer.batch_size < n_trials:
             chosen = jax.random.choice(batch_key, n_trials, (trainer.batch_size,), replace=False)
-            batch = jax.tree.map(lambda a: a[..., chosen], samples)
-        loss, gradient = loss_gradient(trainer, network, batch, dt, key=noise_key)
+            inputs, targets, mask = (a[..., chosen] for a in (samples.inputs, samples.targets, samples.mask))
+            batch = _Samples(inputs, targets, mask, samples.scale)
+        loss, gradient = loss_gradient(trainer, network, batch, dt, strength, key=noise_key)
         change, optimizer = rule.update(gradient, optimizer, trainer._learned(network))
         learned = optax.apply_updates(trainer._learned(network), change)
         return (dataclasses.replace(network, **learned).constrained(), optimizer), loss  # pyright: ignore
 
-    (network, optimizer), losses = jax.lax.scan(update, (network, optimizer), keys)
+    (network, optimizer), losses = jax.lax.scan(update, (network, optimizer), schedule)
     return network, optimizer, losses
 
 
-def loss_gradient(trainer: Bptt, network: RateNetwork, batch: _Samples, dt: float, *, key):
-    """The loss without immediate penalties, and the gradient of the whole with respect to what is learned."""
+def loss_gradient(trainer: Bptt, network: RateNetwork, batch: _Samples, dt: float, strength, *, key):
+    """The loss without penalties, and the gradient of the whole with respect to what is learned.
+
+    Penalties count `strength` times their weight.
+    """
     input_key, state_key = jax.random.split(key)
     scale = float(trainer.input_noise * np.sqrt(2 * network.time_constant / dt))
     inputs = batch.inputs + scale * jax.random.normal(input_key, batch.inputs.shape, batch.inputs.dtype)
-    noise = trainer.private_noise * np.sqrt(2 * dt / network.time_constant)
-    noise = jnp.asarray(noise / noise_scale(dt, network.time_constant), inputs.dtype)
+    noise = jnp.asarray(noise_current(trainer.private_noise, dt, network.time_constant), inputs.dtype)
     immediate = [penalty for penalty in trainer.penalties if penalty.is_immediate]
     added = [penalty for penalty in trainer.penalties if not penalty.is_immediate]
     shape = (inputs.shape[0], network.n_units, inputs.shape[2])
@@ -221,9 +251,10 @@ def loss_gradient(trainer: Bptt, network: RateNetwork, batch: _Samples, dt: floa
         rates = changed.rates(states)
         outputs = jnp.einsum("on,tnb->tob", changed.readout, rates)
         counted = jnp.sum(batch.mask) * outputs.shape[1]
-        error = jnp.sum(batch.mask[:, None] * (outputs - batch.targets) ** 2) / counted
+        error = (outputs - batch.targets) / batch.scale[None, :, None]
+        error = jnp.sum(batch.mask[:, None] * error**2) / counted
         run = Run(states, rates, None, batch.mask, dt)
-        return sum((penalty(changed, run) for penalty in added), error), (error, run)
+        return error + strength * sum(penalty(changed, run) for penalty in added), (error, run)
 
     learned = trainer._learned(network)
     if not immediate:
@@ -238,6 +269,11 @@ def loss_gradient(trainer: Bptt, network: RateNetwork, batch: _Samples, dt: floa
 
     def extra(learned):
         changed = dataclasses.replace(network, **learned)
-        return sum(penalty(changed, run) for penalty in immediate)
+        return strength * sum(penalty(changed, run) for penalty in immediate)
 
     return loss, jax.tree.map(jnp.add, gradient, jax.grad(extra)(learned))
+
+
+def noise_current(private_noise: float, dt: float, time_constant: float) -> float:
+    """A network's `noise` that gives x about this s.d., in pycog's scaling: sqrt(2 dt / tau) of it in every step."""
+    return float(private_noise * np.sqrt(2 * dt / time_constant) / noise_scale(dt, time_constant))
