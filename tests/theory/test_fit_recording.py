@@ -267,7 +267,7 @@ def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_pa
     assert is_done(likeness)
     scores = json.loads((likeness / "metrics.json").read_text())["rows"]
     assert {row["metric"] for row in scores} == {
-        "svcca5_concatenated", "svcca5_per_condition", "linear_cka", "procrustes_angle",
+        "svcca5_concatenated", "svcca5_per_condition", "linear_cka", "procrustes_angle", "cca_mean4", "dsa",
     }  # fmt: skip
     assert {row["null"]["kind"] for row in scores} == {"shuffled_conditions", "flipped_components"}
 

@@ -49,6 +49,7 @@ LABELS = {
     "procrustes_angle": "Procrustes angle (rad)",
     "linear_cka": "linear CKA",
     "cca_mean4": "mean of 4 canonical correlations",
+    "dsa": "dynamical similarity (rad)",
     "heldout_neuron_r2": "unrecorded neurons, R²",
     "train": "trained directions",
     "heldout_direction": "held-out directions",

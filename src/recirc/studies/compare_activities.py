@@ -1,4 +1,4 @@
-"""`recirc compare`: two activities scored on every similarity, against two nulls."""
+"""`recirc compare`: two activities scored on every similarity, each against its nulls."""
 
 import dataclasses
 import sys
@@ -10,7 +10,11 @@ import xarray as xr
 
 from recirc import figures
 from recirc.compare import (
+    CCA,
+    DSA,
     SVCCA,
+    AbstractNull,
+    AbstractSimilarity,
     FlippedComponents,
     LinearCKA,
     NullDistribution,
@@ -25,8 +29,16 @@ from recirc.runs import Claim, Row, RunFolder, dump_config, read_dataset
 from recirc.runs.report import Picture, ReportText, Section, Table, build, write_text
 from recirc.types import Activity
 
-MEASURES = (SVCCA(), SVCCA(per_condition=True), LinearCKA(), Procrustes())
 NULLS = (ShuffledConditions(), FlippedComponents())
+MEASURES: tuple[tuple[AbstractSimilarity, tuple[AbstractNull, ...]], ...] = (
+    (SVCCA(), NULLS),
+    (SVCCA(per_condition=True), NULLS),
+    (LinearCKA(), NULLS),
+    (Procrustes(), NULLS),
+    (CCA(), NULLS),
+    (DSA(), (FlippedComponents(),)),  # the order of conditions is nothing to it
+)
+_CHANGES = {"shuffled_conditions": "conditions shuffled", "flipped_components": "components flipped"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +152,7 @@ def _in_order_of(a: Activity, b: Activity) -> Activity:
 
 
 def score(a: Activity, b: Activity, *, arm: str, config: CompareConfig) -> tuple[list[Row], list[Claim]]:
-    """Every similarity against every null, and whether both nulls are beaten.
+    """Every similarity against its nulls, and whether all are beaten.
 
     Args:
         a, b: at the same conditions and times; surrogates are made of `a`.
@@ -148,18 +160,18 @@ def score(a: Activity, b: Activity, *, arm: str, config: CompareConfig) -> tuple
         config: number of draws, and the seed.
     """
     rows, claims = [], []
-    for i, measure in enumerate(MEASURES):
+    for i, (measure, nulls) in enumerate(MEASURES):
         try:
             found = [
                 null_distribution(measure, a, b, null, n_draws=config.n_draws, key=_key(config, i, j))
-                for j, null in enumerate(NULLS)
+                for j, null in enumerate(nulls)
             ]
         except ValueError as error:
             where = {"set": "all", "outcome": str(error)}
             rows.append(Row(type(measure).__name__, "population", arm, np.nan, condition=where))
             continue
         rows += [_row(chance, arm, len(set(a.conditions))) for chance in found]
-        claims.append(_claim(a, found))
+        claims.append(_claim(a, found, nulls))
     return rows, claims
 
 
@@ -182,13 +194,12 @@ def _row(chance: NullDistribution, arm: str, n: int) -> Row:
     )
 
 
-def _claim(a: Activity, found: list[NullDistribution]) -> Claim:
+def _claim(a: Activity, found: list[NullDistribution], nulls: tuple[AbstractNull, ...]) -> Claim:
     """Against the null that is nearer; too few conditions to shuffle say nothing."""
     nearest = max(found, key=lambda chance: chance.p)
-    can_tell = 1 / ShuffledConditions().n_arrangements(a) < 0.05
-    sentence = (
-        f"{nearest.score.metric}: the two are more alike than with conditions shuffled or components flipped."
-    )
+    can_tell = all(1 / null.n_arrangements(a) < 0.05 for null in nulls)
+    changes = " or ".join(_CHANGES[null.kind] for null in nulls)
+    sentence = f"{nearest.score.metric}: the two are more alike than with {changes}."
     supported = bool(nearest.p < 0.05) if can_tell else None
     effect = abs(nearest.score.value - nearest.mean) * (1 if nearest.p < 0.5 else -1)
     return Claim(sentence, "this comparison", supported, effect, p=nearest.p, n=len(set(a.conditions)))
@@ -221,7 +232,7 @@ def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list
         name: [claim.claim.partition(":")[0] for claim in claims if claim.supported is name]
         for name in (True, False)
     }
-    parts = [f"More alike than by either null: {', '.join(found[True]) or 'by no similarity'}."]
+    parts = [f"More alike than by its nulls: {', '.join(found[True]) or 'by no similarity'}."]
     if found[False]:
         parts.append(f"Not more alike than by chance: {', '.join(found[False])}.")
     if any(claim.supported is None for claim in claims):
@@ -242,7 +253,9 @@ def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list
         f"{' '.join(notes)} {len(set(first.conditions))} conditions, {first.rates.shape[1]} times.\n\n"
         "Shuffled conditions keep all that conditions share, and ask whether the right conditions match. Flipped "
         "components keep each trial's covariance, envelope and smoothness, and ask whether time courses match. "
-        "Phase-randomized surrogates are not used: they call any two transients alike. A value near its null's mean "
+        "Phase-randomized surrogates are not used: they call any two transients alike. Conditions are not shuffled "
+        "for dsa, which asks how states follow one another, not which condition they belong to. A value near its "
+        "null's mean "
         "can be high and still say nothing: within one condition, five smooth components nearly always match.\n\n"
         "A network is like the recording that it was trained on because it was fitted to it. Whether its dynamics "
         "explain that recording shows only in what it never saw: see the report of `recirc fit`."
