@@ -226,8 +226,10 @@ def test_probe_scores_outputs_with_a_condition_for_the_results(probe, key):
     trials = recirc.tasks.CenterOutReach(dt=0.005).trials(8, key=key)
     network = recirc.circuits.RateNetwork.random(n_units=10, key=key)
     score = probe(network, trials, key=key)
-    assert (score.metric, score.value) == ("output_nmse", 1.0)  # no readout yet
-    assert score.level in ("generalization", "robustness")
+    if score.level != "mechanism":  # those look at what else the circuit does
+        assert (score.metric, score.value) == ("output_nmse", 1.0)  # no readout yet
+    assert np.isfinite(score.value)
+    assert score.level in ("generalization", "robustness", "mechanism")
     assert isinstance(score.settings["set"], str)
     assert tuple(score.parts["condition"]) == trials.conditions
     assert score.parts["per_condition"].shape == (8,)

@@ -6,11 +6,14 @@ from recirc.compare.cca import CCA
 from recirc.compare.ceiling import Ceiling, split_half_ceiling
 from recirc.compare.cka import LinearCKA
 from recirc.compare.dsa import DSA
+from recirc.compare.epoch_fixed_points import FixedPointCount, SlowestMode, fixed_points_in_epoch
 from recirc.compare.fixed_points import FixedPoints, find_fixed_points
+from recirc.compare.go_probes import NoTarget, StateResetAtGo, TargetOffAtGo, TargetSwappedAtGo
 from recirc.compare.heldout_neurons import NeuronMap
 from recirc.compare.input_noise import InputNoise
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
 from recirc.compare.jpca import JPCA, JPCAPlanes
+from recirc.compare.mechanism import MechanismSummary, mechanism_of
 from recirc.compare.normalization import soft_constant, soft_normalized
 from recirc.compare.null_distribution import NullDistribution, null_distribution
 from recirc.compare.nulls import FlippedComponents, PhaseRandomized, ShuffledConditions
@@ -21,6 +24,7 @@ from recirc.compare.probes import InputScale, NewTrials, PerturbedState, Private
 from recirc.compare.procrustes import Procrustes
 from recirc.compare.reach_error import ReachError
 from recirc.compare.samples import window
+from recirc.compare.states import states_along
 from recirc.compare.statistics import PairedTest, bootstrap_interval, paired_test
 from recirc.compare.svcca import SVCCA
 from recirc.compare.tangling import Tangling
@@ -39,6 +43,7 @@ __all__ = [
     "AbstractSimilarity",
     "AlignmentIndex",
     "Ceiling",
+    "FixedPointCount",
     "FixedPoints",
     "FlippedComponents",
     "InputNoise",
@@ -46,8 +51,10 @@ __all__ = [
     "JPCAPlanes",
     "JointGP",
     "LinearCKA",
+    "MechanismSummary",
     "NeuronMap",
     "NewTrials",
+    "NoTarget",
     "NullDistribution",
     "OutputNMSE",
     "OutputR2",
@@ -60,7 +67,11 @@ __all__ = [
     "Procrustes",
     "ReachError",
     "ShuffledConditions",
+    "SlowestMode",
+    "StateResetAtGo",
     "Tangling",
+    "TargetOffAtGo",
+    "TargetSwappedAtGo",
     "TensorMaximumEntropy",
     "TimeShifted",
     "UnitFeatures",
@@ -68,13 +79,16 @@ __all__ = [
     "condition_mean",
     "cosine_tuning",
     "find_fixed_points",
+    "fixed_points_in_epoch",
     "gp_directions",
+    "mechanism_of",
     "null_distribution",
     "paired_test",
     "random_subspaces",
     "soft_constant",
     "soft_normalized",
     "split_half_ceiling",
+    "states_along",
     "unit_feature_distance",
     "window",
 ]

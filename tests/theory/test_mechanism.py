@@ -1,0 +1,233 @@
+"""Networks that are wired to one mechanism are found to have it, and mixtures to be mixtures."""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import recirc
+from recirc import compare
+from recirc.circuits import RateNetwork, simulate
+from recirc.compare.mechanism import shares
+
+SIGNS = ((0, 1.0), (0, -1.0), (1, 1.0), (1, -1.0))  # one chain of units per half-axis
+
+
+def wired(chain, readout):
+    """A ReLU network of four chains that see (plus or minus target x or y, hold line).
+
+    Args:
+        chain: weights between the units of a chain, from target and from hold to each, and biases.
+        readout: of the units of a chain.
+    """
+    between, from_target, from_hold, bias = (np.asarray(each, float) for each in chain)
+    inputs = np.concatenate(
+        [
+            np.stack([from_target * sign * (axis == 0), from_target * sign * (axis == 1), from_hold], axis=1)
+            for axis, sign in SIGNS
+        ]
+    )
+    signed = [np.outer(np.arange(2) == axis, np.asarray(readout) * sign) for axis, sign in SIGNS]
+    return RateNetwork(
+        recurrent=jnp.asarray(np.kron(np.eye(4), between)),
+        input_weights=jnp.asarray(inputs),
+        readout=jnp.asarray(np.concatenate(signed, axis=1), float),
+        bias=jnp.asarray(np.tile(bias, 4)),
+        start=jnp.zeros(4 * len(bias)),
+        time_constant=0.1,
+        nonlinearity=jax.nn.relu,
+    )
+
+
+# The target passes once the hold line is off; two more filters make a transient of the step.
+FROM_INPUT = wired(([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [1, 0, 0], [-5, 0, 0], [0, 0, 0]), [0, 3, -3])
+# The target passes while the hold line is on, is kept by a second unit, and drives a third once it is off.
+FROM_STATE = wired(([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [1, 0, 0], [20, 0, -1.1], [-20, 0, 0]), [0, 0, 2])
+
+
+def together(first, second, weight):
+    """Both networks side by side, their outputs weighted."""
+    block = jax.scipy.linalg.block_diag
+    return dataclasses.replace(
+        first,
+        recurrent=block(first.recurrent, second.recurrent),
+        input_weights=jnp.concatenate([first.input_weights, second.input_weights]),
+        readout=jnp.concatenate([weight * first.readout, (1 - weight) * second.readout], axis=1),
+        bias=jnp.concatenate([first.bias, second.bias]),
+        start=jnp.concatenate([first.start, second.start]),
+    )
+
+
+@pytest.fixture(scope="module")
+def trials():
+    task = recirc.tasks.DelayedReach(hold=0.2, delay=0.8)
+    made = task.trials(8, key=jax.random.key(0))
+    return made.replace(targets=made.targets[:, :, :2])
+
+
+def learned(circuit, trials):
+    """Trials that ask for what the circuit does."""
+    return trials.replace(targets=simulate(circuit, trials, key=jax.random.key(0)).outputs)
+
+
+class TestPlanted:
+    def test_the_network_that_its_input_drives(self, trials, key):
+        found = compare.mechanism_of(FROM_INPUT, learned(FROM_INPUT, trials), key=key)
+        assert found.verdict == "input driven"
+        assert found.intact_r2 == pytest.approx(1)
+        assert found.input_share > 0.99
+        assert found.follows_input_r2 > 0.98 > 0 > found.follows_state_r2
+        assert (found.state_reset_r2 > 0.99, found.movement_without_target) == (True, 0)
+        assert found.target_off_at_go_r2 < 0.1
+        assert "Input driven: of what differs between movements" in found.sentence
+
+    def test_the_network_that_its_state_drives(self, trials, key):
+        found = compare.mechanism_of(FROM_STATE, learned(FROM_STATE, trials), key=key)
+        assert found.verdict == "initial-condition driven"
+        assert found.state_share > 0.95
+        assert found.follows_state_r2 > 0.9 > 0 > found.follows_input_r2
+        assert found.target_off_at_go_r2 > 0.95
+        assert found.state_reset_r2 < 0.5
+        assert found.movement_without_target == 0
+
+    def test_a_mixture_has_shares_like_its_squared_weights(self, trials, key):
+        own = [np.asarray(learned(each, trials).targets)[:, 100:180] for each in (FROM_STATE, FROM_INPUT)]
+        power = [np.sum((each - each.mean(0)) ** 2) for each in own]
+        verdicts = []
+        for weight in (0.3, 0.6, 0.9):
+            mixed = together(FROM_STATE, FROM_INPUT, weight)
+            found = compare.mechanism_of(mixed, learned(mixed, trials), key=key)
+            parts = weight**2 * power[0], (1 - weight) ** 2 * power[1]
+            assert found.state_share == pytest.approx(parts[0] / sum(parts), abs=0.05)
+            assert found.interaction_share < 0.02
+            verdicts.append(found.verdict)
+        assert verdicts == ["input driven", "mixed", "initial-condition driven"]
+
+    def test_a_network_that_does_not_move_has_no_verdict(self, trials, key):
+        still = dataclasses.replace(FROM_INPUT, readout=jnp.zeros((2, 12)))
+        found = compare.mechanism_of(still, learned(FROM_INPUT, trials), key=key)
+        assert found.verdict == "undetermined"
+        assert found.sentence.startswith("Undetermined")
+
+    def test_without_target_input_after_go_only_the_state_can_tell(self, trials, key):
+        off = recirc.tasks.DelayedReach(hold=0.2, delay=0.8, target_off=0.0).trials(8, key=key)
+        off = off.replace(targets=off.targets[:, :, :2])
+        found = compare.mechanism_of(FROM_STATE, learned(FROM_STATE, off), key=key)
+        assert (found.input_tells, found.input_share) == (False, pytest.approx(0))
+        assert found.verdict == "initial-condition driven"
+        assert "the same in all conditions" in found.sentence
+
+    def test_noise_is_left_out(self, trials, key):
+        noisy = dataclasses.replace(FROM_INPUT, noise=0.5)
+        asked = learned(FROM_INPUT, trials)
+        quiet = compare.mechanism_of(FROM_INPUT, asked, key=key)
+        assert compare.mechanism_of(noisy, asked, key=jax.random.key(1)) == quiet
+
+
+class TestProbes:
+    def test_swapping_targets_is_swapping_states(self, trials, key):
+        for network, follows_new in ((FROM_INPUT, True), (FROM_STATE, False)):
+            score = compare.TargetSwappedAtGo()(network, learned(network, trials), key=key)
+            assert (score.value > 0.9) == follows_new
+            assert (score.parts["old_target"] > 0.9) != follows_new
+
+    def test_a_late_change_changes_little(self, trials, key):
+        asked = learned(FROM_INPUT, trials)
+        at_go, late = (compare.TargetOffAtGo(time_s=t)(FROM_INPUT, asked, key=key) for t in (0.0, 0.6))
+        assert at_go.settings == {"set": "target_off_at_go"}
+        assert late.settings == {"set": "target_off_at_go", "time_s": 0.6}
+        assert at_go.value < 0.1
+        assert at_go.parts["intact"] == pytest.approx(1)
+
+    def test_position_stands_beside_velocity(self, key):
+        full = recirc.tasks.DelayedReach(hold=0.2, delay=0.8).trials(8, key=key)
+        both = dataclasses.replace(FROM_INPUT, readout=jnp.concatenate([FROM_INPUT.readout] * 2))
+        score = compare.TargetOffAtGo()(both, learned(both, full), key=key)
+        assert score.parts["position"] == pytest.approx(score.value)
+
+    def test_reset_state_is_the_mean_over_conditions_whatever_their_repeats(self, trials, key):
+        asked = learned(FROM_STATE, trials)
+        repeated = asked.select([0, 0, 0, *range(1, 8)])
+        once, often = (compare.StateResetAtGo()(FROM_STATE, each, key=key) for each in (asked, repeated))
+        assert np.allclose(once.parts["per_condition"], often.parts["per_condition"])
+
+    def test_catch_trials_are_left_out(self, key):
+        caught = recirc.tasks.DelayedReach(hold=0.2, delay=0.8, catch=0.25).trials(16, key=key)
+        caught = caught.replace(targets=caught.targets[:, :, :2])
+        score = compare.TargetOffAtGo()(FROM_STATE, learned(FROM_STATE, caught), key=key)
+        assert "catch" in caught.conditions
+        assert "catch" not in score.parts["condition"]
+
+    def test_wrong_use_is_refused(self, trials, key):
+        asked = learned(FROM_INPUT, trials)
+        with pytest.raises(ValueError, match="no epoch 'reach'"):
+            compare.TargetOffAtGo(epoch="reach")(FROM_INPUT, asked, key=key)
+        with pytest.raises(ValueError, match=r"inputs .* are asked for"):
+            compare.TargetOffAtGo(target_channels=(0, 7))(FROM_INPUT, asked, key=key)
+        with pytest.raises(ValueError, match="after the epoch"):
+            compare.TargetOffAtGo(time_s=5.0)(FROM_INPUT, asked, key=key)
+        with pytest.raises(ValueError, match="one condition"):
+            compare.mechanism_of(FROM_INPUT, asked.select([0]), key=key)
+        with pytest.raises(ValueError, match="constant"):
+            compare.NoTarget()(FROM_INPUT, asked.replace(targets=0 * asked.targets), key=key)
+        with pytest.raises(ValueError, match="outputs"):
+            compare.StateResetAtGo()(FROM_INPUT, asked.replace(targets=asked.targets[:, :, :1]), key=key)
+
+
+def test_shares_are_those_of_a_two_way_analysis_of_variance():
+    random = np.random.default_rng(0)
+    state, given = random.normal(size=(5, 1, 20, 2)), random.normal(size=(1, 5, 20, 2))
+    common = 100 * random.normal(size=(20, 2))
+    assert sum(shares(random.normal(size=(5, 5, 20, 2)))) == pytest.approx(1)
+    assert shares(state + 0 * given + common) == pytest.approx((1, 0, 0))
+    assert shares(0 * state + given + common) == pytest.approx((0, 1, 0))
+    centered = [each - each.mean(axis) for axis, each in ((0, state), (1, given))]
+    assert shares((state - state.mean(0)) * (given - given.mean((0, 1)))) == pytest.approx((0, 0, 1))
+    power = [np.sum(each**2) for each in centered]
+    assert shares(state + given)[0] == pytest.approx(power[0] / sum(power), rel=0.2)
+
+
+class TestEpochs:
+    """A gate that closes the loop of a memory: one rest point while it is open, many when it is closed."""
+
+    def test_probes_count_by_epoch_and_share_equal_inputs(self, trials, key):
+        # Two bistable units that the target sets; the hold line's inhibition leaves one fixed point.
+        memory = RateNetwork(
+            recurrent=2.0 * jnp.eye(2),
+            input_weights=jnp.array([[5.0, 0.0, 0.0], [0.0, 5.0, 0.0]]),
+            readout=jnp.eye(2),
+            bias=jnp.zeros(2),
+            start=jnp.zeros(2),
+            time_constant=0.05,
+        )
+        off = recirc.tasks.DelayedReach(angles=(45, 135, 225, 315), hold=0.2, delay=0.8, target_off=0.0)
+        off = off.trials(4, key=key)
+        delay, movement = (
+            compare.fixed_points_in_epoch(memory, off, epoch, key=key) for epoch in ("delay", "movement")
+        )
+        assert list(delay) == list(movement) == list(off.conditions)
+        assert all(len(each.points) == 1 and each.stable.all() for each in delay.values())
+        assert len({id(each) for each in movement.values()}) == 1
+        corners = movement["45"].points[movement["45"].stable]
+        expected = 1.9150080481545375 * np.array(list(itertools.product((-1, 1), repeat=2)))
+        assert np.allclose(sorted(corners.round(6).tolist()), expected, atol=1e-6)
+        count = compare.FixedPointCount("movement").of(movement)
+        assert count.settings == {"set": "fixed_points", "epoch": "movement"}
+        assert (count.value >= 4, count.parts["stable"].tolist()) == (True, [4] * 4)
+        slope = 2 * (1 - np.tanh(1.9150080481545375) ** 2)
+        slowest = compare.SlowestMode("movement").of(movement)
+        assert (slowest.value, slowest.unit) == (pytest.approx(0.05 / (1 - slope)), "s")
+
+    def test_no_stable_point_is_an_outcome_and_an_empty_epoch_an_error(self, trials, key):
+        growing = dataclasses.replace(
+            FROM_INPUT, recurrent=3.0 * jnp.eye(12), nonlinearity=lambda x: x, time_constant=10.0
+        )
+        score = compare.SlowestMode("hold", n_starts=2)(growing, trials, key=key)
+        assert np.isnan(score.value)
+        assert "no stable fixed point" in score.settings["outcome"]
+        empty = trials.replace(epochs={"movement": (0.5, 0.5)})
+        with pytest.raises(ValueError, match="empty in every trial"):
+            compare.FixedPointCount()(FROM_INPUT, empty, key=key)
