@@ -1,0 +1,162 @@
+"""A recording session as it was stored: spike times, trials, behavior; nothing aligned, binned or judged yet."""
+
+import functools
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+
+class Samples(Protocol):
+    """What a series needs of its values: an array, or something in a file that gives arrays for slices."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(sample, channel)."""
+        ...
+
+    def __getitem__(self, index: slice, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A signal sampled over the session: position, velocity, EMG.
+
+    Values may stay in the file until they are asked for, so that a session of gigabytes can be read window by
+    window; `values[:]` is all of them.
+
+    Args:
+        values: (sample, channel), in `unit`; indexed by slices along samples only.
+        channels: one name per channel.
+        unit: unit of the values, as the file names it ("m", "mm/s", "V").
+        rate: samples per second; None if the samples have timestamps.
+        start: time of the first sample, s; with `rate` only.
+        timestamps: (sample,), s, an array or something in a file; None if there is a rate.
+
+    Raises:
+        ValueError: if neither or both of rate and timestamps are given, or shapes disagree.
+
+    Example:
+        >>> import numpy as np
+        >>> speed = Series(np.arange(10.0)[:, None], ("speed",), "m/s", rate=100.0, start=2.0)
+        >>> speed.read(2.03, 2.05)[0].round(2).tolist()
+        [2.03, 2.04]
+    """
+
+    values: Samples
+    channels: tuple[str, ...]
+    unit: str
+    rate: float | None = None
+    start: float = 0.0
+    timestamps: Samples | None = None
+
+    def __post_init__(self):
+        if (self.rate is None) == (self.timestamps is None):
+            raise ValueError("a series needs either a rate or timestamps; give one of them.")
+        if self.rate is not None and not 0 < self.rate < np.inf:
+            raise ValueError(f"the rate is {self.rate}; expected a positive number of samples per second.")
+        if len(self.values.shape) != 2 or self.values.shape[1] != len(self.channels):
+            raise ValueError(
+                f"values have the shape {tuple(self.values.shape)}, and {len(self.channels)} channels are named; "
+                "expected (sample, channel)."
+            )
+        if self.timestamps is not None and tuple(self.timestamps.shape) != self.values.shape[:1]:
+            raise ValueError(
+                f"there are {tuple(self.timestamps.shape)} timestamps for {self.values.shape[0]} samples; "
+                "give one per sample."
+            )
+
+    @property
+    def n_samples(self) -> int:
+        return self.values.shape[0]
+
+    @functools.cached_property
+    def time(self) -> np.ndarray:
+        """Seconds of every sample, `(sample,)`."""
+        if self.timestamps is not None:
+            return np.asarray(self.timestamps[:], float)
+        assert self.rate is not None
+        return self.start + np.arange(self.n_samples) / self.rate
+
+    def read(self, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
+        """Times and values of the samples with start <= time < stop, s; only these are read from a file.
+
+        Timestamps must rise; whether they do is not looked at here.
+        """
+        if self.rate is None:
+            first, last = np.searchsorted(self.time, [start, stop]).tolist()
+        else:
+            edges = np.ceil((np.array([start, stop]) - self.start) * self.rate - 1e-6)
+            first, last = np.clip(edges, 0, self.n_samples).astype(int).tolist()
+        last = max(first, last)
+        if self.rate is None:
+            return self.time[first:last], np.asarray(self.values[first:last], float)
+        times = self.start + np.arange(first, last) / self.rate
+        return times, np.asarray(self.values[first:last], float)
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """One recording session on one clock, seconds in 64-bit floats, exactly as the file has it.
+
+    Only shapes are checked. Whether spikes are sorted, trials overlap or events are missing is for
+    `recirc check` to find.
+
+    Args:
+        spikes: spike times of every unit, s.
+        units: one name per unit.
+        trials: columns of the table of trials, (trial,) or (trial, ...); always start_time and stop_time, s.
+            Events are in s; others are numbers, strings, or, where a trial has a list, objects that are arrays.
+        series: behavior by name.
+        observed: for every unit (interval, 2), s, when it was observed; None if the file does not say.
+        unit_columns: what else is known of the units ("heldout", "quality", "location"), (unit,).
+        resolution: s, how exactly spike times are known; above 0 where only counts per bin were stored.
+        source: the file.
+        about: subject, session, start and the like.
+
+    Raises:
+        ValueError: if lengths disagree, or start_time or stop_time is missing.
+    """
+
+    spikes: tuple[np.ndarray, ...]
+    units: tuple[str, ...]
+    trials: dict[str, np.ndarray]
+    series: dict[str, Series] = field(default_factory=dict)
+    observed: tuple[np.ndarray, ...] | None = None
+    unit_columns: dict[str, np.ndarray] = field(default_factory=dict)
+    resolution: float = 0.0
+    source: str = ""
+    about: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name in ("start_time", "stop_time"):
+            if name not in self.trials:
+                raise ValueError(
+                    f"trials have no column {name}; they have {', '.join(self.trials) or 'none'}."
+                )
+        _check_lengths(self.trials, len(self.trials["start_time"]), "trials")
+        _check_lengths(self.unit_columns, len(self.units), "units")
+        if any(times.ndim != 1 for times in self.spikes):
+            raise ValueError("spike times must have one axis for every unit.")
+        if len(self.spikes) != len(self.units):
+            raise ValueError(f"{len(self.units)} unit names for {len(self.spikes)} units; give one per unit.")
+        if self.observed is not None and (
+            len(self.observed) != len(self.units)
+            or any(np.ndim(spans) != 2 or np.shape(spans)[1] != 2 for spans in self.observed)
+        ):
+            raise ValueError("observed must be one array (interval, 2) per unit.")
+
+    @property
+    def n_units(self) -> int:
+        return len(self.units)
+
+    @property
+    def n_trials(self) -> int:
+        return len(self.trials["start_time"])
+
+
+def _check_lengths(columns: dict[str, np.ndarray], expected: int, what: str) -> None:
+    wrong = {name: len(column) for name, column in columns.items() if len(column) != expected}
+    if wrong:
+        name, length = next(iter(wrong.items()))
+        raise ValueError(f"column {name} of the {what} has {length} rows, expected {expected}.")
