@@ -8,6 +8,7 @@ from recirc.compare.cka import LinearCKA
 from recirc.compare.dsa import DSA
 from recirc.compare.epoch_fixed_points import FixedPointCount, SlowestMode, fixed_points_in_epoch
 from recirc.compare.fixed_points import FixedPoints, find_fixed_points
+from recirc.compare.flow_field import FlowField, Plane, flow_field, principal_plane
 from recirc.compare.go_probes import NoTarget, StateResetAtGo, TargetOffAtGo, TargetSwappedAtGo
 from recirc.compare.heldout_neurons import NeuronMap
 from recirc.compare.input_noise import InputNoise
@@ -46,6 +47,7 @@ __all__ = [
     "FixedPointCount",
     "FixedPoints",
     "FlippedComponents",
+    "FlowField",
     "InputNoise",
     "InputScale",
     "JPCAPlanes",
@@ -63,6 +65,7 @@ __all__ = [
     "PermutedConditionsPerUnit",
     "PerturbedState",
     "PhaseRandomized",
+    "Plane",
     "PrivateNoise",
     "Procrustes",
     "ReachError",
@@ -80,10 +83,12 @@ __all__ = [
     "cosine_tuning",
     "find_fixed_points",
     "fixed_points_in_epoch",
+    "flow_field",
     "gp_directions",
     "mechanism_of",
     "null_distribution",
     "paired_test",
+    "principal_plane",
     "random_subspaces",
     "soft_constant",
     "soft_normalized",
