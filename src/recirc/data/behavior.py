@@ -1,0 +1,71 @@
+"""Behavior brought onto the clock of the bins."""
+
+import numpy as np
+from jaxtyping import Float
+
+
+def on_bins(
+    time: Float[np.ndarray, " sample"], values, starts, n_bins: int, dt: float, *, lag: float = 0.0
+) -> Float[np.ndarray, "trial time channel"]:
+    r"""Behavior in the bins of every trial, one clock for rates and behavior.
+
+    Where a bin holds two samples or more on average, its value is the mean of those in
+    $[t_i + k\Delta + \ell, t_i + (k + 1)\Delta + \ell)$, so that what is faster than the bins is averaged out
+    and not folded onto slow movement. Slower series are interpolated linearly at the middle of every bin, and
+    not across gaps longer than three sampling intervals.
+
+    Args:
+        time: seconds of every sample, rising.
+        values: (sample, channel); only what is needed is read, so that it may lie on disk.
+        starts: t, seconds, the first edge of every trial.
+        n_bins, dt: as of the spike counts.
+        lag: l, seconds by which behavior follows the activity that it is paired with.
+
+    Returns:
+        Means or interpolated values; nan where the series has none.
+
+    Raises:
+        ValueError: if times do not rise or are as many as the values.
+
+    Example:
+        >>> on_bins(np.arange(4) * 0.5, np.array([[0.0], [1.0], [2.0], [3.0]]), [0.0], 2, 1.0)[0, :, 0].tolist()
+        [0.5, 2.5]
+    """
+    time = np.asarray(time, float)
+    if len(time) != values.shape[0] or not (np.diff(time) > 0).all():
+        raise ValueError(
+            f"{len(time)} times for {values.shape[0]} samples, and times must rise; repair the series' timestamps."
+        )
+    interval = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
+    method = _averaged if interval <= dt / 2 * (1 + 1e-6) else _interpolated
+    edges = np.asarray(starts, float)[:, None] + lag + dt * np.arange(n_bins + 1)
+    made = np.full((len(edges), n_bins, values.shape[1]), np.nan)
+    for i, row in enumerate(edges):
+        first, last = np.searchsorted(time, [row[0] - interval * 3, row[-1] + interval * 3])
+        if last > first:
+            made[i] = method(time[first:last], np.asarray(values[first:last], float), row, interval)
+    return made
+
+
+def _averaged(time: np.ndarray, values: np.ndarray, edges: np.ndarray, interval: float) -> np.ndarray:
+    """Mean of the samples in every bin; a sample within a millionth of an interval before an edge lies on it."""
+    place = np.searchsorted(time, edges - 1e-6 * interval)
+    is_bad = ~np.isfinite(values)
+    sums, n_bad = (np.cumsum(a, axis=0) for a in (np.where(is_bad, 0.0, values), is_bad))
+    sums, n_bad = (
+        np.diff(np.concatenate([np.zeros((1, a.shape[1])), a])[place], axis=0) for a in (sums, n_bad)
+    )
+    counts = np.diff(place)[:, None]
+    return np.where((n_bad == 0) & (counts > 0), sums / np.maximum(counts, 1), np.nan)
+
+
+def _interpolated(time: np.ndarray, values: np.ndarray, edges: np.ndarray, interval: float) -> np.ndarray:
+    middle = (edges[:-1] + edges[1:]) / 2
+    after = np.clip(np.searchsorted(time, middle), 1, max(len(time) - 1, 1))
+    if len(time) < 2:
+        return np.full((len(middle), values.shape[1]), np.nan)
+    step = time[after] - time[after - 1]
+    share = (middle - time[after - 1]) / step
+    good = (share >= -1e-9) & (share <= 1 + 1e-9) & (step <= 3 * interval)
+    made = values[after - 1] * (1 - share)[:, None] + values[after] * share[:, None]
+    return np.where(good[:, None], made, np.nan)

@@ -1,0 +1,138 @@
+"""Trials belong to conditions, by columns of the trials table, and are averaged within them."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+RADIANS = 2 * np.pi + 1e-6
+_ANGULAR = ("dir", "angle", "theta")
+
+
+class Averages(NamedTuple):
+    """Means over the trials of every condition.
+
+    Args:
+        conditions: labels; angles in rising order, others in alphabetical order.
+        mean: (condition, time, channel).
+        standard_error: of the mean, from the spread among trials; nan where a condition has one trial.
+        n_trials: how many trials each condition has.
+    """
+
+    conditions: tuple[str, ...]
+    mean: Float[np.ndarray, "condition time channel"]
+    standard_error: Float[np.ndarray, "condition time channel"]
+    n_trials: Int[np.ndarray, " condition"]
+
+
+def condition_averages(values: Float[np.ndarray, "trial time channel"], labels: Sequence[str]) -> Averages:
+    """Mean and standard error of the mean over the trials of every condition.
+
+    Raises:
+        ValueError: if there is not one label per trial.
+
+    Example:
+        >>> found = condition_averages(np.array([[[1.0]], [[3.0]], [[5.0]]]), ["a", "a", "b"])
+        >>> found.mean.ravel().tolist(), found.standard_error.ravel().tolist()
+        ([2.0, 5.0], [1.0, nan])
+    """
+    values, names = np.asarray(values, float), np.asarray(labels, str)
+    if names.shape != values.shape[:1]:
+        raise ValueError(f"{names.size} labels for {len(values)} trials; give one per trial.")
+    conditions = in_order(names)
+    mean = np.empty((len(conditions), *values.shape[1:]))
+    error = np.full_like(mean, np.nan)
+    counts = np.zeros(len(conditions), int)
+    for i, condition in enumerate(conditions):
+        members = values[names == condition]
+        mean[i], counts[i] = members.mean(axis=0), len(members)
+        if len(members) > 1:
+            error[i] = members.std(axis=0, ddof=1) / np.sqrt(len(members))
+    return Averages(conditions, mean, error, counts)
+
+
+def in_order(labels) -> tuple[str, ...]:
+    """Different labels, as numbers in rising order where all are numbers, otherwise in alphabetical order."""
+    names = [str(name) for name in np.unique(np.asarray(labels, str))]
+    try:
+        return tuple(sorted(names, key=float))
+    except ValueError:
+        return tuple(names)
+
+
+def condition_labels(
+    trials: Mapping[str, np.ndarray], columns: Sequence[str], *, radians: bool | None = None
+) -> list[str]:
+    """One label per trial from columns of the trials table; "" where a value is missing.
+
+    Two columns whose names end in x and y (or one column of pairs) are a target's position: the label is its
+    direction in degrees, counterclockwise from the right, or "x,y" if targets in one direction differ in
+    distance. A column of angles gives degrees. Otherwise labels are the values, joined by ",".
+
+    Args:
+        trials: columns by name.
+        columns: those that make the condition; none puts all trials into one condition, "all".
+        radians: whether a column of angles holds radians; told by its values if None: radians if they are
+            not whole numbers and none is larger than 2 pi.
+
+    Example:
+        >>> condition_labels({"target_x": np.array([1.0, 0.0]), "target_y": np.array([0.0, 2.0])},
+        ...                  ["target_x", "target_y"])
+        ['0', '90']
+    """
+    values = [np.asarray(trials[name]) for name in columns]
+    if not values:
+        return ["all"] * len(next(iter(trials.values())))
+    if (pair := _positions(columns, values)) is not None:
+        return _directions_of(pair)
+    if len(columns) == 1 and is_angular(columns[0]) and _is_number(values[0]):
+        angles = values[0].astype(float)
+        if in_radians(angles) if radians is None else radians:
+            angles = np.rad2deg(angles)
+        return [_degrees(angle) for angle in angles]
+    texts = [_texts(column) for column in values]
+    return ["" if "" in row else ",".join(row) for row in zip(*texts)]
+
+
+def is_angular(name: str) -> bool:
+    """Whether a column's name says that it holds angles."""
+    return any(word in name.lower() for word in _ANGULAR)
+
+
+def in_radians(angles: Float[np.ndarray, " trial"]) -> bool:
+    """Whether angles look like radians: no larger than 2 pi, and not all whole numbers."""
+    known = angles[np.isfinite(angles)]
+    return bool(known.size and (np.abs(known) <= RADIANS).all() and not (known == known.round()).all())
+
+
+def _is_number(values: np.ndarray) -> bool:
+    return values.ndim == 1 and values.dtype.kind in "iuf"
+
+
+def _positions(columns: Sequence[str], values: list[np.ndarray]) -> np.ndarray | None:
+    """(trial, 2) positions, if that is what the columns hold."""
+    if len(values) == 1 and values[0].ndim == 2 and values[0].shape[1] == 2:
+        return values[0].astype(float)
+    if len(values) == 2 and [name.lower()[-1] for name in columns] == ["x", "y"]:
+        return np.stack(values, axis=1).astype(float) if all(map(_is_number, values)) else None
+    return None
+
+
+def _directions_of(pair: np.ndarray) -> list[str]:
+    labels = [_degrees(angle) for angle in np.rad2deg(np.arctan2(pair[:, 1], pair[:, 0]))]
+    distances: dict[str, float] = {}
+    for label, distance in zip(labels, np.hypot(*pair.T)):
+        if abs(distances.setdefault(label, distance) - distance) > 1e-6 * distance:
+            return ["" if np.isnan(x + y) else f"{x:.9g},{y:.9g}" for x, y in pair]
+    return labels
+
+
+def _degrees(angle: float) -> str:
+    return f"{np.round(angle, 4) % 360:.9g}" if np.isfinite(angle) else ""
+
+
+def _texts(column: np.ndarray) -> list[str]:
+    if column.dtype.kind == "f":
+        return [f"{value:.9g}" if np.isfinite(value) else "" for value in column.tolist()]
+    return [str(value) for value in column.tolist()]
