@@ -126,6 +126,25 @@ class TestPlanted:
         quiet = compare.mechanism_of(FROM_INPUT, asked, key=key)
         assert compare.mechanism_of(noisy, asked, key=jax.random.key(1)) == quiet
 
+    def test_single_precision_and_thresholds(self, trials, key):
+        """A network trained in float32 is judged like itself; stricter thresholds give fewer verdicts."""
+        asked = learned(FROM_INPUT, trials)
+        single = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), FROM_INPUT)
+        found = compare.mechanism_of(single, asked, key=key)
+        assert found.input_share == pytest.approx(
+            compare.mechanism_of(FROM_INPUT, asked, key=key).input_share, abs=1e-6
+        )
+        assert dataclasses.replace(found, least_share=0.999).verdict == "mixed"
+        assert dataclasses.replace(found, least_r2=1.1).verdict == "undetermined"
+
+    def test_scores_hold_every_number_and_the_verdict(self, trials, key):
+        found = compare.mechanism_of(FROM_INPUT, learned(FROM_INPUT, trials), key=key)
+        scores = {score.metric: score for score in found.scores()}
+        assert len(scores) == 9
+        assert scores["target_off_at_go_r2"].value == found.target_off_at_go_r2
+        assert scores["input_share"].settings == {"set": "crossed_at_go", "verdict": "input driven"}
+        assert scores["movement_without_target"].direction == "lower"
+
 
 class TestProbes:
     def test_swapping_targets_is_swapping_states(self, trials, key):
@@ -228,6 +247,11 @@ class TestEpochs:
         score = compare.SlowestMode("hold", n_starts=2)(growing, trials, key=key)
         assert np.isnan(score.value)
         assert "no stable fixed point" in score.settings["outcome"]
+        unstable = dataclasses.replace(
+            growing, recurrent=1e6 * jnp.eye(12), bias=jnp.ones(12), time_constant=0.01
+        )
+        with pytest.raises(ValueError, match="not finite"):
+            compare.FixedPointCount("movement")(unstable, trials, key=key)
         empty = trials.replace(epochs={"movement": (0.5, 0.5)})
         with pytest.raises(ValueError, match="empty in every trial"):
             compare.FixedPointCount()(FROM_INPUT, empty, key=key)

@@ -43,13 +43,16 @@ def fixed_points_in_epoch(
 
     Raises:
         RuntimeError: if 64-bit floats are off.
-        ValueError: if there is no such epoch, it is empty in every trial, or `n_starts` is not positive.
+        ValueError: if there is no such epoch, it is empty in every trial, `n_starts` is not positive, or the
+            circuit blows up.
     """
     if n_starts < 1:
         raise ValueError(f"n_starts must be positive, got {n_starts}.")
     inputs, starts = _starts(circuit, trials, epoch, n_starts)
     held = np.repeat(np.stack(list(inputs.values())), 2 * n_starts, axis=0)
     visited = np.stack(list(starts.values()))
+    if not np.isfinite(visited).all():
+        raise ValueError(f"the circuit's states in epoch {epoch!r} are not finite; leave it out.")
     scale = jitter * np.sqrt(visited.reshape(-1, visited.shape[2]).var(axis=0).mean())
     noise = scale * numpy_generator(key).standard_normal(visited.shape)
     states = np.concatenate([visited, visited + noise], axis=1).reshape(-1, visited.shape[2])

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from recirc.circuits import AbstractCircuit
-from recirc.compare.states import in_float64, noiseless
+from recirc.compare.states import noiseless
 from recirc.types import require_x64
 
 FAR = 10.0  # points further than this many spreads of the starts from their centroid are left out
@@ -138,7 +138,7 @@ def find_fixed_points(
 
 def search_ends(circuit, inputs, starts, *, n_steps: int = 64) -> Float[np.ndarray, "method start unit"]:
     """Where both searches end, for each start and its own row of inputs."""
-    ends = _searches(in_float64(noiseless(circuit)), jnp.asarray(inputs), jnp.asarray(starts), n_steps)
+    ends = _searches(noiseless(circuit), jnp.asarray(inputs), jnp.asarray(starts), n_steps)
     return np.asarray(ends)
 
 
@@ -187,7 +187,7 @@ def jacobian(circuit: AbstractCircuit, inputs, state) -> Float[jax.Array, "unit 
 
 def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPoints:
     """Fixed and slow points among the ends of searches that share one input."""
-    circuit, inputs = in_float64(noiseless(circuit)), jnp.asarray(inputs)
+    circuit, inputs = noiseless(circuit), jnp.asarray(inputs)
     center = starts.mean(axis=0)
     spread = float(np.sqrt(np.mean(np.sum((starts - center) ** 2, axis=1))))
     unit = spread or float(np.linalg.norm(center)) or 1.0

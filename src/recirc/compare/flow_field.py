@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from recirc.circuits import AbstractCircuit
-from recirc.compare.states import in_float64, noiseless
+from recirc.compare.states import noiseless
 from recirc.types import require_x64
 
 
@@ -139,7 +139,7 @@ def flow_field(
     offsets = np.stack(np.meshgrid(*[np.linspace(-extent, extent, n_grid)] * 2), axis=-1)
     states = jnp.asarray((center + offsets @ axes.T).reshape(-1, center.size).T)
     held = jnp.tile(jnp.asarray(inputs, jnp.float64)[:, None], states.shape[1])
-    rates, velocity = (np.asarray(each).T for each in _rates(in_float64(noiseless(circuit)), states, held))
+    rates, velocity = (np.asarray(each).T for each in _rates(noiseless(circuit), states, held))
     places, arrows = plane.project(rates), velocity @ plane.axes
     speed, seen = np.sum(velocity**2, axis=1), np.sum(arrows**2, axis=1)
     hidden = np.clip(1 - np.divide(seen, speed, out=np.ones_like(speed), where=speed > 0), 0, 1)

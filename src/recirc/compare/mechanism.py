@@ -24,6 +24,7 @@ class MechanismSummary:
       + \sum \|z_{ab} - \bar z_{a\cdot} - \bar z_{\cdot b} + \bar z\|^2$$
 
     where $\bar z$ is the mean over a and b at each time, so that what all movements share counts for neither.
+    For other thresholds use `dataclasses.replace(summary, least_share=0.9)`.
 
     Args:
         intact_r2: R² of the movements as they are.

@@ -26,7 +26,8 @@ def states_along(circuit: AbstractCircuit, trials: Trials) -> Float[np.ndarray, 
         >>> states_along(network, trials).shape
         (8, 550, 20)
     """
-    states = _trajectory(noiseless(circuit), jnp.transpose(trials.inputs, (1, 2, 0)), trials.dt)
+    inputs = jnp.transpose(jnp.asarray(trials.inputs, float), (1, 2, 0))
+    states = _trajectory(noiseless(circuit), inputs, trials.dt)
     return np.transpose(np.asarray(states, np.float64), (2, 0, 1))
 
 
@@ -36,25 +37,20 @@ def _trajectory(circuit, inputs, dt: float):
 
 
 def noiseless(circuit: AbstractCircuit) -> AbstractCircuit:
-    """The circuit without private noise.
+    """The circuit without private noise, its numbers in float64 if that is on.
 
     Raises:
         ValueError: if it is noisy and has no field `noise` to leave out.
     """
-    if not circuit.is_noisy:
-        return circuit
-    if "noise" not in {field.name for field in dataclasses.fields(circuit)}:
-        raise ValueError(
-            f"{type(circuit).__name__} is noisy and has no field `noise` to leave out; give the circuit "
-            "inside it, or one without noise."
-        )
-    return dataclasses.replace(circuit, noise=None)  # pyright: ignore[reportCallIssue]
-
-
-def in_float64(circuit: AbstractCircuit) -> AbstractCircuit:
-    """The circuit with all its numbers in float64."""
+    if circuit.is_noisy:
+        if "noise" not in {field.name for field in dataclasses.fields(circuit)}:
+            raise ValueError(
+                f"{type(circuit).__name__} is noisy and has no field `noise` to leave out; give the circuit "
+                "inside it, or one without noise."
+            )
+        circuit = dataclasses.replace(circuit, noise=None)  # pyright: ignore[reportCallIssue]
     return jax.tree.map(
-        lambda leaf: jnp.asarray(leaf, jnp.float64) if eqx.is_inexact_array(leaf) else leaf, circuit
+        lambda leaf: jnp.asarray(leaf, float) if eqx.is_inexact_array(leaf) else leaf, circuit
     )
 
 
