@@ -241,14 +241,22 @@ class TestEpochs:
         assert (slowest.value, slowest.unit) == (pytest.approx(0.05 / (1 - slope)), "s")
 
     def test_no_stable_point_is_an_outcome_and_an_empty_epoch_an_error(self, trials, key):
-        growing = dataclasses.replace(
-            FROM_INPUT, recurrent=3.0 * jnp.eye(12), nonlinearity=lambda x: x, time_constant=10.0
+        growing = compare.FixedPoints(
+            np.zeros(3),
+            np.zeros((1, 2)),
+            np.zeros(1),
+            np.array([[1 + 0j, -2 + 0j]]),
+            np.zeros((0, 2)),
+            np.zeros(0),
+            n_starts=1,
+            n_converged=1,
+            n_far=0,
         )
-        score = compare.SlowestMode("hold", n_starts=2)(growing, trials, key=key)
+        score = compare.SlowestMode("hold").of({"0": growing})
         assert np.isnan(score.value)
         assert "no stable fixed point" in score.settings["outcome"]
         unstable = dataclasses.replace(
-            growing, recurrent=1e6 * jnp.eye(12), bias=jnp.ones(12), time_constant=0.01
+            FROM_INPUT, recurrent=1e6 * jnp.eye(12), bias=jnp.ones(12), time_constant=0.01
         )
         with pytest.raises(ValueError, match="not finite"):
             compare.FixedPointCount("movement")(unstable, trials, key=key)
