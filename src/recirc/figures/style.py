@@ -16,6 +16,8 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from recirc.figures.labels import LABELS
+
 WIDTH = 7.2
 INK, MUTED, FAINT = "#1f1f1f", "#6b6b6b", "#d4d4d4"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -32,31 +34,9 @@ _ARM_COLORS = {
     "condition_mean": "#8c8c8c",
     "direct_map": "#009e73",
     "gp_joint": "#cc79a7",
-}
-LABELS = {
-    "no_hints": "no hints",
-    "force": "FORCE",
-    "ensemble": "mean of networks",
-    "gp_directions": "Gaussian process",
-    "cosine_tuning": "cosine tuning",
-    "condition_mean": "mean over directions",
-    "direct_map": "direct map",
-    "gp_joint": "Gaussian process, joint with time",
-    "output_nmse": "output error (nMSE)",
-    "output_r2": "output R²",
-    "svcca5_concatenated": "SVCCA₅, concatenated",
-    "svcca5_per_condition": "SVCCA₅, per condition",
-    "procrustes_angle": "Procrustes angle (rad)",
-    "linear_cka": "linear CKA",
-    "cca_mean4": "mean of 4 canonical correlations",
-    "dsa": "dynamical similarity (rad)",
-    "heldout_neuron_r2": "unrecorded neurons, R²",
-    "train": "trained directions",
-    "heldout_direction": "held-out directions",
-    "private_noise": "private noise",
-    "input_noise": "input noise",
-    "perturbed_initial_state": "perturbed state",
-    "input_scale": "scaled input",
+    "reference": INK,
+    "tanh": "#0072b2",
+    "relu": "#d55e00",
 }
 _RC = {
     "font.family": "DejaVu Sans",
@@ -175,10 +155,15 @@ def direction_color(angle: float) -> str:
     return to_hex(_RING((float(angle) % 360) / 360))
 
 
-def direction_wheel(axes: Axes, degrees: Iterable[float], note: str = "") -> None:
-    """Put in the place of empty axes a wheel that shows which color is which direction."""
-    place, figure = axes.get_subplotspec(), axes.figure
-    axes.remove()
+def direction_wheel(axes: Axes | np.ndarray, degrees: Iterable[float], note: str = "") -> None:
+    """Put in the place of empty axes, or of a column of them, a wheel that shows which color is which direction."""
+    column = np.atleast_1d(np.asarray(axes, object))
+    places, figure = [each.get_subplotspec() for each in column], column[0].figure
+    place = places[0].get_gridspec()[
+        places[0].rowspan.start : places[-1].rowspan.stop, places[0].colspan.start
+    ]
+    for each in column:
+        each.remove()
     axes = figure.add_subplot(place)  # pyright: ignore[reportCallIssue, reportArgumentType]
     axes.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
     axes.axis("off")
