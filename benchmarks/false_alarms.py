@@ -1,6 +1,6 @@
 """How often chance passes for similarity, or noise for structure: p <= 0.05 on smooth noise, by measure and null.
 
-    python benchmarks/false_alarms.py [CONDITIONS TIMES UNITS] [--n-tests 200] [--n-draws 19] [--kind plain]
+    python benchmarks/false_alarms.py [CONDITIONS TIMES UNITS] [--n-tests 200] [--n-draws 19] [--seed 0]
 
 Every test draws two unrelated activities of the shape given (a portrait looks at the first). An exact test gives 5 %,
 with a binomial s.d. of 1.5 % at 200 tests.
@@ -62,20 +62,17 @@ def cases(shape: tuple[int, int, int]) -> list[tuple[object, list]]:
     ]
 
 
-def rate(measure, null, pairs, n_draws: int) -> tuple[str, int]:
+def n_alarms(measure, null, arguments) -> tuple[str, int]:
     """Name of the metric, and how many pairs have p <= 0.05 (a shuffle's p is larger by 1 in 40 320)."""
-    n_alarms, found = 0, None
-    for i, (a, b) in enumerate(pairs):
+    random, count, found = np.random.default_rng(arguments.seed), 0, None
+    for i in range(arguments.n_tests):
+        a, b = (smooth_noise(random, arguments.shape, arguments.kind) for _ in "ab")
         other = b if isinstance(measure, compare.AbstractSimilarity) else None
         key = jax.random.key(i)
-        found = compare.null_distribution(measure, a, other, null, n_draws=n_draws, key=key)
-        n_alarms += found.p < 0.0505
+        found = compare.null_distribution(measure, a, other, null, n_draws=arguments.n_draws, key=key)
+        count += found.p < 0.0505
     assert found is not None
-    return found.score.metric, n_alarms
-
-
-def _asked(name: str, names: list[str] | None) -> bool:
-    return names is None or name in names
+    return found.score.metric, count
 
 
 def main() -> None:
@@ -83,27 +80,24 @@ def main() -> None:
     parser.add_argument("shape", type=int, nargs="*", default=[8, 34, 268])
     parser.add_argument("--n-tests", type=int, default=200)
     parser.add_argument("--n-draws", type=int, default=19)
+    parser.add_argument("--seed", type=int, default=0, help="of the noise; the same pairs serve all rows")
     parser.add_argument("--kind", choices=KINDS, default="plain")
     parser.add_argument("--measures", nargs="*", help="names of classes, all by default")
     parser.add_argument("--nulls", nargs="*", help="kinds, all by default")
     arguments = parser.parse_args()
-    random, shape = np.random.default_rng(0), tuple(arguments.shape)
-    pairs = [[smooth_noise(random, shape, arguments.kind) for _ in "ab"] for _ in range(arguments.n_tests)]
-    print(
-        f"{shape}, {arguments.kind}, {arguments.n_tests} tests, {arguments.n_draws} draws; {timing.load()}\n"
-    )
+    n_tests = arguments.n_tests
+    print(f"{vars(arguments)}; {timing.load()}\n")
     print("| measure | null | p <= 0.05 | 95 % interval | s |\n| --- | --- | --- | --- | --- |")
-    for measure, nulls in cases(shape):
+    for measure, nulls in cases(arguments.shape):
         for null in nulls:
-            if not (
-                _asked(type(measure).__name__, arguments.measures) and _asked(null.kind, arguments.nulls)
-            ):
+            wanted = (type(measure).__name__, arguments.measures), (null.kind, arguments.nulls)
+            if any(names is not None and name not in names for name, names in wanted):
                 continue
             began = time.process_time()
-            metric, n_alarms = rate(measure, null, pairs, arguments.n_draws)
-            low, high = scipy.stats.binomtest(n_alarms, len(pairs)).proportion_ci()
+            metric, count = n_alarms(measure, null, arguments)
+            low, high = scipy.stats.binomtest(count, n_tests).proportion_ci()
             print(
-                f"| `{metric}` | `{null.kind}` | {100 * n_alarms / len(pairs):.1f} % | {100 * low:.1f} to "
+                f"| `{metric}` | `{null.kind}` | {100 * count / n_tests:.1f} % | {100 * low:.1f} to "
                 f"{100 * high:.1f} | {time.process_time() - began:.0f} |",
                 flush=True,
             )

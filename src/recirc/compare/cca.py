@@ -16,8 +16,9 @@ class CCA(AbstractSimilarity):
     $$\frac1m \sum_{i=1}^{m} \rho_i, \qquad \rho = \mathrm{svd}(Q_X^\top Q_Y), \quad X = Q_X R_X, \; Y = Q_Y R_Y$$
 
     X and Y are the first d component scores over all samples (trial and time). It is `SVCCA(d)` with only the
-    best m < d correlations averaged, which raises the value and its level by chance: two smooth noises of a
-    recording's shape reach over .95 with d = 10 and m = 4. Never show it without a null and a ceiling
+    best m < d correlations averaged, which raises the value and its level by chance: against a recording of 8
+    reaches, 34 times and 268 units smooth noise reaches .63 with d = 10 and m = 4, and .86 if it is smooth
+    over directions too. Never show it without a null and a ceiling
     (`split_half_ceiling`). It does not change under any invertible map of the components.
 
     Args:

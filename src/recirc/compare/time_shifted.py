@@ -18,9 +18,11 @@ class TimeShifted(AbstractNull):
     the order of units in time, which rotations are made of. A lag per unit rather than per trial: a lag that
     all units share leaves portraits of the dynamics (rotations, tangling) nearly as they were.
 
-    Courses that do not end where they began get a step inside the trial, so that portraits of speed see one
-    more fast sample per unit: use an epoch that starts and ends near rest, and report `TensorMaximumEntropy`
-    too. The covariance among units is not kept, so it is no null for similarities.
+    Read it as how much a mere sequence gives, not as a test: copies of a few courses at all lags change by the
+    circular shift itself, which is linear and a pure rotation, so that `JPCA`'s ratio is near 1 on surrogates
+    of any activity (.95 on noise, .97 on a recording with .89), and tangling low. Take `FlippedComponents` for
+    a p-value. Courses that do not end where they began get a step inside the trial. The covariance among units
+    is not kept, so it is no null for similarities.
 
     Source: the objection is that of Lebedev et al. 2019 (doi 10.1038/s41598-019-54760-4).
 
