@@ -4,9 +4,11 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from recirc.figures import rows as select_rows
+from recirc.figures.cells import target_line_name
 from recirc.figures.rows import MetricsRow, by_seed, circumstance, median, percent
 from recirc.figures.style import INK, color, key, label, label_ends, log_height, panels, styled
 
@@ -50,7 +52,7 @@ def generalization(
             ]
             _column(axes, column, {name: by_seed(r for r in here if r.arm == name) for name in names})
     for axes, regime in zip(grid[:, 0], regimes):
-        _finish(axes, metric, regime)
+        _finish(axes, metric, _place_name("regime", regime))
     axes = grid[-1, 0]
     axes.set_xticks(range(len(where)), [textwrap.fill(place, 13, break_long_words=False) for place in where])
     axes.tick_params(axis="x", length=0)
@@ -69,44 +71,93 @@ def noise_curve(
     level: str = "sigma",
     fraction: float | None = None,
     metric: str = "output_nmse",
+    panel: str = "regime",
+    shade: str | None = None,
 ) -> Figure:
     """Output error against the size of a disturbance: thin lines are networks, thick lines medians.
 
+    An error has a logarithmic axis; an R² (metric "..._r2") a linear one, cut off at -0.1. So has the size,
+    unless the largest is ten times the smallest above 0 or more: then the axis is logarithmic, but for 0.
+
     Args:
-        rows: rows of `metrics.json` with condition {"set": noise_set, level: number, "regime", "fraction",
-            "seed"}.
+        rows: rows of `metrics.json` with condition {"set": noise_set, level: number, panel, shade,
+            "fraction", "seed"}.
         noise_set: the "set" of the condition.
         level: its key that holds the size.
         fraction: of arms that have several, the one to show; the smallest if omitted.
         metric: which.
+        panel: the condition's key that has a panel per value.
+        shade: one that has a line per value, darker and thicker the larger it is.
     """
     rows = [row for row in rows if row.metric == metric and row.condition.get("set") == noise_set]
     rows, shown = _at_fraction(rows, fraction)
-    names, regimes = select_rows.arms(rows), select_rows.levels(rows, "regime") or [None]
+    names, places = select_rows.arms(rows), select_rows.levels(rows, panel) or [None]
     sizes = select_rows.levels(rows, level)
-    figure, grid = panels(1, len(regimes), height=2.5, sharex=True, sharey=True)
-    for axes, regime in zip(grid[0], regimes):
-        here, ends = select_rows.select(rows, metric, regime=regime), []
+    shades = select_rows.levels(rows, shade) if shade else []
+    figure, grid = panels(1, len(places), height=2.9 if shades else 2.5, sharex=True, sharey=True)
+    ends = []
+    for axes, place in zip(grid[0], places):
+        here, ends = select_rows.select(rows, metric, **{panel: place}), []
         for name in names:
-            curves = [
-                by_seed(r for r in here if r.arm == name and r.condition[level] == size) for size in sizes
-            ]
-            for seed in dict.fromkeys(seed for curve in curves for seed in curve):
-                axes.plot(
-                    sizes, [c.get(seed, np.nan) for c in curves], color=color(name), linewidth=0.5, alpha=0.4
-                )
-            middle = [median(curve.values()) for curve in curves]
-            axes.plot(sizes, middle, color=color(name), linewidth=1.6, marker="o", markersize=3)
+            mine = [row for row in here if row.arm == name]
+            last = np.nan
+            for value, look in _looks(name, shades):
+                own = [row for row in mine if shade is None or row.condition.get(shade) == value]
+                last = _curve(axes, own, level, sizes, look)
             share = f" ({percent(shown[name])})" if name in shown else ""
-            ends.append((middle[-1] if middle else np.nan, label(name) + share, color(name)))
-    for axes, regime in zip(grid[0], regimes):
-        _finish(axes, metric if axes is grid[0, 0] else "", regime)
-        axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
-    label_ends(grid[0, -1], ends)
+            ends.append((last, label(name) + share, color(name)))
+        _finish(axes, metric, _place_name(panel, place))
+    for axes in grid[0, 1:]:
+        axes.set_ylabel("")
+    _set_sizes(grid[0, 0], sizes)
+    if shades:
+        entries = [(label(n), {"color": color(n), "marker": "o", "linewidth": 1.6}) for n in names]
+        grays = _looks("ensemble", shades)
+        entries += [(f"{'' if i else label(str(shade))} {v:g}", look) for i, (v, look) in enumerate(grays)]
+        key(figure, [(text, look | {"markersize": 3}) for text, look in entries])
+    else:
+        label_ends(grid[0, -1], ends)
     figure.supxlabel(
         f"{label(noise_set)}, {'σ' if level == 'sigma' else label(level)}", fontsize=7.5, color=INK
     )
     return figure
+
+
+def _looks(name: str, shades: Sequence[float]) -> list[tuple[float | None, dict]]:
+    """Values that get a line each, and its look: darker and thicker the larger the value."""
+    if not shades:
+        return [(None, {"color": color(name), "linewidth": 1.6})]
+    dark = np.linspace(0.35, 1, len(shades)) if len(shades) > 1 else np.ones(1)
+    tone = np.array(to_rgb(color(name)))
+    return [
+        (v, {"color": to_hex(1 - d * (1 - tone)), "linewidth": 0.5 + 1.4 * d}) for v, d in zip(shades, dark)
+    ]
+
+
+def _curve(axes, rows: list[MetricsRow], level: str, sizes: Sequence[float], look: dict) -> float:
+    """Draw networks and their median; the last height of the median."""
+    curves = [by_seed(row for row in rows if row.condition[level] == size) for size in sizes]
+    for seed in dict.fromkeys(seed for curve in curves for seed in curve):
+        heights = [curve.get(seed, np.nan) for curve in curves]
+        axes.plot(sizes, heights, color=look["color"], linewidth=0.3 * look["linewidth"], alpha=0.4)
+    middle = [median(curve.values()) for curve in curves]
+    axes.plot(sizes, middle, marker="o", markersize=3, **look)
+    return middle[-1] if middle else np.nan
+
+
+def _set_sizes(axes, sizes: Sequence[float]) -> None:
+    positive = [size for size in sizes if size > 0]
+    if positive and max(positive) >= 10 * min(positive):
+        axes.set_xscale("symlog", linthresh=min(positive), linscale=0.5)
+        axes.set_xlim(min(sizes) - 0.15 * min(positive), 1.15 * max(sizes))
+    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    axes.minorticks_off()
+
+
+def _place_name(panel: str, value) -> str:
+    if value is None or panel == "target_line":
+        return target_line_name(value)
+    return f"{label(str(value))} regime" if panel == "regime" else f"{label(panel)} {value}"
 
 
 def _at_fraction(rows: list[MetricsRow], fraction: float | None) -> tuple[list[MetricsRow], dict[str, float]]:
@@ -171,11 +222,13 @@ def _column(axes, column: int, arms: dict[str, dict]) -> None:
             )
 
 
-def _finish(axes, metric: str, regime) -> None:
-    log_height(axes)
+def _finish(axes, metric: str, title: str) -> None:
+    if metric.endswith("_r2"):
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, -0.1), min(high, 1.04))
+    else:
+        log_height(axes)
     axes.grid(axis="y", color="#efefef", linewidth=0.6)
     axes.set_axisbelow(True)
-    if metric:
-        axes.set_ylabel(label(metric))
-    if regime is not None:
-        axes.set_title(f"{label(str(regime))} regime")
+    axes.set_ylabel(label(metric))
+    axes.set_title(title)

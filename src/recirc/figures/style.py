@@ -37,6 +37,8 @@ _ARM_COLORS = {
     "reference": INK,
     "tanh": "#0072b2",
     "relu": "#d55e00",
+    "untrained_tanh": "#8c8c8c",
+    "untrained_relu": "#8c8c8c",
 }
 _RC = {
     "font.family": "DejaVu Sans",

@@ -1,5 +1,6 @@
 """Single units of a circuit and what a network says they do."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,7 @@ from matplotlib.figure import Figure
 
 from recirc.figures.style import (
     INK,
+    MUTED,
     angles,
     direction_color,
     direction_wheel,
@@ -52,9 +54,7 @@ def example_units(
         for axes, rates in ((grid[0, column], circuit), (grid[1, column], prediction)):
             for angle, line in zip(degrees, rates.isel(unit=unit).values):
                 axes.plot(rates["time"].values, line, color=direction_color(angle), linewidth=0.8)
-        name = str(circuit["unit"].values[unit])
-        name = f"unit {name}" if len(name) < 6 else shorten(name, 13)
-        lines = [f"{group}:" if is_first else "", name, f"R² {r2[unit]:.2f}"]
+        lines = [f"{group}:" if is_first else "", _unit_name(circuit, unit, 13), f"R² {r2[unit]:.2f}"]
         grid[0, column].set_title("\n".join(lines), loc="left", linespacing=1.3)
     units = circuit.attrs.get("units", "")
     for axes, name in zip(grid[:, 0], names):
@@ -65,6 +65,81 @@ def example_units(
     return figure
 
 
+@dataclasses.dataclass(frozen=True)
+class EpochRates:
+    """Rates of a recording or network, and when its epochs are.
+
+    Args:
+        title: whose.
+        rates: (condition, time, unit), with coordinates `condition`, `time`, `unit` and attribute `units`.
+        preparation, movement: epochs, (start, stop) on the clock of `rates`.
+        go: time of the go cue on that clock, if there is one.
+    """
+
+    title: str
+    rates: xr.DataArray
+    preparation: tuple[float, float]
+    movement: tuple[float, float]
+    go: float | None = None
+
+
+@styled
+def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go") -> Figure:
+    """Rates of example units, averaged per condition: a row per recording or network, a line per condition.
+
+    Units stand at evenly spread ranks of movement tuning, the same ranks in every row, from near the most
+    tuned on the left to near the least on the right: tuning is the range over conditions of the mean rate in
+    movement, as a share of the unit's range over everything. Constant units are left out. Preparation is
+    shaded light, movement dark; every unit has its own vertical scale.
+
+    Args:
+        activities: the reference first.
+        n_units: how many of each.
+        zero: the event at time 0, the same for all.
+    """
+    ratios = [*np.ones(n_units), 0.6]
+    figure, grid = panels(
+        max(len(activities), 1), len(ratios), height=0.45 + 0.95 * max(len(activities), 1), sharex=True,
+        gridspec_kw={"width_ratios": ratios},
+    )  # fmt: skip
+    for line, activity in zip(grid, activities):
+        rates, tuning = activity.rates, _tuning(activity)
+        degrees, time = angles(rates["condition"].values), rates["time"].values
+        chosen = _spread(tuning, np.ones(len(tuning), bool), n_units)
+        for axes, unit in zip(line, chosen):
+            for epoch, tone in ((activity.preparation, "#f3f3f3"), (activity.movement, "#e4e4e4")):
+                axes.axvspan(*epoch, color=tone, linewidth=0, zorder=0)
+            if activity.go is not None:
+                axes.axvline(activity.go, color=MUTED, linewidth=0.6, zorder=1)
+            for angle, course in zip(degrees, rates.values[:, :, unit]):
+                axes.plot(time, course, color=direction_color(angle), linewidth=0.8)
+            axes.set_title(f"{_unit_name(rates, unit, 9)} ({tuning[unit]:.2f})", color=MUTED)
+            axes.margins(x=0)
+            axes.locator_params(axis="y", nbins=3)
+        for axes in line[len(chosen) : -1]:
+            axes.axis("off")
+        units = rates.attrs.get("units", "1")
+        line[0].set_ylabel(shorten(activity.title, 22) + ("\nrate" if units == "1" else f"\nrate ({units})"))
+    note = "\nlight: preparation\ndark: movement\nline: go\nin brackets:\nmovement tuning"
+    direction_wheel(grid[:, -1], angles(activities[0].rates["condition"].values) if activities else [], note)
+    figure.supxlabel(f"time from {zero} (s)", fontsize=7.5, color=INK)
+    return figure
+
+
+def _unit_name(rates: xr.DataArray, unit: int, length: int) -> str:
+    name = str(rates["unit"].values[unit])
+    return f"unit {name}" if len(name) < 6 else shorten(name, length)
+
+
+def _tuning(activity: EpochRates) -> np.ndarray:
+    """Range over conditions of a unit's mean rate in movement, as a share of its range over everything."""
+    rates, time = activity.rates.values, activity.rates["time"].values
+    start, stop = activity.movement
+    means = rates[:, (time > start) & (time <= stop)].mean(axis=1)
+    whole = np.ptp(rates, axis=(0, 1))
+    return np.ptp(means, axis=0) / np.where(whole > 0, whole, np.nan)
+
+
 def _r2(truth: np.ndarray, guess: np.ndarray) -> np.ndarray:
     """Share of a unit's variance over conditions and time that the prediction explains."""
     error = ((truth - guess) ** 2).sum((0, 1))
@@ -73,7 +148,7 @@ def _r2(truth: np.ndarray, guess: np.ndarray) -> np.ndarray:
 
 
 def _spread(r2: np.ndarray, members: np.ndarray, n_each: int) -> list[int]:
-    """Members at evenly spread ranks of R², best first; constant units never."""
+    """Members at evenly spread ranks of a value (R², tuning), largest first; those without one never."""
     ranked = np.flatnonzero(members & np.isfinite(r2))
     ranked = ranked[np.argsort(-r2[ranked], kind="stable")]
     if len(ranked) <= n_each:

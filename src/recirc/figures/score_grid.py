@@ -1,0 +1,249 @@
+"""Every score of every cell of a study at a glance, against the interval of a reference."""
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from recirc.figures import rows as select_rows
+from recirc.figures.cells import Cell, cells, group_name, penalty_name
+from recirc.figures.rows import MetricsRow, median
+from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, label, panels, styled
+
+# Told apart by lightness too, and "outside" by its arrow.
+INSIDE, OUTSIDE = "#a9d0ea", "#fdebdc"
+_LABELS, _LINE, _HEADING, _GAP = 1.28, 0.27, 0.24, 0.07  # inches
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """What a column of `score_grid` shows.
+
+    Args:
+        metric: its name.
+        condition: what the rows' conditions must hold, enough to leave one row per network; None for a key
+            that they must not have.
+        name: what stands above; the metric's usual name if empty.
+        goal: least value that networks were trained to reach, if they were.
+    """
+
+    metric: str
+    condition: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    name: str = ""
+    goal: float | None = None
+
+
+@styled
+def score_grid(
+    rows: Sequence[MetricsRow],
+    columns: Mapping[str, Sequence[Column]],
+    *,
+    reference: str = "reference",
+) -> Figure:
+    """Medians over networks as numbers, networks as dots below; a line per cell, the reference on top.
+
+    The field of a cell is dark if its median lies inside the reference's interval, pale with an arrow if above
+    or below it, and white if the reference has none. The bar below a number is the interval; all of a column
+    share its scale, on which values beyond the middle 90 % stand at the edge. Networks under the goal of a
+    column, or without a value there, are counted beside the line.
+
+    Args:
+        rows: rows of `metrics.json` with condition {"rate_penalty", "target_line", "seed"} and what the
+            columns ask for.
+        columns: heading -> columns under it.
+        reference: the arm whose value and `ci` the others are held against.
+
+    Raises:
+        ValueError: if a column finds several rows of one network.
+    """
+    flat = [column for group in columns.values() for column in group]
+    here = cells(rows, reference=reference)
+    groups = list(dict.fromkeys(group_name(cell) for cell in here))
+    values = [[_by_seed(cell.select(rows, c.metric, **c.condition), c) for c in flat] for cell in here]
+    wanted = [_reference(rows, column, reference) for column in flat]
+    width = (WIDTH - 0.1 - _LABELS - _GAP * (len(columns) - 1)) / max(len(flat), 1)
+    names, turned = _names(flat, width)
+    top = 0.36 + _height(names, turned)
+    height = top + _LINE * (len(here) + 1) + _HEADING * len(groups) + 0.34
+    figure, grid = panels(1, 1, height=height)
+    axes = grid[0, 0]
+    axes.set(xlim=(0, WIDTH - 0.06), ylim=(height - 0.06, 0))
+    axes.axis("off")
+    left = _columns(axes, columns, names, width, top, turned)
+    scales = [_scale([line[i] for line in values], wanted[i]) for i in range(len(flat))]
+    axes.text(0.02, top + _LINE / 2, label(reference), va="center", weight="bold")
+    for x, bounds, scale in zip(left, wanted, scales):
+        _reference_field(axes, (x, top, width), bounds, scale)
+    y, group = top + _LINE, None
+    for cell, line in zip(here, values):
+        if group_name(cell) != group:
+            group = group_name(cell)
+            axes.text(0.02, y + 0.62 * _HEADING, group, va="center", color=color(cell.arm), weight="bold")
+            y += _HEADING
+        _line_label(axes, y, cell, _missed(rows, cell, flat, line))
+        for x, found, bounds, scale in zip(left, line, wanted, scales):
+            _field(axes, (x, y, width), found, bounds, scale, color(cell.arm))
+        y += _LINE
+    _explain(axes, y + 0.2)
+    return figure
+
+
+def _by_seed(rows: Sequence[MetricsRow], column: Column) -> dict:
+    seeds = [row.condition.get("seed") for row in rows]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(
+            f"column {column.metric!r} finds {len(seeds)} rows of {len(set(seeds))} networks in a cell; say in "
+            "its condition which one per network, such as {'set': 'train'}."
+        )
+    return {seed: float(row.value) for seed, row in zip(seeds, rows)}
+
+
+def _missed(rows: Sequence[MetricsRow], cell: Cell, columns: Sequence[Column], line: list[dict]) -> str:
+    """How many networks are under a goal that their arm was judged by, and of how many."""
+    place = {"rate_penalty": cell.rate_penalty, "target_line": cell.target_line}
+    own = [r for r in rows if r.arm == cell.arm]
+    seeds = {
+        row.condition["seed"]
+        for row in own
+        if "seed" in row.condition and all(row.condition.get(key) == value for key, value in place.items())
+    }
+    missed = {
+        seed
+        for column, found in zip(columns, line)
+        if column.goal is not None and any(row.metric == column.metric for row in own)
+        for seed in seeds
+        if not found.get(seed, np.nan) >= column.goal
+    }
+    return f"× {len(missed)} of {len(seeds)}" if missed else ""
+
+
+def _reference(rows: Sequence[MetricsRow], column: Column, name: str) -> tuple[float, float, float]:
+    """Value and interval of the reference; nan where it has none."""
+    found = select_rows.select(rows, column.metric, name, **column.condition)
+    return (
+        median(row.value for row in found),
+        median(row.ci[0] for row in found),
+        median(row.ci[1] for row in found),
+    )
+
+
+def _scale(lines: Sequence[dict], bounds: tuple[float, float, float]) -> tuple[float, float, int]:
+    """Low and high end of a column's scale, and decimals of its numbers."""
+    found = np.array([value for line in lines for value in line.values()], float)
+    ends = [*np.percentile(found[np.isfinite(found)], (5, 95))] if np.isfinite(found).any() else []
+    ends = [end for end in (*ends, *bounds) if np.isfinite(end)] or [0.0]
+    low, high = min(ends), max(ends)
+    largest = max(abs(low), abs(high))
+    return low, high if high > low else low + 1.0, 2 if largest < 9.995 else 1 if largest < 99.95 else 0
+
+
+def _names(columns: Sequence[Column], width: float) -> tuple[list[str], bool]:
+    """What stands above the columns, and whether it is turned because a word is wider than a column."""
+    names = [column.name or label(column.metric) for column in columns]
+    n_letters = int(width / 0.062)
+    turned = any(len(word) > n_letters for name in names for word in name.split())
+    return [textwrap.fill(name, 20 if turned else n_letters) for name in names], turned
+
+
+def _height(names: list[str], turned: bool) -> float:
+    """Inches that the names need."""
+    letters = [max(map(len, name.split("\n"))) for name in names]
+    lines = [name.count("\n") + 1 for name in names]
+    return 0.055 * max(letters, default=0) if turned else 0.11 * max(lines, default=0)
+
+
+def _columns(axes, columns, names: list[str], width: float, top: float, turned: bool) -> list[float]:
+    """Draw headings and return the left edge of every column."""
+    left, x = [], _LABELS
+    for heading, group in columns.items():
+        own = [x + i * width for i in range(len(group))]
+        end = x + len(group) * width
+        axes.text((x + end) / 2, 0.09, label(heading), ha="center", va="center", weight="bold")
+        axes.plot([x + 0.03, end - 0.03], [0.2, 0.2], color=MUTED, linewidth=0.6)
+        left, x = left + own, end + _GAP
+    for at, name in zip(left, names):
+        axes.text(
+            at + width / 2, top - 0.06, name, fontsize=6.5, va="bottom", ha="center",
+            rotation=90 if turned else 0, linespacing=1.15,
+        )  # fmt: skip
+    axes.text(0.02, top - 0.06, label("rate_penalty"), fontsize=6.5, va="bottom", color=MUTED)
+    return left
+
+
+def _line_label(axes, y: float, cell: Cell, missed: str) -> None:
+    axes.text(0.12, y + _LINE / 2, penalty_name(cell), va="center")
+    axes.text(_LABELS - 0.1, y + _LINE / 2, missed, va="center", ha="right", fontsize=6.5)
+
+
+def _field(axes, place, found: dict, bounds, scale, tone: str) -> None:
+    x, y, width = place
+    middle, (_, low, high) = median(found.values()), bounds
+    arrow, fill = "", "white"
+    if np.isfinite([middle, low, high]).all():
+        arrow = "▲" if middle > high else "▼" if middle < low else ""
+        fill = OUTSIDE if arrow else INSIDE
+    _background(axes, place, fill)
+    axes.text(x + width / 2, y + 0.1, _number(middle, scale), ha="center", va="center")
+    axes.text(x + width - 0.04, y + 0.1, arrow, ha="right", va="center", fontsize=5)
+    _strip(axes, place, bounds, scale)
+    finite = np.array([value for value in found.values() if np.isfinite(value)])
+    axes.plot(
+        _along(finite, place, scale), np.full(len(finite), y + 0.205), "o",
+        color=tone, markersize=2.2, markeredgewidth=0, alpha=0.75,
+    )  # fmt: skip
+
+
+def _reference_field(axes, place, bounds, scale) -> None:
+    x, y, width = place
+    value, low, high = bounds
+    if not np.isfinite(value):
+        return
+    axes.text(x + width / 2, y + 0.08, _number(value, scale), ha="center", va="center", weight="bold")
+    if np.isfinite([low, high]).all():
+        text = f"{_number(low, scale)}–{_number(high, scale)}"
+        axes.text(x + width / 2, y + 0.2, text, ha="center", va="center", fontsize=5.2, color=MUTED)
+
+
+def _background(axes, place, fill: str) -> None:
+    x, y, width = place
+    box = Rectangle((x + 0.012, y + 0.012), width - 0.024, _LINE - 0.024, facecolor=fill, edgecolor=FAINT)
+    box.set_linewidth(0.4)
+    axes.add_patch(box)
+
+
+def _strip(axes, place, bounds, scale) -> None:
+    """The reference's interval below a number."""
+    if np.isfinite(bounds[1:]).all():
+        ends = _along(np.array(bounds[1:]), place, scale)
+        axes.plot(ends, [place[1] + 0.205] * 2, color=INK, alpha=0.28, linewidth=3, solid_capstyle="butt")
+
+
+def _along(values: np.ndarray, place, scale) -> np.ndarray:
+    x, _, width = place
+    low, high, _ = scale
+    return x + 0.05 + (width - 0.1) * np.clip((values - low) / (high - low), 0, 1)
+
+
+def _number(value: float, scale) -> str:
+    return f"{value:.{scale[2]}f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "–"
+
+
+def _explain(axes, y: float) -> None:
+    x = 0.02
+    for fill, text in (
+        (INSIDE, "median inside the reference's interval"),
+        (OUTSIDE, "▲ above it, ▼ below it"),
+        (None, "dots: networks; bar: interval"),
+        (None, "× networks under their goal"),
+    ):
+        if fill:
+            axes.add_patch(
+                Rectangle((x, y - 0.05), 0.16, 0.1, facecolor=fill, edgecolor=MUTED, linewidth=0.4)
+            )
+            x += 0.21
+        axes.text(x, y, text, va="center", fontsize=6.5, color=MUTED)
+        x += 0.0475 * len(text) + 0.2
