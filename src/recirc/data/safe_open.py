@@ -1,21 +1,40 @@
 """The only way a data file is opened."""
 
+import atexit
 import contextlib
-import math
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import h5py
-from h5py import h5d, h5l, h5o, h5t  # pyright: ignore[reportAttributeAccessIssue]
+import numpy as np
 
-BUILT_IN_FILTERS = {1, 2, 3, 4, 5, 6, 32000}  # deflate, shuffle, fletcher32, szip, nbit, scaleoffset, lzf
-HARMLESS_BYTES = 64 * 2**20
-MAX_ENTRIES = 100_000
+from recirc.data import probe
+from recirc.data.probe import DataFileError
+from recirc.data.unfold import check_matlab, check_numpy
 
+__all__ = [
+    "DataFileError",
+    "DataWarning",
+    "load_matlab",
+    "load_numpy",
+    "named",
+    "open_hdf5",
+    "reading",
+    "safe_open",
+]
 
-class DataFileError(ValueError):
-    """A data file is refused; the message names the file, the entry, and how to mend it."""
+SECONDS = 20.0
+SECONDS_PER_GIB = 20.0
+MEMORY_BYTES = 4 * 2**30
 
 
 class DataWarning(UserWarning):
@@ -24,11 +43,13 @@ class DataWarning(UserWarning):
 
 @contextlib.contextmanager
 def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5py.File]:
-    """Open an HDF5 file (netCDF-4, NWB) for reading, once every entry has been found harmless.
+    """Open an HDF5 file (netCDF-4, NWB, MATLAB 7.3) for reading, once it has been found harmless.
 
-    HDF5 files can point at other files, and libraries follow such pointers without asking; they can also
-    declare far more data than they hold. This walks all entries first, without reading any data. Links within
-    the file are fine, and so are strings and object references. Nothing is ever unpickled or fetched.
+    HDF5 files can point at other files, and libraries follow such pointers without asking; they can declare
+    far more data than they hold; and damaged ones can crash the HDF5 library or keep it busy for ever. So
+    another process, with limits of time and memory, goes through the whole file first: every entry and
+    attribute, all strings, references and arrays of up to 16 MiB, and both ends of larger arrays. Links and
+    references within the file are fine. Nothing is ever unpickled or fetched.
 
     Args:
         path: the file.
@@ -39,159 +60,165 @@ def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5p
         The open file; it is closed on leaving the block.
 
     Raises:
-        DataFileError: if the file is missing, empty, all zeros, not HDF5, truncated or damaged; or if an
-            entry is an external, dangling or user-defined link, has external or virtual storage, needs a
+        DataFileError: if the file is missing, empty, all zeros, not HDF5, truncated or damaged; if looking at
+            it takes more than 20 s (and 20 s per GiB), 4 GiB of memory (and twice its size), or crashes; or if
+            an entry is an external, dangling or user-defined link, has external or virtual storage, needs a
             filter that is not built in, is of a type that cannot be read as numbers, strings or references,
-            or is too large by `max_ratio`.
+            refers to what is not in the file, or is too large by `max_ratio`.
 
     Example:
         >>> safe_open("no_such_file.nwb").__enter__()
         Traceback (most recent call last):
-        recirc.data.safe_open.DataFileError: no_such_file.nwb: there is no such file; check the path.
+        recirc.data.probe.DataFileError: no_such_file.nwb: there is no such file; check the path.
     """
-    path = Path(path)
-    _check_signature(path)
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        reason = "is truncated" if "truncated" in str(error) else f"cannot be opened ({error})"
-        raise DataFileError(f"{path}: the file {reason}; copy or export it again.") from error
-    with file:
-        _check_entries(file, path, max_ratio)
+    with open_hdf5(path, max_ratio=max_ratio) as file:
         yield file
 
 
-def _check_signature(path: Path) -> None:
-    if not path.exists():
-        raise DataFileError(f"{path}: there is no such file; check the path.")
-    if not path.is_file():
-        raise DataFileError(f"{path}: this is not a regular file; give the path of one HDF5 file.")
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(2**20)
-    except OSError as error:
-        raise DataFileError(
-            f"{path}: the file cannot be read ({error.strerror}); check its permissions."
-        ) from error
-    if not head:
-        raise DataFileError(f"{path}: the file is empty; copy or export it again.")
-    if h5py.is_hdf5(path):
-        return
-    if not any(head):
-        raise DataFileError(
-            f"{path}: the file holds only zeros, as after an interrupted copy; copy it again."
-        )
-    if head.startswith(b"CDF"):
-        raise DataFileError(
-            f"{path}: this is netCDF-3; convert it: xarray.load_dataset(path).to_netcdf(new, "
-            "engine='h5netcdf')."
-        )
-    raise DataFileError(f"{path}: this is not an HDF5 file, or its start is damaged; give netCDF-4 or NWB.")
+def open_hdf5(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
+    """As `safe_open`, for a file that stays open as long as something read from it is in use."""
+    path = Path(path)
+    _check("hdf5", path, max_ratio)
+    with named(path):
+        return probe.open_hdf5(path)
 
 
-def _check_entries(file: h5py.File, path: Path, max_ratio: float) -> None:
-    """Walk all hard links from the root, looking at every link before it is followed.
+def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, object]:
+    """All variables of a MATLAB 5 file (versions 5 to 7.2), as SciPy gives them.
 
-    Soft links are resolved last: by then no link leads out of the file.
+    Raises:
+        DataFileError: as `safe_open`.
     """
-    seen: set[int] = set()
-    soft: list[str] = []
-    waiting: list[h5py.Group] = [file]
-    total = 0
-    where = f"{path}, entry /"
+    path = Path(path)
+    with named(path):
+        check_matlab(path, max_ratio)
+    _check("matlab", path, max_ratio)
+    with reading(path):
+        return probe.read_matlab_variables(path)
+
+
+def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, np.ndarray]:
+    """All arrays of a .npz file by name, or the one of a .npy file under the name "".
+
+    Raises:
+        DataFileError: if the file is missing, empty, truncated or damaged; holds Python objects; or if an
+            array is larger than its header or, by `max_ratio`, than what is stored.
+    """
+    path = Path(path)
+    with named(path):
+        check_numpy(path, max_ratio)
+    with reading(path):
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+
+
+@contextlib.contextmanager
+def reading(path: str | PathLike) -> Iterator[None]:
+    """Turn what libraries raise on damaged files into a `DataFileError` that names the file."""
     try:
-        while waiting:
-            group = waiting.pop()
-            for name in map(str, group):
-                entry = f"{group.name}/{name}".replace("//", "/")
-                where = f"{path}, entry {entry}"
-                if _is_soft(group, name, where):
-                    soft.append(entry)
-                    continue
-                item = group[name]
-                address = h5o.get_info(item.id).addr
-                if address in seen:
-                    continue
-                seen.add(address)
-                if len(seen) > MAX_ENTRIES:
-                    raise DataFileError(f"{path}: more than {MAX_ENTRIES:,} entries; split the file.")
-                if isinstance(item, h5py.Group):
-                    waiting.append(item)
-                elif isinstance(item, h5py.Dataset):
-                    total += _check_dataset(item, where, max_ratio)
+        yield
     except DataFileError:
         raise
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise DataFileError(f"{where}: damaged ({error}); copy or export the file again.") from error
-    for entry in soft:
-        try:
-            file[entry]
-        except (KeyError, OSError, RuntimeError) as error:
-            raise DataFileError(f"{path}, entry {entry}: a soft link to nothing; remove it.") from error
-    _check_size(total, path.stat().st_size, f"{path}: all entries together", max_ratio)
-
-
-def _is_soft(group: h5py.Group, name: str, where: str) -> bool:
-    """Whether the link is soft; links that are neither soft nor hard are refused."""
-    kind = group.id.links.get_info(name.encode()).type
-    if kind == h5l.TYPE_EXTERNAL:
-        raise DataFileError(f"{where}: a link to another file; copy the data into this file.")
-    if kind not in (h5l.TYPE_SOFT, h5l.TYPE_HARD):
-        raise DataFileError(f"{where}: a user-defined link; copy the data into this file.")
-    return kind == h5l.TYPE_SOFT
-
-
-def _check_dataset(dataset: h5py.Dataset, where: str, max_ratio: float) -> int:
-    """Bytes that reading the whole dataset would take; its layout is looked at before its shape."""
-    creation = dataset.id.get_create_plist()
-    if creation.get_layout() == h5d.VIRTUAL:
+    except (*probe.DAMAGE, MemoryError) as error:
         raise DataFileError(
-            f"{where}: virtual storage, the data lie in other files; copy the data into this file."
-        )
-    if creation.get_external_count() > 0:
-        raise DataFileError(
-            f"{where}: external storage, the data lie in another file; copy the data into this file."
-        )
-    filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
-    if not filters <= BUILT_IN_FILTERS:
-        code = min(filters - BUILT_IN_FILTERS)
-        raise DataFileError(
-            f"{where}: compressed with filter {code}, which needs a plugin; save it again with gzip."
-        )
-    kind = dataset.id.get_type()
-    _check_type(kind, where)
-    stored = dataset.id.get_storage_size()
-    n_items = math.prod(dataset.shape or ())
-    if dataset.chunks and stored:
-        n_items = max(n_items, math.prod(dataset.chunks))
-    declared = n_items * kind.get_size()
-    _check_size(declared, stored, where, max_ratio)
-    return declared
+            f"{path}: damaged or not laid out as expected ({type(error).__name__}: {error}); export it again."
+        ) from error
 
 
-def _check_type(kind: h5t.TypeID, where: str) -> None:
-    """Let numbers, strings, object references and records of these pass."""
-    if isinstance(kind, h5t.TypeCompoundID):
-        for i in range(kind.get_nmembers()):
-            _check_type(kind.get_member_type(i), where)
-    elif isinstance(kind, h5t.TypeArrayID):
-        _check_type(kind.get_super(), where)
-    elif isinstance(kind, h5t.TypeReferenceID):
-        if not (kind.equal(h5t.STD_REF_OBJ) or kind.equal(h5t.STD_REF_DSETREG)):
-            raise DataFileError(
-                f"{where}: references that can leave the file; store object references or copies."
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Put the file's name before what a check says."""
+    try:
+        yield
+    except DataFileError as error:
+        joint = "," if str(error).startswith("entry ") else ":"
+        raise DataFileError(f"{path}{joint} {error}") from error.__cause__
+
+
+def _check(kind: str, path: Path, max_ratio: float) -> None:
+    """Have the other process look at a file; nothing may change it meanwhile."""
+    before = _identity(path)
+    size = before[2] if before else 0
+    seconds = SECONDS + SECONDS_PER_GIB * size / 2**30
+    request = {
+        "kind": kind,
+        "path": os.path.abspath(path),
+        "max_ratio": max_ratio,
+        "seconds": seconds,
+        "memory": MEMORY_BYTES + 2 * size,
+    }
+    refused = _other_process.ask(request, seconds)
+    if refused is None and before != _identity(path):
+        refused = "it changed while it was looked at; wait until it is written, or copy it first."
+    with named(path):
+        if refused is not None:
+            raise DataFileError(refused)
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+class _OtherProcess:
+    """The process that looks at files: started when first needed, and again when a file has ended it."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen | None = None
+        self.owner = 0
+
+    def ask(self, request: dict, seconds: float) -> str | None:
+        """Why the file is refused, or None."""
+        with self.lock:
+            process = self._running()
+            requests: Any = process.stdin
+            answers: Any = process.stdout
+            answer, ready = b"", [answers]
+            try:
+                requests.write(json.dumps(request).encode() + b"\n")
+                requests.flush()
+                ready, _, _ = select.select([answers], [], [], seconds + 10)
+                answer = answers.readline() if ready else b""
+            except BrokenPipeError:
+                pass
+            finally:
+                if not answer:
+                    self.stop()
+        if answer:
+            return json.loads(answer)
+        if not ready or process.returncode == -signal.SIGALRM:
+            return (
+                f"looking at it did not end within {seconds:.0f} s; copy or export it again, to a fast disk."
             )
-    elif isinstance(kind, (h5t.TypeOpaqueID, h5t.TypeVlenID)):
-        raise DataFileError(
-            f"{where}: opaque or ragged objects, which may hold pickles; store numbers or strings "
-            "(for ragged data one flat array and an index)."
-        )
+        return "looking at it crashed the library that reads it, so it is damaged; copy or export it again."
+
+    def _running(self) -> subprocess.Popen:
+        if self.process is None or self.owner != os.getpid() or self.process.poll() is not None:
+            self.owner = os.getpid()
+            self.process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-P", probe.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,
+            )
+        return self.process
+
+    def stop(self) -> None:
+        """End the process, whatever it is doing."""
+        if self.process is not None and self.owner == os.getpid():
+            self.process.kill()
+            self.process.communicate()
+        self.process = None
 
 
-def _check_size(declared: int, stored: int, where: str, max_ratio: float) -> None:
-    if declared > HARMLESS_BYTES and declared > max_ratio * stored:
-        raise DataFileError(
-            f"{where}: would take {declared:,} bytes but only {stored:,} are stored, more than "
-            f"{max_ratio:g} times "
-            "as much; if the file is yours, save it without compression or raise max_ratio."
-        )
+_other_process = _OtherProcess()
+atexit.register(_other_process.stop)

@@ -73,10 +73,9 @@ class Series:
     @functools.cached_property
     def time(self) -> np.ndarray:
         """Seconds of every sample, `(sample,)`."""
-        if self.timestamps is not None:
-            return np.asarray(self.timestamps[:], float)
-        assert self.rate is not None
-        return self.start + np.arange(self.n_samples) / self.rate
+        if self.rate is not None:
+            return self.start + np.arange(self.n_samples) / self.rate
+        return np.asarray(self.timestamps[:], float)  # pyright: ignore[reportOptionalSubscript]
 
     def read(self, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
         """Times and values of the samples with start <= time < stop, s; only these are read from a file.

@@ -1,0 +1,342 @@
+"""A first look at a doubtful file, in a process of its own with limits of time and memory.
+
+Run as a script (it imports nothing of this package, so that it starts fast); `safe_open` starts it and asks it.
+"""
+
+import contextlib
+import json
+import math
+import os
+import resource
+import signal
+import struct
+import sys
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import h5py
+import numpy as np
+from h5py import h5a, h5d, h5g, h5l, h5o, h5r, h5t  # pyright: ignore[reportAttributeAccessIssue]
+
+BUILT_IN_FILTERS = {1, 2, 3, 4, 5, 6, 32000}  # deflate, shuffle, fletcher32, szip, nbit, scaleoffset, lzf
+HARMLESS_BYTES = 64 * 2**20
+READ_WHOLE_BYTES = 16 * 2**20
+READ_AT_MOST_BYTES = 256 * 2**20
+MAX_ENTRIES = 200_000
+MAX_DEPTH = 64
+BLOCK = 65_536
+DAMAGE = (
+    OSError,
+    RuntimeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+class DataFileError(ValueError):
+    """A data file is refused; the message names the file, the entry, and how to mend it."""
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """The open file, not yet looked at.
+
+    Raises:
+        DataFileError: if it is not HDF5, is truncated, or its start is damaged.
+    """
+    head = head_of(path)
+    if not h5py.is_hdf5(path):
+        if not any(head):
+            raise DataFileError("the file holds only zeros, as after an interrupted copy; copy it again.")
+        if head.startswith(b"CDF"):
+            raise DataFileError(
+                "this is netCDF-3; convert it: xarray.load_dataset(path).to_netcdf(new, engine='h5netcdf')."
+            )
+        raise DataFileError("this is not an HDF5 file, or its start is damaged; give netCDF-4 or NWB.")
+    try:
+        return h5py.File(path, "r", rdcc_nbytes=32 * 2**20)
+    except DAMAGE as error:
+        reason = "is truncated" if "truncated" in str(error) else f"cannot be opened ({error})"
+        raise DataFileError(f"the file {reason}; copy or export it again.") from error
+
+
+def head_of(path: Path) -> bytes:
+    """The first mebibyte.
+
+    Raises:
+        DataFileError: if there is none to be read.
+    """
+    if not path.exists():
+        raise DataFileError("there is no such file; check the path.")
+    if not path.is_file():
+        raise DataFileError("this is not a regular file; give the path of one file.")
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(2**20)
+    except OSError as error:
+        raise DataFileError(f"the file cannot be read ({error.strerror}); check its permissions.") from error
+    if not head:
+        raise DataFileError("the file is empty; copy or export it again.")
+    return head
+
+
+class Hdf5Walk:
+    """All entries of an HDF5 file, each looked at before it is followed or read.
+
+    Soft links and references are resolved last: by then nothing in the file leads out of it.
+
+    Args:
+        file: the open file.
+        stored: its size, bytes.
+        max_ratio: how many times larger than what is stored an entry, or all together, may be once read.
+    """
+
+    def __init__(self, file: h5py.File, stored: int, max_ratio: float):
+        self.file, self.stored, self.max_ratio = file, stored, max_ratio
+        self.seen: set[int] = set()
+        self.soft: list[tuple[str, str]] = []
+        self.references: list[tuple[str, object]] = []
+        self.declared = self.was_read = 0
+        self.where = "entry /"
+
+    def run(self) -> None:
+        """Look at everything.
+
+        Raises:
+            DataFileError: at the first entry that is not harmless.
+        """
+        try:
+            root = self.file["/"]
+            self.seen.add(h5o.get_info(root.id).addr)
+            self._attributes(root)
+            waiting = [(root.id, "", 0)]
+            while waiting:
+                waiting.extend(self._group(*waiting.pop()))
+            self._resolve()
+        except DataFileError:
+            raise
+        except DAMAGE as error:
+            raise DataFileError(f"{self.where}: damaged ({error}); copy or export the file again.") from error
+        self.where = "all entries together"
+        self._check_size(self.declared, self.stored)
+
+    def _group(self, group, path: str, depth: int) -> list[tuple]:
+        """Look at what is in a group; the groups among it, to be gone through next."""
+        below = []
+        for name in list(group):
+            entry = f"{path}/{name.decode(errors='backslashreplace')}"
+            self.where = f"entry {entry}"
+            kind = group.links.get_info(name).type
+            if kind == h5l.TYPE_EXTERNAL:
+                self._refuse("a link to another file; copy the data into this file.")
+            if kind == h5l.TYPE_SOFT:
+                self.soft.append((self.where, entry))
+                continue
+            if kind != h5l.TYPE_HARD:
+                self._refuse("a user-defined link; copy the data into this file.")
+            item = h5o.open(group, name)
+            address = h5o.get_info(item).addr
+            if address in self.seen:
+                continue
+            self.seen.add(address)
+            if len(self.seen) > MAX_ENTRIES:
+                raise DataFileError(f"more than {MAX_ENTRIES:,} entries; split the file.")
+            if isinstance(item, h5d.DatasetID):
+                self._dataset(h5py.Dataset(item))
+            elif isinstance(item, h5g.GroupID):
+                self._attributes(h5py.Group(item))
+                below.append((item, entry, depth + 1))
+                if depth >= MAX_DEPTH:
+                    self._refuse(f"groups in groups, more than {MAX_DEPTH} deep; save it flatter.")
+        return below
+
+    def _attributes(self, item) -> None:
+        """Read all attributes, and remember the references among them."""
+        for i in range(h5a.get_num_attrs(item.id)):
+            attribute = h5a.open(item.id, index=i)
+            if attribute.get_storage_size() > HARMLESS_BYTES:
+                self._refuse("an attribute of more than 64 MiB; store it as a dataset.")
+            try:
+                value = item.attrs[attribute.name.decode()]
+            except TypeError:  # a type without a NumPy equivalent: readers cannot and do not use it
+                continue
+            self.references.extend((self.where, found) for found in _references(value))
+
+    def _dataset(self, dataset: h5py.Dataset) -> None:
+        """Layout, filters and type first, then sizes, then attributes and data."""
+        creation = dataset.id.get_create_plist()
+        if creation.get_layout() == h5d.VIRTUAL:
+            self._refuse("virtual storage, the data lie in other files; copy the data into this file.")
+        if creation.get_external_count() > 0:
+            self._refuse("external storage, the data lie in another file; copy the data into this file.")
+        filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
+        if not filters <= BUILT_IN_FILTERS:
+            code = min(filters - BUILT_IN_FILTERS)
+            self._refuse(f"compressed with filter {code}, which needs a plugin; save it again with gzip.")
+        kind = dataset.id.get_type()
+        holds_objects = self._check_type(kind)
+        stored = dataset.id.get_storage_size()
+        n_items = math.prod(dataset.shape or ())
+        if dataset.chunks and stored:
+            n_items = max(n_items, math.prod(dataset.chunks))
+        declared = n_items * kind.get_size()
+        self._check_size(declared, stored)
+        self.declared += declared
+        self._attributes(dataset)
+        if dataset.shape is not None:
+            self._read(dataset, declared, holds_objects)
+
+    def _check_type(self, kind: h5t.TypeID) -> bool:
+        """Let numbers, strings, object references and records of these pass; whether any are not numbers."""
+        if isinstance(kind, h5t.TypeCompoundID):
+            members = [self._check_type(kind.get_member_type(i)) for i in range(kind.get_nmembers())]
+            return any(members)
+        if isinstance(kind, h5t.TypeArrayID):
+            return self._check_type(kind.get_super())
+        if isinstance(kind, h5t.TypeReferenceID):
+            if not (kind.equal(h5t.STD_REF_OBJ) or kind.equal(h5t.STD_REF_DSETREG)):
+                self._refuse("references that can leave the file; store object references or copies.")
+            return True
+        if isinstance(kind, (h5t.TypeOpaqueID, h5t.TypeVlenID)):
+            self._refuse(
+                "opaque or ragged objects, which may hold pickles; store numbers or strings "
+                "(for ragged data one flat array and an index)."
+            )
+        return isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()
+
+    def _check_size(self, declared: int, stored: int) -> None:
+        if declared > HARMLESS_BYTES and declared > self.max_ratio * stored:
+            self._refuse(
+                f"would take {declared:,} bytes but only {stored:,} are stored, more than {self.max_ratio:g} "
+                "times as much; if the file is yours, save it without compression or raise max_ratio."
+            )
+
+    def _read(self, dataset: h5py.Dataset, n_bytes: int, holds_objects: bool) -> None:
+        """Strings, references and small arrays whole; of large arrays the index of chunks and both ends."""
+        if dataset.chunks:
+            dataset.id.get_num_chunks()
+        if holds_objects:
+            for block in _blocks(dataset):
+                found = list(_references(block))
+                self.references.extend((self.where, reference) for reference in found)
+                self.declared += sum(map(len, block.flat)) if block.dtype == object and not found else 0
+                self._check_size(self.declared, self.stored)
+        elif n_bytes <= READ_WHOLE_BYTES and self.was_read + n_bytes <= READ_AT_MOST_BYTES:
+            self.was_read += n_bytes
+            dataset[()]
+        else:
+            extent = _corner(dataset.shape, dataset.chunks)
+            dataset[tuple(slice(0, width) for width in extent)]
+            dataset[tuple(slice(size - width, size) for size, width in zip(dataset.shape, extent))]
+
+    def _resolve(self) -> None:
+        """Soft links and references must lead to what was looked at."""
+        for where, entry in self.soft:
+            self.where = where
+            try:
+                address = h5o.get_info(self.file[entry].id).addr
+            except (KeyError, OSError, RuntimeError):
+                address = None
+            if address not in self.seen:
+                self._refuse("a soft link to nothing; remove it.")
+        for where, reference in self.references:
+            self.where = where
+            target = h5r.dereference(reference, self.file.id)
+            if target is None or h5o.get_info(target).addr not in self.seen:
+                self._refuse("a reference to nothing in the file; write the file again.")
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise DataFileError(f"{self.where}: {why}")
+
+
+def _references(value: object) -> Iterator[object]:
+    """All object and region references in what h5py gave, null ones left out."""
+    if isinstance(value, h5r.Reference):
+        if value:
+            yield value
+    elif isinstance(value, (np.ndarray, np.void)) and value.dtype.names:
+        for name in value.dtype.names:
+            yield from _references(value[name])
+    elif isinstance(value, np.ndarray) and value.dtype == object:
+        for item in value.flat:
+            yield from _references(item)
+
+
+def _blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
+    """The data, some rows at a time."""
+    if not dataset.shape:
+        yield np.asarray(dataset[()], dataset.dtype)
+        return
+    n_rows = max(1, BLOCK // max(1, math.prod(dataset.shape[1:])))
+    for start in range(0, dataset.shape[0], n_rows):
+        yield dataset[start : start + n_rows]
+
+
+def _corner(shape: tuple[int, ...], chunks: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Extent of a corner of the data: one chunk, or at most 65,536 items."""
+    if chunks:
+        return tuple(map(min, shape, chunks))
+    extent, left = [], BLOCK
+    for size in shape[::-1]:
+        extent.append(min(size, left))
+        left = max(1, left // max(1, extent[-1]))
+    return tuple(extent[::-1])
+
+
+def read_matlab_variables(path: Path) -> dict[str, object]:
+    """All variables of a MATLAB 5 file; nothing in them is executed."""
+    from scipy.io import loadmat
+
+    return loadmat(path, struct_as_record=True, verify_compressed_data_integrity=True)
+
+
+def _try_matlab(path: Path) -> None:
+    head_of(path)
+    try:
+        read_matlab_variables(path)
+    except DAMAGE as error:
+        raise DataFileError(f"damaged ({error}); save it again in MATLAB.") from error
+
+
+def look(kind: str, path: Path, max_ratio: float) -> str | None:
+    """Why a file is refused, or None."""
+    try:
+        if kind == "matlab":
+            _try_matlab(path)
+        else:
+            with open_hdf5(path) as file:
+                Hdf5Walk(file, path.stat().st_size, max_ratio).run()
+    except DataFileError as error:
+        return str(error)
+    except MemoryError:
+        return "to read it takes more memory than a file of this size should; export it again."
+    return None
+
+
+def serve() -> None:
+    """Answer requests, one JSON line each, until there are no more; the alarm ends a look that hangs."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        with contextlib.suppress(ValueError, OSError):  # not every system limits memory
+            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+            resource.setrlimit(resource.RLIMIT_AS, (request["memory"], hard))
+        signal.setitimer(signal.ITIMER_REAL, request["seconds"])
+        refused = look(request["kind"], Path(request["path"]), request["max_ratio"])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(json.dumps(refused), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
