@@ -5,7 +5,14 @@ from jaxtyping import Float
 
 
 def on_bins(
-    time: Float[np.ndarray, " sample"], values, starts, n_bins: int, dt: float, *, lag: float = 0.0
+    time: Float[np.ndarray, " sample"],
+    values,
+    starts,
+    n_bins: int,
+    dt: float,
+    *,
+    lag: float = 0.0,
+    rectify: bool = False,
 ) -> Float[np.ndarray, "trial time channel"]:
     r"""Behavior in the bins of every trial, one clock for rates and behavior.
 
@@ -20,6 +27,7 @@ def on_bins(
         starts: t, seconds, the first edge of every trial.
         n_bins, dt: as of the spike counts.
         lag: l, seconds by which behavior follows the activity that it is paired with.
+        rectify: take absolute values of the samples first, as raw EMG needs.
 
     Returns:
         Means or interpolated values; nan where the series has none.
@@ -43,7 +51,8 @@ def on_bins(
     for i, row in enumerate(edges):
         first, last = np.searchsorted(time, [row[0] - interval * 3, row[-1] + interval * 3])
         if last > first:
-            made[i] = method(time[first:last], np.asarray(values[first:last], float), row, interval)
+            samples = np.asarray(values[first:last], float)
+            made[i] = method(time[first:last], np.abs(samples) if rectify else samples, row, interval)
     return made
 
 

@@ -43,7 +43,7 @@ def smooth(
     sd: float,
     dt: float,
     *,
-    observed: Bool[np.ndarray, "*axes time"] | None = None,
+    observed: Bool[np.ndarray, "*last time"] | None = None,
 ) -> Float[np.ndarray, "*axes time"]:
     r"""Gaussian smoothing along the last axis, within stretches that were observed.
 
@@ -56,13 +56,13 @@ def smooth(
         values: x.
         sd: $\sigma$, seconds; 0 changes nothing.
         dt: $\Delta$, seconds.
-        observed: which samples count, of the shape of `values` or one that broadcasts to it; all if omitted.
+        observed: which samples count, of the shape of `values` or of its last axes; all if omitted.
 
     Returns:
         y; nan where nothing was observed.
 
     Raises:
-        ValueError: if `sd` is negative or `dt` is not positive.
+        ValueError: if `sd` is negative, `dt` is not positive, or `observed` has another shape.
 
     Example:
         >>> smooth(np.array([0.0, 0.0, 3.0, 0.0, 0.0]), 0.01, 0.01).round(2).tolist()
@@ -73,14 +73,17 @@ def smooth(
     values = np.asarray(values, float)
     if observed is None:
         return _smooth_stretch(values, sd / dt)
-    observed = np.broadcast_to(observed, values.shape)
-    rows, masks = values.reshape(-1, values.shape[-1]), observed.reshape(-1, values.shape[-1])
+    observed = np.asarray(observed, bool)
+    if values.shape[-observed.ndim :] != observed.shape:
+        raise ValueError(f"observed has shape {observed.shape}, expected the last axes of {values.shape}.")
+    n_steps = values.shape[-1]
+    patterns, place = np.unique(observed.reshape(-1, n_steps), axis=0, return_inverse=True)
+    rows = values.reshape(-1, place.size, n_steps)
     made = np.full_like(rows, np.nan)
-    patterns, place = np.unique(masks, axis=0, return_inverse=True)
     for i, pattern in enumerate(patterns):
         members = np.flatnonzero(place.ravel() == i)
         for first, last in _stretches(pattern):
-            made[members, first:last] = _smooth_stretch(rows[members, first:last], sd / dt)
+            made[:, members, first:last] = _smooth_stretch(rows[:, members, first:last], sd / dt)
     return made.reshape(values.shape)
 
 

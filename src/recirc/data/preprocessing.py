@@ -1,0 +1,136 @@
+"""From a session to rates by trial and condition: one chain of steps, written down whole."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from recirc.data import guesses
+from recirc.data.binned import unit_rates
+from recirc.data.prepared import Dropped, Prepared
+from recirc.data.screening import check_column
+from recirc.data.selection import Selection, check_units, clean_spikes
+from recirc.data.session import Session
+
+
+@dataclasses.dataclass(frozen=True)
+class Preprocessing:
+    """How a session becomes rates. What is None is guessed from the session, and every guess is said.
+
+    Args:
+        align: column of the trials table with the event that becomes time 0.
+        window: (start, stop) around the event, s; a trial that does not hold all of it is left out.
+        dt: width of the bins, s.
+        smoothing: standard deviation of the Gaussian, s; 0 for none. It reaches for spikes beyond the window, as far
+            as the trial was observed.
+        conditions: columns that make a trial's condition, as in `condition_labels`; none for one condition.
+        radians: whether a column of angles holds radians, otherwise degrees.
+        behavior: series that the network is to produce, "name" or "name:channel"; none for no behavior.
+        rectify: take absolute values of behavior first, as raw EMG needs.
+        lag: seconds by which behavior follows the activity that it is paired with.
+        minimum_trials: conditions with fewer are left out; averages of one trial have no standard error.
+        minimum_reliability: units below are left out (`split_half_reliability`), if there are trials to tell.
+        drop_bad: leave out spikes and trials that cannot be right, and count them, instead of refusing them.
+
+    Raises:
+        ValueError: if a number is out of range.
+
+    Example:
+        >>> Preprocessing(align="go_cue_time", window=(-0.2, 0.5)).smoothing
+        0.03
+    """
+
+    align: str | None = None
+    window: tuple[float, float] | None = None
+    dt: float = 0.01
+    smoothing: float = 0.03
+    conditions: tuple[str, ...] | None = None
+    radians: bool | None = None
+    behavior: tuple[str, ...] | None = None
+    rectify: bool | None = None
+    lag: float = 0.0
+    minimum_trials: int = 1
+    minimum_reliability: float = 0.1
+    drop_bad: bool = False
+
+    def __post_init__(self):
+        if not (0 < self.dt < 1 and self.smoothing >= 0 and np.isfinite([self.smoothing, self.lag]).all()):
+            raise ValueError(
+                f"dt must be between 0 and 1 s, smoothing zero or more and lag finite; got {self.dt}, "
+                f"{self.smoothing} and {self.lag}."
+            )
+        if self.minimum_trials < 1 or not -1 <= self.minimum_reliability <= 1:
+            raise ValueError(
+                f"minimum_trials must be at least 1 and minimum_reliability between -1 and 1, got "
+                f"{self.minimum_trials} and {self.minimum_reliability}."
+            )
+        if self.window is not None and not self.window[1] - self.window[0] >= 2 * self.dt:
+            raise ValueError(
+                f"the window is {self.window}; it must be (start, stop) in seconds, two bins or longer."
+            )
+
+    @property
+    def n_bins(self) -> int:
+        """Bins in the window, which must be set."""
+        start, stop = self.window or (0.0, 0.0)
+        return round((stop - start) / self.dt)
+
+    def resolved(self, session: Session) -> "tuple[Preprocessing, tuple[str, ...]]":
+        """The same with nothing left open, and what was guessed, one sentence each.
+
+        Raises:
+            ValueError: if a column or series that is named does not exist, or no window can be guessed.
+        """
+        said: list[str | None] = []
+
+        def settle(value, guess, *arguments):
+            if value is not None:
+                return value
+            found, sentence = guess(session, *arguments)
+            said.append(sentence)
+            return found
+
+        align = settle(self.align, guesses.guess_align)
+        check_column(session, align, "the event to align to")
+        window = settle(self.window, guesses.guess_window, align, self.dt)
+        conditions = settle(self.conditions, guesses.guess_conditions)
+        for name in conditions:
+            check_column(session, name, "a column of conditions")
+        radians = settle(self.radians, guesses.guess_radians, conditions)
+        behavior = settle(self.behavior, guesses.guess_behavior)
+        rectify = settle(self.rectify, guesses.guess_rectify, behavior)
+        chain = dataclasses.replace(
+            self,
+            align=align, window=window, conditions=conditions, radians=radians, behavior=behavior, rectify=rectify,
+        )  # fmt: skip
+        return chain, tuple(sentence for sentence in said if sentence)
+
+    def apply(self, session: Session, *, key: PRNGKeyArray) -> Prepared:
+        """Rates, behavior and averages of a session, with what was left out.
+
+        Args:
+            session: as it was stored.
+            key: of the random halves that reliability is told by.
+
+        Raises:
+            ValueError: if spikes or trials cannot be right and `drop_bad` is off, times are not in seconds, a
+                column or series does not exist, names of units repeat, or no trial or unit is left.
+        """
+        chain, guessed = self.resolved(session)
+        dropped: list[Dropped] = []
+        check_units(session)
+        spikes = clean_spikes(session, chain.drop_bad, dropped)
+        kept = Selection(session, chain, dropped)
+        kept.drop_bad_trials()
+        kept.drop_short()
+        kept.drop_unlabelled()
+        outputs, names = kept.behavior()
+        units = kept.observed_units()
+        kept.drop_rare()
+        rates = unit_rates(session, [spikes[i] for i in units], units, kept.starts, chain)
+        made = Prepared(
+            chain, guessed, tuple(dropped), rates, None if outputs is None else outputs[kept.now], names,
+            tuple(kept.labels[kept.now].tolist()), tuple(session.units[i] for i in units),
+            np.full(len(units), np.nan), kept.events(),
+        )  # fmt: skip
+        return made.without_poor_units(key)

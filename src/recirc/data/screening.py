@@ -1,0 +1,130 @@
+"""Spikes and trials that cannot be right, and why."""
+
+import difflib
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from recirc.data.session import Session
+
+MILLISECONDS, SAMPLES = (300.0, 3000.0), 3000.0  # how many times later than the trials the last spike is
+_TOLERANCE = 1e-6  # seconds
+
+
+def bad_spikes(times: Float[np.ndarray, " spike"], *, resolution: float = 0.0) -> dict[str, np.ndarray]:
+    """Masks of the spikes of one unit that cannot be right, by reason; only reasons that occur.
+
+    Args:
+        times: seconds, as stored.
+        resolution: of `Session`; where it is above 0 several spikes may share a time.
+
+    Example:
+        >>> {why: mask.tolist() for why, mask in bad_spikes(np.array([0.1, 0.3, 0.2, 0.3])).items()}
+        {'out of order': [False, False, True, False], 'repeated': [False, False, False, True]}
+    """
+    times = np.asarray(times, float)
+    latest = np.fmax.accumulate(np.concatenate([[-np.inf], times]))[:-1]
+    is_finite = np.isfinite(times)
+    masks = {
+        "not finite": ~is_finite,
+        "negative": is_finite & (times < 0),
+        "out of order": is_finite & (times >= 0) & (times < latest),
+        "repeated": is_finite & (times >= 0) & (times == latest) & (resolution == 0),
+    }
+    return {reason: mask for reason, mask in masks.items() if mask.any()}
+
+
+def wrong_time_unit(session: Session) -> str | None:
+    """A sentence if spike times and trials cannot both be in seconds; None if they can."""
+    ends = [times[np.isfinite(times)].max() for times in session.spikes if np.isfinite(times).any()]
+    stops = session.trials["stop_time"]
+    stops = stops[np.isfinite(stops)]
+    if not ends or not stops.size or stops.max() <= 0:
+        return None
+    last, stop = float(max(ends)), float(stops.max())
+    if last / stop > MILLISECONDS[0]:
+        looks = "samples" if last / stop > SAMPLES else "milliseconds"
+        return f"spike times look like {looks}: the last is {last:g} and the last trial ends at {stop:g} s"
+    if stop / max(last, 1e-9) > MILLISECONDS[0] and last > 0:
+        return (
+            f"trial times look like milliseconds: the last ends at {stop:g} and the last spike is at {last:g}"
+        )
+    rates = [len(times) / last for times in session.spikes if len(times)]
+    durations = stops - session.trials["start_time"][np.isfinite(session.trials["stop_time"])]
+    if np.median(rates) < 0.05 and np.nanmedian(durations) > 100:
+        return (
+            f"spikes and trials look like milliseconds: the median unit would fire {np.median(rates):.2g} "
+            f"spikes/s and the median trial last {np.nanmedian(durations):g} s"
+        )
+    return None
+
+
+def bad_trials(session: Session, event: str = "start_time") -> dict[str, Bool[np.ndarray, " trial"]]:
+    """Masks of trials that cannot be right, by reason; only reasons that occur.
+
+    Args:
+        session: as stored.
+        event: the column that trials are aligned to.
+    """
+    trials = session.trials
+    start, stop = (np.asarray(trials[name], float) for name in ("start_time", "stop_time"))
+    when = np.asarray(trials[event], float)
+    has_bounds = np.isfinite(start) & np.isfinite(stop)
+    masks = {
+        "no start or stop": ~has_bounds,
+        "stop not after start": has_bounds & (stop <= start),
+        "overlaps the trial before": _overlaps(start, stop),
+        "repeated id": _repeated(trials["id"]) if "id" in trials else np.zeros(len(start), bool),
+        f"no {event}": has_bounds & ~np.isfinite(when),
+        f"{event} outside the trial": has_bounds & ((when < start - _TOLERANCE) | (when > stop + _TOLERANCE)),
+    }
+    return {reason: mask for reason, mask in masks.items() if mask.any()}
+
+
+def _overlaps(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Trials that start before an earlier one (by start time, then by place) has ended."""
+    order = np.argsort(start, kind="stable")
+    reached = np.fmax.accumulate(np.concatenate([[-np.inf], np.where(stop > start, stop, -np.inf)[order]]))
+    found = np.zeros(len(start), bool)
+    found[order] = start[order] < reached[:-1] - _TOLERANCE
+    return found
+
+
+def _repeated(ids: np.ndarray) -> np.ndarray:
+    first = np.unique(np.asarray(ids, str), return_index=True)[1]
+    found = np.ones(len(ids), bool)
+    found[first] = False
+    return found
+
+
+def trial_names(session: Session) -> np.ndarray:
+    """Ids of the trials where there are any, otherwise their places from 0."""
+    return np.asarray(session.trials.get("id", np.arange(session.n_trials))).astype(str)
+
+
+def listed(names: Iterable[object], most: int = 8) -> str:
+    """Names in a sentence, the first few of many.
+
+    Example:
+        >>> listed(["a", "b", "c"], most=2)
+        'a, b and 1 more'
+    """
+    words = [str(name) for name in names]
+    more = f" and {len(words) - most:,} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
+
+
+def check_column(session: Session, name: str, what: str) -> None:
+    """Raise if the trials table has no such column.
+
+    Raises:
+        ValueError: naming the columns there are and the nearest name.
+    """
+    if name not in session.trials:
+        near = difflib.get_close_matches(name, session.trials, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(
+            f"{session.source}: {what} is {name!r}, and the trials table has no such column; {hint}"
+            f"there are {listed(session.trials, 20)}."
+        )
