@@ -27,8 +27,17 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 
 @app.command(epilog="Example: recirc reproduce salatiello2020 --preset quick --jobs 4")
 def reproduce(
-    study: Annotated[str, typer.Argument(help="Its name: salatiello2020.")],
+    study: Annotated[str, typer.Argument(help="Its name: salatiello2020 or kao2019.")],
     preset: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or an hour.")] = "quick",
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="kao2019: recording to compare with, netCDF, conditions named by angle in degrees."
+        ),
+    ] = None,
+    reference_onset: Annotated[
+        float, typer.Option(help="Movement onset on the recording's clock, seconds.")
+    ] = 0.0,
     seed: Seed = 0,
     jobs: Jobs = 1,
     out: Out = None,
@@ -38,7 +47,8 @@ def reproduce(
     def work() -> bool:
         from recirc import studies
 
-        return studies.run(study, preset=preset, seed=seed, jobs=jobs, out=folder)
+        settings = {} if reference is None else {"reference": reference, "reference_onset": reference_onset}
+        return studies.run(study, preset=preset, seed=seed, jobs=jobs, out=folder, **settings)
 
     folder = out or _default_folder(study, preset, *([f"seed{seed}"] if seed else []))
     _run(work, folder)

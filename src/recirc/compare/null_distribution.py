@@ -32,6 +32,11 @@ class NullDistribution(eqx.Module):
     p: float
     draws: Float[np.ndarray, " draw"]
 
+    @property
+    def bounds(self) -> dict[str, str | float]:
+        """The null as a row of `metrics.json` has it: kind, mean, p95 and p."""
+        return {"kind": self.kind, "mean": self.mean, "p95": self.p95, "p": self.p}
+
 
 def null_distribution(
     measure: AbstractSimilarity | AbstractPortrait,

@@ -2,18 +2,22 @@
 
 import difflib
 import importlib
+import inspect
 import sys
 from pathlib import Path
 
-_STUDIES = {"salatiello2020": "salatiello2020_run"}
+_STUDIES = {"kao2019": "kao2019_run", "salatiello2020": "salatiello2020_run"}
 _DRAW = {
+    "kao2019": "kao2019_report",
     "salatiello2020": "salatiello2020_report",
     "fit": "fit_report",
     "compare": "compare_activities",
 }
 
 
-def run(study: str, *, preset: str = "quick", seed: int = 0, jobs: int = 1, out: str | Path) -> bool:
+def run(
+    study: str, *, preset: str = "quick", seed: int = 0, jobs: int = 1, out: str | Path, **settings
+) -> bool:
     """Run a published study into a folder, or go on with it.
 
     Args:
@@ -22,12 +26,14 @@ def run(study: str, *, preset: str = "quick", seed: int = 0, jobs: int = 1, out:
         seed: of everything random.
         jobs: worker processes; the numbers do not depend on it.
         out: the run folder.
+        settings: what only some studies take; for kao2019 `reference`, the path of a recording, and
+            `reference_onset`, movement onset on its clock in seconds.
 
     Returns:
         Whether no claim was contradicted by the numbers.
 
     Raises:
-        ValueError: if the study or preset is unknown or the folder cannot be used.
+        ValueError: if the study or preset is unknown, the study has no such setting, or the folder cannot be used.
         StorageError: if results cannot be written.
     """
     if study not in _STUDIES:
@@ -36,7 +42,11 @@ def run(study: str, *, preset: str = "quick", seed: int = 0, jobs: int = 1, out:
         raise ValueError(f"study {study!r} is unknown; {hint}")
     module = importlib.import_module(f"recirc.studies.{_STUDIES[study]}")
     argv = ["recirc", *sys.argv[1:]]
-    return module.run(preset=preset, seed=seed, jobs=jobs, out=Path(out), argv=argv)
+    taken = inspect.signature(module.run).parameters
+    foreign = [name for name in settings if name not in taken]
+    if foreign:
+        raise ValueError(f"{study} has no setting {foreign[0]}; leave it out.")
+    return module.run(preset=preset, seed=seed, jobs=jobs, out=Path(out), argv=argv, **settings)
 
 
 def drawer(name: str):

@@ -190,7 +190,7 @@ def _row(chance: NullDistribution, arm: str, n: int) -> Row:
         condition={"set": "all", "null": chance.kind},
         unit=score.unit,
         direction="lower" if score.direction == "lower" else "higher",
-        null={"kind": chance.kind, "mean": chance.mean, "p95": chance.p95, "p": chance.p},
+        null=chance.bounds,
     )
 
 

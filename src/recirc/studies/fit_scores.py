@@ -222,7 +222,7 @@ def _population(session: Session, config: FitConfig, scored: Scored, key) -> lis
     rows = []
     for measure in (SVCCA(), LinearCKA(), Procrustes()):
         null = null_distribution(measure, truth, guess, ShuffledConditions(), n_draws=N_DRAWS, key=key)
-        bounds = {"kind": null.kind, "mean": null.mean, "p95": null.p95, "p": null.p}
+        bounds = null.bounds
         rows.append(
             Row(null.score.metric, "population", "ensemble", null.score.value, n=len(made), unit=null.score.unit,
                 condition={"set": "heldout_direction", "fraction": config.fraction}, null=bounds,

@@ -24,6 +24,7 @@ from recirc.data import hints_from
 from recirc.runs import Result
 from recirc.runs.sweep import specification_key
 from recirc.studies.salatiello2020 import REFERENCE_FRACTION, TAIL, Regime, reference
+from recirc.studies.summaries import score_entry
 from recirc.train import Fit, Force, FullForce, fit
 from recirc.types import Activity, Outcome, Score, Trials
 
@@ -52,7 +53,7 @@ def train_network(specification: dict) -> Result:
     )
     seed = {name: specification[name] for name in ("study_seed", "seed", "n_units", "circuit_units")}
     hint_key, network_key, fit_key, probe_key = jax.random.split(specification_key(seed), 4)
-    kept, left_out = _split_directions(trials.n_trials, specification["left_out"], hint_key)
+    kept, left_out = _split_directions(trials.n_trials, specification["left_out"] or 0, hint_key)
     recorded = _recorded(specification, settings, trials.select(kept), target.select(kept), hint_key)
     shown = recorded if specification["fraction"] is not None else recorded.replace(hints=None, hint_units=())
     network = RateNetwork.random(
@@ -71,7 +72,7 @@ def train_network(specification: dict) -> Result:
     history = [] if trained is None else trained.history
     if len(left_out):
         score = NewTrials(f"left_out_{len(left_out)}")(network, trials.select(left_out), key=probe_key)
-        return Result(arrays, {"scores": [_entry(score)], "history": history})
+        return Result(arrays, {"scores": [score_entry(score)], "history": history})
     unrecorded = [unit for unit in target.units if unit not in recorded.hint_units]
     scores = [] if trained is None else _performance(network, trials, new_trials, made, target, probe_key)
     scores += _likeness(made, (target, new_target), unrecorded, trained, probe_key)
@@ -129,13 +130,13 @@ def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key)
 def _performance(network, trials: Trials, new_trials: Trials, made, target: Activity, key) -> list[dict]:
     repeated = trials.select(np.tile(np.arange(trials.n_trials), N_REPEATS))
     scores = [
-        _entry(OutputNMSE()(made[0], target), {"set": "train"}),
-        _entry(OutputR2()(made[0], target), {"set": "train"}),
-        _entry(NewTrials("heldout_direction")(network, new_trials, key=key)),
-        _entry(PerturbedState(30.0)(network, repeated, key=key)),
+        score_entry(OutputNMSE()(made[0], target), {"set": "train"}),
+        score_entry(OutputR2()(made[0], target), {"set": "train"}),
+        score_entry(NewTrials("heldout_direction")(network, new_trials, key=key)),
+        score_entry(PerturbedState(30.0)(network, repeated, key=key)),
     ]
-    scores += [_entry(InputScale(scale)(network, trials, key=key)) for scale in (0.8, 1.2)]
-    return scores + [_entry(PrivateNoise(sigma)(network, repeated, key=key)) for sigma in NOISES]
+    scores += [score_entry(InputScale(scale)(network, trials, key=key)) for scale in (0.8, 1.2)]
+    return scores + [score_entry(PrivateNoise(sigma)(network, repeated, key=key)) for sigma in NOISES]
 
 
 def _likeness(made, targets, unrecorded: list[str], trained: Fit | None, key) -> list[dict]:
@@ -150,29 +151,23 @@ def _likeness(made, targets, unrecorded: list[str], trained: Fit | None, key) ->
         for null in NULLS if measure == SVCCA() else NULLS[:2]:
             chance = null_distribution(measure, truth[0], thin[0], null, n_draws=n_draws, key=key)
             extra = {} if null is NULLS[0] else {"null": null.kind}
-            bounds = {"kind": chance.kind, "mean": chance.mean, "p95": chance.p95, "p": chance.p}
-            scores.append(_entry(chance.score, {"set": "train"} | extra, null=bounds, ceiling=ceiling))
+            scores.append(
+                score_entry(chance.score, {"set": "train"} | extra, null=chance.bounds, ceiling=ceiling)
+            )
         score = measure(thin[1], truth[1])
-        scores.append(_entry(score, {"set": "heldout_direction"}))
+        scores.append(score_entry(score, {"set": "heldout_direction"}))
     if unrecorded:
         neurons = [activity.select_units(unrecorded) for activity in truth]
         mapped = NeuronMap.fit(thin[0], neurons[0])
         for name, network, real in zip(("train", "heldout_direction"), thin, neurons):
-            scores.append(_entry(mapped.score(network, real), {"set": name}))
+            scores.append(score_entry(mapped.score(network, real), {"set": name}))
     return scores
 
 
 def _abscissa(network: RateNetwork) -> dict:
     value = float(np.linalg.eigvals(np.asarray(network.effective_recurrent)).real.max())
     score = Score("spectral_abscissa", value, "mechanism", direction="lower")
-    return _entry(score, {"set": "weights"})
-
-
-def _entry(score: Score, condition: dict | None = None, **extra) -> dict:
-    """A score as JSON, for `metrics.json` once it is known which network it belongs to."""
-    place = score.settings if condition is None else condition
-    fields = {"metric": score.metric, "level": score.level, "direction": score.direction, "unit": score.unit}
-    return {**fields, "value": float(score.value), "condition": dict(place), **extra}
+    return score_entry(score, {"set": "weights"})
 
 
 def _compared(activity: Activity) -> Activity:

@@ -113,7 +113,7 @@ def specifications(preset: Preset, seed: int) -> list[dict]:
     for n_left_out in preset.left_out:
         arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "left_out": n_left_out}]
         arms += [{"arm": "no_hints", "left_out": n_left_out}]
-    blank = {"fraction": None, "hint_gain": None, "kind": None, "normalization": None, "left_out": 0}
+    blank = {"fraction": None, "hint_gain": None, "kind": None, "normalization": None, "left_out": None}
     return [
         {**blank, **arm, "regime": regime, "settings": dataclasses.asdict(REGIMES[regime][arm["arm"]])}
         | {"seed": index, "study_seed": seed, "n_units": 300, "circuit_units": 200}

@@ -1,7 +1,7 @@
 """From the scores of networks to rows of `metrics.json`: one per network, one per arm, with nulls and baselines."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import numpy as np
@@ -10,13 +10,29 @@ from jaxtyping import PRNGKeyArray
 from recirc.compare import bootstrap_interval
 from recirc.runs import Result, Row
 from recirc.runs.sweep import Failure
+from recirc.types import Score
 
+UNSHARED = ("seed", "outcome", "verdict")  # what rows of one arm and condition differ in
 PLACE = ("regime", "fraction", "kind", "hint_gain", "normalization", "left_out")
 
 
-def network_rows(specification: dict, result: Result | Failure) -> list[Row]:
-    """Rows of one network; of one that diverged or failed, a row without a value that says why."""
-    place = {name: specification[name] for name in PLACE if specification.get(name)}
+def score_entry(score: Score, condition: dict | None = None, **extra) -> dict:
+    """A score as JSON, for `metrics.json` once it is known which network it belongs to."""
+    place = score.settings if condition is None else condition
+    fields = {"metric": score.metric, "level": score.level, "direction": score.direction, "unit": score.unit}
+    return {**fields, "value": float(score.value), "condition": dict(place), **extra}
+
+
+def network_rows(specification: dict, result: Result | Failure, names: Sequence[str] = PLACE) -> list[Row]:
+    """Rows of one network; of one that diverged or failed, a row without a value that says why.
+
+    Args:
+        specification: of the network.
+        result: what came of it.
+        names: entries of the specification that say which network it is, beside arm and seed; those that are None
+            are left out.
+    """
+    place = {name: specification[name] for name in names if specification.get(name) is not None}
     place["seed"] = specification["seed"]
     outcome = result.text if isinstance(result, Failure) else result.metadata.get("outcome")
     if isinstance(result, Failure) or outcome is not None:
@@ -33,32 +49,37 @@ def network_rows(specification: dict, result: Result | Failure) -> list[Row]:
     return rows
 
 
-def with_baselines(rows: Sequence[Row], arm: str = "untrained") -> list[Row]:
-    """The rows, each with the value of the same number for `arm` at the same seed, regime and condition.
+def with_baselines(
+    rows: Sequence[Row],
+    baseline: Callable[[str], str] = lambda arm: "untrained",
+    ignored: Sequence[str] = tuple(name for name in PLACE if name != "regime"),
+) -> list[Row]:
+    """The rows, each with the value "untrained" of the same number for its arm's untrained networks.
 
-    Rows that differ from the baseline's only in what `PLACE` lists get it too.
+    Args:
+        rows: of all networks.
+        baseline: name of the untrained arm of an arm.
+        ignored: entries of the condition in which a row and its baseline may differ.
     """
-    found = {_bare(row): row.value for row in rows if row.arm == arm}
+
+    def bare(row: Row) -> tuple:
+        condition = {name: str(value) for name, value in row.condition.items() if name not in ignored}
+        return (row.metric, tuple(sorted(condition.items())))
+
+    found = {(row.arm, *bare(row)): row.value for row in rows}
     return [
         row
-        if row.arm == arm or _bare(row) not in found
-        else dataclasses.replace(row, baselines={**row.baselines, arm: found[_bare(row)]})
+        if (place := (baseline(row.arm), *bare(row))) not in found or row.arm == place[0]
+        else dataclasses.replace(row, baselines={**row.baselines, "untrained": found[place]})
         for row in rows
     ]
-
-
-def _bare(row: Row) -> tuple:
-    condition = {
-        name: value for name, value in row.condition.items() if name not in PLACE or name == "regime"
-    }
-    return (row.metric, tuple(sorted((name, str(value)) for name, value in condition.items())))
 
 
 def summary_rows(rows: Iterable[Row], *, key: PRNGKeyArray) -> list[Row]:
     """Per arm and condition, the median over networks with its bootstrap interval; nulls and baselines likewise."""
     groups: dict[tuple, list[Row]] = {}
     for row in rows:
-        condition = {name: value for name, value in row.condition.items() if name not in ("seed", "outcome")}
+        condition = {name: value for name, value in row.condition.items() if name not in UNSHARED}
         place = (row.metric, row.arm, tuple(sorted((name, str(value)) for name, value in condition.items())))
         groups.setdefault(place, []).append(row)
     return [_summary(members, jax.random.fold_in(key, i)) for i, members in enumerate(groups.values())]
@@ -66,9 +87,7 @@ def summary_rows(rows: Iterable[Row], *, key: PRNGKeyArray) -> list[Row]:
 
 def _summary(members: list[Row], key: PRNGKeyArray) -> Row:
     values = [row.value for row in members if np.isfinite(row.value)]
-    condition = {
-        name: value for name, value in members[0].condition.items() if name not in ("seed", "outcome")
-    }
+    condition = {name: value for name, value in members[0].condition.items() if name not in UNSHARED}
     if len(values) < len(members):
         condition["n_failed"] = len(members) - len(values)
     nulls = [row.null for row in members if row.null is not None]

@@ -1,0 +1,127 @@
+"""Kao 2019: networks that do a delayed reach alike, have alike units, and still work in different ways.
+
+The study as data: task, training, arms and presets. `kao2019_reference` is what networks are compared with,
+`kao2019_network` trains and measures one, `kao2019_verdict` judges the claims.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray
+
+from recirc.circuits import RateNetwork
+from recirc.tasks import DelayedReach
+from recirc.train import Bptt, RatePenalty, WeightPenalty
+
+SOURCE = "Kao 2019, doi 10.1152/jn.00467.2018"
+NONLINEARITIES = {"tanh": jnp.tanh, "relu": jax.nn.relu}
+TARGET_LINES = {"on": None, "off_at_go": 0.0}  # when the target's input goes off, seconds from go
+GROUPS = ((0, 1), (2, 3))  # outputs: velocity, position
+PERFORMS = 0.95  # smallest R² of velocity and position that counts as doing the task
+N_TRIALS = 320  # to train and to stop by
+WEIGHT_PENALTY = 1e-3
+DELAY = 0.5  # seconds, of the trials that are compared
+
+# Seconds from movement onset, for networks and references alike.
+PREPARATION, MOVEMENT = (-0.45, -0.15), (0.0, 0.45)
+ROTATION = (-0.05, 0.35)
+COMPARED = (-0.45, 0.5)
+
+NOISES = (0.05, 0.1, 0.2, 0.5, 1.0)
+SWITCHES = (-0.25, 0.0, 0.1, 0.2)  # seconds from go at which the target jumps by 90 degrees
+RADII = (0.75, 1.25, 1.5)
+DELAYS = (0.1, 2.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """How large the study is.
+
+    Args:
+        n_seeds: networks per cell.
+        rate_penalties: weights of the mean squared rate.
+        n_draws: surrogates per null.
+    """
+
+    n_seeds: int
+    rate_penalties: tuple[float, ...]
+    n_draws: int
+
+
+PRESETS = {
+    "quick": Preset(2, (0.0, 0.01, 1.0), 99),
+    "full": Preset(10, (0.0, 0.001, 0.01, 0.1, 1.0), 199),
+}
+
+
+def task(angles: tuple[float, ...], target_line: str, **changes) -> DelayedReach:
+    """The delayed reach that networks are trained on, with 10 % catch trials.
+
+    Args:
+        angles: directions in degrees.
+        target_line: "on" shows the target until the end of the movement, "off_at_go" until go.
+        changes: other fields of `DelayedReach`.
+    """
+    settings = {"angles": angles, "target_off": TARGET_LINES[target_line], "catch": 0.1}
+    return DelayedReach(**{**settings, **changes})
+
+
+def measured_task(angles: tuple[float, ...], target_line: str, **changes) -> DelayedReach:
+    """The same with one hold and one delay, and no catch trials: what networks are measured on."""
+    return task(angles, target_line, **{"hold": 0.2, "delay": DELAY, "catch": 0.0, **changes})
+
+
+def network(nonlinearity: str, *, n_units: int = 100, key: PRNGKeyArray) -> RateNetwork:
+    """The untrained network: fully connected but for autapses, spectral radius 1.1, time constant 50 ms."""
+    return RateNetwork.random(
+        key=key,
+        n_units=n_units,
+        n_inputs=3,
+        n_outputs=4,
+        gain=1.1,
+        input_scale=0.5,
+        readout_scale=0.1,
+        autapses=False,
+        time_constant=0.05,
+        nonlinearity=NONLINEARITIES[nonlinearity],
+    )
+
+
+def trainer(rate_penalty: float, **changes) -> Bptt:
+    """How networks are trained: at most 1,500 updates, penalties at full strength from the 500th on.
+
+    Training goes on to the 800th update at least, so that penalties act, and stops once R² of every output is .98 on
+    trials held out.
+    """
+    weights = tuple(WeightPenalty(WEIGHT_PENALTY, of) for of in ("recurrent", "input_weights", "readout"))
+    penalties = (RatePenalty(rate_penalty), *weights) if rate_penalty else weights
+    settings = {
+        "n_passes": 30,
+        "ramp": 10,
+        "n_passes_least": 16,
+        "learning_rate": 3e-3,
+        "penalties": penalties,
+    }
+    return Bptt(**{**settings, **changes})
+
+
+def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
+    """One entry per network, everything that decides its numbers included.
+
+    Args:
+        preset: how many.
+        seed: of everything random.
+        reference: what `kao2019_reference.describe` says of it.
+    """
+    shared = {"study_seed": seed, "n_units": 100, "n_draws": preset.n_draws, "reference": reference}
+    cells = [
+        {"arm": name, "target_line": line, "rate_penalty": penalty}
+        for line in TARGET_LINES
+        for name in NONLINEARITIES
+        for penalty in preset.rate_penalties
+    ]
+    cells += [
+        {"arm": f"untrained_{name}", "target_line": "on", "rate_penalty": 0.0} for name in NONLINEARITIES
+    ]
+    return [{**cell, "seed": index, **shared} for index in range(preset.n_seeds) for cell in cells]

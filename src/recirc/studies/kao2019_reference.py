@@ -1,0 +1,119 @@
+"""What the networks of the study are compared with: a recording, or a circuit in its place."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recirc import circuits
+from recirc.circuits import simulate
+from recirc.compare import window
+from recirc.data import directions, read_netcdf
+from recirc.runs.provenance import hash_file
+from recirc.studies.kao2019 import COMPARED
+from recirc.tasks import CenterOutReach
+from recirc.types import Activity, Trials
+
+CIRCUIT_UNITS = 200
+DT, FINE = 0.01, 0.001  # seconds per sample kept, and per step of the circuit
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """Activity to compare with; time 0 is movement onset and condition labels are angles.
+
+    Args:
+        name: what it is, for the report.
+        activity: averages over repeats, in the compared window.
+        trials: single trials in the same window, if there are any.
+        another: a second circuit of the same kind; how alike the two are is what a network can hope for.
+        mechanism: how its movements are known to arise; None if unknown.
+    """
+
+    name: str
+    activity: Activity
+    trials: Activity | None = None
+    another: Activity | None = None
+    mechanism: str | None = None
+
+    @property
+    def angles(self) -> tuple[float, ...]:
+        """Directions in degrees, in the order of the conditions."""
+        return tuple(float(angle) for angle in directions(self.activity))
+
+
+def describe(path: Path | None, onset: float, seed: int) -> dict:
+    """The reference as part of a specification: which file with which contents, or which circuit."""
+    if path is None:
+        return {"kind": "circuit", "seed": seed, "n_units": CIRCUIT_UNITS}
+    return {"kind": "recording", "path": str(path.resolve()), "sha256": hash_file(path), "onset": onset}
+
+
+@functools.lru_cache(maxsize=2)
+def _load(kind: str, *rest) -> Reference:
+    return _circuits(*rest) if kind == "circuit" else _recording(*rest)
+
+
+def load(description: dict) -> Reference:
+    """The reference that a specification describes; once per process.
+
+    Raises:
+        ValueError: if a recording's window does not cover what is compared, or its labels are not angles.
+        DataFileError: if it cannot be read.
+    """
+    return _load(*(value for name, value in description.items() if name != "sha256"))
+
+
+def _recording(path: str, onset: float) -> Reference:
+    whole = read_netcdf(path)
+    whole = whole.replace(start=whole.start - onset)
+    ends = whole.start, whole.start + whole.rates.shape[1] * whole.dt
+    if ends[0] > COMPARED[0] + whole.dt or ends[1] < COMPARED[1] - whole.dt:
+        raise ValueError(
+            f"{path} runs from {ends[0]:.3g} to {ends[1]:.3g} s around movement onset, and {COMPARED[0]} to "
+            f"{COMPARED[1]} s are compared; give the onset on the file's own clock with --reference-onset."
+        )
+    cut = window(whole, max(COMPARED[0], ends[0]), min(COMPARED[1], ends[1]))
+    averages = average(cut)
+    directions(averages)  # raises if labels are not angles
+    return Reference(Path(path).name, averages, cut if cut.n_trials > averages.n_trials else None)
+
+
+def average(a: Activity) -> Activity:
+    """Means over the trials of each condition, conditions in order of first appearance."""
+    labels, names = np.array(a.conditions), list(dict.fromkeys(a.conditions))
+    means = [np.asarray(a.rates)[labels == name].mean(axis=0) for name in names]
+    return Activity(np.stack(means), dt=a.dt, conditions=names, units=a.units, start=a.start)
+
+
+def _circuits(seed: int, n_units: int) -> Reference:
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2019), 2)
+    one, other = (_prepared_reach(key, n_units) for key in keys)
+    return Reference(
+        "a stability-optimized circuit, in place of a recording", one, None, other, "initial-condition driven"
+    )
+
+
+def _prepared_reach(key, n_units: int) -> Activity:
+    """Rates of a circuit whose input holds a preparatory state from target onset to movement onset, and then stops."""
+    angles = CenterOutReach().angles
+    cortex = circuits.stability_optimized(key=key, n_units=n_units)
+    theta = np.deg2rad(angles)
+    states = circuits.preferred_states(cortex, 2) @ np.stack([np.cos(theta), np.sin(theta)])
+    before, after = 0.7, 0.6
+    steps = round((before + after) / FINE)
+    currents = circuits.preparation_currents(cortex, states, n_steps=steps, dt=FINE, go=before, rise=np.inf)
+    shown = jnp.arange(steps) * FINE >= 0.2
+    driven = Trials(
+        currents * shown[None, :, None],
+        jnp.zeros((len(angles), steps, 0)),
+        dt=FINE,
+        conditions=[f"{angle:g}" for angle in angles],
+    )
+    made = simulate(cortex, driven, key=key)
+    every = round(DT / FINE)
+    thin = made.replace(rates=made.rates[:, every - 1 :: every], outputs=None, dt=DT, start=-before)
+    return window(thin, *COMPARED)

@@ -1,0 +1,177 @@
+"""What the numbers of the delayed reach study say: its five claims, judged."""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+import scipy.stats
+from jaxtyping import PRNGKeyArray
+
+from recirc.compare import bootstrap_interval, paired_test
+from recirc.runs import Claim, Row
+from recirc.studies.kao2019 import NOISES, SOURCE, Preset
+from recirc.studies.levels import Levels, judge_network, value_of
+
+ENOUGH = 10  # networks or pairs from which on a claim that is not supported counts as failed
+ENOUGH_SEEDS = 5  # networks of a cell from which on most of them is something
+SUCCEEDS = 0.9  # R² from which on a test without training counts as passed
+SHARE = 0.9  # of networks that must do the task
+IC, INPUT = "initial-condition driven", "input driven"
+
+Network = tuple[str, str, float, int]  # arm, target line, rate penalty, seed
+
+
+def by_network(rows: Sequence[Row]) -> dict[Network, list[Row]]:
+    """Rows of every trained network."""
+    found: dict[Network, list[Row]] = {}
+    for row in rows:
+        c = row.condition
+        if "seed" in c and not row.arm.startswith("untrained"):
+            found.setdefault((row.arm, c["target_line"], c["rate_penalty"], c["seed"]), []).append(row)
+    return found
+
+
+def judge_all(rows: Sequence[Row], reference: Sequence[Row], mechanism: str | None) -> dict[Network, Levels]:
+    """Every network on every level."""
+    intervals = {
+        row.metric: row.ci for row in reference if row.arm == "reference" and np.isfinite(row.ci).all()
+    }
+    return {name: judge_network(own, intervals, mechanism) for name, own in by_network(rows).items()}
+
+
+def claims(
+    rows: Sequence[Row], levels: Mapping[Network, Levels], preset: Preset, *, key: PRNGKeyArray
+) -> list[Claim]:
+    """The paper's claims, in its order.
+
+    Args:
+        rows: one per network and number.
+        levels: `judge_all` of them.
+        preset: how many networks there were.
+        key: of the bootstrap.
+    """
+    networks, keys = by_network(rows), jax.random.split(key, 4)
+    return [
+        _performance_claim(levels),
+        _units_claim(levels, preset),
+        _mechanisms_claim(levels, preset),
+        _noise_claim(networks, levels, keys[0]),
+        _transfer_claim(
+            networks, levels, "the target jumps in the delay", keys[1], set="target_switch", time_s=-0.25
+        ),
+        _transfer_claim(
+            networks, levels, "the target jumps at the go cue", keys[2], set="target_switch", time_s=0.0
+        ),
+        _transfer_claim(
+            networks, levels, "targets lie between the trained ones", keys[3], set="heldout_direction"
+        ),
+    ]
+
+
+def _performance_claim(levels: Mapping[Network, Levels]) -> Claim:
+    text = (
+        "Networks of either nonlinearity and every rate penalty learn the delayed reach (share of networks with R² of "
+        "velocity and position of .95 or more)"
+    )
+    done, n = sum(each.performs for each in levels.values()), len(levels)
+    if not n:
+        return Claim(text, SOURCE, None)
+    interval = scipy.stats.binomtest(done, n).proportion_ci()
+    return Claim(text, SOURCE, done / n >= SHARE, done / n, (interval.low, interval.high), n=n)
+
+
+def _cells(levels: Mapping[Network, Levels]) -> dict[tuple, list[Levels]]:
+    cells: dict[tuple, list[Levels]] = {}
+    for (*cell, _), each in levels.items():
+        cells.setdefault(tuple(cell), []).append(each)
+    return cells
+
+
+def _most(cell: Sequence[Levels], test) -> bool:
+    return sum(map(test, cell)) > len(cell) / 2
+
+
+def _units_claim(levels: Mapping[Network, Levels], preset: Preset) -> Claim:
+    text = (
+        "Networks whose single units look like the reference's may still miss its population features (share of those "
+        "networks that do)"
+    )
+    like = [each for each in levels.values() if each.units]
+    missing = [each for each in like if each.population is False]
+    some = any(_most(cell, lambda e: e.units and e.population is False) for cell in _cells(levels).values())
+    return Claim(
+        text,
+        SOURCE,
+        some if preset.n_seeds >= ENOUGH_SEEDS else None,
+        len(missing) / len(like) if like else float("nan"),
+        n=len(like),
+    )
+
+
+def _mechanisms_claim(levels: Mapping[Network, Levels], preset: Preset) -> Claim:
+    text = (
+        "Networks that match both units and population work by different mechanisms (number of mechanisms among cells "
+        "most of whose networks match both)"
+    )
+    matching = [
+        cell for cell in _cells(levels).values() if _most(cell, lambda e: bool(e.units and e.population))
+    ]
+    kinds = {each.verdict for cell in matching for each in cell if each.units and each.population}
+    kinds -= {"undetermined"}
+    supported = len(kinds) > 1 if preset.n_seeds >= ENOUGH_SEEDS else None
+    return Claim(text, SOURCE, supported, float(len(kinds)), n=sum(map(len, matching)))
+
+
+def _noise_claim(networks: Mapping, levels: Mapping[Network, Levels], key) -> Claim:
+    text = (
+        "Networks driven by their initial condition withstand input noise better (error of the input driven network "
+        "over that of its pair, geometric mean over noise levels; pairs share nonlinearity, penalty and seed, and both "
+        "do the task)"
+    )
+    errors = []
+    for (arm, line, penalty, seed), own in levels.items():
+        other = (arm, "off_at_go", penalty, seed)
+        if line != "on" or other not in levels or not (own.performs and levels[other].performs):
+            continue
+        if (own.verdict, levels[other].verdict) == (INPUT, IC):
+            errors.append([_noise_error(networks[name]) for name in ((arm, line, penalty, seed), other)])
+    if not errors:
+        return Claim(text, SOURCE, None)
+    inputs, states = np.array(errors).T
+    test, effect = paired_test(inputs, states, "greater"), float(np.exp(np.median(inputs - states)))
+    low, high = np.exp(bootstrap_interval(inputs - states, key=key))
+    supported = None
+    if test.p < 0.05 and effect > 1:
+        supported = True
+    elif high < 1 or len(errors) >= ENOUGH:
+        supported = False
+    return Claim(text, SOURCE, supported, effect, (float(low), float(high)), test.p, len(errors))
+
+
+def _noise_error(rows: Sequence[Row]) -> float:
+    return float(np.mean([np.log(value_of(rows, "output_nmse", set="input_noise", sigma=s)) for s in NOISES]))
+
+
+def _transfer_claim(
+    networks: Mapping, levels: Mapping[Network, Levels], what: str, key, **condition
+) -> Claim:
+    text = (
+        f"Networks driven by their initial condition reach without further training when {what} (median R²)"
+    )
+    values = np.array(
+        [
+            value_of(networks[name], "output_r2", **condition)
+            for name, each in levels.items()
+            if each.performs and each.verdict == IC
+        ]
+    )
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Claim(text, SOURCE, None)
+    low, high = bootstrap_interval(values, key=key)
+    supported = None
+    if low >= SUCCEEDS:
+        supported = True
+    elif high < SUCCEEDS or len(values) >= ENOUGH:
+        supported = False
+    return Claim(text, SOURCE, supported, float(np.median(values)), (low, high), n=len(values))
