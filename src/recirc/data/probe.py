@@ -6,7 +6,6 @@ Run as a script (it imports nothing of this package, so that it starts fast); `s
 import contextlib
 import json
 import math
-import os
 import resource
 import signal
 import struct

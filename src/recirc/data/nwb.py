@@ -1,0 +1,261 @@
+"""Sessions in NWB files (Neurodata Without Borders 2)."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from recirc.data.safe_open import DataFileError, DataWarning, open_hdf5, reading
+from recirc.data.session import Series, Session
+from recirc.data.tables import NUMBERS, attribute_text, read_array, read_column, read_text, split_rows
+
+PLACES_OF_SERIES = ("processing", "acquisition", "stimulus/presentation")
+ABOUT = {
+    "identifier": "identifier",
+    "description": "session_description",
+    "start": "session_start_time",
+    "session": "general/session_id",
+    "institution": "general/institution",
+    "subject": "general/subject/subject_id",
+    "species": "general/subject/species",
+}
+SPATIAL = ("x", "y", "z")
+
+
+def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
+    """Session from an NWB 2 file: spikes, trials, and every series of numbers beside them.
+
+    The layout is read from HDF5 itself and not with pynwb, which takes an index of spikes on trust (and then
+    mixes units), follows links to other files, and takes seconds. Read are `/units` (spike times, observation
+    intervals, and every column with one number or word per unit), `/intervals/trials` (every column; lists of
+    unequal length become arrays), and every time series of at most two axes in `/processing`, `/acquisition`
+    and `/stimulus/presentation`, with conversion and offset applied; its values stay in the file, which stays
+    open, until they are asked for. A series is called by the last part of its path, or by the whole path
+    where that is not unique. Units are called by the column `unit_name` if there is one, otherwise by their id;
+    the column "location" of the electrodes is given to units that have none of their own.
+
+    Args:
+        path: the file.
+        max_ratio: as for `safe_open`.
+
+    Returns:
+        The session as it is in the file; without units or trials if the file has none.
+
+    Raises:
+        DataFileError: if `safe_open` refuses the file; it is not NWB 2; the spikes' index falls or leaves the
+            data, or assigns some to no unit; spike times or trial times are not numbers; or lengths disagree.
+
+    Warns:
+        DataWarning: if series were left out because they have more than two axes, no time, another number
+            of timestamps than samples, or no numbers.
+    """
+    path = Path(path)
+    file = open_hdf5(path, max_ratio=max_ratio)
+    with reading(path):
+        _check_is_nwb(file, path)
+        units, spikes, observed, columns = _units(file, path)
+        series, left_out = _series(file, path)
+        about = {name: read_text(file, entry) for name, entry in ABOUT.items()}
+        session = Session(
+            spikes=spikes,
+            units=units,
+            trials=_trials(file, path),
+            series=series,
+            observed=observed,
+            unit_columns=columns,
+            source=str(path),
+            about={name: value for name, value in about.items() if value},
+        )
+    if left_out:
+        warnings.warn(f"{path}: left out {'; '.join(left_out)}.", DataWarning, stacklevel=2)
+    return session
+
+
+def _check_is_nwb(file: h5py.File, path: Path) -> None:
+    version = attribute_text(file, "nwb_version")
+    if not version.startswith("2"):
+        found = (
+            f"NWB version {version[:20]!r}"
+            if version
+            else f"HDF5 with {', '.join(list(file)[:8]) or 'nothing'}"
+        )
+        raise DataFileError(f"{path}: expected NWB 2, found {found}; convert it to NWB 2.")
+
+
+def _units(file: h5py.File, path: Path):
+    """Names, spike times, observation intervals and the other columns."""
+    table = file.get("units")
+    if not isinstance(table, h5py.Group):
+        return (), (), None, {}
+    ids = read_array(table, "id")
+    n_units = len(ids) if ids is not None and ids.ndim == 1 else 0
+    spikes = _rows(table, "spike_times", n_units, path) or tuple(np.empty(0) for _ in range(n_units))
+    observed = _rows(table, "obs_intervals", n_units, path, width=2)
+    columns = {}
+    for name in _column_names(table):
+        column = read_array(table, name)
+        if column is not None and column.ndim == 1 and f"{name}_index" not in table:
+            columns[name] = column
+    given = columns.pop("unit_name", ids)
+    if "location" not in columns and (places := _electrode_locations(file, table, n_units)) is not None:
+        columns["location"] = places
+    names = () if given is None else tuple(str(name) for name in given)
+    return names, spikes, observed, columns
+
+
+def _rows(table: h5py.Group, name: str, n_units: int, path: Path, width: int | None = None):
+    """One array of numbers per unit, or None if the table has no such column."""
+    if name not in table:
+        return None
+    where = f"{path}, entry {table.name}/{name}"
+    values = read_array(table, name)
+    if values is None or values.dtype.kind not in NUMBERS or values.shape[1:] != ((width,) if width else ()):
+        raise DataFileError(
+            f"{where}: expected numbers, one{' pair' if width else ''} each; write the table again."
+        )
+    if f"{name}_index" not in table:
+        raise DataFileError(
+            f"{where}: no {name}_index says which unit each belongs to; write the table again."
+        )
+    rows = split_rows(table, name, values.astype(float))
+    if len(rows) != n_units:
+        raise DataFileError(f"{where}_index: {len(rows)} rows for {n_units} unit ids; write the table again.")
+    return tuple(rows)
+
+
+def _column_names(table: h5py.Group, leave_out=("id", "spike_times", "obs_intervals")) -> list[str]:
+    """Columns in the order that the table gives, those that it does not list last."""
+    listed = [str(name) for name in np.ravel(table.attrs.get("colnames", []))]
+    names = dict.fromkeys([*listed, *map(str, table)])
+    return [name for name in names if name in table and name not in leave_out and not name.endswith("_index")]
+
+
+def _electrode_locations(file: h5py.File, table: h5py.Group, n_units: int) -> np.ndarray | None:
+    """Where the first electrode of every unit lies."""
+    places = file.get("general/extracellular_ephys/electrodes")
+    if not isinstance(places, h5py.Group) or "electrodes" not in table:
+        return None
+    rows, locations = read_column(table, "electrodes"), read_array(places, "location")
+    if rows is None or locations is None or len(rows) != n_units:
+        return None
+    first = [int(np.ravel(row)[0]) if np.size(row) else -1 for row in rows]
+    return np.array([str(locations[i]) if 0 <= i < len(locations) else "" for i in first], str)
+
+
+def _trials(file: h5py.File, path: Path) -> dict[str, np.ndarray]:
+    """Columns of the table of trials, empty if there is none."""
+    table = file.get("intervals/trials")
+    if not isinstance(table, h5py.Group):
+        return {"start_time": np.empty(0), "stop_time": np.empty(0)}
+    columns = {name: read_column(table, name) for name in _column_names(table, leave_out=())}
+    columns = {name: column for name, column in columns.items() if column is not None}
+    where = f"{path}, entry {table.name}"
+    for name in ("start_time", "stop_time"):
+        column = columns.get(name)
+        if column is None or column.ndim != 1 or column.dtype.kind not in NUMBERS:
+            have = ", ".join(columns) or "none"
+            raise DataFileError(f"{where}: no column {name} of numbers; the table has {have}; add it.")
+    n_trials = len(columns["start_time"])
+    for name, column in columns.items():
+        if column.ndim == 0 or len(column) != n_trials:
+            n_rows = len(column) if column.ndim else "no"
+            raise DataFileError(
+                f"{where}/{name}: {n_rows} rows, but there are {n_trials} trials; write it again."
+            )
+    return {
+        name: column.astype(float) if column.dtype.kind == "f" else column for name, column in columns.items()
+    }
+
+
+def _series(file: h5py.File, path: Path) -> tuple[dict[str, Series], list[str]]:
+    """All series by name, and what was left out and why."""
+    by_path: dict[str, Series] = {}
+    left_out = []
+    for entry, group in _groups_with_data(file):
+        try:
+            by_path[entry] = _one_series(group, path)
+        except ValueError as error:
+            left_out.append(f"{entry} ({str(error).rstrip('.')})")
+    last = [entry.rpartition("/")[2] for entry in by_path]
+    names = [short if last.count(short) == 1 else entry for short, entry in zip(last, by_path)]
+    return dict(zip(names, by_path.values())), left_out
+
+
+def _groups_with_data(file: h5py.File) -> Iterator[tuple[str, h5py.Group]]:
+    waiting = [place for place in PLACES_OF_SERIES[::-1] if isinstance(file.get(place), h5py.Group)]
+    seen = set()
+    while waiting:
+        entry = waiting.pop()
+        group: Any = file[entry]
+        if group in seen:
+            continue
+        seen.add(group)
+        if isinstance(group.get("data"), h5py.Dataset) and (
+            "timestamps" in group or "starting_time" in group
+        ):
+            yield entry, group
+        else:
+            below = [f"{entry}/{name}" for name in group]
+            waiting.extend(name for name in below[::-1] if isinstance(file.get(name), h5py.Group))
+
+
+def _one_series(group: h5py.Group, path: Path) -> Series:
+    data: Any = group["data"]
+    if data.dtype.kind not in "iuf" or data.shape is None or len(data.shape) not in (1, 2):
+        raise ValueError(f"values of type {data.dtype} and shape {data.shape}")
+    n_channels = data.shape[1] if len(data.shape) == 2 else 1
+    scale: float | np.ndarray = float(data.attrs.get("conversion", 1.0))
+    per_channel = read_array(group, "channel_conversion")
+    if per_channel is not None and per_channel.shape == (n_channels,):
+        scale = scale * per_channel.astype(float)
+    clock: dict[str, Any] = {}
+    beginning: Any = group.get("starting_time")
+    if "timestamps" in group:
+        timestamps: Any = group["timestamps"]
+        clock["timestamps"] = _Stored(timestamps, path)
+    else:
+        clock = {"start": float(beginning[()]), "rate": float(beginning.attrs.get("rate", np.nan))}
+    return Series(
+        values=_Stored(data, path, columns=True, scale=scale, offset=float(data.attrs.get("offset", 0.0))),
+        channels=_channels(group, n_channels),
+        unit=attribute_text(data, "unit"),
+        **clock,
+    )
+
+
+def _channels(group: h5py.Group, n_channels: int) -> tuple[str, ...]:
+    """Names from a comment "columns=[a,b]", x, y, z of a spatial series, otherwise numbers."""
+    for name in ("comments", "description"):
+        found = re.search(r"columns\s*=\s*\[([^\]]*)\]", attribute_text(group, name)[:1000])
+        named = [part.strip(" '\"") for part in found[1].split(",")] if found else []
+        if len(named) == n_channels and len(set(named)) == n_channels:
+            return tuple(named)
+    if attribute_text(group, "neurodata_type") == "SpatialSeries" and n_channels <= len(SPATIAL):
+        return SPATIAL[:n_channels]
+    return tuple(map(str, range(n_channels)))
+
+
+class _Stored:
+    """Values that stay in the file until a slice of them is asked for; then scale * value + offset."""
+
+    def __init__(
+        self,
+        dataset: h5py.Dataset,
+        path: Path,
+        *,
+        columns: bool = False,
+        scale: float | np.ndarray = 1.0,
+        offset: float = 0.0,
+    ):
+        self.dataset, self.path, self.scale, self.offset = dataset, path, scale, offset
+        self.shape = (*dataset.shape, 1) if columns and len(dataset.shape) == 1 else tuple(dataset.shape)
+
+    def __getitem__(self, index: slice) -> np.ndarray:
+        with reading(self.path):
+            values = np.asarray(self.dataset[index], float)
+        return values.reshape(-1, *self.shape[1:]) * self.scale + self.offset

@@ -1,0 +1,94 @@
+"""Tables and text of NWB files: columns, lists per row, and the names behind references."""
+
+import itertools
+
+import h5py
+import numpy as np
+
+from recirc.data.safe_open import DataFileError
+
+NUMBERS = "biuf"
+
+
+def read_column(table: h5py.Group, name: str) -> np.ndarray | None:
+    """A column, one entry per row; None where it is neither numbers nor text.
+
+    Where rows have lists of unequal length (the table has `<name>_index`), the entries are arrays.
+
+    Raises:
+        DataFileError: if the index of lists is not of whole numbers, falls, or leaves the data.
+    """
+    values = read_array(table, name)
+    if values is None or f"{name}_index" not in table:
+        return values
+    if f"{name}_index_index" in table:
+        return None
+    parts = split_rows(table, name, values)
+    column = np.empty(len(parts), object)
+    for row, part in enumerate(parts):
+        column[row] = part
+    return column
+
+
+def split_rows(table: h5py.Group, name: str, values: np.ndarray) -> list[np.ndarray]:
+    """Rows of a column of lists: row i ends where `<name>_index` says, and starts where row i - 1 ends.
+
+    Raises:
+        DataFileError: as `read_column`.
+    """
+    entry = f"{table.name}/{name}_index"
+    where = f"{table.file.filename}, entry {entry}"
+    ends = read_array(table, f"{name}_index")
+    if ends is None or ends.ndim != 1 or ends.dtype.kind not in "iu":
+        raise DataFileError(f"{where}: expected one whole number per row; write the table again.")
+    falls = np.flatnonzero(ends[1:] < ends[:-1])
+    if falls.size:
+        row = int(falls[0]) + 1
+        raise DataFileError(
+            f"{where}: not rising: row {row} ends at {ends[row]} and the row before it at {ends[row - 1]}, so "
+            "that rows would share values; write the table again."
+        )
+    beyond = np.flatnonzero((ends > len(values)) | (ends < 0))
+    if beyond.size:
+        row = int(beyond[0])
+        raise DataFileError(
+            f"{where}: row {row} ends at {ends[row]}, but {name} has {len(values)} values; write the table again."
+        )
+    if len(values) > (ends[-1] if len(ends) else 0):
+        last = int(ends[-1]) if len(ends) else 0
+        raise DataFileError(
+            f"{where}: the last row ends at {last}, but {name} has {len(values)} values; write the table again."
+        )
+    edges = [0, *map(int, ends)]
+    return [values[start:stop] for start, stop in itertools.pairwise(edges)]
+
+
+def read_array(group: h5py.Group, name: str) -> np.ndarray | None:
+    """Numbers or text of a dataset, references as the name of what they lead to; None for anything else."""
+    dataset = group.get(name)
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+        return None
+    if dataset.dtype.kind in NUMBERS:
+        return np.asarray(dataset[()])
+    if h5py.check_string_dtype(dataset.dtype):
+        return np.asarray(dataset.asstr(errors="replace")[()], str)
+    if h5py.check_ref_dtype(dataset.dtype) is h5py.Reference:
+        names = [_last(group.file[target].name) if target else "" for target in np.ravel(dataset[()])]
+        return np.array(names, str).reshape(dataset.shape)
+    return None
+
+
+def read_text(group: h5py.Group, name: str) -> str:
+    """Text in a scalar dataset, at most 1,000 characters; empty if there is none."""
+    values = read_array(group, name)
+    return str(values[()])[:1000] if values is not None and values.ndim == 0 else ""
+
+
+def attribute_text(item: h5py.Group | h5py.Dataset, name: str) -> str:
+    """Text of an attribute; empty if there is none."""
+    value = item.attrs.get(name, "")
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _last(path: str | None) -> str:
+    return (path or "").rpartition("/")[2]
