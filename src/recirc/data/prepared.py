@@ -16,6 +16,8 @@ from recirc.types import Activity
 if TYPE_CHECKING:
     from recirc.data.preprocessing import Preprocessing
 
+FEWEST_TRIALS = 4  # of a condition, to tell reliability by halves of them
+
 
 class Dropped(NamedTuple):
     """What was left out, and why.
@@ -51,7 +53,7 @@ class Prepared:
         output_names: "series:channel".
         labels: condition of every trial.
         units: names.
-        reliability: of every unit; nan where trials are too few to tell.
+        reliability: of every unit, from conditions with four trials or more; nan if there are none.
         events: median time of other events, s from the one that trials are aligned to.
     """
 
@@ -116,7 +118,7 @@ class Prepared:
         """
         varies = np.ptp(self.rate_averages.mean, axis=(0, 1)) > 0
         counts = dict(zip(self.conditions, self.n_trials))
-        known = np.array([counts[label] > 1 for label in self.labels])
+        known = np.array([counts[label] >= FEWEST_TRIALS for label in self.labels])
         reliability = np.full(len(self.units), np.nan)
         if known.any():
             labels = np.asarray(self.labels)[known].tolist()

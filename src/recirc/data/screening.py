@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from recirc.data.session import Session
 
 MILLISECONDS, SAMPLES = (300.0, 3000.0), 3000.0  # how many times later than the trials the last spike is
+COARSE = 5e-4  # seconds; spikes that are counted in such bins repeat their times
 _TOLERANCE = 1e-6  # seconds
 
 
@@ -17,7 +18,7 @@ def bad_spikes(times: Float[np.ndarray, " spike"], *, resolution: float = 0.0) -
 
     Args:
         times: seconds, as stored.
-        resolution: of `Session`; where it is above 0 several spikes may share a time.
+        resolution: of `Session`; where it is half a millisecond or more, several spikes may share a time.
 
     Example:
         >>> {why: mask.tolist() for why, mask in bad_spikes(np.array([0.1, 0.3, 0.2, 0.3])).items()}
@@ -30,7 +31,7 @@ def bad_spikes(times: Float[np.ndarray, " spike"], *, resolution: float = 0.0) -
         "not finite": ~is_finite,
         "negative": is_finite & (times < 0),
         "out of order": is_finite & (times >= 0) & (times < latest),
-        "repeated": is_finite & (times >= 0) & (times == latest) & (resolution == 0),
+        "repeated": is_finite & (times >= 0) & (times == latest) & (resolution < COARSE),
     }
     return {reason: mask for reason, mask in masks.items() if mask.any()}
 

@@ -95,7 +95,7 @@ class Selection:
     def observed_units(self) -> list[int]:
         """Units that were observed in every trial; trials that most units miss go out first."""
         covered = unit_coverage(self.session, self.starts[:, 0], self.chain.n_bins * self.chain.dt)
-        is_missed = np.atleast_1d(covered.mean(axis=0)) < 0.5
+        is_missed = np.array([column.mean() < 0.5 for column in covered.T])
         self.drop(is_missed, "most units were not observed in the window")
         covered = unit_coverage(self.session, self.starts[:, 0], self.chain.n_bins * self.chain.dt)
         missing = ~covered.all(axis=1)

@@ -1,8 +1,6 @@
 """A simulated reach session: what a recording of the stability-optimized circuit would look like in a file."""
 
 import dataclasses
-import datetime
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +18,7 @@ LEAD = 0.1  # seconds by which activity leads the hand
 BEFORE, AFTER = 1.6, 0.9  # seconds around the release of the circuit that are simulated
 DISTANCE, REACH = 0.08, 0.35  # of a reach: meters, seconds
 GATE = 0.15  # seconds after the target's onset until activity follows it
-SPIKE_CLOCK = 30_000  # ticks per second
+SPIKE_CLOCK = 2**15  # ticks per second; a power of two, since exact times compress well
 N_MUSCLES = 4
 
 
@@ -195,9 +193,9 @@ def _behavior(
     envelope = np.log1p(np.exp(2 * emg / max(emg.std(), 1e-9))) * 0.1 + random.gamma(4, 0.005, emg.shape)
     names = tuple(f"muscle{i + 1}" for i in range(emg.shape[1]))
     return {
-        "hand_position": Series(_rounded(position, 1e-5), ("x", "y"), "m", rate=HZ),
-        "hand_velocity": Series(_rounded(velocity, 1e-4), ("x", "y"), "m/s", rate=HZ),
-        "emg": Series(_rounded(envelope, 1e-3), names, "V", rate=HZ),
+        "hand_position": Series(_rounded(position, 1e-5), ("x", "y"), "meters", rate=HZ),
+        "hand_velocity": Series(_rounded(velocity, 1e-4), ("x", "y"), "meters/second", rate=HZ),
+        "emg": Series(_rounded(envelope, 1e-3), names, "volts", rate=HZ),
     }
 
 

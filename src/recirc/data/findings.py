@@ -1,0 +1,219 @@
+"""What is wrong with a session, or worth knowing: where, what, why it matters, how to mend it."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from recirc.data.prepared import Prepared
+from recirc.data.preprocessing import Preprocessing
+from recirc.data.screening import bad_spikes, bad_trials, listed, trial_names, wrong_time_unit
+from recirc.data.session import Session
+from recirc.types import Activity
+
+BLOCKS, WRONG, NOTE = "blocks a fit", "likely wrong", "worth knowing"
+LEVELS = (BLOCKS, WRONG, NOTE)
+FEWEST_DIRECTIONS, FEWEST_UNITS, FEWEST_SAMPLES = 4, 8, 5
+HIGHEST_RATE = 200.0  # spikes/s, averaged over time
+LOWEST_RATE = 2.0  # spikes/s, below which units with a spike each may agree by chance
+COPIED = 0.999  # correlation of average rates above which two units are one
+DROP_BAD = "Mend the file, or leave them out with --set preprocessing.drop_bad=true."
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that was found.
+
+    Args:
+        level: "blocks a fit", "likely wrong" or "worth knowing".
+        where: the part of the file.
+        what: was found.
+        why: it matters.
+        mend: how.
+    """
+
+    level: Literal["blocks a fit", "likely wrong", "worth knowing"]
+    where: str
+    what: str
+    why: str
+    mend: str
+
+
+def check_session(
+    session: Session, preprocessing: Preprocessing, *, key: PRNGKeyArray
+) -> tuple[list[Finding], Prepared | None]:
+    """Everything that is found in a session, the worst first, and the session made ready if that is possible.
+
+    To look beyond what blocks, spikes and trials that cannot be right are left out first.
+
+    Args:
+        session: as it was stored.
+        preprocessing: as it would be prepared for a fit.
+        key: random key of the halves that reliability is told by.
+    """
+    findings = [*_of_units(session), *_of_spikes(session, preprocessing.drop_bad)]
+    prepared = None
+    if not session.n_trials:
+        findings.append(
+            Finding(BLOCKS, "trials", "There is no table of trials.",
+                    "Without trials there is nothing to align and average.",
+                    "Add a table of trials with start_time, stop_time and events.")
+        )  # fmt: skip
+    elif not findings or all(finding.level != BLOCKS or "drop_bad" in finding.mend for finding in findings):
+        try:
+            chain, _ = preprocessing.resolved(session)
+            findings += _of_trials(session, chain.align or "start_time", preprocessing.drop_bad)
+            findings += _of_series(session, chain)
+            prepared = dataclasses.replace(preprocessing, drop_bad=True).apply(session, key=key)
+            findings += [*_of_prepared(session, prepared), *check_averages(prepared.averages)]
+        except ValueError as error:
+            text = str(error).removeprefix(f"{session.source}: ")
+            what, _, mend = text.partition("; ")
+            findings.append(
+                Finding(
+                    BLOCKS, "preparation", what, "Rates cannot be made.", mend or "Change the preprocessing."
+                )
+            )
+    return sorted(findings, key=lambda finding: LEVELS.index(finding.level)), prepared
+
+
+def _of_units(session: Session) -> Iterator[Finding]:
+    if problem := wrong_time_unit(session):
+        yield Finding(BLOCKS, "units/spike_times", f"{problem[0].upper()}{problem[1:]}.",
+                      "Spikes and trials do not meet.", "Convert all times to seconds.")  # fmt: skip
+    twice = sorted({name for name in session.units if session.units.count(name) > 1})
+    if twice:
+        yield Finding(BLOCKS, "units", f"Names of units repeat: {listed(twice)}.",
+                      "Units could be mistaken for each other.", "Make names unique.")  # fmt: skip
+    for name, series in session.series.items():
+        if not series.unit:
+            yield Finding(NOTE, f"series {name}", "No unit is given.", "Sizes cannot be judged.",
+                          "Set the attribute unit.")  # fmt: skip
+
+
+def _of_spikes(session: Session, drop_bad: bool) -> Iterator[Finding]:
+    found: dict[str, list[str]] = {}
+    for name, times in zip(session.units, session.spikes):
+        for reason, mask in bad_spikes(times, resolution=session.resolution).items():
+            first = int(np.flatnonzero(mask)[0])
+            text = f"unit {name} ({int(mask.sum()):,}, the first at index {first})"
+            found.setdefault(reason, []).append(text)
+    for reason, where in found.items():
+        yield Finding(NOTE if drop_bad else BLOCKS, "units/spike_times",
+                      f"Spike times are {reason}: {listed(where, 5)}.",
+                      "Spikes would be lost or counted twice, or belong to another unit.",
+                      "They are left out." if drop_bad else DROP_BAD)  # fmt: skip
+
+
+def _of_trials(session: Session, event: str, drop_bad: bool) -> Iterator[Finding]:
+    names = trial_names(session)
+    for reason, mask in bad_trials(session, event).items():
+        yield Finding(NOTE if drop_bad else BLOCKS, "trials",
+                      f"{int(mask.sum()):,} trials, {reason}: {listed(names[mask])}.",
+                      "Rates would be aligned to nothing, or trials counted twice.",
+                      "They are left out." if drop_bad else DROP_BAD)  # fmt: skip
+
+
+def _of_series(session: Session, chain: Preprocessing) -> Iterator[Finding]:
+    for name, series in session.series.items():
+        used = any(name in (wanted, wanted.rpartition(":")[0]) for wanted in chain.behavior or ())
+        time = series.time
+        steps = np.diff(time)
+        if len(time) < 2 or not (steps > 0).all():
+            yield Finding(BLOCKS if used else NOTE, f"series {name}", "Timestamps do not rise.",
+                          "Samples cannot be placed in time.", "Repair the timestamps, or choose other behavior with "
+                          "--set 'preprocessing.behavior=[]'.")  # fmt: skip
+            continue
+        known = np.isfinite(session.trials["stop_time"])
+        start, stop = (session.trials[column][known] for column in ("start_time", "stop_time"))
+        share = float(np.mean((start >= time[0] - steps[0]) & (stop <= time[-1] + 2 * np.median(steps))))
+        if share < 0.9:
+            yield Finding(WRONG if used else NOTE, f"series {name}", f"It covers {100 * share:.0f} % of the trials: "
+                          f"{time[0]:g} to {time[-1]:g} s, trials {start.min():g} to {stop.max():g} s.",
+                          "It may be on another clock; trials without behavior are left out.",
+                          "Check the series' starting time, rate and timestamps.")  # fmt: skip
+
+
+def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
+    for dropped in prepared.dropped:
+        total = session.n_units if dropped.what == "units" else session.n_trials
+        if dropped.what == "spikes" or "outside" in dropped.reason or "stop" in dropped.reason:
+            continue
+        level = WRONG if dropped.count > 0.5 * total else NOTE
+        why, mend = _WHY.get(dropped.what, _WHY["trials"])
+        yield Finding(level, dropped.what, dropped.sentence, why, mend)
+    rare = [f"{name} ({n})" for name, n in zip(prepared.conditions, prepared.n_trials) if n < 2]
+    if rare:
+        yield Finding(WRONG, "trials", f"Conditions with one trial: {listed(rare)}.",
+                      "Their averages have no standard error and no reliability.",
+                      "Choose coarser conditions, or set preprocessing.minimum_trials.")  # fmt: skip
+    if not np.isfinite(prepared.reliability).any():
+        yield Finding(NOTE, "trials", "No condition has four trials.",
+                      "Reliability and the ceiling of scores cannot be told.", "Record more trials.")  # fmt: skip
+
+
+_WHY = {
+    "trials": (
+        "They are not averaged.",
+        "Change the window or the event (--set preprocessing.window=[-0.3,0.5]) to keep them.",
+    ),
+    "units": (
+        "They take no part in the fit.",
+        "Set preprocessing.minimum_reliability to keep unreliable units.",
+    ),
+}
+
+
+def check_averages(averages: Activity) -> list[Finding]:
+    """What is found in average rates, whatever file they come from."""
+    rates = np.asarray(averages.rates, float)
+    return [*_of_conditions(averages), *_of_rates(averages, rates), *_of_sizes(rates)]
+
+
+def _of_conditions(averages: Activity) -> Iterator[Finding]:
+    labels = list(dict.fromkeys(averages.conditions))
+    if len(labels) < FEWEST_DIRECTIONS:
+        yield Finding(BLOCKS, "conditions", f"{len(labels)} conditions: {listed(labels)}.",
+                      "A fit leaves directions out and chooses among the others, which needs four; rotations "
+                      "need two, since their mean is removed.",
+                      "Name the columns that tell directions apart, as in --set "
+                      "'preprocessing.conditions=[\"target_direction\"]'; `recirc compare` needs two conditions.")  # fmt: skip
+        return
+    try:
+        np.array([float(label) for label in labels])
+    except ValueError:
+        yield Finding(BLOCKS, "conditions", f"Labels are no angles: {listed(labels)}.",
+                      "A fit interpolates between directions.",
+                      "Name a column of angles or target positions, or --set assume_equal_spacing=true.")  # fmt: skip
+
+
+def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:
+    names, mean = np.asarray(averages.units), rates.mean(axis=(0, 1))
+    if len(names) < FEWEST_UNITS:
+        yield Finding(BLOCKS, "units", f"{len(names)} units can be used.",
+                      "Units are held out to judge a fit by, which needs eight.",
+                      "Add units, give fewer folds, or lower preprocessing.minimum_reliability.")  # fmt: skip
+    if (fast := mean > HIGHEST_RATE).any():
+        yield Finding(WRONG, "units", f"Mean rates above {HIGHEST_RATE:g} spikes/s: {listed(names[fast])}.",
+                      "No neuron fires so fast for long; times may be in the wrong unit, or units merged.",
+                      "Check the sorting and the unit of time.")  # fmt: skip
+    flat = rates.reshape(-1, rates.shape[2])
+    flat = flat - flat.mean(axis=0)
+    flat = flat / np.maximum(np.sqrt((flat**2).sum(axis=0)), 1e-12)
+    flat = flat[:, mean > LOWEST_RATE]
+    names = names[mean > LOWEST_RATE]
+    first, second = np.nonzero(np.triu(flat.T @ flat, k=1) > COPIED)
+    if len(first):
+        pairs = [f"{names[i]} and {names[j]}" for i, j in zip(first, second)]
+        yield Finding(WRONG, "units", f"Units that are copies of each other: {listed(pairs, 4)}.",
+                      "A unit held out would be known from its copy.", "Remove one of each pair.")  # fmt: skip
+
+
+def _of_sizes(rates: np.ndarray) -> Iterator[Finding]:
+    n_samples, n_units = rates.shape[0] * rates.shape[1], rates.shape[2]
+    if n_samples < FEWEST_SAMPLES * n_units:
+        yield Finding(NOTE, "conditions", f"{n_samples} samples (conditions times bins) for {n_units} units.",
+                      "Comparisons reduce units to components, and are loose with under 5 samples per dimension.",
+                      "Use a longer window or more conditions.")  # fmt: skip

@@ -1,0 +1,115 @@
+"""A session written as an NWB file that other tools read too."""
+
+import datetime
+import os
+import tempfile
+import uuid
+from pathlib import Path
+
+import numpy as np
+
+from recirc.data.session import Session
+
+RESOLUTION = 2.0**-15  # seconds, of spike times
+COMPRESSED = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
+START = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+TRIAL_COLUMNS = {
+    "target_on_time": "When the target appeared, seconds.",
+    "go_cue_time": "When the go cue was given, seconds.",
+    "move_onset_time": "When the hand began to move, seconds.",
+    "target_direction": "Direction of the target, degrees counterclockwise from the right.",
+    "target_x": "Position of the target from left to right, meters.",
+    "target_y": "Position of the target from near to far, meters.",
+}
+
+
+def write_nwb(session: Session, path: str | os.PathLike) -> None:
+    """Write a simulated session; the file appears whole or not at all.
+
+    The same session gives the same contents; identifiers of objects are drawn anew by the format's library.
+
+    Args:
+        session: series in meters are taken for the position of the hand.
+        path: the file; an older one is replaced.
+
+    Raises:
+        ValueError: if pynwb is not installed.
+        OSError: if the file cannot be written; an older one is then untouched.
+    """
+    try:
+        import pynwb
+    except ImportError as error:
+        raise ValueError('writing NWB needs pynwb: pip install "recirc[nwb]".') from error
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
+        made = Path(folder) / "session.nwb"
+        with pynwb.NWBHDF5IO(made, "w") as io:
+            io.write(_contents(pynwb, session))
+        os.replace(made, path)
+
+
+def _contents(pynwb, session: Session):
+    about = session.about.get("session_description", "Simulated session.")
+    file = pynwb.NWBFile(
+        session_description=about,
+        identifier=str(uuid.uuid5(uuid.NAMESPACE_URL, repr(sorted(session.about.items())))),
+        session_start_time=START,
+        file_create_date=START,
+        session_id=f"simulated-{session.about.get('seed', '0')}",
+        experiment_description=about,
+        institution="none: simulated",
+        lab="none: simulated",
+        experimenter=["Simulation, A."],
+        keywords=["simulated", "delayed reach", "motor cortex"],
+    )
+    file.subject = pynwb.file.Subject(
+        subject_id="simulated", species="Macaca mulatta", sex="U", age="P5Y",
+        description="No animal: a simulated circuit. The species is that of the recordings it imitates.",
+    )  # fmt: skip
+    _add_trials(file, session)
+    _add_units(pynwb, file, session)
+    module = file.create_processing_module("behavior", "What the simulated hand and muscles did.")
+    for name, series in session.series.items():
+        module.add(_series(pynwb, name, series))
+    return file
+
+
+def _add_trials(file, session: Session) -> None:
+    columns = [name for name in session.trials if name not in ("start_time", "stop_time")]
+    for name in columns:
+        file.add_trial_column(name=name, description=TRIAL_COLUMNS.get(name, f"Simulated: {name}."))
+    for i in range(session.n_trials):
+        file.add_trial(**{name: column[i] for name, column in session.trials.items()})
+
+
+def _add_units(pynwb, file, session: Session) -> None:
+    device = file.create_device("simulation", description="No device: simulated.", manufacturer="none")
+    group = file.create_electrode_group(
+        "array",
+        description="Simulated array, one electrode per unit.",
+        location="motor cortex",
+        device=device,
+    )
+    file.units = pynwb.misc.Units(name="units", description="Simulated units.", resolution=RESOLUTION)
+    file.add_unit_column(name="unit_name", description="Name of the unit.")
+    for i, (name, times) in enumerate(zip(session.units, session.spikes)):
+        file.add_electrode(location="motor cortex", group=group)
+        spans = {} if session.observed is None else {"obs_intervals": session.observed[i]}
+        file.add_unit(spike_times=times, electrodes=[i], electrode_group=group, unit_name=name, **spans)
+    for name in {"spike_times", "obs_intervals"} & set(file.units.colnames):
+        file.units[name].target.set_data_io(pynwb.H5DataIO, COMPRESSED)
+
+
+def _series(pynwb, name: str, series):
+    data = pynwb.H5DataIO(np.asarray(series.values[:]), **COMPRESSED)
+    channels = f"columns=[{','.join(series.channels)}]"
+    common = {"name": name, "data": data, "rate": series.rate, "starting_time": series.start}
+    if series.unit == "meters":
+        space = pynwb.behavior.SpatialSeries(
+            **common, unit="meters", description=f"Position of the hand. {channels}",
+            reference_frame="The starting point is (0, 0); x to the right, y away from the subject.",
+        )  # fmt: skip
+        return pynwb.behavior.Position(name="position", spatial_series=space)
+    return pynwb.TimeSeries(
+        **common, unit=series.unit, description=f"Simulated {name.replace('_', ' ')}. {channels}"
+    )
