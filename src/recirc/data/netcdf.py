@@ -4,7 +4,6 @@ import difflib
 import io
 import os
 import tempfile
-import warnings
 from os import PathLike
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import numpy as np
 import xarray as xr
 from xarray.backends import H5NetCDFStore
 
-from recirc.data.safe_open import DataFileError, DataWarning, safe_open
+from recirc.data.averages import averaged_activity, is_plausible, uniform_step
+from recirc.data.safe_open import DAMAGE, DataFileError, reading, safe_open
 from recirc.types import Activity
 
 DIMENSIONS = ("condition", "time", "unit")
@@ -21,7 +21,6 @@ RATE_UNITS = ("spikes/s", "spike/s", "spikes s-1", "spikes/second", "hz", "1/s",
 TIME_UNITS = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "msec": 1e-3, "millisecond": 1e-3}
 ANGLE_UNITS = {"degree": 1.0, "deg": 1.0, "°": 1.0, "radian": 180 / np.pi, "rad": 180 / np.pi}
 BEHAVIORS = ("outputs", "velocity")
-FEWEST_SAMPLES = 5
 
 
 def read_netcdf(path: str | PathLike, *, outputs: str | None = None) -> Activity:
@@ -61,32 +60,19 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None) -> Activity
     """
     path = Path(path)
     dataset = _load(path)
-    rates = _rates(dataset, path)
-    dt, start = _time_axis(dataset, path)
-    conditions = _condition_labels(dataset, path)
-    units = [str(name) for name in dataset["unit"].values]
-    if len(set(units)) < len(units):
-        twice = sorted({name for name in units if units.count(name) > 1})
-        raise DataFileError(
-            f"{path}, coordinate unit: names repeat ({', '.join(twice[:5])}); make them unique."
+    with reading(path):
+        rates = _rates(dataset, path)
+        dt, start = _time_axis(dataset, path)
+        conditions = _condition_labels(dataset, path)
+        return averaged_activity(
+            rates,
+            where=str(path),
+            conditions=conditions,
+            units=[str(name) for name in dataset["unit"].values],
+            dt=dt,
+            start=start,
+            outputs=_outputs(dataset, outputs, path),
         )
-    _check_rates(rates, conditions, units, path)
-    changes = np.ptp(rates, axis=(0, 1)) > 0
-    if not changes.any():
-        raise DataFileError(f"{path}: no unit ever changes its rate; check how the rates were made.")
-    if not changes.all():
-        left_out = ", ".join(units[i] for i in np.flatnonzero(~changes))
-        warnings.warn(
-            f"{path}: left out units whose rate never changes: {left_out}.", DataWarning, stacklevel=2
-        )
-    return Activity(
-        rates[:, :, changes],
-        dt=dt,
-        start=start,
-        conditions=conditions,
-        units=[units[i] for i in np.flatnonzero(changes)],
-        outputs=_outputs(dataset, outputs, path),
-    )
 
 
 def write_netcdf(activity: Activity, path: str | PathLike) -> None:
@@ -129,7 +115,7 @@ def _load(path: Path) -> xr.Dataset:
         try:
             with h5netcdf.File(file, "r", decode_vlen_strings=True) as contents:
                 return xr.open_dataset(H5NetCDFStore(contents), decode_times=False).load()
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
+        except (*DAMAGE, MemoryError) as error:
             raise DataFileError(
                 f"{path}: cannot be read as netCDF-4 ({error}); write it with xarray's to_netcdf, or copy "
                 "it again."
@@ -203,26 +189,16 @@ def _time_axis(dataset: xr.Dataset, path: Path) -> tuple[float, float]:
             f"{path}, coordinate time: units are {given or 'missing'!r}; set them to 's' or 'ms'."
         )
     time = np.asarray(coordinate.values, float) * scale
-    if time.size < FEWEST_SAMPLES:
-        raise DataFileError(f"{path}: {time.size} time samples; at least {FEWEST_SAMPLES} are needed.")
     digits = 6 if coordinate.dtype == np.float32 else 12
-    dt = float(f"{(time[-1] - time[0]) / (time.size - 1):.{digits}g}")
-    wrong = np.flatnonzero(~(np.abs(np.diff(time) - dt) < 1e-3 * abs(dt)))
-    if dt <= 0 or wrong.size:
-        first = int(wrong[0]) if wrong.size else 0
-        raise DataFileError(
-            f"{path}, coordinate time: not uniform and rising; samples {first} and {first + 1} are at "
-            f"{time[first]:g} "
-            f"and {time[first + 1]:g} s, the mean step is {dt:g} s; resample to a uniform axis first."
-        )
-    if not 1e-4 <= dt <= 0.5:
+    dt, start = uniform_step(time, f"{path}, coordinate time", digits=digits)
+    if not is_plausible(dt):
         looks = "milliseconds" if dt > 0.5 else "seconds"
         raise DataFileError(
             f"{path}, coordinate time: with units {given!r} the step is {dt:g} s; the values look like "
             f"{looks}; "
             "correct the units attribute."
         )
-    return dt, round(float(time[0]), digits) - dt
+    return dt, start
 
 
 def _condition_labels(dataset: xr.Dataset, path: Path) -> list[str]:
@@ -249,21 +225,6 @@ def _condition_labels(dataset: xr.Dataset, path: Path) -> list[str]:
 def _degrees_per_unit(units: object) -> float | None:
     name = str(units or "").strip().lower()
     return ANGLE_UNITS.get(name, ANGLE_UNITS.get(name.removesuffix("s")))
-
-
-def _check_rates(rates: np.ndarray, conditions: list[str], units: list[str], path: Path) -> None:
-    if len(set(conditions)) < 2:
-        raise DataFileError(
-            f"{path}: one condition ({conditions[0] if conditions else 'none'}); at least two are needed, "
-            "since dynamics are compared across conditions."
-        )
-    for wrong, what in ((~np.isfinite(rates), "not finite"), (rates < 0, "negative")):
-        if wrong.any():
-            condition, time, unit = (int(i) for i in np.argwhere(wrong)[0])
-            raise DataFileError(
-                f"{path}: {int(wrong.sum())} rates are {what}, the first of unit {units[unit]} in condition "
-                f"{conditions[condition]} at time index {time}; repair or remove them first."
-            )
 
 
 def _outputs(dataset: xr.Dataset, asked: str | None, path: Path) -> np.ndarray | None:

@@ -18,10 +18,11 @@ import h5py
 import numpy as np
 
 from recirc.data import probe
-from recirc.data.probe import DataFileError
+from recirc.data.probe import DAMAGE, DataFileError
 from recirc.data.unfold import check_matlab, check_numpy
 
 __all__ = [
+    "DAMAGE",
     "DataFileError",
     "DataWarning",
     "load_matlab",
@@ -122,7 +123,7 @@ def reading(path: str | PathLike) -> Iterator[None]:
         yield
     except DataFileError:
         raise
-    except (*probe.DAMAGE, MemoryError) as error:
+    except (*DAMAGE, MemoryError) as error:
         raise DataFileError(
             f"{path}: damaged or not laid out as expected ({type(error).__name__}: {error}); export it again."
         ) from error
