@@ -17,8 +17,9 @@ from recirc.studies.kao2019_likeness import reference_rows
 from recirc.studies.kao2019_network import train_network
 from recirc.studies.kao2019_pictures import EPOCHS
 from recirc.studies.kao2019_reference import Reference, describe, load
-from recirc.studies.kao2019_report import draw, report_text
+from recirc.studies.kao2019_report import draw
 from recirc.studies.kao2019_verdict import claims, judge_all
+from recirc.studies.kao2019_words import report_text
 from recirc.studies.summaries import network_rows, summary_rows, with_baselines
 
 NAME = "kao2019"
