@@ -179,7 +179,7 @@ def _of_conditions(averages: Activity) -> Iterator[Finding]:
                       "A fit leaves directions out and chooses among the others, which needs four; rotations "
                       "need two, since their mean is removed.",
                       "Name the columns that tell directions apart, as in --set "
-                      "'preprocessing.conditions=[\"target_direction\"]'; `recirc compare` needs two conditions.")  # fmt: skip
+                      "'preprocessing.conditions=[\"target_direction\"]'; `recirc compare` needs two.")  # fmt: skip
         return
     try:
         np.array([float(label) for label in labels])

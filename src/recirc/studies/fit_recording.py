@@ -1,5 +1,7 @@
 """`recirc fit`: networks trained on a recording, judged on units and directions that they never saw."""
 
+import dataclasses
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,11 +11,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from recirc.data import DataWarning, read_netcdf
+from recirc.data import DataWarning
 from recirc.runs import RunFolder, dump_config, load_config
 from recirc.runs.progress import Progress
 from recirc.runs.sweep import Failure, run_all
 from recirc.studies import fit_report
+from recirc.studies.fit_data import Recorded, read_averages
 from recirc.studies.fit_network import Piece, train_piece
 from recirc.studies.fit_scores import Scored, direct_map, direction_r2, interpolated, make_claims, make_rows
 from recirc.studies.fit_session import Candidate, FitConfig, Session, prepare
@@ -55,7 +58,7 @@ def run(
     at a time. For each, the regime is chosen among the other directions only.
 
     Args:
-        data: netCDF file of a recording.
+        data: a session of spikes (NWB), or average rates (netCDF).
         out: the run folder.
         config: TOML file of a `FitConfig`.
         overrides: "key=value", over it.
@@ -76,10 +79,15 @@ def run(
     settings = load_config(FitConfig, config, overrides)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
-        session = prepare(read_netcdf(data), settings, seed=seed)
-    notes = [str(warning.message) for warning in caught]
+        recorded = read_averages(data, settings.preprocessing, seed=seed)
+        settings, notes = resolved(settings, recorded)
+        session = prepare(recorded.activity, settings, seed=seed, standard_error=recorded.standard_error)
     for note in notes:
-        warnings.warn(note, DataWarning, stacklevel=2)
+        print(note)
+    doubts = [str(warning.message) for warning in caught]
+    for doubt in doubts:
+        warnings.warn(doubt, DataWarning, stacklevel=2)
+    notes = [*notes, *doubts]
     specification = {"study": "fit", "config": settings, "seed": seed}
     with RunFolder.open(out, specification=specification, inputs=[data]) as folder:
         runner = _Runner(folder, jobs)
@@ -102,6 +110,18 @@ def run(
         fit_report.write(folder, session, settings, rows, claims, regimes[True], notes)
         folder.finish()
     return all(claim.supported is not False for claim in claims)
+
+
+def resolved(config: FitConfig, recorded: Recorded) -> tuple[FitConfig, list[str]]:
+    """The configuration with nothing left open that the recording answers, and what to say about it."""
+    config, notes = dataclasses.replace(config, preprocessing=recorded.chain), list(recorded.notes)
+    time = recorded.activity.time
+    inside = {name: when for name, when in recorded.events.items() if time[0] < when < time[-1]}
+    cue = next((name for name in inside if re.match(r"go(_|cue|$)", name.lower())), None)
+    if config.go_cue is None and cue is not None:
+        notes.append(f"The networks' go input switches on at {inside[cue]:.3f} s, the median of {cue}.")
+        config = dataclasses.replace(config, go_cue=round(inside[cue], 6))
+    return config, notes
 
 
 class _Runner:

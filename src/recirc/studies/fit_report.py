@@ -165,10 +165,13 @@ def verdict(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
         return "No network gave a prediction, so nothing can be said; see the failures."
     median, mean = found["median"], found["mean"]
     interval = f" ({number(mean.ci[0], 2)} to {number(mean.ci[1], 2)})" if np.isfinite(mean.ci).all() else ""
+    ceiling = (
+        "" if median.ceiling is None else f" The noise of the averages allows {number(median.ceiling, 2)}."
+    )
     sentences = [
         f"Predictions of unseen units in directions that no network had seen, averaged over networks, have R² "
         f"{number(median.value, 2)} in the median and {number(mean.value, 2)} in the mean{interval} of "
-        f"{mean.n} directions; shuffled directions give {number((mean.null or {}).get('mean'), 2)}."
+        f"{mean.n} directions; shuffled directions give {number((mean.null or {}).get('mean'), 2)}.{ceiling}"
     ]
     words = {True: "better than {}", False: "not better than {}", None: "not decided against {}"}
     for claim, (name, rival) in zip(claims, RIVALS.items()):
@@ -200,13 +203,21 @@ def _table(rows: Sequence[Row], choices: Sequence, session: Session) -> Table:
         single = [row.value for row in here if row.arm == "network" and np.isfinite(row.value)]
         own = next(row for row in here if row.arm == "ensemble")
         spread = f"{number(min(single))} to {number(max(single))}" if single else "–"
-        beside = [own.baselines[name] for name in BASELINES]
+        beside = [own.ceiling, *(own.baselines[name] for name in BASELINES)]
         lines.append([f"{label}°", own.value, spread, *beside, _settings(choice), choice.penalty])
     for row in rows:
         if row.condition.get("set") == "heldout_directions":
-            beside = [row.baselines[name] for name in BASELINES]
+            beside = [row.ceiling, *(row.baselines[name] for name in BASELINES)]
             lines.append([row.condition["statistic"], row.value, "", *beside, "", ""])
-    columns = ["left out", "mean of networks", "single networks", *SHORT, "settings", "map penalty"]
+    columns = [
+        "left out",
+        "mean of networks",
+        "single networks",
+        "ceiling",
+        *SHORT,
+        "settings",
+        "map penalty",
+    ]
     return Table(
         columns, lines, "R² of unseen units per left-out direction, and the regime chosen without it"
     )
@@ -257,5 +268,15 @@ def _method(session: Session, config: FitConfig) -> str:
         "predictions change places among directions. Networks are not retrained for it.\n\n"
         "Tests and intervals are over directions. These share their training data, are few, and come from one "
         "recording: the tests do not speak about other animals or sessions.\n\n"
-        "No noise ceiling is given: it needs single trials, and the fit works on averages per direction."
+        f"{_ceiling_words(session)}"
+    )
+
+
+def _ceiling_words(session: Session) -> str:
+    if session.standard_error is None or not np.isfinite(session.standard_error).all():
+        return "No noise ceiling is given: it needs single trials, and these are averages per direction."
+    return (
+        "The ceiling is the R² that the true rates would reach, given the spread among trials: one minus the squared "
+        "standard errors over the variance in the left-out direction. It is what halves of the trials, predicting "
+        "each other, give by Spearman and Brown's formula, averaged over all halvings."
     )

@@ -135,13 +135,15 @@ def make_rows(session: Session, config: FitConfig, scored: Scored, *, key) -> li
     simple = {name: r2_by_direction(session, config, made) for name, made in scored.baselines.items()}
     matrix = _r2_matrix(session, config, scored.ensemble)
     single = [r2_by_direction(session, config, made) for made in scored.networks]
+    ceilings = [session.ceiling(i, config.soft_normalization) for i in range(len(labels))]
     rows = []
     for i, direction in enumerate(labels):
         where = {"set": "heldout_direction", "direction": direction, **fraction}
         beside = {name: float(values[i]) for name, values in simple.items()}
         for seed, values in enumerate(single):
-            rows.append(_row("network", values[i], where | {"seed": seed}, scored, i, beside))
-        rows.append(_row("ensemble", matrix[i, i], where, scored, i, beside, _others(matrix, i)))
+            rows.append(_row("network", values[i], where | {"seed": seed}, scored, i, beside, ceilings[i]))
+        null = _others(matrix, i)
+        rows.append(_row("ensemble", matrix[i, i], where, scored, i, beside, ceilings[i], null))
     together = {"set": "heldout_directions", **fraction}
     finite = np.flatnonzero(np.isfinite(np.diag(matrix)))
     for name, statistic in (("mean", np.mean), ("median", np.median)):
@@ -153,7 +155,8 @@ def make_rows(session: Session, config: FitConfig, scored: Scored, *, key) -> li
         null = shuffled_null(matrix[np.ix_(finite, finite)], statistic)
         rows.append(
             Row("heldout_neuron_r2", "generalization", "ensemble", float(statistic(values)), interval,
-                len(finite), where, null=null, baselines=beside)
+                len(finite), where, null=null, baselines=beside,
+                ceiling=None if None in ceilings else float(statistic(np.array(ceilings, float)[finite])))
         )  # fmt: skip
     for (name, seed), error in scored.output_errors.items():
         place = {"set": name, "seed": seed, **fraction}
@@ -162,7 +165,7 @@ def make_rows(session: Session, config: FitConfig, scored: Scored, *, key) -> li
 
 
 def _row(
-    arm: str, value: float, where: dict, scored: Scored, direction: int, baselines: dict, null=None
+    arm: str, value: float, where: dict, scored: Scored, direction: int, baselines: dict, ceiling, null=None
 ) -> Row:
     if not math.isfinite(value):
         why = [text for (_, place), text in scored.failures.items() if place == direction]
@@ -170,7 +173,7 @@ def _row(
     n_networks = 1 if "seed" in where else len(scored.networks)
     return Row(
         "heldout_neuron_r2", "generalization", arm, float(value), n=n_networks, condition=where, null=null,
-        baselines=baselines,
+        baselines=baselines, ceiling=ceiling,
     )  # fmt: skip
 
 

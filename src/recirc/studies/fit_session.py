@@ -11,7 +11,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
-from recirc.data import DataWarning, directions, read_netcdf
+from recirc.data import DataWarning, directions
+from recirc.data.preprocessing import Preprocessing
+from recirc.data.reliability import r2_ceiling
+from recirc.studies.fit_data import read_averages
 from recirc.train import FullForce
 from recirc.types import Activity, Trials
 
@@ -76,6 +79,7 @@ class FitConfig:
         go_cue: when the go input switches on, on the recording's time axis; by default at 0 if that is inside
             the recording, otherwise after a fifth of it.
         assume_equal_spacing: place conditions whose labels are no angles around the circle.
+        preprocessing: how a session of spikes becomes averages; not used for a file of averages.
 
     Raises:
         ValueError: if a number is out of range.
@@ -101,6 +105,7 @@ class FitConfig:
     warm_up: float = 0.3
     go_cue: float | None = None
     assume_equal_spacing: bool = False
+    preprocessing: Preprocessing = dataclasses.field(default_factory=Preprocessing)
 
     @property
     def candidates(self) -> "tuple[Candidate, ...]":
@@ -152,12 +157,14 @@ class Session(NamedTuple):
         angles: radians.
         folds: places of the units of every fold.
         is_modeled: whether the outputs are a modeled hand velocity and no recorded behavior.
+        standard_error: of the rates, spikes/s, if there were single trials to tell.
     """
 
     activity: Activity
     angles: Float[np.ndarray, " direction"]
     folds: tuple[np.ndarray, ...]
     is_modeled: bool
+    standard_error: Float[np.ndarray, "direction time unit"] | None = None
 
     @property
     def rates(self) -> Float[np.ndarray, "direction time unit"]:
@@ -166,6 +173,14 @@ class Session(NamedTuple):
     def scale(self, left_out: int, soft_normalization: float) -> Float[np.ndarray, " unit"]:
         """What rates are divided by when a direction is left out: every unit's range without it, plus a little."""
         return np.ptp(np.delete(self.rates, left_out, axis=0), axis=(0, 1)) + soft_normalization
+
+    def ceiling(self, direction: int, soft_normalization: float) -> float | None:
+        """R² that the true rates would reach in a left-out direction; None if trials do not tell."""
+        if self.standard_error is None:
+            return None
+        scale = self.scale(direction, soft_normalization)
+        found = r2_ceiling(self.rates[direction], self.standard_error[direction], scale)
+        return found if np.isfinite(found) else None
 
     def recorded(self, fold: int, config: FitConfig, seed: int) -> np.ndarray:
         """Places of the units that serve as hints when a fold is judged; equal for all networks of a seed."""
@@ -176,8 +191,14 @@ class Session(NamedTuple):
         return np.sort(np.random.default_rng((seed, fold)).choice(others, n_recorded, replace=False))
 
 
-def prepare(activity: Activity, config: FitConfig, *, seed: int) -> Session:
+def prepare(activity: Activity, config: FitConfig, *, seed: int, standard_error=None) -> Session:
     """A session from a recording; repeats of a condition are averaged.
+
+    Args:
+        activity: average rates.
+        config: of the fit.
+        seed: of the unit folds.
+        standard_error: (trial, time, unit) of the rates, if known; not used if conditions have repeats.
 
     Raises:
         ValueError: if there are too few directions or units, hints do not fit into the network, outputs are
@@ -203,6 +224,9 @@ def prepare(activity: Activity, config: FitConfig, *, seed: int) -> Session:
         angles,
         tuple(np.sort(order[fold :: config.n_folds]) for fold in range(config.n_folds)),
         is_modeled,
+        standard_error[np.concatenate(places)]
+        if standard_error is not None and len(places) == activity.n_trials
+        else None,
     )
 
 
@@ -211,7 +235,8 @@ def load(data: Path, config: FitConfig, seed: int) -> Session:
     """A session from a file, once per process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said once, where the run begins
-        return prepare(read_netcdf(data), config, seed=seed)
+        recorded = read_averages(data, config.preprocessing, seed=seed)
+        return prepare(recorded.activity, config, seed=seed, standard_error=recorded.standard_error)
 
 
 def _check_size(n_directions: int, n_units: int, config: FitConfig) -> None:

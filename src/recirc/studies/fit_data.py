@@ -1,0 +1,77 @@
+"""Any file that can be fitted becomes averages per condition: averages as they are, sessions prepared first."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from recirc.data import read_netcdf
+from recirc.data.findings import BLOCKS, check_session
+from recirc.data.preprocessing import Preprocessing
+from recirc.data.session import Session
+from recirc.types import Activity
+
+
+class Recorded(NamedTuple):
+    """A recording ready for a fit.
+
+    Args:
+        activity: one trial per condition.
+        standard_error: of its rates, spikes/s; None where the file holds averages alone.
+        chain: how a session was prepared, nothing left open.
+        events: median time of other events, s on the activity's clock.
+        notes: what was guessed, left out and found.
+    """
+
+    activity: Activity
+    standard_error: Float[np.ndarray, "condition time unit"] | None
+    chain: Preprocessing
+    events: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def read_any(data: Path) -> Session | Activity:
+    """A session or average rates, whichever the file holds, told by the end of its name.
+
+    Raises:
+        DataFileError: if the file cannot be used.
+    """
+    if data.suffix.lower() == ".nwb":
+        from recirc.data.nwb import read_nwb
+
+        return read_nwb(data)
+    if data.suffix.lower() == ".mat":
+        from recirc.data.matlab import read_matlab
+
+        return read_matlab(data)
+    return read_netcdf(data)
+
+
+def read_averages(data: Path, preprocessing: Preprocessing, *, seed: int) -> Recorded:
+    """Average rates and behavior per condition, with what was done to get them.
+
+    Args:
+        data: a session or average rates.
+        preprocessing: of a session.
+        seed: of the halves of trials that reliability is told by.
+
+    Raises:
+        DataFileError: if the file cannot be used.
+        ValueError: if something in a session blocks a fit; it says all that does, and how to mend it.
+    """
+    found = read_any(data)
+    if isinstance(found, Activity):
+        return Recorded(found, None, preprocessing, {}, ())
+    key = jax.random.key(seed)
+    findings, prepared = check_session(found, preprocessing, key=key)
+    blocking = [finding for finding in findings if finding.level == BLOCKS]
+    if blocking or prepared is None:
+        told = " ".join(f"{finding.what} {finding.why} {finding.mend}" for finding in blocking)
+        raise ValueError(f"{data}: {told} `recirc check {data.name}` says all that was found.")
+    noted = tuple(f"{finding.level.capitalize()}: {finding.what} {finding.why}" for finding in findings)
+    return Recorded(
+        prepared.averages, prepared.standard_error, prepared.chain, prepared.events,
+        tuple(dict.fromkeys((*prepared.sentences, *noted))),
+    )  # fmt: skip
