@@ -54,8 +54,11 @@ def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
         DataWarning: if series were left out because they have more than two axes, no time, another number
             of timestamps than samples, or no numbers.
     """
-    path = Path(path)
-    file = open_hdf5(path, max_ratio=max_ratio)
+    return session_from_nwb(open_hdf5(path, max_ratio=max_ratio), Path(path))
+
+
+def session_from_nwb(file: h5py.File, path: Path) -> Session:
+    """As `read_nwb`, from the file opened by `open_hdf5`, which stays open as long as the session is used."""
     with reading(path):
         _check_is_nwb(file, path)
         units, spikes, observed, columns = _units(file, path)
@@ -72,7 +75,7 @@ def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
             about={name: value for name, value in about.items() if value},
         )
     if left_out:
-        warnings.warn(f"{path}: left out {'; '.join(left_out)}.", DataWarning, stacklevel=2)
+        warnings.warn(f"{path}: left out {'; '.join(left_out)}.", DataWarning, stacklevel=3)
     return session
 
 

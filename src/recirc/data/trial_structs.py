@@ -1,0 +1,181 @@
+"""Single trials in a MATLAB struct array of counts per bin: one element per trial, as sorted labs keep them."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recirc.data.averages import is_plausible
+from recirc.data.safe_open import DataFileError, DataWarning
+from recirc.data.session import Series, Session
+
+SPIKES = "_spikes"
+EVENT = "idx_"
+GAP = 1.0
+SHORTEST_INTERVAL = 1e-4
+ABOUT = {"monkey": "subject", "subject": "subject", "date": "start", "task": "task"}
+
+
+def is_trial_struct(rows: Any) -> bool:
+    """Whether it is a struct array with a field `*_spikes` and a field `bin_size`."""
+    return (
+        isinstance(rows, list)
+        and len(rows) > 0
+        and isinstance(rows[0], dict)
+        and "bin_size" in rows[0]
+        and any(name.endswith(SPIKES) for name in rows[0])
+    )
+
+
+def session_from_trials(rows: list[dict], where: str, path: Path) -> Session:
+    """Session from counts per bin, one trial after the other with a second between them.
+
+    Counts become spike times, spread evenly over their bin, so that counting them in the same bins gives the
+    counts back; `resolution` is the bin. Events (`idx_go_cue`, the number of a bin, the first is 1) become times
+    of the start of that bin (`go_cue_time`). Fields with one number or word per trial become columns; those
+    with as many rows as there are bins become series, sampled in the middle of each bin.
+
+    Raises:
+        DataFileError: if counts are not whole, are negative or more than one per 0.1 ms; the numbers of units
+            differ between trials; bins differ between arrays of a trial; or `bin_size` is not in seconds.
+
+    Warns:
+        DataWarning: if fields with another number of rows than there are bins were left out.
+    """
+    bin_size = _bin_size(rows, where)
+    areas = [name for name in rows[0] if name.endswith(SPIKES)]
+    counts = {area: _counts(rows, area, bin_size, f"{where}, field {area}") for area in areas}
+    n_bins = np.array([len(trial) for trial in counts[areas[0]]])
+    for area in areas[1:]:
+        wrong = np.flatnonzero(np.array([len(trial) for trial in counts[area]]) != n_bins)
+        if wrong.size:
+            raise DataFileError(
+                f"{where}({wrong[0] + 1}): {area} and {areas[0]} have different numbers of bins."
+            )
+    starts = np.cumsum([0.0, *(n_bins[:-1] * bin_size + GAP)])
+    bins = np.concatenate([start + np.arange(n) * bin_size for start, n in zip(starts, n_bins)])
+    spikes, units, places = [], [], []
+    for area, trials in counts.items():
+        together = np.concatenate(trials)
+        spikes += [_spread(bins, column, bin_size) for column in together.T]
+        units += _unit_names(rows[0], area, together.shape[1])
+        places += [area.removesuffix(SPIKES)] * together.shape[1]
+    others = [name for name in rows[0] if name not in areas]
+    return Session(
+        spikes=tuple(spikes),
+        units=tuple(units),
+        trials={"start_time": starts, "stop_time": starts + n_bins * bin_size}
+        | _columns(rows, others, starts, bin_size),
+        series=_all_series(rows, others, n_bins, bins + bin_size / 2, where),
+        unit_columns={"location": np.array(places, str)},
+        resolution=bin_size,
+        source=str(path),
+        about={ABOUT[name]: rows[0][name] for name in ABOUT if isinstance(rows[0].get(name), str)},
+    )
+
+
+def _bin_size(rows: list[dict], where: str) -> float:
+    sizes = {_number(row.get("bin_size")) for row in rows}
+    bin_size = sizes.pop()
+    if sizes or bin_size is None or not is_plausible(bin_size):
+        looks = " (it looks like milliseconds)" if not sizes and bin_size and 0.5 < bin_size <= 500 else ""
+        raise DataFileError(
+            f"{where}, field bin_size: {bin_size}{' and others' if sizes else ''}{looks}; expected one width for all "
+            "trials, in seconds, from 0.0001 to 0.5."
+        )
+    return bin_size
+
+
+def _counts(rows: list[dict], area: str, bin_size: float, where: str) -> list[np.ndarray]:
+    """Counts (bin, unit) of every trial."""
+    empty: np.ndarray = np.empty(0)
+    trials = [row[area] if isinstance(row[area], np.ndarray) else empty for row in rows]
+    for i, trial in enumerate(trials):
+        if trial.ndim != 2 or trial.dtype.kind not in "biuf" or not len(trial):
+            raise DataFileError(
+                f"{where}, trial {i + 1}: expected counts, bin by unit, found {rows[i][area]!r:.40}."
+            )
+        if trial.shape[1] != trials[0].shape[1]:
+            raise DataFileError(
+                f"{where}, trial {i + 1}: {trial.shape[1]} units, the first trial has {trials[0].shape[1]}."
+            )
+        wrong = ~((trial >= 0) & (trial <= bin_size / SHORTEST_INTERVAL + 1) & (trial == np.floor(trial)))
+        if wrong.any():
+            step, unit = (int(k) for k in np.argwhere(wrong)[0])
+            raise DataFileError(
+                f"{where}, trial {i + 1}, bin {step + 1}, unit {unit + 1}: {trial[step, unit]:g} is not a number of "
+                "spikes in a bin; give counts before smoothing or square roots."
+            )
+    return [trial.astype(int) for trial in trials]
+
+
+def _spread(bins: np.ndarray, counts: np.ndarray, bin_size: float) -> np.ndarray:
+    """Times of one unit's spikes: k spikes of a bin lie at (1/2, 3/2, ...) / k of it."""
+    times = np.repeat(bins, counts)
+    before = np.repeat(np.cumsum(counts) - counts, counts)
+    return times + (np.arange(len(times)) - before + 0.5) / np.repeat(counts, counts) * bin_size
+
+
+def _unit_names(row: dict, area: str, n_units: int) -> list[str]:
+    """Area, electrode and sorted unit, from `M1_unit_guide`; without it area and number."""
+    place = area.removesuffix(SPIKES)
+    guide = row.get(f"{place}_unit_guide")
+    if isinstance(guide, np.ndarray) and guide.shape == (n_units, 2) and guide.dtype.kind in "iuf":
+        return [f"{place}_{electrode:g}_{unit:g}" for electrode, unit in guide]
+    return [f"{place}_{i + 1}" for i in range(n_units)]
+
+
+def _number(value: Any) -> float | None:
+    """A single number, NaN for an empty array; None for anything else."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf" or value.size > 1:
+        return None
+    return float(value.ravel()[0]) if value.size else np.nan
+
+
+def _columns(
+    rows: list[dict], names: list[str], starts: np.ndarray, bin_size: float
+) -> dict[str, np.ndarray]:
+    """Fields with one number or word per trial; events in seconds."""
+    columns: dict[str, np.ndarray] = {}
+    for name in names:
+        values = [row[name] for row in rows]
+        numbers = [_number(value) for value in values]
+        if all(isinstance(value, str) for value in values):
+            columns[name] = np.array(values, str)
+        elif None not in numbers and name.startswith(EVENT):
+            event = name.removeprefix(EVENT).removesuffix("_time") + "_time"
+            event = f"trial_{event}" if event in ("start_time", "stop_time") else event
+            columns[event] = starts + (np.array(numbers, float) - 1) * bin_size
+        elif None not in numbers and name not in ("bin_size", "start_time", "stop_time"):
+            columns[name] = np.array(numbers, float)
+    return columns
+
+
+def _all_series(rows: list[dict], names: list[str], n_bins, time, where: str) -> dict[str, Series]:
+    """Fields with one row per bin; those that vary in another number of rows are left out."""
+    series, left_out = {}, []
+    for name in names:
+        values = [row[name] for row in rows]
+        if not all(isinstance(v, np.ndarray) and v.ndim == 2 and v.dtype.kind in "biuf" for v in values):
+            continue
+        shapes = {v.shape[1] for v in values}
+        if len(shapes) == 1 and [len(v) for v in values] == n_bins.tolist():
+            labels = rows[0].get(f"{name}_names", [])
+            n_channels = shapes.pop()
+            channels = labels if _are_labels(labels, n_channels) else list(map(str, range(n_channels)))
+            series[name] = Series(np.concatenate(values).astype(float), tuple(channels), "", timestamps=time)
+        elif len({len(v) for v in values}) > 1 and min(map(len, values)) > 1:
+            left_out.append(name)
+    if left_out:
+        warnings.warn(
+            f"{where}: left out {', '.join(left_out)}, which have other numbers of rows than there are bins; "
+            "resample them to the bins.",
+            DataWarning,
+            stacklevel=4,
+        )
+    return series
+
+
+def _are_labels(labels: Any, n_channels: int) -> bool:
+    return isinstance(labels, list) and len(labels) == n_channels and all(isinstance(x, str) for x in labels)
