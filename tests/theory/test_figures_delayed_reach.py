@@ -1,11 +1,17 @@
 """Figures of the delayed reach study: they show the numbers they are given, and choose by the stated rules."""
 
 import math
+import xml.etree.ElementTree as ElementTree
 
+import matplotlib.colors
 import numpy as np
+import pytest
 import xarray as xr
 
 from recirc import figures
+from recirc.compare.mechanism import MechanismSummary
+from recirc.figures import cells, flow, scores, style, units
+from recirc.figures.labels import LABELS
 from recirc.runs.metrics import Row
 
 DIRECTIONS = [f"{45 * i}" for i in range(8)]
@@ -196,7 +202,7 @@ def networks():
 
 def draw_figures(*names):
     """The figures of these names, or all, on made-up results."""
-    rows = grid_rows()
+    rows = grid_rows(n_seeds=4)
     noise = {
         "noise_set": "input_noise",
         "metric": "output_r2",
@@ -204,8 +210,8 @@ def draw_figures(*names):
         "shade": "rate_penalty",
     }
     ways = {
-        "score_grid": lambda: figures.score_grid(rows, COLUMNS),
-        "psths": lambda: figures.psths(activities()),
+        "scores": lambda: figures.score_grid(rows, COLUMNS),
+        "psths": lambda: figures.psths(activities(3)),
         "jpca_planes": lambda: figures.jpca_planes(planes()),
         "flow_fields": lambda: figures.flow_fields(networks()),
         "noise": lambda: figures.noise_curve(rows, **noise),
@@ -213,3 +219,257 @@ def draw_figures(*names):
         "mechanism": lambda: figures.mechanism_shares(rows),
     }
     return {name: ways[name]() for name in names or ways}
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw_figures()
+
+
+def texts(svg: bytes) -> str:
+    return " ".join(
+        "".join(node.itertext())
+        for node in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")  # noqa: S314
+    )
+
+
+def written(figure):
+    """Texts of a figure other than at ticks, with their places in pixels."""
+    from matplotlib.text import Text
+
+    ticks = {
+        id(text)
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for text in axis.get_ticklabels()
+    }
+    found = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    return [
+        (text.get_text(), text.get_window_extent())
+        for text in found
+        if id(text) not in ticks and _shown(text)
+    ]
+
+
+def _shown(text):
+    return text.axes is None or text.axes.axison or text in text.axes.texts
+
+
+def test_equal_results_give_equal_bytes_and_text_stays_text(drawn):
+    files = style.render(drawn["jpca_planes"], "planes")
+    assert files == style.render(draw_figures("jpca_planes")["jpca_planes"], "planes")
+    assert b"dc:date" not in files["svg"]
+    assert "ratio .86" in texts(files["svg"])
+
+
+def test_texts_stay_on_the_page_and_off_each_other(drawn):
+    for name, figure in drawn.items():
+        figure.draw_without_rendering()  # panels of a fixed shape find their place
+        places = written(figure)
+        width, height = figure.bbox.width, figure.bbox.height
+        assert len(places) > 5, name
+        for i, (text, box) in enumerate(places):
+            assert box.x0 > -1, (name, text)
+            assert box.y0 > -1, (name, text)
+            assert box.x1 < width + 1, (name, text)
+            assert box.y1 < height + 1, (name, text)
+            for other, place in places[:i]:
+                across = min(box.x1, place.x1) - max(box.x0, place.x0)
+                along = min(box.y1, place.y1) - max(box.y0, place.y0)
+                assert min(across, along) < 1.5, (name, text, other)
+
+
+def test_cells_are_sorted_by_target_line_nonlinearity_and_penalty():
+    rows = grid_rows(n_seeds=1, penalties=(1.0, 0.0))
+    found = cells.cells(rows)
+    assert [tuple(cell) for cell in found[:4]] == [
+        ("tanh", 0.0, "on"), ("tanh", 1.0, "on"), ("relu", 0.0, "on"), ("relu", 1.0, "on"),
+    ]  # fmt: skip
+    assert {cell.target_line for cell in found[4:]} == {"off_at_go"}
+    assert all(row.arm == "tanh" for row in found[0].select(rows, "jpca_ratio"))
+
+
+def three_cells():
+    """Cells below, inside and above the reference's interval, of three networks each."""
+    rows = [Row("jpca_ratio", "population", "reference", 0.8, ci=(0.7, 0.9), condition={"set": "compared"})]
+    for penalty, center in ((0.0, 0.5), (0.1, 0.75), (1.0, 0.95)):
+        rows += [
+            Row("jpca_ratio", "population", "tanh", center + 0.01 * seed,
+                condition={"set": "compared", "rate_penalty": penalty, "target_line": "on", "seed": seed})
+            for seed in (-1, 0, 1)
+        ]  # fmt: skip
+    return rows
+
+
+def test_a_field_says_on_which_side_of_the_interval_its_median_lies():
+    column = figures.Column("jpca_ratio", {"set": "compared"}, goal=0.745)
+    axes = figures.score_grid(three_cells(), {"population": [column]}).axes[0]
+    fills = [matplotlib.colors.to_hex(patch.get_facecolor()) for patch in axes.patches[:3]]
+    assert fills == [scores.OUTSIDE, scores.INSIDE, scores.OUTSIDE]
+    said = [text.get_text() for text in axes.texts]
+    assert [text for text in said if text in ("▲", "▼")] == ["▼", "▲"]
+    assert {"0.80", "0.70–0.90", "0.50", "0.75", "0.95"} <= set(said)
+    assert [text for text in said if text.startswith("× ") and "of" in text] == ["× 3 of 3", "× 1 of 3"]
+
+
+def test_inside_and_outside_differ_in_gray():
+    light = [np.dot(matplotlib.colors.to_rgb(c), (0.3, 0.59, 0.11)) for c in (scores.INSIDE, scores.OUTSIDE)]
+    assert light[1] - light[0] > 0.12
+
+
+def test_a_network_that_gave_no_number_missed_its_goal():
+    axes = figures.score_grid(
+        grid_rows(), {"task": [figures.Column("output_r2", {"set": "test"}, goal=0.0)]}
+    ).axes[0]
+    assert [t.get_text() for t in axes.texts if t.get_text().startswith("× 1")] == ["× 1 of 6"]
+
+
+def test_a_column_that_finds_two_rows_of_a_network_is_refused():
+    with pytest.raises(ValueError, match="say in its condition which"):
+        figures.score_grid(grid_rows(n_seeds=1), {"task": [figures.Column("output_r2")]})
+
+
+def test_a_condition_of_none_leaves_rows_with_that_key_out():
+    extra = [Row("jpca_ratio", "population", row.arm, 0.1, condition={**row.condition, "of": "outputs"})
+             for row in three_cells()]  # fmt: skip
+    column = figures.Column("jpca_ratio", {"set": "compared", "of": None})
+    axes = figures.score_grid(three_cells() + extra, {"population": [column]}).axes[0]
+    assert "0.75" in {text.get_text() for text in axes.texts}
+
+
+def test_tuning_is_that_of_unit_features():
+    import recirc
+
+    rates = population()
+    time = rates["time"].values
+    activity = recirc.Activity(
+        rates.values, dt=time[1] - time[0], start=2 * time[0] - time[1], conditions=DIRECTIONS
+    )
+    features = recirc.compare.UnitFeatures((-0.4, 0.0), (0.05, 0.55))(activity)
+    ours = units._tuning(activities(1)[0])
+    np.testing.assert_allclose(ours, features.parts["movement_tuning"], rtol=1e-5)
+
+
+def test_psths_show_the_same_units_in_any_order_and_scale_and_no_constant_ones():
+    whole = activities(1)[0]
+    rates = whole.rates.copy()
+    rates[:, :, 7] = 3.0
+    order = np.random.default_rng(1).permutation(rates.sizes["unit"])
+    shuffled = figures.EpochRates("b", 5 * rates[:, :, order], whole.preparation, whole.movement)
+    figure = figures.psths(
+        [figures.EpochRates("a", rates, whole.preparation, whole.movement), shuffled], n_units=5
+    )
+    titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
+    assert len(titles) == 10
+    assert titles[:5] == titles[5:]
+    assert not any(title.startswith("unit 7 ") for title in titles)
+    tunings = [float(title.split("(")[1][:-1]) for title in titles[:5]]
+    assert tunings == sorted(tunings, reverse=True)
+
+
+def test_arrows_cover_one_time_that_keeps_them_off_each_other():
+    flows = [each for _, here in networks() for each in here.values()]
+    time_s = flow.arrow_time(flows)
+    shares = [np.mean(time_s * np.hypot(f.u, f.v) <= flow._spacing(f)) for f in flows]
+    assert np.mean(shares) >= 0.9
+    longer = [np.mean(2 * time_s * np.hypot(f.u, f.v) <= flow._spacing(f)) for f in flows]
+    assert np.mean(longer) < 0.9
+    faster = [figures.Flow(f.x, f.y, 10 * f.u, 10 * f.v, f.trajectories, f.conditions, f.fixed_points, f.stable)
+              for f in flows]  # fmt: skip
+    assert flow.arrow_time(faster) == pytest.approx(time_s / 10)
+
+
+def test_flow_is_drawn_in_one_time_and_stability_by_filling(drawn):
+    from matplotlib.quiver import Quiver
+
+    made = [axes for axes in drawn["flow_fields"].axes if axes.findobj(Quiver)]
+    given = [each for _, here in networks() for each in here.values()]
+    time_s = flow.arrow_time(given)
+    for axes, each in zip(made, given, strict=True):
+        arrows = axes.findobj(Quiver)[0]
+        np.testing.assert_allclose(arrows.U, time_s * each.u.ravel())
+        large = [line for line in axes.lines if line.get_markersize() == 5]
+        filled = [line.get_markerfacecolor() != "white" for line in large]
+        assert filled == each.stable.tolist()
+
+
+def test_noise_has_a_line_per_penalty_darker_the_larger_and_every_network(drawn):
+    rows = grid_rows(n_seeds=4)
+    axes = drawn["noise"].axes[0]
+    thick = [line for line in axes.lines if line.get_marker() not in ("None", "", None)]
+    tanh = [line for line in thick if line.get_marker() == "o"]
+    assert len(thick) == 10
+    light = [np.mean(matplotlib.colors.to_rgb(line.get_color())) for line in tanh]
+    assert (np.diff(light) < 0).all()
+    here = cells.Cell("tanh", 0.1, "on").select(rows, "output_r2", set="input_noise", sigma=0.2)
+    values = {round(row.value, 12) for row in here}
+    thin = {round(float(line.get_ydata()[3]), 12) for line in axes.lines if line not in thick}
+    assert values <= thin
+    assert any(np.isclose(line.get_ydata()[3], np.median(list(values))) for line in tanh)
+    assert axes.get_ylim()[0] == pytest.approx(-0.1)
+
+
+def test_errors_are_drawn_on_a_logarithmic_axis_and_r2_is_not():
+    rows = [Row("output_nmse", "robustness", row.arm, 1 - row.value, condition=row.condition, direction="lower")
+            for row in grid_rows(n_seeds=1, penalties=(0.0,)) if row.condition.get("set") == "input_noise"]  # fmt: skip
+    figure = figures.noise_curve(rows, noise_set="input_noise", panel="target_line", shade="rate_penalty")
+    assert figure.axes[0].get_yscale() == "log"
+    assert figure.axes[0].get_xscale() == "symlog"
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["target stays on", "target off at go"]
+
+
+def test_shares_are_filled_where_the_verdict_bears_them_out():
+    rows = grid_rows(n_seeds=4)
+    figure = figures.mechanism_shares(rows)
+    for axes, metric, verdict in zip(
+        figure.axes, ("state_share", "input_share"), ("initial-condition driven", "input driven")
+    ):
+        points = [line for line in axes.lines if line.get_marker() == "o"]
+        asked = [row for row in rows if row.metric == metric]
+        assert sorted(float(p.get_xdata()[0]) for p in points) == pytest.approx(
+            sorted(min(max(row.value, 0), 1) for row in asked)
+        )
+        filled = sum(point.get_markerfacecolor() != "white" for point in points)
+        assert filled == sum(row.condition["verdict"] == verdict for row in asked)
+        assert axes.patches[0].get_x() == MechanismSummary.least_share
+
+
+def test_paths_rings_and_dots_of_a_condition_share_its_color():
+    path = hand_paths()[1]
+    axes = figures.switch_trajectories([path]).axes[0]
+    for i, angle in enumerate((0, 45, 90, 135, 180, 225, 270, 315)):
+        mine = [line for line in axes.lines if line.get_color() == style.direction_color(angle)]
+        at = [np.array(line.get_xydata()) for line in mine]
+        for wanted in (path.old[i], path.new[i], path.positions[i, path.step]):
+            assert any(len(xy) == 1 and np.allclose(xy[0], wanted) for xy in at)
+        assert any(len(xy) > 1 and np.allclose(xy, path.positions[i]) for xy in at)
+
+
+def test_planes_show_all_of_every_trajectory_undistorted(drawn):
+    for axes, plane in zip(drawn["jpca_planes"].axes, planes()):
+        assert axes.get_aspect() == 1
+        extent = np.abs(plane.coordinates).max()
+        assert min(abs(edge) for edge in (*axes.get_xlim(), *axes.get_ylim())) > extent
+
+
+def test_hostile_titles_are_drawn_as_plain_text():
+    name = "<img onerror=alert(1)> $x^{ & \x00" + "n" * 300
+    plane = planes(1)[0]
+    hostile = figures.Plane(name, plane.coordinates, DIRECTIONS, name)
+    svg = style.render(figures.jpca_planes([hostile]))["svg"]
+    assert b"<img" not in svg
+    assert "<img" in texts(svg)
+
+
+def test_nothing_to_draw_still_gives_a_figure():
+    drawings = [figures.psths, figures.jpca_planes, figures.flow_fields, figures.switch_trajectories,
+                figures.mechanism_shares]  # fmt: skip
+    made = [draw([]) for draw in drawings] + [figures.score_grid([], {"task": [figures.Column("output_r2")]})]
+    made.append(figures.score_grid([], {}))
+    assert all(figure.axes for figure in made)
+
+
+def test_metrics_of_the_study_have_names_in_print():
+    asked = {column.metric for group in COLUMNS.values() for column in group}
+    asked |= {f"unit_{name}" for name in ("peak_time", "direction_change", "preparatory_tuning")}
+    assert asked <= set(LABELS)

@@ -64,7 +64,7 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
     time_s = arrow_time(flows)
     ratios = [*np.ones(max(len(epochs), 1)), 0.4]
     figure, grid = panels(
-        max(len(networks), 1), len(ratios), height=0.3 + len(networks) * 7.0 / sum(ratios) or 2.0,
+        max(len(networks), 1), len(ratios), height=0.3 + max(len(networks), 1) * 7.0 / sum(ratios),
         sharex="row", sharey="row", gridspec_kw={"width_ratios": ratios},
     )  # fmt: skip
     for axes, epoch in zip(grid[0], epochs):
@@ -75,7 +75,7 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
             axes.spines[["left", "bottom"]].set_visible(False)
             if epoch in here:
                 _draw(axes, here[epoch], time_s)
-        _limits(line[0], list(here.values()))
+        _limits(line[0], list(here.values()), time_s)
         line[0].set_ylabel(f"{shorten(title)}\n{axis} 2")
         line[0].set_xlabel(f"{axis} 1")
     note = f"\narrow: change\nin {1000 * time_s:g} ms\n\n● stable\n○ unstable\nfixed point"
@@ -115,11 +115,13 @@ def _draw(axes, flow: Flow, time_s: float) -> None:
         axes.plot(*point, "o", color=INK, markerfacecolor=INK if stable else "white", markersize=5, zorder=3)
 
 
-def _limits(axes, flows: Sequence[Flow]) -> None:
-    """Axes around all grids and trajectories of a row."""
+def _limits(axes, flows: Sequence[Flow], time_s: float) -> None:
+    """Axes around all arrows and trajectories of a row."""
     grids = [np.stack([flow.x.ravel(), flow.y.ravel()], axis=1) for flow in flows]
     paths = [np.asarray(flow.trajectories).reshape(-1, 2) for flow in flows]
-    points = np.concatenate([np.zeros((0, 2)), *grids, *paths])
+    ends = [np.stack([flow.u.ravel(), flow.v.ravel()], axis=1) * time_s for flow in flows]
+    tips = [grid + end for grid, end in zip(grids, ends)]
+    points = np.concatenate([np.zeros((0, 2)), *grids, *tips, *paths])
     if len(points):
         pad = 0.04 * np.ptp(points, axis=0)
         (left, low), (right, high) = points.min(0) - pad, points.max(0) + pad

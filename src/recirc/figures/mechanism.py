@@ -38,7 +38,7 @@ def mechanism_shares(
         axes.axvspan(least_share, 1.2, color="#ececec", linewidth=0, zorder=0)
         for cell, y in places.items():
             _cell(axes, y, cell, cell.select(rows, metric), verdict)
-        axes.set(xlim=(-0.04, 1.04), ylim=(bottom, 0.2), xlabel=f"{label(metric)}")
+        axes.set(xlim=(-0.04, 1.04), ylim=(bottom, -0.25), xlabel=f"{label(metric)}")
         axes.set_title(f"{least_share:g} and over: {verdict}", loc="right", color=MUTED)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)

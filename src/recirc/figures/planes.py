@@ -138,17 +138,23 @@ def _grid(entries: Sequence, below: float):
     width = min(7.2 / sum(ratios), 2.4)
     below = below if any(entry.caption for entry in entries) else 0.0
     figure, grid = panels(
-        n_lines, n_columns + 1, height=n_lines * (0.97 * width + below + 0.16),
+        n_lines, n_columns + 1, height=max(n_lines * (0.97 * width + below + 0.16), 2.2),
         gridspec_kw={"width_ratios": ratios},
     )  # fmt: skip
     flat = grid[:, :-1].ravel()
     for axes in flat[len(entries) :]:
         axes.axis("off")
     for axes, entry in zip(flat, entries):
-        axes.set_title(textwrap.fill(shorten(entry.title, 60), int(width / 0.066)), loc="center")
-        caption = textwrap.fill(shorten(entry.caption, 200), int(width / 0.052))
+        axes.set_title(_wrapped(shorten(entry.title, 60), int(width / 0.058)), loc="center")
+        caption = _wrapped(shorten(entry.caption, 200), int(width / 0.052))
         axes.set_xlabel(caption, fontsize=6.5, color=INK, labelpad=3)
     return figure, flat[: len(entries)], grid[:, -1]
+
+
+def _wrapped(text: str, most: int) -> str:
+    """The text in lines of about one length."""
+    n_lines = -(-len(text) // most) or 1
+    return textwrap.fill(text, min(most, len(text) // n_lines + 5))
 
 
 def _wheel(column, entries: Sequence, note: str) -> None:
@@ -160,7 +166,7 @@ def _frame(axes, points: np.ndarray, *, centered: bool) -> None:
     """Equal axes without ticks around the points, with the origin in the middle if `centered`."""
     points = points[np.isfinite(points).all(1)]
     middle = np.zeros(2) if centered or not len(points) else (points.max(0) + points.min(0)) / 2
-    extent = 1.1 * float(np.abs(points - middle).max(initial=0.0)) or 1.0
+    extent = 1.15 * float(np.abs(points - middle).max(initial=0.0)) or 1.0
     axes.set(
         xticks=[], yticks=[], aspect="equal",
         xlim=(middle[0] - extent, middle[0] + extent), ylim=(middle[1] - extent, middle[1] + extent),

@@ -13,6 +13,7 @@ from recirc.figures.rows import MetricsRow, by_seed, circumstance, median, perce
 from recirc.figures.style import INK, color, key, label, label_ends, log_height, panels, styled
 
 _PAIR = ("no_hints", "hints")
+_MARKERS = "os^"
 
 
 @styled
@@ -101,7 +102,9 @@ def noise_curve(
         for name in names:
             mine = [row for row in here if row.arm == name]
             last = np.nan
-            for value, look in _looks(name, shades):
+            for value, look in _looks(
+                color(name), shades, _MARKERS[names.index(name) % 3] if shades else "o"
+            ):
                 own = [row for row in mine if shade is None or row.condition.get(shade) == value]
                 last = _curve(axes, own, level, sizes, look)
             share = f" ({percent(shown[name])})" if name in shown else ""
@@ -111,8 +114,9 @@ def noise_curve(
         axes.set_ylabel("")
     _set_sizes(grid[0, 0], sizes)
     if shades:
-        entries = [(label(n), {"color": color(n), "marker": "o", "linewidth": 1.6}) for n in names]
-        grays = _looks("ensemble", shades)
+        arms = [_looks(color(name), [1.0], _MARKERS[i % 3])[0][1] for i, name in enumerate(names)]
+        entries = list(zip(map(label, names), arms))
+        grays = _looks(INK, shades, "")
         entries += [(f"{'' if i else label(str(shade))} {v:g}", look) for i, (v, look) in enumerate(grays)]
         key(figure, [(text, look | {"markersize": 3}) for text, look in entries])
     else:
@@ -123,14 +127,15 @@ def noise_curve(
     return figure
 
 
-def _looks(name: str, shades: Sequence[float]) -> list[tuple[float | None, dict]]:
+def _looks(tone: str, shades: Sequence[float], marker: str) -> list[tuple[float | None, dict]]:
     """Values that get a line each, and its look: darker and thicker the larger the value."""
     if not shades:
-        return [(None, {"color": color(name), "linewidth": 1.6})]
+        return [(None, {"color": tone, "linewidth": 1.6, "marker": marker})]
     dark = np.linspace(0.35, 1, len(shades)) if len(shades) > 1 else np.ones(1)
-    tone = np.array(to_rgb(color(name)))
+    whole = np.array(to_rgb(tone))
     return [
-        (v, {"color": to_hex(1 - d * (1 - tone)), "linewidth": 0.5 + 1.4 * d}) for v, d in zip(shades, dark)
+        (value, {"color": to_hex(tuple(1 - d * (1 - whole))), "linewidth": 0.5 + 1.4 * d, "marker": marker})
+        for value, d in zip(shades, dark)
     ]
 
 
@@ -141,7 +146,7 @@ def _curve(axes, rows: list[MetricsRow], level: str, sizes: Sequence[float], loo
         heights = [curve.get(seed, np.nan) for curve in curves]
         axes.plot(sizes, heights, color=look["color"], linewidth=0.3 * look["linewidth"], alpha=0.4)
     middle = [median(curve.values()) for curve in curves]
-    axes.plot(sizes, middle, marker="o", markersize=3, **look)
+    axes.plot(sizes, middle, markersize=3, **look)
     return middle[-1] if middle else np.nan
 
 

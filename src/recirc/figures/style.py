@@ -166,13 +166,13 @@ def direction_wheel(axes: Axes | np.ndarray, degrees: Iterable[float], note: str
     ]
     for each in column:
         each.remove()
-    axes = figure.add_subplot(place)  # pyright: ignore[reportCallIssue, reportArgumentType]
-    axes.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
-    axes.axis("off")
+    wheel = figure.add_subplot(place)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    wheel.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
+    wheel.axis("off")
     for angle in degrees:
         tip = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
-        axes.plot(*np.outer(tip, [0.3, 1.25]), color=direction_color(angle), linewidth=2)
-    axes.text(0, -1.6, f"direction\n{note}".strip(), ha="center", va="top", fontsize=7, linespacing=1.5)
+        wheel.plot(*np.outer(tip, [0.3, 1.25]), color=direction_color(angle), linewidth=2)
+    wheel.text(0, -1.6, f"direction\n{note}".strip(), ha="center", va="top", fontsize=7, linespacing=1.5)
 
 
 def time_label(values) -> str:

@@ -97,7 +97,7 @@ def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go
         n_units: how many of each.
         zero: the event at time 0, the same for all.
     """
-    ratios = [*np.ones(n_units), 0.6]
+    ratios = [*np.ones(n_units), 0.75]
     figure, grid = panels(
         max(len(activities), 1), len(ratios), height=0.45 + 0.95 * max(len(activities), 1), sharex=True,
         gridspec_kw={"width_ratios": ratios},
@@ -113,7 +113,7 @@ def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go
                 axes.axvline(activity.go, color=MUTED, linewidth=0.6, zorder=1)
             for angle, course in zip(degrees, rates.values[:, :, unit]):
                 axes.plot(time, course, color=direction_color(angle), linewidth=0.8)
-            axes.set_title(f"{_unit_name(rates, unit, 9)} ({tuning[unit]:.2f})", color=MUTED)
+            axes.set_title(f"{_unit_name(rates, unit, 9)} ({tuning[unit]:.2f})", color=MUTED, fontsize=6.5)
             axes.margins(x=0)
             axes.locator_params(axis="y", nbins=3)
         for axes in line[len(chosen) : -1]:
@@ -134,8 +134,8 @@ def _unit_name(rates: xr.DataArray, unit: int, length: int) -> str:
 def _tuning(activity: EpochRates) -> np.ndarray:
     """Range over conditions of a unit's mean rate in movement, as a share of its range over everything."""
     rates, time = activity.rates.values, activity.rates["time"].values
-    start, stop = activity.movement
-    means = rates[:, (time > start) & (time <= stop)].mean(axis=1)
+    start, stop = np.array(activity.movement) + np.diff(time).mean() / 2  # times are ends of steps
+    means = rates[:, (time > start) & (time < stop)].mean(axis=1)
     whole = np.ptp(rates, axis=(0, 1))
     return np.ptp(means, axis=0) / np.where(whole > 0, whole, np.nan)
 

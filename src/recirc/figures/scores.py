@@ -229,6 +229,7 @@ def _along(values: np.ndarray, place, scale) -> np.ndarray:
 
 
 def _number(value: float, scale) -> str:
+    value = round(value, scale[2]) + 0.0  # no -0.00
     return f"{value:.{scale[2]}f}".replace("-", "\N{MINUS SIGN}") if np.isfinite(value) else "–"
 
 
