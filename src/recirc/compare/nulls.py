@@ -84,6 +84,8 @@ class FlippedComponents(AbstractNull):
     conditions of 4 dimensions, whether or not both decayed. With fewer E is poorly known: 4 conditions of 3
     dimensions gave up to 13 %.
 
+    It suits portraits and `DSA` too, which shuffled conditions leave as they are.
+
     Over many units (all but SVCCA) each draw costs an eigendecomposition of the time-by-time matrix.
 
     Source: ours; the aim (matched covariance over time and units) is that of Elsayed & Cunningham 2017

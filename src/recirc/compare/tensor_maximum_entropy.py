@@ -26,9 +26,13 @@ class TensorMaximumEntropy(AbstractNull):
     the third. Where an eigenvalue is zero (a mean was removed, or there are fewer samples than units) the
     surrogates have no variance either.
 
-    It asks whether a portrait or a similarity says more than: signals so smooth, in so many dimensions, with
-    conditions so alike, look like this. Every trial is a condition; average repeats first. Means and
-    covariances hold over many draws, not in each.
+    It asks whether a portrait says more than: signals so smooth, in so many dimensions, with conditions so
+    alike, look like this. Every trial is a condition; average repeats first. Means and covariances hold over
+    many draws, not in each.
+
+    Smoothness is kept where the variance is: small components of units, whose lambda_u is large, come out
+    nearly white in time. So it is no null for similarities: `Procrustes` of unrelated smooth noises had
+    p <= 0.05 in 63 % of cases. For rotations and tangling it errs to the safe side (`JPCA`: 0 of 60).
 
     Raises (when drawn from):
         ValueError: if means over the axes are all there is.
