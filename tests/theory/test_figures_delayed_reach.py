@@ -414,6 +414,7 @@ def test_errors_are_drawn_on_a_logarithmic_axis_and_r2_is_not():
             for row in grid_rows(n_seeds=1, penalties=(0.0,)) if row.condition.get("set") == "input_noise"]  # fmt: skip
     figure = figures.noise_curve(rows, noise_set="input_noise", panel="target_line", shade="rate_penalty")
     assert figure.axes[0].get_yscale() == "log"
+    assert len(figure.axes[0].yaxis.get_minorticklocs()) > 0
     assert figure.axes[0].get_xscale() == "symlog"
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["target stays on", "target off at go"]
 

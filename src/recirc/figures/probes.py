@@ -156,7 +156,7 @@ def _set_sizes(axes, sizes: Sequence[float]) -> None:
         axes.set_xscale("symlog", linthresh=min(positive), linscale=0.5)
         axes.set_xlim(min(sizes) - 0.15 * min(positive), 1.15 * max(sizes))
     axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
-    axes.minorticks_off()
+    axes.xaxis.minorticks_off()
 
 
 def _place_name(panel: str, value) -> str:

@@ -193,7 +193,7 @@ def _field(axes, place, found: dict, bounds, scale, tone: str) -> None:
     finite = np.array([value for value in found.values() if np.isfinite(value)])
     axes.plot(
         _along(finite, place, scale), np.full(len(finite), y + 0.205), "o",
-        color=tone, markersize=2.2, markeredgewidth=0, alpha=0.75,
+        color=tone, markersize=2.3, markeredgewidth=0, alpha=0.95,
     )  # fmt: skip
 
 
@@ -219,7 +219,7 @@ def _strip(axes, place, bounds, scale) -> None:
     """The reference's interval below a number."""
     if np.isfinite(bounds[1:]).all():
         ends = _along(np.array(bounds[1:]), place, scale)
-        axes.plot(ends, [place[1] + 0.205] * 2, color=INK, alpha=0.28, linewidth=3, solid_capstyle="butt")
+        axes.plot(ends, [place[1] + 0.205] * 2, color=INK, alpha=0.2, linewidth=3.2, solid_capstyle="butt")
 
 
 def _along(values: np.ndarray, place, scale) -> np.ndarray:
