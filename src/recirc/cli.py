@@ -54,9 +54,9 @@ def reproduce(
     _run(work, folder)
 
 
-@app.command(epilog="Example: recirc fit session.nc --set trainer.n_passes=20 --jobs 4")
+@app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")
 def fit(
-    data: Annotated[Path, typer.Argument(help="Recording, netCDF.")],
+    data: Annotated[Path, typer.Argument(help="Session (NWB) or average rates (netCDF).")],
     config: Annotated[Path | None, typer.Option(help="TOML file; the defaults are used without one.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change one field: dotted.key=value.")
@@ -105,6 +105,46 @@ def compare(
     _run(work, folder)
 
 
+@app.command(epilog="Example: recirc check session.nwb --figure first-look.png")
+def check(
+    data: Annotated[Path, typer.Argument(help="Session (NWB) or average rates (netCDF).")],
+    config: Annotated[Path | None, typer.Option(help="TOML file of the fit that it is for.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one field of it: preprocessing.align=go_cue_time."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    figure: Annotated[Path | None, typer.Option(help="Draw spikes and average rates, PNG or SVG.")] = None,
+):
+    """Validate a recording: what is wrong, why it matters, how to mend it. Exit 1 if a fit is blocked."""
+
+    def work() -> int:
+        from recirc.studies import check_recording
+
+        return check_recording.run(
+            data, config=config, overrides=tuple(set_ or ()), as_json=json_, figure=figure
+        )
+
+    _run_plain(work)
+
+
+@app.command(epilog="Example: recirc demo-data session.nwb --seed 1")
+def demo_data(
+    file: Annotated[Path, typer.Argument(help="NWB file to write; it must not exist.")], seed: Seed = 0
+):
+    """Write a simulated reach session as NWB: spikes, trials, hand and muscles."""
+
+    def work() -> int:
+        from recirc.studies.demo_session import DemoSession
+        from recirc.studies.write_nwb import write_nwb
+
+        write_nwb(DemoSession().make(seed), file)
+        typer.echo(f"Wrote {file}. See what it holds with `recirc check {file}`.")
+        return DONE
+
+    _run_plain(work)
+
+
 @app.command(epilog="Example: recirc report recirc-salatiello2020-quick")
 def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")]):
     """Rebuild the tables, figures and report of a run, without training."""
@@ -151,6 +191,20 @@ def _default_folder(*words: str) -> Path:
     return Path(
         "-".join(["recirc", *(word if len(word.encode()) < 80 else file_name(word) for word in words)])
     )
+
+
+def _run_plain(work: Callable[[], int]) -> NoReturn:
+    """Do the work of a verb that leaves no run folder and exit with its code."""
+    from recirc.types import enable_x64
+
+    enable_x64()
+    try:
+        code = work()
+    except (ValueError, OSError) as error:
+        if os.environ.get("RECIRC_DEBUG"):
+            raise
+        code = _say(str(error), WRONG_USE)
+    raise typer.Exit(code)
 
 
 def _run(work: Callable[[], bool], folder: Path) -> NoReturn:

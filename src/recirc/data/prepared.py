@@ -55,6 +55,7 @@ class Prepared:
         units: names.
         reliability: of every unit, from conditions with four trials or more; nan if there are none.
         events: median time of other events, s from the one that trials are aligned to.
+        aligned_at: time of the event in every trial, s on the session's clock.
     """
 
     chain: "Preprocessing"
@@ -67,6 +68,7 @@ class Prepared:
     units: tuple[str, ...]
     reliability: Float[np.ndarray, " unit"]
     events: dict[str, float]
+    aligned_at: Float[np.ndarray, " trial"]
 
     @functools.cached_property
     def rate_averages(self) -> Averages:
@@ -109,6 +111,14 @@ class Prepared:
         """What was guessed and what was left out."""
         kept = f"Kept {len(self.labels):,} trials of {len(self.conditions)} conditions and {len(self.units)} units."
         return (*self.guesses, *(each.sentence for each in self.dropped), kept)
+
+    def most_reliable(self, n_units: int) -> list[int]:
+        """Places of the most reliable units, or of those that fire most where reliability is not known."""
+        known = np.isfinite(self.reliability).any()
+        worth = (
+            np.nan_to_num(self.reliability, nan=-1.0) if known else self.rate_averages.mean.mean(axis=(0, 1))
+        )
+        return np.argsort(-worth, kind="stable")[:n_units].tolist()
 
     def without_poor_units(self, key: PRNGKeyArray) -> "Prepared":
         """Without units that never change or are less reliable than the chain wants; reliability filled in.

@@ -132,5 +132,6 @@ class Preprocessing:
             chain, guessed, tuple(dropped), rates, None if outputs is None else outputs[kept.now], names,
             tuple(kept.labels[kept.now].tolist()), tuple(session.units[i] for i in units),
             np.full(len(units), np.nan), kept.events(),
+            kept.when[kept.now],
         )  # fmt: skip
         return made.without_poor_units(key)

@@ -7,8 +7,8 @@ from recirc.figures.mechanism import mechanism_shares
 from recirc.figures.muscles import target_against_output
 from recirc.figures.planes import HandPaths, Plane, jpca_planes, switch_trajectories
 from recirc.figures.probes import generalization, noise_curve
-from recirc.figures.scores import Column, score_grid
 from recirc.figures.rasters import rasters
+from recirc.figures.scores import Column, score_grid
 from recirc.figures.spectrum import eigenvalues
 from recirc.figures.style import render, save
 from recirc.figures.trajectories import principal_components

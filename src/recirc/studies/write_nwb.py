@@ -5,6 +5,7 @@ import os
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,21 +31,24 @@ def write_nwb(session: Session, path: str | os.PathLike) -> None:
 
     Args:
         session: series in meters are taken for the position of the hand.
-        path: the file; an older one is replaced.
+        path: a new file.
 
     Raises:
-        ValueError: if pynwb is not installed.
-        OSError: if the file cannot be written; an older one is then untouched.
+        ValueError: if pynwb is not installed, the file exists, or its folder does not.
+        OSError: if the file cannot be written.
     """
     try:
         import pynwb
     except ImportError as error:
         raise ValueError('writing NWB needs pynwb: pip install "recirc[nwb]".') from error
     path = Path(path)
+    if path.exists() or not path.parent.is_dir():
+        raise ValueError(f"{path} exists, or its folder does not; give the name of a new file in a folder.")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
         made = Path(folder) / "session.nwb"
-        with pynwb.NWBHDF5IO(made, "w") as io:
-            io.write(_contents(pynwb, session))
+        io: Any = pynwb.NWBHDF5IO
+        with io(made, "w") as stream:
+            stream.write(_contents(pynwb, session))
         os.replace(made, path)
 
 

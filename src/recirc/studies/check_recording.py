@@ -1,0 +1,193 @@
+"""`recirc check`: what a recording holds, and what is wrong with it."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+import xarray as xr
+
+from recirc.data import DataFileError
+from recirc.data.findings import BLOCKS, Finding, check_averages, check_session
+from recirc.data.prepared import Prepared
+from recirc.data.session import Session
+from recirc.runs import load_config
+from recirc.runs.metrics import strict_json
+from recirc.studies.fit_data import read_any
+from recirc.studies.fit_session import FitConfig
+from recirc.types import Activity
+
+CLEAN, BLOCKED, UNREADABLE = 0, 1, 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """What `check` found.
+
+    Args:
+        summary: name -> what there is, in words or numbers.
+        guesses: what the preprocessing guessed, one sentence each.
+        findings: the worst first.
+        prepared: the session made ready; None for averages, or where that is not possible.
+    """
+
+    summary: dict[str, object]
+    guesses: tuple[str, ...]
+    findings: list[Finding]
+    prepared: Prepared | None = None
+
+    @property
+    def code(self) -> int:
+        """0, or 1 if something blocks a fit."""
+        return BLOCKED if any(finding.level == BLOCKS for finding in self.findings) else CLEAN
+
+
+def run(
+    data: Path,
+    *,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    as_json: bool = False,
+    figure: Path | None = None,
+    seed: int = 0,
+) -> int:
+    """Print what is found in a recording.
+
+    Args:
+        data: the recording.
+        config, overrides: of the fit that it is for, as in `fit_recording.run`.
+        as_json: print JSON.
+        figure: picture of the first units' spikes and average rates to write, PNG or SVG.
+        seed: of the halves of trials that reliability is told by.
+
+    Returns:
+        Exit code: 0 clean, 1 something blocks a fit, 2 unreadable.
+
+    Raises:
+        ValueError: if the configuration cannot be used, or there is nothing to draw.
+    """
+    settings = load_config(FitConfig, config, overrides)
+    try:
+        checked = check(read_any(Path(data)), settings, seed=seed)
+    except DataFileError as error:
+        finding = Finding(BLOCKS, str(data), str(error), "The file cannot be read.", "See above.")
+        print(_as_json(Checked({}, (), [finding])) if as_json else f"unreadable: {error}")
+        return UNREADABLE
+    print(_as_json(checked) if as_json else as_text(checked))
+    if figure is not None:
+        draw(read_any(Path(data)), checked, Path(figure))
+    return checked.code
+
+
+def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) -> Checked:
+    """Summary and findings of a session, or of average rates."""
+    if isinstance(recording, Activity):
+        rates = np.asarray(recording.rates)
+        summary = {
+            "units": rates.shape[2],
+            "conditions": ", ".join(dict.fromkeys(recording.conditions)),
+            "time": f"{recording.start:g} to {recording.time[-1]:g} s in bins of {recording.dt:g} s",
+            "mean rate (spikes/s)": _spread(rates.mean(axis=(0, 1))),
+        }
+        return Checked(summary, (), check_averages(recording))
+    findings, prepared = check_session(recording, config.preprocessing, key=jax.random.key(seed))
+    return Checked(
+        _summary(recording, prepared), () if prepared is None else prepared.guesses, findings, prepared
+    )
+
+
+def _summary(session: Session, prepared: Prepared | None) -> dict[str, object]:
+    trials = session.trials
+    durations = trials["stop_time"] - trials["start_time"]
+    summary: dict[str, object] = {
+        "units": session.n_units,
+        "spikes": sum(len(times) for times in session.spikes),
+        "trials": session.n_trials,
+        "columns of trials": ", ".join(trials),
+        "series": "; ".join(f"{n} ({', '.join(s.channels)}; {s.unit})" for n, s in session.series.items()),
+    }
+    if session.n_trials:
+        summary["duration of trials (s)"] = _spread(durations)
+        gaps = trials["start_time"][1:] - trials["stop_time"][:-1]
+        summary["gaps between trials (s)"] = _spread(gaps) if len(gaps) else "none"
+    if session.observed is not None:
+        counts = np.array([len(spans) for spans in session.observed])
+        summary["observed intervals per unit"] = _spread(counts)
+    if prepared is not None:
+        counts = zip(prepared.conditions, prepared.n_trials)
+        summary["trials used per condition"] = ", ".join(f"{name}: {n}" for name, n in counts)
+        summary["units used"] = len(prepared.units)
+        summary["mean rate (spikes/s)"] = _spread(prepared.rate_averages.mean.mean(axis=(0, 1)))
+        summary["reliability of units"] = _spread(prepared.reliability)
+    return summary
+
+
+def _spread(values: np.ndarray) -> str:
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        return "not known"
+    low, middle, high = np.percentile(known, [0, 50, 100])
+    return f"{middle:.3g} ({low:.3g} to {high:.3g})"
+
+
+def as_text(checked: Checked) -> str:
+    """Summary, guesses and findings as lines."""
+    lines = [f"{name}: {value}" for name, value in checked.summary.items()]
+    lines += ["", *checked.guesses] if checked.guesses else []
+    for finding in checked.findings:
+        lines += [
+            "",
+            f"{finding.level.upper()} in {finding.where}: {finding.what}",
+            f"  why: {finding.why}",
+            f"  mend: {finding.mend}",
+        ]
+    lines += ["", "Nothing was found that blocks a fit." if checked.code == CLEAN else "A fit is blocked."]
+    return "\n".join(lines)
+
+
+def _as_json(checked: Checked) -> str:
+    findings = [dataclasses.asdict(finding) for finding in checked.findings]
+    return strict_json({"summary": checked.summary, "guesses": checked.guesses, "findings": findings})
+
+
+def draw(recording: Session | Activity, checked: Checked, path: Path) -> None:
+    """Write the first picture of a session: spikes by trial and average rates of some units.
+
+    Raises:
+        ValueError: if there are no single trials that could be drawn, or the picture is neither PNG nor SVG.
+    """
+    from recirc import figures
+
+    prepared = checked.prepared
+    if prepared is None or isinstance(recording, Activity):
+        raise ValueError("there are no trials to draw: the file holds averages, or nothing could be aligned.")
+    if path.suffix not in (".png", ".svg"):
+        raise ValueError(f"the picture is called {path.name!r}; give a name that ends in .png or .svg.")
+    start, stop = prepared.chain.window or (0.0, 0.0)
+    place = {name: i for i, name in enumerate(recording.units)}
+    spikes = []
+    for name in prepared.units:
+        times = recording.spikes[place[name]]
+        times = np.sort(times[np.isfinite(times)])
+        spikes.append([_between(times, when, start, stop) for when in prepared.aligned_at])
+    coordinates = {
+        "condition": np.array(prepared.conditions, object),
+        "time": ("time", prepared.averages.time - prepared.chain.dt / 2, {"units": "s"}),
+        "unit": np.array(prepared.units, object),
+    }
+    averages = prepared.rate_averages
+    rates, error = (
+        xr.DataArray(values, coordinates, ("condition", "time", "unit"), attrs={"units": "spikes/s"})
+        for values in (averages.mean, averages.standard_error)
+    )
+    chosen = prepared.most_reliable(5)
+    drawn = figures.rasters([spikes[i] for i in chosen], prepared.labels, rates[:, :, chosen], error[:, :, chosen],
+                            event=(prepared.chain.align or "").removesuffix("_time").replace("_", " "))  # fmt: skip
+    path.write_bytes(figures.render(drawn)[path.suffix[1:]])
+
+
+def _between(times: np.ndarray, when: float, start: float, stop: float) -> np.ndarray:
+    first, last = np.searchsorted(times, [when + start, when + stop])
+    return times[first:last] - when
