@@ -38,13 +38,15 @@ def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | 
     """
     path = Path(path)
     variables = matlab_variables(path, max_ratio=max_ratio)
-    variables = {name: [value] if isinstance(value, dict) else value for name, value in variables.items()}
-    found = {name: rows for name, rows in variables.items() if _is_averages(rows) or is_trial_struct(rows)}
-    if len(found) != 1:
-        raise DataFileError(f"{path}: {_no_layout(variables, list(found))}")
-    ((name, rows),) = found.items()
-    where = f"{path}, variable {name}"
     with reading(path):
+        variables = {name: [value] if isinstance(value, dict) else value for name, value in variables.items()}
+        found = {
+            name: rows for name, rows in variables.items() if _is_averages(rows) or is_trial_struct(rows)
+        }
+        if len(found) != 1:
+            raise DataFileError(f"{path}: {_no_layout(variables, list(found))}")
+        ((name, rows),) = found.items()
+        where = f"{path}, variable {name}"
         return _averages(rows, where) if _is_averages(rows) else session_from_trials(rows, where, path)
 
 

@@ -3,18 +3,14 @@
 A struct array is a list of dicts. Numbers keep MATLAB's two or more axes. Nothing in a file is executed.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from scipy import sparse
-from scipy.io import matlab
 
 from recirc.data.safe_open import DataFileError, load_matlab, reading, safe_open
 
-HIDDEN = ("__header__", "__version__", "__globals__")
 NUMBERS = (
     "double",
     "single",
@@ -40,33 +36,23 @@ def matlab_variables(path: Path, *, max_ratio: float) -> dict[str, Any]:
             tree = _Hdf5Tree(file, path)
             names = [str(name) for name in file]
             return {name: tree.value(file[name], name) for name in names if not name.startswith("#")}
-    loaded = load_matlab(path, max_ratio=max_ratio)
+    variables, arrays = load_matlab(path, max_ratio=max_ratio)
     with reading(path):
-        return {
-            name: _plain(value, f"{path}, variable {name}")
-            for name, value in loaded.items()
-            if name not in HIDDEN
-        }
+        return {name: _plain(node, arrays, f"{path}, variable {name}") for name, node in variables.items()}
 
 
-def _plain(value: Any, where: str) -> Any:
-    """What SciPy gives for version 5, made plain."""
-    if isinstance(value, (matlab.MatlabFunction, matlab.MatlabOpaque, matlab.MatlabObject)):
-        what = "a function handle" if isinstance(value, matlab.MatlabFunction) else "an object"
-        raise DataFileError(f"{where}: {UNREADABLE.format(what=what)}")
-    if sparse.issparse(value):
-        raise DataFileError(f"{where}: a sparse matrix; save full(x) instead.")
-    if value.dtype.names is not None:
-        return _struct(value, lambda item, name: _plain(item[name], f"{where}.{name}"))
-    if value.dtype == object:
-        return [_plain(item, f"{where}{{{i + 1}}}") for i, item in enumerate(value.ravel(order="F"))]
-    if value.dtype.kind == "U":
-        return str(value.ravel()[0]) if value.size == 1 else list(map(str, value.ravel()))
-    return value
-
-
-def _struct(value: np.ndarray, field: Callable[[Any, str], Any]) -> Any:
-    rows = [{name: field(item, name) for name in value.dtype.names or ()} for item in value.ravel(order="F")]
+def _plain(node: dict[str, Any], arrays: list[np.ndarray], where: str) -> Any:
+    """A node of `matlab5.take_apart`, made plain."""
+    ((kind, value),) = node.items()
+    if kind == "unreadable":
+        raise DataFileError(f"{where}: {UNREADABLE.format(what=value)}")
+    if kind == "array":
+        return arrays[value]
+    if kind == "text":
+        return value
+    if kind == "cell":
+        return [_plain(item, arrays, f"{where}{{{i + 1}}}") for i, item in enumerate(value)]
+    rows = [{name: _plain(item, arrays, f"{where}.{name}") for name, item in row.items()} for row in value]
     return rows[0] if len(rows) == 1 else rows
 
 
@@ -91,7 +77,7 @@ class _Hdf5Tree:
         kind = item.attrs.get("MATLAB_class", b"")
         kind = kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind)
         if "MATLAB_sparse" in item.attrs:
-            raise DataFileError(f"{self.path}, variable {where}: a sparse matrix; save full(x) instead.")
+            raise DataFileError(f"{self.path}, variable {where}: {UNREADABLE.format(what='a sparse matrix')}")
         if isinstance(item, h5py.Group):
             return self._struct(item, kind, where)
         if kind not in (*NUMBERS, "char", "cell", "struct") or "MATLAB_object_decode" in item.attrs:
@@ -118,7 +104,7 @@ class _Hdf5Tree:
         if kind != "struct" or "MATLAB_object_decode" in group.attrs:
             what = f"an object ({kind[:30] or 'no class'})"
             raise DataFileError(f"{self.path}, variable {where}: {UNREADABLE.format(what=what)}")
-        fields = {name: group[name] for name in group}
+        fields = {name: group[name] for name in map(str, group)}
         is_array = {
             name: isinstance(f, h5py.Dataset) and "MATLAB_class" not in f.attrs for name, f in fields.items()
         }

@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 import resource
+import runpy
 import signal
 import struct
 import sys
@@ -294,47 +295,45 @@ def _corner(shape: tuple[int, ...], chunks: tuple[int, ...] | None) -> tuple[int
     return tuple(extent[::-1])
 
 
-def read_matlab_variables(path: Path) -> dict[str, object]:
-    """All variables of a MATLAB 5 file; nothing in them is executed."""
-    from scipy.io import loadmat
-
-    return loadmat(path, struct_as_record=True, verify_compressed_data_integrity=True)
-
-
-def _try_matlab(path: Path) -> None:
-    head_of(path)
+def look(kind: str, path: Path, max_ratio: float) -> tuple[dict, list[np.ndarray]]:
+    """Why a file is refused, if it is, under "refused"; of a MATLAB 5 file its variables and their arrays too."""
     try:
-        read_matlab_variables(path)
-    except DAMAGE as error:
-        raise DataFileError(f"damaged ({error}); save it again in MATLAB.") from error
-
-
-def look(kind: str, path: Path, max_ratio: float) -> str | None:
-    """Why a file is refused, or None."""
-    try:
+        head_of(path)
         if kind == "matlab":
-            _try_matlab(path)
-        else:
-            with open_hdf5(path) as file:
-                Hdf5Walk(file, path.stat().st_size, max_ratio).run()
+            take_apart = runpy.run_path(str(Path(__file__).with_name("matlab5.py")))["take_apart"]
+            try:
+                variables, arrays = take_apart(path)
+            except DAMAGE as error:
+                raise DataFileError(f"damaged ({error}); save it again in MATLAB.") from error
+            return {"variables": variables, "arrays": [(x.dtype.str, x.shape) for x in arrays]}, arrays
+        with open_hdf5(path) as file:
+            Hdf5Walk(file, path.stat().st_size, max_ratio).run()
     except DataFileError as error:
-        return str(error)
+        return {"refused": str(error)}, []
     except MemoryError:
-        return "to read it takes more memory than a file of this size should; export it again."
-    return None
+        return {
+            "refused": "to read it takes more memory than a file of this size should; export it again."
+        }, []
+    return {}, []
 
 
 def serve() -> None:
-    """Answer requests, one JSON line each, until there are no more; the alarm ends a look that hangs."""
+    """Answer requests, one JSON line each, until there are no more; the alarm ends a look that hangs.
+
+    The answer is one JSON line, followed by the bytes of the arrays that it lists.
+    """
     for line in sys.stdin:
         request = json.loads(line)
         with contextlib.suppress(ValueError, OSError):  # not every system limits memory
             hard = resource.getrlimit(resource.RLIMIT_AS)[1]
             resource.setrlimit(resource.RLIMIT_AS, (request["memory"], hard))
         signal.setitimer(signal.ITIMER_REAL, request["seconds"])
-        refused = look(request["kind"], Path(request["path"]), request["max_ratio"])
+        answer, arrays = look(request["kind"], Path(request["path"]), request["max_ratio"])
         signal.setitimer(signal.ITIMER_REAL, 0)
-        print(json.dumps(refused), flush=True)
+        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
+        for array in arrays:
+            sys.stdout.buffer.write(array.data.cast("B") if array.size else b"")
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import json
+import math
 import os
 import select
 import signal
@@ -79,13 +80,13 @@ def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5p
 def open_hdf5(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
     """As `safe_open`, for a file that stays open as long as something read from it is in use."""
     path = Path(path)
-    _check("hdf5", path, max_ratio)
+    _look("hdf5", path, max_ratio)
     with named(path):
         return probe.open_hdf5(path)
 
 
-def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, object]:
-    """All variables of a MATLAB 5 file (versions 5 to 7.2), as SciPy gives them.
+def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """All variables of a MATLAB 5 file (versions 5 to 7.2), as `matlab5.take_apart` gives them.
 
     Raises:
         DataFileError: as `safe_open`.
@@ -93,9 +94,8 @@ def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, 
     path = Path(path)
     with named(path):
         check_matlab(path, max_ratio)
-    _check("matlab", path, max_ratio)
-    with reading(path):
-        return probe.read_matlab_variables(path)
+    answer, arrays = _look("matlab", path, max_ratio)
+    return answer["variables"], arrays
 
 
 def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, np.ndarray]:
@@ -139,7 +139,7 @@ def named(path: Path) -> Iterator[None]:
         raise DataFileError(f"{path}{joint} {error}") from error.__cause__
 
 
-def _check(kind: str, path: Path, max_ratio: float) -> None:
+def _look(kind: str, path: Path, max_ratio: float) -> tuple[dict[str, Any], list[np.ndarray]]:
     """Have the other process look at a file; nothing may change it meanwhile."""
     before = _identity(path)
     size = before[2] if before else 0
@@ -151,12 +151,15 @@ def _check(kind: str, path: Path, max_ratio: float) -> None:
         "seconds": seconds,
         "memory": MEMORY_BYTES + 2 * size,
     }
-    refused = _other_process.ask(request, seconds)
-    if refused is None and before != _identity(path):
-        refused = "it changed while it was looked at; wait until it is written, or copy it first."
     with named(path):
-        if refused is not None:
-            raise DataFileError(refused)
+        answer, arrays = _other_process.ask(request, seconds)
+        if "refused" in answer:
+            raise DataFileError(answer["refused"])
+        if before != _identity(path):
+            raise DataFileError(
+                "it changed while it was looked at; wait until it is written, or copy it first."
+            )
+    return answer, arrays
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:
@@ -175,30 +178,29 @@ class _OtherProcess:
         self.process: subprocess.Popen | None = None
         self.owner = 0
 
-    def ask(self, request: dict, seconds: float) -> str | None:
-        """Why the file is refused, or None."""
+    def ask(self, request: dict, seconds: float) -> tuple[dict[str, Any], list[np.ndarray]]:
+        """What it says of a file, and the arrays that come with it.
+
+        Raises:
+            DataFileError: if the process hangs or crashes.
+        """
+        slow = f"looking at it did not end within {seconds:.0f} s; copy or export it again, to a fast disk."
+        crash = "looking at it crashed the library that reads it, so it is damaged; copy or export it again."
         with self.lock:
             process = self._running()
-            requests: Any = process.stdin
-            answers: Any = process.stdout
-            answer, ready = b"", [answers]
             try:
-                requests.write(json.dumps(request).encode() + b"\n")
-                requests.flush()
-                ready, _, _ = select.select([answers], [], [], seconds + 10)
-                answer = answers.readline() if ready else b""
-            except BrokenPipeError:
-                pass
-            finally:
-                if not answer:
-                    self.stop()
-        if answer:
-            return json.loads(answer)
-        if not ready or process.returncode == -signal.SIGALRM:
-            return (
-                f"looking at it did not end within {seconds:.0f} s; copy or export it again, to a fast disk."
-            )
-        return "looking at it crashed the library that reads it, so it is damaged; copy or export it again."
+                return _converse(process, request, seconds)
+            except TimeoutError as error:
+                self.stop()
+                raise DataFileError(slow) from error
+            except (OSError, ValueError, EOFError) as error:  # it ended half-way
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(1)
+                self.stop()
+                raise DataFileError(slow if process.returncode == -signal.SIGALRM else crash) from error
+            except BaseException:  # interrupted: an answer that is still to come must not be the next one's
+                self.stop()
+                raise
 
     def _running(self) -> subprocess.Popen:
         if self.process is None or self.owner != os.getpid() or self.process.poll() is not None:
@@ -219,6 +221,21 @@ class _OtherProcess:
             self.process.kill()
             self.process.communicate()
         self.process = None
+
+
+def _converse(process: Any, request: dict, seconds: float) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Ask, and wait for the answer."""
+    process.stdin.write(json.dumps(request).encode() + b"\n")
+    process.stdin.flush()
+    if not select.select([process.stdout], [], [], seconds + 10)[0]:
+        raise TimeoutError
+    answer = json.loads(process.stdout.readline())
+    arrays = []
+    for kind, shape in answer.pop("arrays", ()):
+        kind = np.dtype(kind)
+        content = process.stdout.read(kind.itemsize * math.prod(shape))
+        arrays.append(np.frombuffer(content, kind).reshape(shape))
+    return answer, arrays
 
 
 _other_process = _OtherProcess()

@@ -1,0 +1,45 @@
+"""Variables of MATLAB files of versions 5 to 7.2, taken apart into what can be sent between processes.
+
+SciPy reads them, and some damaged files make it crash; so this runs in the process that looks at files (see
+`probe`), alone and without importing anything of this package, and the arrays are sent to the other.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from scipy.io import loadmat, matlab
+
+HIDDEN = ("__header__", "__version__", "__globals__")
+
+
+def take_apart(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """All variables as a tree that JSON can hold, with arrays of numbers beside it; nothing is executed.
+
+    Each node has one key: "array" (its place among the arrays), "text", "cell", "struct" (a list of dicts), or
+    "unreadable" (what it is instead).
+    """
+    arrays: list[np.ndarray] = []
+    loaded = loadmat(path, struct_as_record=True, verify_compressed_data_integrity=True)
+    return {name: _node(value, arrays) for name, value in loaded.items() if name not in HIDDEN}, arrays
+
+
+def _node(value: Any, arrays: list[np.ndarray]) -> dict[str, Any]:
+    if isinstance(value, matlab.MatlabFunction):
+        return {"unreadable": "a function handle"}
+    if isinstance(value, (matlab.MatlabOpaque, matlab.MatlabObject)):
+        return {"unreadable": "an object"}
+    if sparse.issparse(value):
+        return {"unreadable": "a sparse matrix"}
+    items = value.ravel(order="F")
+    if value.dtype.names is not None:
+        return {"struct": [{name: _node(item[name], arrays) for name in value.dtype.names} for item in items]}
+    if value.dtype == object:
+        return {"cell": [_node(item, arrays) for item in items]}
+    if value.dtype.kind == "U":
+        return {"text": str(items[0]) if items.size == 1 else list(map(str, items))}
+    if value.dtype.kind not in "biuf":
+        return {"unreadable": "complex numbers"}
+    arrays.append(np.ascontiguousarray(value))
+    return {"array": len(arrays) - 1}
