@@ -67,6 +67,9 @@ def check_session(
             findings += _of_trials(session, chain.align or "start_time", preprocessing.drop_bad)
             findings += _of_series(session, chain)
             prepared = dataclasses.replace(preprocessing, drop_bad=True).apply(session, key=key)
+            prepared = dataclasses.replace(
+                prepared, chain=dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
+            )
             findings += [*_of_prepared(session, prepared), *check_averages(prepared.averages)]
         except ValueError as error:
             text = str(error).removeprefix(f"{session.source}: ")
@@ -137,9 +140,10 @@ def _of_series(session: Session, chain: Preprocessing) -> Iterator[Finding]:
 
 
 def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
+    told = bad_trials(session, prepared.chain.align or "start_time")
     for dropped in prepared.dropped:
         total = session.n_units if dropped.what == "units" else session.n_trials
-        if dropped.what == "spikes" or "outside" in dropped.reason or "stop" in dropped.reason:
+        if dropped.what == "spikes" or dropped.reason in told:
             continue
         level = WRONG if dropped.count > 0.5 * total else NOTE
         why, mend = _WHY.get(dropped.what, _WHY["trials"])
