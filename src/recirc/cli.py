@@ -135,10 +135,9 @@ def demo_data(
     """Write a simulated reach session as NWB: spikes, trials, hand and muscles."""
 
     def work() -> int:
-        from recirc.studies.demo_session import DemoSession
-        from recirc.studies.write_nwb import write_nwb
+        from recirc.studies.demo_session import write_demo
 
-        write_nwb(DemoSession().make(seed), file)
+        write_demo(file, seed=seed)
         typer.echo(f"Wrote {file}. See what it holds with `recirc check {file}`.")
         return DONE
 

@@ -1,6 +1,7 @@
 """A simulated reach session: what a recording of the stability-optimized circuit would look like in a file."""
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +11,7 @@ from jaxtyping import Float, Int
 from recirc import circuits
 from recirc.circuits import simulate
 from recirc.data.session import Series, Session
+from recirc.studies.write_nwb import check_new, write_nwb
 from recirc.types import Trials
 
 HZ = 100.0  # of behavior
@@ -146,6 +148,16 @@ class DemoSession:
         depth = random.uniform(1.0, 2.0, self.n_units) * baseline + 4
         largest = np.quantile(np.abs(own), 0.995, axis=0)
         return np.maximum(baseline + depth * own / np.where(largest > 0, largest, 1), 0.2)
+
+
+def write_demo(path: Path, *, seed: int = 0) -> None:
+    """Write the session of a seed as a new NWB file.
+
+    Raises:
+        ValueError: as `write_nwb`, before anything is simulated.
+    """
+    check_new(path)
+    write_nwb(DemoSession().make(seed), path)
 
 
 _DESCRIPTION = (

@@ -1,6 +1,7 @@
 """A session written as an NWB file that other tools read too."""
 
 import datetime
+import importlib.util
 import os
 import tempfile
 import uuid
@@ -34,22 +35,32 @@ def write_nwb(session: Session, path: str | os.PathLike) -> None:
         path: a new file.
 
     Raises:
-        ValueError: if pynwb is not installed, the file exists, or its folder does not.
+        ValueError: as `check_new`.
         OSError: if the file cannot be written.
     """
-    try:
-        import pynwb
-    except ImportError as error:
-        raise ValueError('writing NWB needs pynwb: pip install "recirc[nwb]".') from error
+    check_new(path)
+    import pynwb
+
     path = Path(path)
-    if path.exists() or not path.parent.is_dir():
-        raise ValueError(f"{path} exists, or its folder does not; give the name of a new file in a folder.")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
         made = Path(folder) / "session.nwb"
         io: Any = pynwb.NWBHDF5IO
         with io(made, "w") as stream:
             stream.write(_contents(pynwb, session))
         os.replace(made, path)
+
+
+def check_new(path: str | os.PathLike) -> None:
+    """Raise if no NWB file can be written there.
+
+    Raises:
+        ValueError: if pynwb is not installed, the file exists, or its folder does not.
+    """
+    if importlib.util.find_spec("pynwb") is None:
+        raise ValueError('writing NWB needs pynwb: pip install "recirc[nwb]".')
+    path = Path(path)
+    if path.exists() or not path.parent.is_dir():
+        raise ValueError(f"{path} exists, or its folder does not; give the name of a new file in a folder.")
 
 
 def _contents(pynwb, session: Session):
@@ -87,7 +98,7 @@ def _add_trials(file, session: Session) -> None:
 
 
 def _add_units(pynwb, file, session: Session) -> None:
-    device = file.create_device("simulation", description="No device: simulated.", manufacturer="none")
+    device = file.create_device("simulation", description="No device: simulated.")
     group = file.create_electrode_group(
         "array",
         description="Simulated array, one electrode per unit.",

@@ -1,0 +1,128 @@
+"""The demo session: valid NWB, the same for a seed, read back as it was, and ready for a fit without an option."""
+
+import jax
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from recirc.cli import app
+from recirc.compare.interpolation import cosine_tuning, gp_directions
+from recirc.data.nwb import read_nwb
+from recirc.data.preprocessing import Preprocessing
+from recirc.studies.demo_session import DISTANCE, DemoSession
+from recirc.studies.fit_scores import direction_r2
+from recirc.studies.write_nwb import write_nwb
+
+SMALL = DemoSession(n_units=6, n_repeats=2, circuit_units=40)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("demo") / "session.nwb"
+    result = CliRunner().invoke(app, ["demo-data", str(path)])
+    assert result.exit_code == 0, result.output
+    return path
+
+
+@pytest.fixture(scope="module")
+def prepared(file):
+    return Preprocessing().apply(read_nwb(file), key=jax.random.key(0))
+
+
+def test_the_file_is_small_and_valid(file):
+    from nwbinspector import Importance, inspect_nwbfile
+
+    assert file.stat().st_size < 3e6
+    severe = (Importance.CRITICAL, Importance.PYNWB_VALIDATION, Importance.ERROR)
+    found = [message for message in inspect_nwbfile(nwbfile_path=str(file)) if message.importance in severe]
+    assert found == []
+
+
+def test_it_needs_no_option(file, prepared):
+    result = CliRunner().invoke(app, ["check", str(file)])
+    assert result.exit_code == 0
+    assert "Nothing was found that blocks a fit." in result.output
+    assert len(prepared.units) == 72
+    assert prepared.dropped == ()
+    assert prepared.n_trials.tolist() == [25] * 8
+    assert prepared.conditions == tuple(f"{45 * i}" for i in range(8))
+
+
+def test_rates_are_those_of_cortex(prepared):
+    rates = prepared.rate_averages.mean
+    assert 5 < np.median(rates.mean(axis=(0, 1))) < 40
+    assert 15 < np.median(rates.max(axis=(0, 1))) < 60
+    assert np.median(prepared.reliability) > 0.7
+
+
+def test_tuning_is_more_than_a_cosine(prepared):
+    rates, angles = prepared.rate_averages.mean, np.deg2rad(np.arange(8) * 45.0)
+    found = {}
+    for method in (cosine_tuning, gp_directions):
+        r2 = []
+        for i in range(8):
+            rest = np.delete(np.arange(8), i)
+            made = method(angles[rest], rates[rest], angles[[i]])[0]
+            r2.append(direction_r2(rates[i], made, np.ptp(rates[rest], axis=(0, 1)) + 5))
+        found[method] = np.mean(r2)
+    assert found[gp_directions] > found[cosine_tuning] + 0.2
+
+
+def test_the_hand_reaches_its_target(file):
+    session = read_nwb(file)
+    hand = session.series["hand_position"]
+    for i in range(0, session.n_trials, 17):
+        stop = session.trials["stop_time"][i]
+        end = hand.read(stop - 0.05, stop)[1].mean(axis=0)
+        target = np.array([session.trials["target_x"][i], session.trials["target_y"][i]])
+        assert np.linalg.norm(end - target) < 0.25 * DISTANCE
+        onset = session.trials["move_onset_time"][i]
+        speed = np.linalg.norm(session.series["hand_velocity"].read(onset - 0.3, onset)[1], axis=1)
+        assert speed.max() < 0.05
+
+
+def test_a_seed_gives_one_session_and_another_seed_another():
+    a, b, c = SMALL.make(3), SMALL.make(3), SMALL.make(4)
+    for x, y in zip(a.spikes, b.spikes):
+        np.testing.assert_array_equal(x, y)
+    for name in a.series:
+        np.testing.assert_array_equal(a.series[name].values[:], b.series[name].values[:])
+    assert not np.array_equal(a.spikes[0], c.spikes[0])
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    made = SMALL.make(0)
+    write_nwb(made, tmp_path / "a.nwb")
+    read = read_nwb(tmp_path / "a.nwb")
+    assert read.units == made.units
+    for name, column in made.trials.items():
+        np.testing.assert_array_equal(read.trials[name], column)
+    for ours, theirs in zip((made.spikes, made.observed or ()), (read.spikes, read.observed or ())):
+        assert len(ours) == len(theirs) == 6
+        for x, y in zip(ours, theirs):
+            np.testing.assert_array_equal(x, y)
+    for name, series in made.series.items():
+        found = read.series[name]
+        assert (found.channels, found.unit) == (series.channels, series.unit)
+        np.testing.assert_array_equal(found.values[:], series.values[:])
+
+
+def test_spikes_lie_within_the_trials():
+    made = SMALL.make(0)
+    start, stop = made.trials["start_time"], made.trials["stop_time"]
+    for times in made.spikes:
+        place = np.searchsorted(start, times, side="right") - 1
+        assert (place >= 0).all()
+        assert (times <= stop[place] + 1e-3).all()
+
+
+def test_nothing_is_overwritten(file, tmp_path):
+    result = CliRunner().invoke(app, ["demo-data", str(file)])
+    assert (result.exit_code, "exists" in result.output) == (2, True)
+    assert CliRunner().invoke(app, ["demo-data", str(tmp_path / "absent" / "a.nwb")]).exit_code == 2
+
+
+@pytest.mark.parametrize("wrong", [{"n_units": 101}, {"n_repeats": 0}])
+def test_sizes_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match="n_units must be 1 to 100"):
+        DemoSession(**wrong)
