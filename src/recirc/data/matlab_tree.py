@@ -17,7 +17,7 @@ NUMBERS = (
     "logical",
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
 )
-MAX_ITEMS = 2_000_000
+MAX_ITEMS = 400_000
 HARMLESS_BYTES = 64 * 2**20
 UNREADABLE = (
     "holds {what}, which only MATLAB can run; save the plain variables alone: save('new.mat', 'Data')."

@@ -253,8 +253,11 @@ class Hdf5Walk:
                 self._refuse("a soft link to nothing; remove it.")
         for where, reference in self.references:
             self.where = where
-            target = h5r.dereference(reference, self.file.id)
-            if target is None or h5o.get_info(target).addr not in self.seen:
+            try:
+                address = h5o.get_info(h5r.dereference(reference, self.file.id)).addr
+            except DAMAGE:
+                address = None
+            if address not in self.seen:
                 self._refuse("a reference to nothing in the file; write the file again.")
 
     def _refuse(self, why: str) -> NoReturn:
@@ -303,7 +306,9 @@ def look(kind: str, path: Path, max_ratio: float) -> tuple[dict, list[np.ndarray
             take_apart = runpy.run_path(str(Path(__file__).with_name("matlab5.py")))["take_apart"]
             try:
                 variables, arrays = take_apart(path)
-            except DAMAGE as error:
+            except MemoryError:
+                raise
+            except Exception as error:
                 raise DataFileError(f"damaged ({error}); save it again in MATLAB.") from error
             return {"variables": variables, "arrays": [(x.dtype.str, x.shape) for x in arrays]}, arrays
         with open_hdf5(path) as file:

@@ -37,6 +37,7 @@ __all__ = [
 SECONDS = 20.0
 SECONDS_PER_GIB = 20.0
 MEMORY_BYTES = 4 * 2**30
+GRACE_S = 2.0
 
 
 class DataWarning(UserWarning):
@@ -227,7 +228,7 @@ def _converse(process: Any, request: dict, seconds: float) -> tuple[dict[str, An
     """Ask, and wait for the answer."""
     process.stdin.write(json.dumps(request).encode() + b"\n")
     process.stdin.flush()
-    if not select.select([process.stdout], [], [], seconds + 10)[0]:
+    if not select.select([process.stdout], [], [], seconds + GRACE_S)[0]:
         raise TimeoutError
     answer = json.loads(process.stdout.readline())
     arrays = []

@@ -25,6 +25,8 @@ def check_matlab(path: Path, max_ratio: float) -> None:
     head = head_of(path)
     order = "<" if head[126:128] == b"IM" else ">"
     size = path.stat().st_size
+    if size < 128:
+        raise DataFileError("the file is truncated; copy or export it again.")
     with path.open("rb") as stream:
         stream.seek(128)
         while stream.tell() < size:
