@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import h5py
 import jax
 import numpy as np
 import pytest
@@ -343,8 +344,8 @@ def held(monkeypatch):
     """The command line reads this session whatever the file is."""
 
     def hold(made):
-        monkeypatch.setattr(fit_data, "read_any", lambda path: made)
-        monkeypatch.setattr(check_recording, "read_any", lambda path: made)
+        monkeypatch.setattr(fit_data, "read_recording", lambda path: made)
+        monkeypatch.setattr(check_recording, "read_recording", lambda path: made)
 
     return hold
 
@@ -354,6 +355,10 @@ def test_check_ends_with_0_1_or_2(held, tmp_path):
     (tmp_path / "text.nwb").write_text("spikes\n")
     result = run(app, ["check", str(tmp_path / "text.nwb")])
     assert (result.exit_code, "unreadable" in result.output) == (2, True)
+    with h5py.File(tmp_path / "counts.nc", "w") as file:
+        file["rates"] = np.ones((2, 3, 4))
+    result = run(app, ["check", str(tmp_path / "counts.nc")])
+    assert (result.exit_code, "A fit is blocked." in result.output) == (1, True)
     held(session())
     result = run(app, ["check", "made.nwb", "--json", "--figure", str(tmp_path / "a.png")])
     assert result.exit_code == 0

@@ -1,6 +1,7 @@
 """`recirc check`: what a recording holds, and what is wrong with it."""
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,13 +9,13 @@ import jax
 import numpy as np
 import xarray as xr
 
-from recirc.data import DataFileError
-from recirc.data.findings import BLOCKS, Finding, check_averages, check_session
+from recirc.data import DataFileError, DataWarning, read_recording
+from recirc.data.findings import BLOCKS, NOTE, Finding, check_averages, check_session
 from recirc.data.prepared import Prepared
+from recirc.data.safe_open import open_hdf5
 from recirc.data.session import Session
 from recirc.runs import load_config
 from recirc.runs.metrics import strict_json
-from recirc.studies.fit_data import read_any
 from recirc.studies.fit_session import FitConfig
 from recirc.types import Activity
 
@@ -68,16 +69,38 @@ def run(
         ValueError: if the configuration cannot be used, or there is nothing to draw.
     """
     settings = load_config(FitConfig, config, overrides)
+    recording, doubts = None, []
     try:
-        checked = check(read_any(Path(data)), settings, seed=seed)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DataWarning)
+            recording = read_recording(Path(data))
+        doubts = [
+            Finding(NOTE, "file", str(warning.message), _LEFT_OUT, "None if so meant.") for warning in caught
+        ]
+        checked = check(recording, settings, seed=seed)
+        checked = dataclasses.replace(checked, findings=[*checked.findings, *doubts])
     except DataFileError as error:
-        finding = Finding(BLOCKS, str(data), str(error), "The file cannot be read.", "See above.")
-        print(_as_json(Checked({}, (), [finding])) if as_json else f"unreadable: {error}")
-        return UNREADABLE
+        finding = Finding(BLOCKS, "file", str(error), "Nothing is taken from a file in doubt.", "As it says.")
+        checked = Checked({}, (), [finding])
+        if not _opens(Path(data)):
+            print(_as_json(checked) if as_json else f"unreadable: {error}")
+            return UNREADABLE
     print(_as_json(checked) if as_json else as_text(checked))
-    if figure is not None:
-        draw(read_any(Path(data)), checked, Path(figure))
+    if figure is not None and recording is not None:
+        draw(recording, checked, Path(figure))
     return checked.code
+
+
+_LEFT_OUT = "What is left out takes no part in a fit."
+
+
+def _opens(data: Path) -> bool:
+    """Whether a file that was refused is sound as a container, so that its content is what has to be mended."""
+    try:
+        open_hdf5(data).close()
+    except DataFileError:
+        return False
+    return True
 
 
 def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) -> Checked:

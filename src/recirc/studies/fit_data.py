@@ -7,10 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from recirc.data import read_netcdf
+from recirc.data import read_recording
 from recirc.data.findings import BLOCKS, check_session
 from recirc.data.preprocessing import Preprocessing
-from recirc.data.session import Session
 from recirc.types import Activity
 
 
@@ -32,23 +31,6 @@ class Recorded(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_any(data: Path) -> Session | Activity:
-    """A session or average rates, whichever the file holds, told by the end of its name.
-
-    Raises:
-        DataFileError: if the file cannot be used.
-    """
-    if data.suffix.lower() == ".nwb":
-        from recirc.data.nwb import read_nwb
-
-        return read_nwb(data)
-    if data.suffix.lower() == ".mat":
-        from recirc.data.matlab import read_matlab
-
-        return read_matlab(data)
-    return read_netcdf(data)
-
-
 def read_averages(data: Path, preprocessing: Preprocessing, *, seed: int) -> Recorded:
     """Average rates and behavior per condition, with what was done to get them.
 
@@ -61,7 +43,7 @@ def read_averages(data: Path, preprocessing: Preprocessing, *, seed: int) -> Rec
         DataFileError: if the file cannot be used.
         ValueError: if something in a session blocks a fit; it says all that does, and how to mend it.
     """
-    found = read_any(data)
+    found = read_recording(data)
     if isinstance(found, Activity):
         return Recorded(found, None, preprocessing, {}, ())
     key = jax.random.key(seed)
