@@ -1,5 +1,8 @@
 """The demo session: valid NWB, the same for a seed, read back as it was, and ready for a fit without an option."""
 
+import re
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -9,8 +12,10 @@ from recirc.cli import app
 from recirc.compare.interpolation import cosine_tuning, gp_directions
 from recirc.data.nwb import read_nwb
 from recirc.data.preprocessing import Preprocessing
+from recirc.runs import load_config
 from recirc.studies.demo_session import DISTANCE, DemoSession
 from recirc.studies.fit_scores import direction_r2
+from recirc.studies.fit_session import FitConfig
 from recirc.studies.write_nwb import write_nwb
 
 SMALL = DemoSession(n_units=6, n_repeats=2, circuit_units=40)
@@ -79,6 +84,19 @@ def test_the_hand_reaches_its_target(file):
         onset = session.trials["move_onset_time"][i]
         speed = np.linalg.norm(session.series["hand_velocity"].read(onset - 0.3, onset)[1], axis=1)
         assert speed.max() < 0.05
+
+
+def test_the_tutorial_runs(file, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    monkeypatch.chdir(file.parent)
+    names: dict = {}
+    exec(code, names)  # noqa: S102
+    assert names["averages"].rates.shape == (8, 110, 72)
+    assert names["trials"].n_trials == 200
+    (chain,) = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    (file.parent / "fit.toml").write_text(chain)
+    assert load_config(FitConfig, file.parent / "fit.toml").preprocessing.lag == 0.0
 
 
 def test_a_seed_gives_one_session_and_another_seed_another():
