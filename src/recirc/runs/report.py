@@ -73,6 +73,7 @@ class ReportText:
         unknowns: (what, what the source says, what was chosen and why), for what a paper leaves open.
         failures: (which run, what happened), besides those that `metrics.json` tells of.
         command: the line that makes this run again; that of `manifest.json` if empty.
+        key_numbers: whether the medians over all networks of an arm are worth a table.
     """
 
     title: str
@@ -81,6 +82,7 @@ class ReportText:
     unknowns: Sequence[Sequence[str]] = ()
     failures: Sequence[Sequence[str]] = ()
     command: str = ""
+    key_numbers: bool = True
 
 
 def write_text(folder, text: ReportText) -> Path:
@@ -148,7 +150,7 @@ def build(folder, draw: Callable[[Path], object] | None = None) -> Path:
         text=text,
         pictures={p.name: _embed(folder, p.name) for section in text.sections for p in section.figures},
         claims=[tables.claim_line(claim) for claim in claims],
-        key_numbers=tables.key_numbers(rows),
+        key_numbers=tables.key_numbers(rows) if text.key_numbers else None,
         metrics=tables.metric_lines(rows),
         n_rows=len(rows),
         failures=[*text.failures, *tables.failures(rows)],

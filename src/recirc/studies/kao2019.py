@@ -21,6 +21,7 @@ GROUPS = ((0, 1), (2, 3))  # outputs: velocity, position
 PERFORMS = 0.95  # smallest R² of velocity and position that counts as doing the task
 N_TRIALS = 320  # to train and to stop by
 WEIGHT_PENALTY = 1e-3
+TRAINING = {"n_passes": 30, "n_updates": 50, "ramp": 10, "n_passes_least": 16, "learning_rate": 3e-3}
 DELAY = 0.5  # seconds, of the trials that are compared
 
 # Seconds from movement onset, for networks and references alike.
@@ -88,22 +89,19 @@ def network(nonlinearity: str, *, n_units: int = 100, key: PRNGKeyArray) -> Rate
     )
 
 
-def trainer(rate_penalty: float, **changes) -> Bptt:
-    """How networks are trained: at most 1,500 updates, penalties at full strength from the 500th on.
+def trainer(rate_penalty: float, **training) -> Bptt:
+    """How networks are trained, from `TRAINING`: at most 1,500 updates, penalties at full strength from the 500th on.
 
     Training goes on to the 800th update at least, so that penalties act, and stops once R² of every output is .98 on
     trials held out.
+
+    Args:
+        rate_penalty: weight of the mean squared rate.
+        training: fields of `Bptt`.
     """
     weights = tuple(WeightPenalty(WEIGHT_PENALTY, of) for of in ("recurrent", "input_weights", "readout"))
     penalties = (RatePenalty(rate_penalty), *weights) if rate_penalty else weights
-    settings = {
-        "n_passes": 30,
-        "ramp": 10,
-        "n_passes_least": 16,
-        "learning_rate": 3e-3,
-        "penalties": penalties,
-    }
-    return Bptt(**{**settings, **changes})
+    return Bptt(penalties=penalties, **training)
 
 
 def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
@@ -114,7 +112,13 @@ def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
         seed: of everything random.
         reference: what `kao2019_reference.describe` says of it.
     """
-    shared = {"study_seed": seed, "n_units": 100, "n_draws": preset.n_draws, "reference": reference}
+    shared = {
+        "study_seed": seed,
+        "n_units": 100,
+        "n_draws": preset.n_draws,
+        "training": TRAINING,
+        "reference": reference,
+    }
     cells = [
         {"arm": name, "target_line": line, "rate_penalty": penalty}
         for line in TARGET_LINES

@@ -62,8 +62,14 @@ def unit_features(a: Activity) -> Score:
 
 
 def likeness(a: Activity, reference: Reference, *, n_draws: int, key: PRNGKeyArray) -> list[dict]:
-    """Scores of an activity at the reference's conditions and times, on units and population."""
+    """Scores of an activity at the reference's conditions and times, on units and population.
+
+    Units that never change are counted and left out.
+    """
+    silent = np.ptp(np.asarray(a.rates), axis=(0, 1)) == 0
+    a = a.without_units([unit for unit, is_silent in zip(a.units, silent) if is_silent])
     return [
+        score_entry(Score("silent_units", float(silent.mean()), "unit", "lower"), COMPARED),
         *_units(a, reference, key),
         *_portraits(a, soft_constant(a, reference.activity, SOFT), n_draws, key),
         *_similarities(a, reference, n_draws, key),
@@ -102,9 +108,8 @@ def _portraits(a: Activity, soft: float, n_draws: int, key) -> list[dict]:
 
 
 def _frequency(score: Score) -> dict:
-    """Frequency of the plane that holds most variance."""
-    plane = int(np.argmax(score.parts["variance"]))
-    found = Score("jpca_frequency", float(score.parts["frequency_hz"][plane]), "population", unit="Hz")
+    """Frequency of the fastest plane."""
+    found = Score("jpca_frequency", float(score.parts["frequency_hz"][0]), "population", unit="Hz")
     return score_entry(found, COMPARED)
 
 

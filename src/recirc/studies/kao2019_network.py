@@ -47,7 +47,12 @@ def train_network(specification: dict) -> Result:
     trained = None
     if not specification["arm"].startswith("untrained"):
         trials = study.task(angles, line).trials(study.N_TRIALS, key=task_key)
-        trained = fit(study.trainer(specification["rate_penalty"]), network, trials, key=fit_key)
+        trained = fit(
+            study.trainer(specification["rate_penalty"], **specification["training"]),
+            network,
+            trials,
+            key=fit_key,
+        )
         if trained.outcome is Outcome.DIVERGED:
             return Result({}, {"outcome": trained.message, "scores": [], "history": trained.history})
         network = trained.network

@@ -9,6 +9,7 @@ import xarray as xr
 
 from recirc import figures
 from recirc.compare import JPCA, soft_constant
+from recirc.figures.style import label
 from recirc.runs import Row, read_dataset, read_metrics
 from recirc.studies.kao2019 import MOVEMENT, NONLINEARITIES, PERFORMS, PREPARATION, ROTATION, TARGET_LINES
 from recirc.studies.kao2019_likeness import SOFT
@@ -76,7 +77,7 @@ def draw(folder: Path) -> None:
     figures.save(planes, place, "rotations", "Planes of rotation")
     flows = [(name_of(activity, i), _flows(activity, i)) for i in examples]
     figures.save(figures.flow_fields(flows), place, "flow", "Flow of the rates")
-    paths = [path for i in examples[::2] for path in _paths(activity, i)]
+    paths = [path for i in examples[:2] for path in _paths(activity, i)]
     figures.save(figures.switch_trajectories(paths), place, "switches", "Hand paths when the target jumps")
 
 
@@ -96,8 +97,8 @@ def example_networks(activity: xr.Dataset) -> list[int]:
 def name_of(activity: xr.Dataset, index: int) -> str:
     """A network in a few words."""
     own = activity.isel(network=index)
-    line = {"on": "target stays on", "off_at_go": "target off at go"}[str(own["target_line"].values)]
-    return f"{own['arm'].values}, {line}"
+    line = {"on": "target on", "off_at_go": "target off"}[str(own["target_line"].values)]
+    return f"{label(str(own['arm'].values))}, {line}"
 
 
 def _reference_rates(activity: xr.Dataset) -> figures.EpochRates:
@@ -117,7 +118,9 @@ def as_activity(rates: xr.DataArray) -> Activity:
     time = rates["time"].values
     dt = float(np.median(np.diff(time)))
     conditions = [str(c) for c in rates["condition"].values]
-    return Activity(rates.values.astype(float), dt=dt, conditions=conditions, start=float(time[0]) - dt)
+    values = rates.values.astype(float)
+    values = values[:, :, np.ptp(values, axis=(0, 1)) > 0]  # silent units are counted in the scores
+    return Activity(values, dt=dt, conditions=conditions, start=float(time[0]) - dt)
 
 
 def _planes(activity: xr.Dataset, examples: Sequence[int], rows, reference) -> list[figures.Plane]:
@@ -145,15 +148,13 @@ def _rows_of(activity: xr.Dataset, index: int, rows: Sequence[Row]) -> list[Row]
 
 def _plane(title: str, a: Activity, soft: float, rows: Sequence[Row]) -> figures.Plane:
     found = JPCA(soft=soft, start=ROTATION[0], stop=ROTATION[1]).fit(a)
-    shown = int(np.argmax(found.variance))
     chance = next((r.null["p"] for r in rows if r.metric == "jpca_ratio" and r.null is not None), np.nan)
     caption = (
         f"R² skew {found.r2_skew:.2f}, ratio {value_of(rows, 'jpca_ratio'):.2f} (p {chance:.2g}), "
-        f"{found.frequency_hz[shown]:.1f} Hz, {found.variance[shown]:.0%} of variance, "
+        f"{found.frequency_hz[0]:.1f} Hz, {found.variance[0]:.0%} of variance, "
         f"{found.start:.2f} to {found.stop:.2f} s"
     )
-    coordinates = found.project(a)[:, :, 2 * shown : 2 * shown + 2]
-    return figures.Plane(title, coordinates, a.conditions, caption)
+    return figures.Plane(title, found.project(a)[:, :, :2], a.conditions, caption)
 
 
 def _flows(activity: xr.Dataset, index: int) -> dict[str, figures.Flow]:

@@ -97,7 +97,11 @@ def _config_text(preset: str, size: study.Preset, seed: int, description: dict, 
     lines.append(f"\n[preset_sizes]\n{dump_config(size)}")
     lines.append("[reference]\n" + "\n".join(f"{k} = {_toml(v)}" for k, v in description.items()))
     lines.append(f"\n[task]\n{dump_config(task)}")
-    plain = {n: v for n, v in vars(study.trainer(0.0)).items() if n != "penalties" and v is not None}
+    plain = {
+        n: v
+        for n, v in vars(study.trainer(0.0, **study.TRAINING)).items()
+        if n != "penalties" and v is not None
+    }
     lines.append("[trainer]\n" + "\n".join(f"{k} = {_toml(v)}" for k, v in plain.items()))
     return "\n".join(lines) + "\n"
 

@@ -172,6 +172,6 @@ def _transfer_claim(
     supported = None
     if low >= SUCCEEDS:
         supported = True
-    elif high < SUCCEEDS or len(values) >= ENOUGH:
+    elif high < SUCCEEDS or (len(values) >= ENOUGH and np.isfinite(low)):
         supported = False
     return Claim(text, SOURCE, supported, float(np.median(values)), (low, high), n=len(values))

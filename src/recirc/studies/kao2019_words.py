@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from recirc.figures.style import label
 from recirc.runs import Claim, Row
 from recirc.runs.report import Picture, ReportText, Section, Table
 from recirc.studies.kao2019 import COMPARED, MOVEMENT, PREPARATION, ROTATION, SOURCE, Preset
@@ -75,6 +76,7 @@ def report_text(
         verdict=_verdict(levels, judged, preset, name, reference),
         sections=_sections(networks, levels, reference_rows, reference),
         unknowns=UNKNOWNS,
+        key_numbers=False,
     )
 
 
@@ -109,7 +111,8 @@ def _cells(networks: Mapping[Network, list[Row]]) -> dict[tuple, list[list[Row]]
     cells: dict[tuple, list[list[Row]]] = {}
     for (*cell, _), own in networks.items():
         cells.setdefault(tuple(cell), []).append(own)
-    return dict(sorted(cells.items(), key=lambda item: (item[0][1], item[0][0], item[0][2])))
+    lines = list(LINE)
+    return dict(sorted(cells.items(), key=lambda item: (lines.index(item[0][1]), item[0][0], item[0][2])))
 
 
 def _sections(networks, levels, reference_rows, reference: Reference) -> list[Section]:
@@ -118,17 +121,19 @@ def _sections(networks, levels, reference_rows, reference: Reference) -> list[Se
     rule = (
         f"Units count as alike if {UNIT_SHARE:.0%} of their features are distributed no further from the reference's "
         f"than 95 % of halves of the reference are from each other; populations, if every similarity is beyond its "
-        f"null (p < {ALPHA:g}) and {' and '.join(INSIDE)} lie in the reference's interval over units. Similarities have "
-        "shuffled conditions as null (DSA: components with random signs), jPCA and tangling tensor-maximum-entropy "
-        "surrogates, the alignment index random subspaces. Geometry alone says nothing about mechanism."
+        f"null (p < {ALPHA:g}) and {' and '.join(map(label, INSIDE))} lie in the reference's interval over units. "
+        "Similarities have shuffled conditions as null (DSA: components with random signs), jPCA and tangling "
+        "tensor-maximum-entropy surrogates, the alignment index random subspaces. Geometry alone says nothing about "
+        "mechanism."
     )
     return [
         Section("How alike, level by level?", rule, [Picture("scores", "A line per cell; points are networks.")], [
             _level_table(found)]),
         Section("Single units", "", [Picture("units", "One network per nonlinearity and target line (first seed, "
-            "middle penalty), units at the same ranks of movement tuning.")]),
+            "middle penalty), units at the same ranks of movement tuning. Target on: until the movement ends; off: at "
+            "go.")]),
         Section("Population", "Rotations are found in much that is smooth: read each ratio with its p.",
-            [Picture("rotations", "The plane that holds most variance.")]),
+            [Picture("rotations", "The plane of the fastest rotation, from a dot to an arrowhead.")]),
         Section("Mechanism", "Every movement is made again from the state at go of every condition under the input of "
             "every other. A network whose target is off at go has no input to be driven by.",
             [Picture("mechanism", "Share of the differences between movements that comes from state and from input."),

@@ -1,0 +1,297 @@
+"""The delayed reach study: its reference, its clocks, its levels, its claims."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import recirc
+from recirc.data import write_netcdf
+from recirc.runs import Row
+from recirc.runs.parts import Result
+from recirc.studies import kao2019, kao2019_network, kao2019_reference, kao2019_run, levels
+from recirc.studies.kao2019_verdict import IC, INPUT, claims
+from recirc.studies.summaries import network_rows
+
+CIRCUIT = {"kind": "circuit", "seed": 0, "n_units": 50}
+SHORT = {"n_passes": 1, "n_updates": 2, "ramp": 0, "n_passes_least": 0, "learning_rate": 3e-3}
+
+
+def recording(tmp_path, start=-0.6, n_steps=60, labels=None, n_repeats=1):
+    """Smooth rates in eight directions, saved."""
+    labels = labels or [f"{45 * i}" for i in range(8)]
+    random = np.random.default_rng(0)
+    rates = 20 + np.abs(np.cumsum(random.normal(size=(len(labels) * n_repeats, n_steps, 30)), axis=1))
+    a = recirc.Activity(rates, dt=0.02, conditions=labels * n_repeats, start=start)
+    write_netcdf(a, tmp_path / "session.nc")
+    return tmp_path / "session.nc"
+
+
+def specification(**changes):
+    preset = kao2019.Preset(1, (0.1,), 5)
+    entry = kao2019.specifications(preset, 0, CIRCUIT)[0]
+    return {**entry, "n_units": 20, "training": SHORT, **changes}
+
+
+class TestReference:
+    def test_the_circuit_moves_out_of_a_prepared_state(self):
+        """Conditions differ before movement onset, activity dies away after it, and a second circuit stands beside."""
+        reference = kao2019_reference.load(CIRCUIT)
+        assert reference.mechanism == IC
+        assert reference.another is not None
+        assert reference.another.conditions == reference.activity.conditions
+        time, rates = reference.activity.time, np.asarray(reference.activity.rates)
+        np.testing.assert_allclose([time[0], time[-1]], [kao2019.COMPARED[0] + 0.01, kao2019.COMPARED[1]])
+        spread = rates.std(axis=0).mean(axis=1)
+        assert spread[time < 0].max() > 2 * spread[-1]
+
+    def test_a_recording_is_cut_around_its_onset_and_averaged(self, tmp_path):
+        path = recording(tmp_path, start=0.0, n_repeats=3)
+        reference = kao2019_reference.load(kao2019_reference.describe(path, 0.6, 0))
+        assert reference.activity.n_trials == 8
+        assert reference.trials is not None
+        assert reference.trials.n_trials == 24
+        assert reference.mechanism is None
+        assert reference.angles == tuple(45.0 * np.arange(8))
+        assert reference.activity.time[0] == pytest.approx(kao2019.COMPARED[0], abs=0.021)
+
+    def test_a_recording_that_does_not_cover_the_window_is_refused_before_a_folder_is_made(self, tmp_path):
+        path = recording(tmp_path, start=0.0)
+        with pytest.raises(ValueError, match="--reference-onset"):
+            kao2019_run.run(preset="quick", seed=0, jobs=1, out=tmp_path / "run", reference=path)
+        assert not (tmp_path / "run").exists()
+
+    def test_labels_that_are_no_angles_are_refused(self, tmp_path):
+        path = recording(tmp_path, labels=["left", "right", "up", "down"])
+        with pytest.raises(ValueError, match="angle"):
+            kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
+
+    def test_a_changed_recording_is_another_specification(self, tmp_path):
+        before = kao2019_reference.describe(recording(tmp_path), 0.0, 0)
+        assert kao2019_reference.describe(recording(tmp_path, n_steps=70), 0.0, 0) != before
+
+
+def test_networks_are_read_at_the_reference_times():
+    """A rate that grows with time from movement onset has the time as its value."""
+    reference = kao2019_reference.load(CIRCUIT)
+    task = kao2019.measured_task(reference.angles, "on")
+    trials = task.trials(8, key=jax.random.key(0))
+    onset = trials.epochs["movement"][0, 0] + task.reaction
+    ramp = np.broadcast_to((trials.time - onset)[None, :, None], (8, trials.n_steps, 3))
+    made = recirc.Activity(ramp, outputs=ramp, dt=trials.dt, conditions=trials.conditions)
+    seen = kao2019_network.on_the_reference_clock(made, task, reference)
+    np.testing.assert_allclose(seen.rates[3, :, 1], reference.activity.time, atol=1e-9)
+    np.testing.assert_allclose(seen.time, reference.activity.time)
+
+
+def test_every_network_of_a_preset_is_specified_once():
+    for preset in kao2019.PRESETS.values():
+        entries = kao2019.specifications(preset, 0, CIRCUIT)
+        assert len({recirc.runs.specification_hash(entry) for entry in entries}) == len(entries)
+        trained = [e for e in entries if e["arm"] in kao2019.NONLINEARITIES]
+        assert len(trained) == 2 * 2 * len(preset.rate_penalties) * preset.n_seeds
+
+
+class TestNetwork:
+    def test_is_the_same_bits_twice_and_shares_its_start_with_the_other_arms(self):
+        one, again = (kao2019_network.train_network(specification()) for _ in range(2))
+        assert one.metadata == again.metadata
+        assert all(
+            np.array_equal(one.arrays[name], again.arrays[name], equal_nan=True) for name in one.arrays
+        )
+
+    def test_no_similarity_comes_without_its_null(self):
+        scores = kao2019_network.train_network(specification()).metadata["scores"]
+        for metric in (
+            "cca_mean4",
+            "procrustes_angle",
+            "dsa",
+            "jpca_ratio",
+            "jpca_r2_skew",
+            "alignment_index",
+        ):
+            (found,) = (score for score in scores if score["metric"] == metric)
+            assert 0 < found["null"]["p"] <= 1
+        levels_found = {score["level"] for score in scores}
+        assert levels_found == {
+            "performance",
+            "unit",
+            "population",
+            "mechanism",
+            "robustness",
+            "generalization",
+        }
+
+
+def test_the_second_circuit_is_like_the_reference_on_every_level_that_is_judged():
+    """A positive control: two circuits of one kind pass where a network is asked to."""
+    from recirc.studies.kao2019_likeness import reference_rows
+
+    reference = kao2019_reference.load({**CIRCUIT, "n_units": 100})
+    rows = reference_rows(reference, n_draws=39, key=jax.random.key(0))
+    second = [row for row in rows if row.arm == "second circuit"]
+    intervals = {r.metric: r.ci for r in rows if r.arm == "reference" and np.isfinite(r.ci).all()}
+    assert levels.judge_network(second, intervals, None).units
+    chance = [row.null["p"] for row in second if row.metric in levels.SIMILARITIES and row.null]
+    assert len(chance) == 3
+    assert max(chance) < 0.05
+
+
+def planted(name, *, units=1.0, ratio=0.8, p=0.01, verdict=IC, r2=0.99, noise=0.1, jump=0.95):
+    """Rows of one network."""
+    arm, line, penalty, seed = name
+    place = {"target_line": line, "rate_penalty": penalty, "seed": seed}
+    null = {"kind": "shuffled_conditions", "mean": 0.3, "p95": 0.5, "p": p}
+    rows = [
+        Row("output_r2", "performance", arm, r2, condition={"set": "train"} | place),
+        Row("unit_features_alike", "unit", arm, units, condition={"set": "compared"} | place),
+        Row("unit_feature_distance", "unit", arm, 0.2, condition={"set": "compared"} | place, ceiling=0.1),
+        Row("jpca_ratio", "population", arm, ratio, condition={"set": "compared"} | place, null=null),
+        Row("alignment_index", "population", arm, 0.3, condition={"set": "compared"} | place, null=null),
+        Row(
+            "state_share",
+            "mechanism",
+            arm,
+            0.9,
+            condition={"set": "crossed_at_go", "verdict": verdict} | place,
+        ),
+        Row("output_r2", "generalization", arm, jump, condition={"set": "heldout_direction"} | place),
+    ]
+    rows += [
+        Row(m, "population", arm, 0.9, condition={"set": "compared"} | place, null=null)
+        for m in levels.SIMILARITIES
+    ]
+    for sigma in kao2019.NOISES:
+        condition = {"set": "input_noise", "sigma": sigma} | place
+        rows.append(Row("output_nmse", "robustness", arm, noise * sigma, condition=condition))
+    for time in (-0.25, 0.0):
+        condition = {"set": "target_switch", "time_s": time} | place
+        rows.append(Row("output_r2", "generalization", arm, jump if time < 0 else -0.5, condition=condition))
+    return rows
+
+
+REFERENCE = [
+    Row("jpca_ratio", "population", "reference", 0.8, (0.7, 0.9), n=30, condition={"set": "compared"}),
+    Row("alignment_index", "population", "reference", 0.3, (0.2, 0.4), n=30, condition={"set": "compared"}),
+]
+INTERVALS = {row.metric: row.ci for row in REFERENCE}
+NAME = ("tanh", "on", 0.1, 0)
+
+
+class TestLevels:
+    @pytest.mark.parametrize(
+        ("change", "level", "expected"),
+        [
+            ({}, "units", True),
+            ({}, "population", True),
+            ({}, "mechanism", True),
+            ({"units": 0.5}, "units", False),
+            ({"ratio": 0.95}, "population", False),
+            ({"p": 0.2}, "population", False),
+            ({"verdict": INPUT}, "mechanism", False),
+            ({"verdict": "undetermined"}, "mechanism", None),
+            ({"r2": 0.9}, "performs", False),
+        ],
+    )
+    def test_each_is_judged_by_its_own_numbers(self, change, level, expected):
+        judged = levels.judge_network(planted(NAME, **change), INTERVALS, IC)
+        assert getattr(judged, level) is expected
+
+    def test_an_unknown_mechanism_stays_unknown(self):
+        verdicts = levels.level_verdicts([planted(NAME)], REFERENCE, None)
+        assert levels.judge_network(planted(NAME), INTERVALS, None).mechanism is None
+        assert verdicts[2].n == 0
+        assert "unknown" in verdicts[2].sentence
+        assert "geometry does not tell" in verdicts[2].sentence
+
+    def test_sentences_hold_the_numbers_and_the_spread(self):
+        networks = [planted(("tanh", "on", 0.1, i), ratio=r) for i, r in enumerate((0.75, 0.8, 0.95))]
+        units, population, mechanism = levels.level_verdicts(networks, REFERENCE, IC)
+        assert (units.alike, population.alike, mechanism.alike) == (3, 2, 3)
+        assert "0.8 (0.75 to 0.95), reference 0.8 (0.7 to 0.9)" in population.sentence
+        assert "null 0.5, p 0.01" in population.sentence
+
+
+def grid(n_seeds, **by_line):
+    """Rows and levels of a study; `by_line` changes the networks of a target line."""
+    rows, judged = [], {}
+    for line in kao2019.TARGET_LINES:
+        for seed in range(n_seeds):
+            name = ("tanh", line, 0.1, seed)
+            own = planted(name, **{"jump": 0.95 + 0.001 * seed, **by_line.get(line, {})})
+            rows += own
+            judged[name] = levels.judge_network(own, INTERVALS, IC)
+    return rows, judged
+
+
+class TestClaims:
+    def judged(self, n_seeds, **by_line):
+        rows, found = grid(n_seeds, **by_line)
+        return claims(rows, found, kao2019.Preset(n_seeds, (0.1,), 9), key=jax.random.key(0))
+
+    def test_planted_effects_are_judged_for_what_they_are(self):
+        on = {"verdict": INPUT, "noise": 0.2, "ratio": 0.95}
+        performs, units, mechanisms, noise, delay, go, angles = self.judged(10, on=on)
+        assert performs.supported is True
+        assert units.supported is True  # the cell with the target on has the units and not the population
+        assert units.effect == pytest.approx(0.5)
+        assert mechanisms.supported is False  # one cell matches both, and one mechanism is in it
+        assert noise.supported is True
+        assert noise.effect == pytest.approx(2.0)
+        assert delay.supported is True
+        assert delay.effect == pytest.approx(0.9545)
+        assert go.effect == pytest.approx(-0.5)
+        assert angles.n == 10
+
+    def test_without_spread_over_networks_there_is_no_interval_and_no_verdict(self):
+        assert self.judged(10, on={"jump": 0.95}, off_at_go={"jump": 0.95})[4].supported is None
+
+    def test_two_mechanisms_behind_one_likeness(self):
+        assert self.judged(10, on={"verdict": INPUT})[2].supported is True
+
+    def test_the_reverse_of_a_claim_is_not_supported(self):
+        noise = self.judged(10, on={"verdict": INPUT, "noise": 0.01})[3]
+        assert noise.supported is False
+        assert noise.effect < 1
+
+    def test_networks_that_do_not_perform_are_counted_against_the_study(self):
+        performs = self.judged(10, on={"r2": 0.5})[0]
+        assert performs.supported is False
+        assert performs.effect == 0.5
+
+    def test_two_networks_per_cell_are_too_few_to_say(self):
+        found = self.judged(2, on={"verdict": INPUT, "noise": 0.2, "ratio": 0.95})
+        assert [claim.supported for claim in found[1:4]] == [None, None, None]
+
+
+def test_a_small_study_runs_from_start_to_report(tmp_path, monkeypatch):
+    monkeypatch.setitem(kao2019.PRESETS, "tiny", kao2019.Preset(1, (0.1,), 5))
+    real = kao2019.specifications
+    monkeypatch.setattr(kao2019_run, "describe", lambda *_: CIRCUIT)
+    monkeypatch.setattr(
+        kao2019_run.study,
+        "specifications",
+        lambda *given: [{**e, "n_units": 20, "training": SHORT} for e in real(*given)][::2],
+    )
+    out = tmp_path / "run"
+    kao2019_run.run(preset="tiny", seed=0, jobs=1, out=out)
+    assert recirc.runs.verify(out) == []
+    page = (out / "report.html").read_text()
+    assert "<script" not in page
+    assert "stands in" in page
+    assert len(list((out / "figures").glob("*.svg"))) == 7
+    rows = recirc.runs.read_metrics((out / "metrics.json").read_text())[1]
+    missed = [r for r in rows if r.metric == "goal_reached" and "seed" in r.condition]
+    assert missed
+    assert all(row.value == 0 for row in missed)  # said, not hidden: two updates teach nothing
+
+
+def test_a_network_that_diverged_is_a_row_that_says_so():
+    entry = specification(seed=3)
+    result = Result({}, {"outcome": "Bptt diverged in pass 0", "scores": [], "history": []})
+    (row,) = network_rows(entry, result, kao2019_run.PLACE)
+    assert np.isnan(row.value)
+    assert "diverged" in row.condition["outcome"]
+    assert row.condition["rate_penalty"] == entry["rate_penalty"]
+    assert dataclasses.asdict(row)["arm"] == entry["arm"]
