@@ -74,18 +74,19 @@ class _Hdf5Tree:
             raise DataFileError(
                 f"{self.path}, variable {where}: unfolds without end; save it again in MATLAB."
             )
-        kind = item.attrs.get("MATLAB_class", b"")
+        about = dict(item.attrs)
+        kind = about.get("MATLAB_class", b"")
         kind = kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind)
-        if "MATLAB_sparse" in item.attrs:
+        if "MATLAB_sparse" in about:
             raise DataFileError(f"{self.path}, variable {where}: {UNREADABLE.format(what='a sparse matrix')}")
         if isinstance(item, h5py.Group):
             return self._struct(item, kind, where)
-        if kind not in (*NUMBERS, "char", "cell", "struct") or "MATLAB_object_decode" in item.attrs:
+        if kind not in (*NUMBERS, "char", "cell", "struct") or "MATLAB_object_decode" in about:
             what = (
                 "a function handle" if kind == "function_handle" else f"an object ({kind[:30] or 'no class'})"
             )
             raise DataFileError(f"{self.path}, variable {where}: {UNREADABLE.format(what=what)}")
-        if item.attrs.get("MATLAB_empty", 0):
+        if about.get("MATLAB_empty", 0):
             return {"cell": [], "struct": [], "char": ""}.get(kind, np.empty((0, 0)))
         if kind == "cell":
             return self._cells(item, where)

@@ -163,11 +163,16 @@ class Hdf5Walk:
         return below
 
     def _attributes(self, item) -> None:
-        """Read all attributes, and remember the references among them."""
+        """Read all attributes of any size, and remember the references among them."""
         for i in range(h5a.get_num_attrs(item.id)):
             attribute = h5a.open(item.id, index=i)
             if attribute.get_storage_size() > HARMLESS_BYTES:
                 self._refuse("an attribute of more than 64 MiB; store it as a dataset.")
+            kind = attribute.get_type()
+            if isinstance(kind, (h5t.TypeIntegerID, h5t.TypeFloatID)) or (
+                isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str()
+            ):
+                continue  # part of the header that was just read
             try:
                 value = item.attrs[attribute.name.decode()]
             except TypeError:  # a type without a NumPy equivalent: readers cannot and do not use it
@@ -224,20 +229,22 @@ class Hdf5Walk:
             )
 
     def _read(self, dataset: h5py.Dataset, n_bytes: int, holds_objects: bool) -> None:
-        """Strings, references and small arrays whole; of large arrays the index of chunks and both ends."""
-        if dataset.chunks:
-            dataset.id.get_num_chunks()
+        """Strings and references whole; compressed numbers whole if they are few, otherwise their index and ends.
+
+        Numbers that lie in one piece have neither index nor filter to go wrong.
+        """
         if holds_objects:
             for block in _blocks(dataset):
                 found = list(_references(block))
                 self.references.extend((self.where, reference) for reference in found)
                 self.declared += sum(map(len, block.flat)) if block.dtype == object and not found else 0
                 self._check_size(self.declared, self.stored)
-        elif n_bytes <= READ_WHOLE_BYTES and self.was_read + n_bytes <= READ_AT_MOST_BYTES:
+        elif dataset.chunks and n_bytes <= READ_WHOLE_BYTES and self.was_read + n_bytes <= READ_AT_MOST_BYTES:
             self.was_read += n_bytes
             dataset[()]
-        else:
-            extent = _corner(dataset.shape, dataset.chunks)
+        elif dataset.chunks:
+            dataset.id.get_num_chunks()
+            extent = tuple(map(min, dataset.shape, dataset.chunks))
             dataset[tuple(slice(0, width) for width in extent)]
             dataset[tuple(slice(size - width, size) for size, width in zip(dataset.shape, extent))]
 
@@ -285,17 +292,6 @@ def _blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
     n_rows = max(1, BLOCK // max(1, math.prod(dataset.shape[1:])))
     for start in range(0, dataset.shape[0], n_rows):
         yield dataset[start : start + n_rows]
-
-
-def _corner(shape: tuple[int, ...], chunks: tuple[int, ...] | None) -> tuple[int, ...]:
-    """Extent of a corner of the data: one chunk, or at most 65,536 items."""
-    if chunks:
-        return tuple(map(min, shape, chunks))
-    extent, left = [], BLOCK
-    for size in shape[::-1]:
-        extent.append(min(size, left))
-        left = max(1, left // max(1, extent[-1]))
-    return tuple(extent[::-1])
 
 
 def look(kind: str, path: Path, max_ratio: float) -> tuple[dict, list[np.ndarray]]:

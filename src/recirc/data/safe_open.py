@@ -50,8 +50,8 @@ def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5p
 
     HDF5 files can point at other files, and libraries follow such pointers without asking; they can declare
     far more data than they hold; and damaged ones can crash the HDF5 library or keep it busy for ever. So
-    another process, with limits of time and memory, goes through the whole file first: every entry and
-    attribute, all strings, references and arrays of up to 16 MiB, and both ends of larger arrays. Links and
+    another process, with limits of time and memory, goes through the file first: every entry and attribute,
+    all strings and references, chunked arrays whole (up to 16 MiB) or their index and both ends. Links and
     references within the file are fine. Nothing is ever unpickled or fetched.
 
     Args:
