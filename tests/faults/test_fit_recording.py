@@ -82,10 +82,10 @@ def test_a_recording_that_cannot_be_fitted_is_refused_before_anything_is_written
     assert words in refused("fit", save(make(), tmp_path / "bad.nc"), out=tmp_path / "run")
 
 
-def test_no_file_and_no_netcdf_are_refused(tmp_path):
+def test_no_file_and_no_known_format_are_refused(tmp_path):
     assert "no such file" in refused("fit", tmp_path / "absent.nc", out=tmp_path / "run")
     (tmp_path / "text.nc").write_text("rates\n")
-    assert "not an HDF5 file" in refused("fit", tmp_path / "text.nc", out=tmp_path / "run")
+    assert "the format is not known" in refused("fit", tmp_path / "text.nc", out=tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def condition_averages(values: Float[np.ndarray, "trial time channel"], labels: 
         >>> found.mean.ravel().tolist(), found.standard_error.ravel().tolist()
         ([2.0, 5.0], [1.0, nan])
     """
-    values, names = np.asarray(values, float), np.asarray(labels, str)
+    values, names = np.asarray(values, float), np.asarray(list(labels), str)
     if names.shape != values.shape[:1]:
         raise ValueError(f"{names.size} labels for {len(values)} trials; give one per trial.")
     conditions = in_order(names)
@@ -54,7 +54,7 @@ def condition_averages(values: Float[np.ndarray, "trial time channel"], labels: 
 
 def in_order(labels) -> tuple[str, ...]:
     """Different labels, as numbers in rising order where all are numbers, otherwise in alphabetical order."""
-    names = [str(name) for name in np.unique(np.asarray(labels, str))]
+    names = [str(name) for name in np.unique(np.asarray(list(labels), str))]
     try:
         return tuple(sorted(names, key=float))
     except ValueError:

@@ -27,7 +27,7 @@ def split_halves(
     """
     import jax
 
-    names = np.asarray(labels, str)
+    names = np.asarray(list(labels), str)
     groups = [np.flatnonzero(names == condition) for condition in in_order(names)]
     if n_splits < 1 or min(map(len, groups)) < 2:
         raise ValueError(

@@ -66,7 +66,7 @@ def smooth(
 
     Example:
         >>> smooth(np.array([0.0, 0.0, 3.0, 0.0, 0.0]), 0.01, 0.01).round(2).tolist()
-        [0.23, 0.76, 1.21, 0.76, 0.23]
+        [0.23, 0.77, 1.21, 0.77, 0.23]
     """
     if sd < 0 or not dt > 0:
         raise ValueError(f"sd must not be negative and dt must be positive, got {sd} and {dt}.")
