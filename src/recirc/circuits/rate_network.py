@@ -11,6 +11,15 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from recirc.circuits.base import AbstractCircuit
 
+WEIGHT_AXES = {
+    "recurrent": ("unit", "from_unit"),
+    "input_weights": ("unit", "input"),
+    "readout": ("output", "unit"),
+    "bias": ("unit",),
+    "start": ("unit",),
+    "feedback": ("unit", "output"),
+}  # axes of every weight of a `RateNetwork`, as files have them
+
 
 def _noise_or_none(noise):
     if noise is None or (isinstance(noise, (int, float)) and noise == 0):

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from recirc import figures
+from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.runs import Claim, Row, RunFolder, read_dataset, read_metrics
 from recirc.runs.report import Picture, ReportText, Section, Table, build, write_text
 from recirc.runs.report_tables import number
@@ -73,20 +74,14 @@ def _fold_of(session: Session) -> np.ndarray:
 
 def networks_dataset(arrays: Mapping) -> xr.Dataset:
     """The contents of `networks.nc`: weights of every trained network in single precision, and what it did not see."""
-    axes = {
-        "recurrent": ("unit", "from_unit"),
-        "input_weights": ("unit", "input"),
-        "readout": ("output", "unit"),
-        "bias": ("unit",),
-        "start": ("unit",),
-    }
     variables: dict[str, tuple] = {
         name: (("network",), np.array([place[i] for place in arrays], np.int32), {"units": "1"})
         for i, name in enumerate(("fold", "left_out", "seed"))
     }
-    for name, dims in axes.items() if arrays else ():
-        values = np.stack([found[name] for found in arrays.values()])
-        variables[name] = (("network", *dims), values, {"units": "1"})
+    for name, axes in WEIGHT_AXES.items():
+        values = [found[name] for found in arrays.values() if name in found]
+        if values:
+            variables[name] = (("network", *axes), np.stack(values), {"units": "1"})
     return xr.Dataset(variables)
 
 

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from recirc.circuits import RateNetwork, simulate
+from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.compare import (
     FixedPointCount,
     InputNoise,
@@ -96,8 +97,8 @@ def on_the_reference_clock(made: Activity, task: DelayedReach, reference: Refere
 def _arrays(network: RateNetwork, made: Activity, seen: Activity) -> dict[str, np.ndarray]:
     """What the run folder keeps of a network: activity as it was compared, outputs of whole trials, weights."""
     arrays = {"rates": np.asarray(seen.rates, np.float32), "outputs": np.asarray(made.outputs, np.float32)}
-    names = ("recurrent", "input_weights", "readout", "bias", "start")
-    return arrays | {name: np.asarray(getattr(network, name)) for name in names}
+    weights = {name: getattr(network, name) for name in WEIGHT_AXES}
+    return arrays | {name: np.asarray(value) for name, value in weights.items() if value is not None}
 
 
 def _performance(network, trials: Trials, made: Activity, trained: Fit | None, key) -> list[dict]:

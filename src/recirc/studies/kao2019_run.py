@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.runs import Result, RunFolder, dump_config
 from recirc.runs.progress import Progress
 from recirc.runs.report import build, write_text
@@ -176,16 +177,9 @@ def _stack(kept: list[tuple[dict, Result]], name: str) -> np.ndarray | None:
 def networks_dataset(results) -> xr.Dataset:
     """Weights of every network, in double precision."""
     kept = _measured(results)
-    shapes = {
-        "recurrent": ("unit", "from_unit"),
-        "input_weights": ("unit", "input"),
-        "readout": ("output", "unit"),
-        "bias": ("unit",),
-        "start": ("unit",),
-    }
     data = {
-        name: (("network", *dimensions), np.stack([r.arrays[name] for _, r in kept]), {"units": "1"})
-        for name, dimensions in shapes.items()
-        if kept
+        name: (("network", *axes), np.stack([r.arrays[name] for _, r in kept]), {"units": "1"})
+        for name, axes in WEIGHT_AXES.items()
+        if kept and name in kept[0][1].arrays
     }
     return xr.Dataset(data, coords=_labels(kept))

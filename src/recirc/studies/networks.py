@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from recirc.circuits import RateNetwork, simulate
+from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.compare import (
     SVCCA,
     FlippedComponents,
@@ -86,7 +87,7 @@ def _arrays(network: RateNetwork, made: list[Activity]) -> dict[str, np.ndarray]
         "rates": np.concatenate([_thinned(activity.rates) for activity in made]).astype(np.float32),
         "outputs": np.concatenate([_thinned(activity.outputs) for activity in made]).astype(np.float32),
     }
-    for name in ("recurrent", "input_weights", "readout", "bias", "start", "feedback"):
+    for name in WEIGHT_AXES:
         if getattr(network, name) is not None:
             arrays[name] = np.asarray(getattr(network, name))
     return arrays

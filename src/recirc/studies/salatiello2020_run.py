@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.runs import Result, RunFolder, dump_config
 from recirc.runs.progress import Progress
 from recirc.runs.report import build, write_text
@@ -138,15 +139,7 @@ def activity_dataset(results, seed: int) -> xr.Dataset:
 def networks_dataset(results) -> xr.Dataset:
     """Weights of every network, in double precision; absent feedback is zero."""
     kept = _measured(results)
-    shapes = {
-        "recurrent": ("unit", "from_unit"),
-        "input_weights": ("unit", "input"),
-        "readout": ("output", "unit"),
-        "bias": ("unit",),
-        "start": ("unit",),
-        "feedback": ("unit", "output"),
-    }
-    data = {name: _stacked(kept, name, dimensions) for name, dimensions in shapes.items() if kept}
+    data = {name: _stacked(kept, name, axes) for name, axes in WEIGHT_AXES.items() if kept}
     return xr.Dataset(data, coords=_labels(kept))
 
 
