@@ -319,7 +319,7 @@ def look(kind: str, path: Path, max_ratio: float) -> tuple[dict, list[np.ndarray
 
 
 def serve() -> None:
-    """Answer requests, one JSON line each, until there are no more; the alarm ends a look that hangs.
+    """Answer requests, one JSON line each, until there are no more; the timer ends a look that hangs.
 
     The answer is one JSON line, followed by the bytes of the arrays that it lists.
     """
@@ -328,9 +328,9 @@ def serve() -> None:
         with contextlib.suppress(ValueError, OSError):  # not every system limits memory
             hard = resource.getrlimit(resource.RLIMIT_AS)[1]
             resource.setrlimit(resource.RLIMIT_AS, (request["memory"], hard))
-        signal.setitimer(signal.ITIMER_REAL, request["seconds"])
+        signal.setitimer(signal.ITIMER_PROF, request["seconds"])
         answer, arrays = look(request["kind"], Path(request["path"]), request["max_ratio"])
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
         for array in arrays:
             sys.stdout.buffer.write(array.data.cast("B") if array.size else b"")

@@ -37,7 +37,7 @@ __all__ = [
 SECONDS = 20.0
 SECONDS_PER_GIB = 20.0
 MEMORY_BYTES = 4 * 2**30
-GRACE_S = 2.0
+PATIENCE = 5.0
 
 
 class DataWarning(UserWarning):
@@ -64,10 +64,10 @@ def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5p
 
     Raises:
         DataFileError: if the file is missing, empty, all zeros, not HDF5, truncated or damaged; if looking at
-            it takes more than 20 s (and 20 s per GiB), 4 GiB of memory (and twice its size), or crashes; or if
-            an entry is an external, dangling or user-defined link, has external or virtual storage, needs a
-            filter that is not built in, is of a type that cannot be read as numbers, strings or references,
-            refers to what is not in the file, or is too large by `max_ratio`.
+            it crashes, or takes more than 20 s of processor time (and 20 s per GiB) or 4 GiB of memory (and
+            twice its size); or if an entry is an external, dangling or user-defined link, has external or virtual
+            storage, needs a filter that is not built in, is of a type that cannot be read as numbers, strings or
+            references, refers to what is not in the file, or is too large by `max_ratio`.
 
     Example:
         >>> safe_open("no_such_file.nwb").__enter__()
@@ -185,7 +185,7 @@ class _OtherProcess:
         Raises:
             DataFileError: if the process hangs or crashes.
         """
-        slow = f"looking at it did not end within {seconds:.0f} s; copy or export it again, to a fast disk."
+        slow = f"looking at it took over {seconds:.0f} s of processor time, or five times as long; export it again."
         crash = "looking at it crashed the library that reads it, so it is damaged; copy or export it again."
         with self.lock:
             process = self._running()
@@ -198,7 +198,7 @@ class _OtherProcess:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(1)
                 self.stop()
-                raise DataFileError(slow if process.returncode == -signal.SIGALRM else crash) from error
+                raise DataFileError(slow if process.returncode == -signal.SIGPROF else crash) from error
             except BaseException:  # interrupted: an answer that is still to come must not be the next one's
                 self.stop()
                 raise
@@ -228,7 +228,7 @@ def _converse(process: Any, request: dict, seconds: float) -> tuple[dict[str, An
     """Ask, and wait for the answer."""
     process.stdin.write(json.dumps(request).encode() + b"\n")
     process.stdin.flush()
-    if not select.select([process.stdout], [], [], seconds + GRACE_S)[0]:
+    if not select.select([process.stdout], [], [], PATIENCE * seconds)[0]:
         raise TimeoutError
     answer = json.loads(process.stdout.readline())
     arrays = []
