@@ -135,7 +135,7 @@ def damage(content: bytes, random: np.random.Generator) -> bytes:
     content, size = bytearray(content), len(content)
     kind = random.choice(6, p=[0.1, 0.1, 0.1, 0.1, 0.1, 0.5])
     start, other = (int(at) for at in random.integers(0, size, 2))
-    length = int(random.integers(1, min(2048, size)))
+    length = int(random.integers(1, min(2048, size) + 1))
     if kind == 0:
         for at in random.integers(0, size, random.integers(1, 20)):
             content[at] = random.integers(256)
