@@ -222,6 +222,32 @@ def test_stops_at_the_goal_and_says_when_it_was_missed(key):
     assert "without reaching its goal" in missed.message
 
 
+def test_a_checkpoint_is_known_by_what_functions_do_and_not_by_where_they_lie(key, tmp_path):
+    """As in another process, where every function has another address."""
+
+    def saturating(power):
+        return lambda x: jnp.tanh(x) ** power
+
+    def train(nonlinearity, n_passes):
+        network, trials = make(nonlinearity=nonlinearity)
+        trainer = Bptt(n_passes=3, n_updates=2, goal_r2=None)
+        seen = []
+
+        def stop(index, entry):
+            seen.append(index)
+            if len(seen) > n_passes:
+                raise KeyboardInterrupt
+
+        recirc.fit(trainer, network, trials, key=key, checkpoint=tmp_path / "state", progress=stop)
+        return seen
+
+    with pytest.raises(KeyboardInterrupt):
+        train(saturating(1), 1)
+    with pytest.raises(ValueError, match="another training"):
+        train(saturating(3), 3)
+    assert train(saturating(1), 3) == [1, 2]
+
+
 def test_held_out_trials_are_a_share_of_every_condition_or_none():
     labels = ["a", "b"] * 10 + ["c"] * 2
     trained, judged = split_by_condition(labels, 0.2)

@@ -134,8 +134,10 @@ def fit(
     init_key, pass_key = jax.random.split(key)
     state = trainer.init(network, trials, key=init_key)
     history: list[dict[str, float]] = []
-    identity = "" if checkpoint is None else identify((trainer, network, trials, key))
+    identity = ""
     if checkpoint is not None:
+        curves = network.rates(jnp.tile(jnp.linspace(-5.0, 5.0, 101)[None], (network.n_units, 1)))
+        identity = identify((trainer, network, trials, key, curves))  # nonlinearities may share a name
         state, history = load_checkpoint(checkpoint, state, identity)
     while not _is_over(history, trainer.n_passes):
         index = len(history)
