@@ -67,6 +67,33 @@ class TestReference:
         with pytest.raises(ValueError, match="angle"):
             kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
 
+    def test_directions_are_named_as_the_task_names_them(self, tmp_path):
+        path = recording(tmp_path, labels=["0.0", "90", "-90.0", "1.8e2", "45"])
+        reference = kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
+        trials = kao2019.measured_task(reference.angles, "on").trials(5, key=jax.random.key(0))
+        assert reference.activity.conditions == trials.conditions == ("0", "90", "270", "180", "45")
+
+    def test_a_direction_with_two_names_is_refused(self, tmp_path):
+        path = recording(tmp_path, labels=["0", "90", "360"])
+        with pytest.raises(ValueError, match="two names"):
+            kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
+
+    def test_one_trial_of_a_direction_leaves_no_halves_to_compare(self, tmp_path):
+        path = recording(tmp_path, labels=["0", "90", "180", "0", "90"])
+        reference = kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
+        assert reference.trials is None
+        assert reference.activity.n_trials == 3
+
+    @pytest.mark.parametrize("start", [-0.6, -0.56, -0.441, -0.432])
+    def test_a_recording_covers_every_window_or_is_refused(self, tmp_path, start):
+        """Also one that begins a part of a step late."""
+        description = kao2019_reference.describe(recording(tmp_path, start=start), 0.0, 0)
+        if start > -0.44:
+            with pytest.raises(ValueError, match="--reference-onset"):
+                kao2019_reference.load(description)
+        else:
+            recirc.compare.window(kao2019_reference.load(description).activity, *kao2019.PREPARATION)
+
     def test_a_changed_recording_is_another_specification(self, tmp_path):
         before = kao2019_reference.describe(recording(tmp_path), 0.0, 0)
         assert kao2019_reference.describe(recording(tmp_path, n_steps=70), 0.0, 0) != before

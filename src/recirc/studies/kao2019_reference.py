@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections import Counter
 from pathlib import Path
 
 import jax
@@ -11,10 +12,12 @@ import numpy as np
 from recirc import circuits
 from recirc.circuits import simulate
 from recirc.compare import window
-from recirc.data import directions, read_netcdf
+from recirc.data import Preprocessing, Session, directions, read_recording
 from recirc.runs.provenance import hash_file
+from recirc.studies.fit_data import read_averages
 from recirc.studies.kao2019 import COMPARED
 from recirc.tasks import CenterOutReach
+from recirc.tasks.angles import angle_label, wrap_angles
 from recirc.types import Activity, Trials
 
 CIRCUIT_UNITS = 200
@@ -28,7 +31,7 @@ class Reference:
     Args:
         name: what it is, for the report.
         activity: averages over repeats, in the compared window.
-        trials: single trials in the same window, if there are any.
+        trials: single trials in the same window, if every condition has two or more.
         another: a second circuit of the same kind; how alike the two are is what a network can hope for.
         mechanism: how its movements are known to arise; None if unknown.
     """
@@ -61,25 +64,36 @@ def load(description: dict) -> Reference:
     """The reference that a specification describes; once per process.
 
     Raises:
-        ValueError: if a recording's window does not cover what is compared, or its labels are not angles.
+        ValueError: if a recording's window does not cover what is compared, its labels are not angles, or two are the
+            same.
         DataFileError: if it cannot be read.
     """
     return _load(*(value for name, value in description.items() if name != "sha256"))
 
 
 def _recording(path: str, onset: float) -> Reference:
-    whole = read_netcdf(path)
+    recorded = read_recording(path)
+    if isinstance(recorded, Session):  # its window is cut around movement onset by default
+        preprocessing = Preprocessing(window=(COMPARED[0] - 0.05, COMPARED[1] + 0.05))
+        recorded = read_averages(Path(path), preprocessing, seed=0).activity
+    whole = recorded
     whole = whole.replace(start=whole.start - onset)
     ends = whole.start, whole.start + whole.rates.shape[1] * whole.dt
-    if ends[0] > COMPARED[0] + whole.dt or ends[1] < COMPARED[1] - whole.dt:
+    late = max(ends[0] - COMPARED[0], COMPARED[1] - ends[1])
+    if late > 0.49 * whole.dt:  # windows are cut to whole steps
         raise ValueError(
             f"{path} runs from {ends[0]:.3g} to {ends[1]:.3g} s around movement onset, and {COMPARED[0]} to "
             f"{COMPARED[1]} s are compared; give the onset on the file's own clock with --reference-onset."
         )
-    cut = window(whole, max(COMPARED[0], ends[0]), min(COMPARED[1], ends[1]))
-    averages = average(cut)
-    directions(averages)  # raises if labels are not angles
-    return Reference(Path(path).name, averages, cut if cut.n_trials > averages.n_trials else None)
+    hair = 0.01 * whole.dt  # a tie is rounded outward, so that windows inside fit
+    cut = window(whole, max(COMPARED[0] - hair, ends[0]), min(COMPARED[1] + hair, ends[1]))
+    cut = cut.replace(conditions=[angle_label(angle) for angle in wrap_angles(directions(cut))])
+    if len(set(cut.conditions)) < len(set(whole.conditions)):
+        raise ValueError(
+            f"{path} has a direction under two names among {sorted(set(whole.conditions))}; use one for each."
+        )
+    has_halves = min(Counter(cut.conditions).values()) > 1
+    return Reference(Path(path).name, average(cut), cut if has_halves else None)
 
 
 def average(a: Activity) -> Activity:
