@@ -15,7 +15,7 @@ from recirc.data.preprocessing import Preprocessing
 from recirc.data.session import Series, Session
 from recirc.runs import dump_config, load_config
 from recirc.studies import check_recording, fit_data, fit_recording
-from recirc.studies.fit_session import FitConfig, prepare
+from recirc.studies.fit_inputs import FitConfig, prepare
 
 KEY = jax.random.key(0)
 N_TRIALS, N_UNITS = 32, 10

@@ -15,10 +15,10 @@ from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning,
 from recirc.data import read_netcdf
 from recirc.runs import dump_config, is_done, read_dataset, verify
 from recirc.studies import compare_activities, fit_recording, fit_report
+from recirc.studies.fit_inputs import FitConfig, NetworkConfig, make_trials, network_clock, prepare, resample
 from recirc.studies.fit_network import Piece, train_piece
 from recirc.studies.fit_recording import choose_regimes, inner_directions, inner_pairs
 from recirc.studies.fit_scores import direction_r2, interpolated, shuffled_null
-from recirc.studies.fit_session import FitConfig, NetworkConfig, make_trials, network_clock, prepare, resample
 from recirc.train import FullForce
 
 ANGLES = np.deg2rad([10, 70, 120, 200, 260, 330])

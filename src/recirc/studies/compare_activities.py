@@ -23,10 +23,11 @@ from recirc.compare import (
     null_distribution,
 )
 from recirc.compare.samples import check_same_samples
-from recirc.data import DataFileError, read_netcdf
+from recirc.data import DataFileError, Preprocessing
 from recirc.figures.style import label
 from recirc.runs import Claim, Row, RunFolder, dump_config, read_dataset
 from recirc.runs.report import Picture, ReportText, Section, Table, build, write_text
+from recirc.studies.fit_data import read_averages
 from recirc.types import Activity
 
 NULLS = (ShuffledConditions(), FlippedComponents())
@@ -91,12 +92,16 @@ def run(a: Path, b: Path, *, out: Path, config: CompareConfig = CompareConfig())
 def read_activity(path: Path) -> tuple[Activity, str]:
     """An activity from a recording, or of the first network of a run folder, and which it is.
 
+    A session of spikes becomes averages as `recirc check` says it would.
+
     Raises:
         DataFileError: if there is no readable file, or a run folder without the rates of a network.
+        ValueError: if something in a session blocks its use.
     """
     if not path.is_dir():
-        found = read_netcdf(path)
-        return found.replace(outputs=None), f"{path.name}: {found.rates.shape[2]} units."
+        found = read_averages(path, Preprocessing(), seed=0)
+        words = (f"{path.name}: {found.activity.rates.shape[2]} units.", *found.notes)
+        return found.activity.replace(outputs=None), " ".join(words)
     file = path / "activity.nc"
     if not file.is_file():
         raise DataFileError(f"{path} is a folder without activity.nc; give a netCDF file or a run folder.")

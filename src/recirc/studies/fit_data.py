@@ -22,6 +22,7 @@ class Recorded(NamedTuple):
         chain: how a session was prepared, nothing left open.
         events: median time of other events, s on the activity's clock.
         notes: what was guessed, left out and found.
+        single_trials: of a session, the trials that were kept.
     """
 
     activity: Activity
@@ -29,6 +30,7 @@ class Recorded(NamedTuple):
     chain: Preprocessing
     events: dict[str, float]
     notes: tuple[str, ...]
+    single_trials: Activity | None = None
 
 
 def read_averages(data: Path, preprocessing: Preprocessing, *, seed: int) -> Recorded:
@@ -55,5 +57,5 @@ def read_averages(data: Path, preprocessing: Preprocessing, *, seed: int) -> Rec
     noted = tuple(f"{finding.level.capitalize()}: {finding.what} {finding.why}" for finding in findings)
     return Recorded(
         prepared.averages, prepared.standard_error, prepared.chain, prepared.events,
-        tuple(dict.fromkeys((*prepared.sentences, *noted))),
+        tuple(dict.fromkeys((*prepared.sentences, *noted))), prepared.single_trials,
     )  # fmt: skip

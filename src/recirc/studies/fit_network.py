@@ -11,10 +11,10 @@ from recirc.circuits import RateNetwork, simulate
 from recirc.compare import NeuronMap
 from recirc.runs import Result
 from recirc.runs.sweep import specification_key
-from recirc.studies.fit_session import (
+from recirc.studies.fit_inputs import (
     Candidate,
     FitConfig,
-    Session,
+    Recording,
     load,
     make_trials,
     network_clock,
@@ -63,16 +63,16 @@ def train_piece(piece: Piece) -> Result:
 
     Networks of one seed, fold and left-out direction share their random numbers, trained or not.
     """
-    session = load(piece.data, piece.config, piece.study_seed)
+    recording = load(piece.data, piece.config, piece.study_seed)
     config = piece.config
     trainer = piece.candidate.trainer(config.trainer)
     names = ("study_seed", "left_out", "fold", "seed")
     network_key, fit_key, run_key = jax.random.split(
         specification_key({name: getattr(piece, name) for name in names}), 3
     )
-    trained = np.setdiff1d(np.arange(len(session.angles)), piece.left_out)
-    recorded = session.recorded(piece.fold, config, piece.study_seed)
-    trials = make_trials(session, config, recorded, trained)
+    trained = np.setdiff1d(np.arange(len(recording.angles)), piece.left_out)
+    recorded = recording.recorded(piece.fold, config, piece.study_seed)
+    trials = make_trials(recording, config, recorded, trained)
     network = RateNetwork.random(
         key=network_key,
         n_units=config.network.n_units,
@@ -92,7 +92,7 @@ def train_piece(piece: Piece) -> Result:
     made = simulate(network, trials.replace(hints=None), key=run_key)
     network = _with_readout(network, made, trials, trained, config.readout_penalty)
     made = made.replace(outputs=made.rates @ network.readout.T)
-    return _result(piece, session, network, _in_bins(made, session, config), trained, history)
+    return _result(piece, recording, network, _in_bins(made, recording, config), trained, history)
 
 
 def _with_readout(
@@ -109,17 +109,24 @@ def _with_readout(
     return dataclasses.replace(network, readout=jnp.linalg.solve(ridge, rates.T @ targets).T)
 
 
-def _in_bins(made: Activity, session: Session, config: FitConfig) -> Activity:
+def _in_bins(made: Activity, recording: Recording, config: FitConfig) -> Activity:
     """A network's activity at the recording's own times."""
-    time = session.activity.time
+    time = recording.activity.time
     rates, outputs = (resample(a, network_clock(time, config), time) for a in (made.rates, made.outputs))
-    return session.activity.replace(rates=rates, outputs=outputs, units=None)
+    return recording.activity.replace(rates=rates, outputs=outputs, units=None)
 
 
 def _result(
-    piece: Piece, session: Session, network: RateNetwork, made: Activity, trained: np.ndarray, history: list
+    piece: Piece,
+    recording: Recording,
+    network: RateNetwork,
+    made: Activity,
+    trained: np.ndarray,
+    history: list,
 ) -> Result:
-    unseen = session.activity.select_units([session.activity.units[i] for i in session.folds[piece.fold]])
+    unseen = recording.activity.select_units(
+        [recording.activity.units[i] for i in recording.folds[piece.fold]]
+    )
     maps = [
         NeuronMap.fit(made.select(trained), unseen.select(trained), penalties=[penalty])
         for penalty in piece.penalties
@@ -127,7 +134,7 @@ def _result(
     left_out = made.select(list(piece.left_out))
     arrays = {"prediction": np.stack([np.asarray(fitted.predict(left_out).rates) for fitted in maps])}
     if piece.is_trained and not piece.is_inner:
-        outputs = np.asarray(made.outputs) * output_scale(session, trained)
+        outputs = np.asarray(made.outputs) * output_scale(recording, trained)
         arrays |= {"rates": np.asarray(made.rates, np.float32), "outputs": outputs.astype(np.float32)}
         arrays |= {name: np.asarray(getattr(network, name), np.float32) for name in WEIGHTS}
     return Result(arrays, {"history": history})

@@ -17,9 +17,9 @@ from recirc.runs.progress import Progress
 from recirc.runs.sweep import Failure, run_all
 from recirc.studies import fit_report
 from recirc.studies.fit_data import Recorded, read_averages
+from recirc.studies.fit_inputs import Candidate, FitConfig, Recording, prepare
 from recirc.studies.fit_network import Piece, train_piece
 from recirc.studies.fit_scores import Scored, direct_map, direction_r2, interpolated, make_claims, make_rows
-from recirc.studies.fit_session import Candidate, FitConfig, Session, prepare
 
 INNER_SEED = -1
 INNER_FOLD = 0
@@ -81,7 +81,7 @@ def run(
         warnings.simplefilter("always", DataWarning)
         recorded = read_averages(data, settings.preprocessing, seed=seed)
         settings, notes = resolved(settings, recorded)
-        session = prepare(recorded.activity, settings, seed=seed, standard_error=recorded.standard_error)
+        recording = prepare(recorded.activity, settings, seed=seed, standard_error=recorded.standard_error)
     for note in notes:
         print(note)
     doubts = [str(warning.message) for warning in caught]
@@ -91,23 +91,23 @@ def run(
     specification = {"study": "fit", "config": settings, "seed": seed}
     with RunFolder.open(out, specification=specification, inputs=[data]) as folder:
         runner = _Runner(folder, jobs)
-        regimes = choose_regimes(data, session, settings, seed, runner)
-        made, untrained = train_networks(data, session, settings, seed, regimes, runner)
-        tests = {i: inner_directions(i, len(session.angles)) for i in range(len(session.angles))}
-        baselines = interpolated(session, settings, tests)
-        baselines["direct_map"] = direct_map(session, settings, seed)
+        regimes = choose_regimes(data, recording, settings, seed, runner)
+        made, untrained = train_networks(data, recording, settings, seed, regimes, runner)
+        tests = {i: inner_directions(i, len(recording.angles)) for i in range(len(recording.angles))}
+        baselines = interpolated(recording, settings, tests)
+        baselines["direct_map"] = direct_map(recording, settings, seed)
         baselines["untrained"] = Scored(untrained.predictions, {}, {}, {}).ensemble
-        scored = Scored(made.predictions, baselines, _output_errors(session, made.arrays), made.failures)
+        scored = Scored(made.predictions, baselines, _output_errors(recording, made.arrays), made.failures)
         key = jax.random.key(seed)
-        rows = make_rows(session, settings, scored, key=key)
-        claims = make_claims(session, settings, scored, key=key)
+        rows = make_rows(recording, settings, scored, key=key)
+        claims = make_claims(recording, settings, scored, key=key)
         folder.write("config.toml", dump_config(settings))
-        folder.write_dataset("activity.nc", fit_report.activity_dataset(session, scored, made.arrays))
+        folder.write_dataset("activity.nc", fit_report.activity_dataset(recording, scored, made.arrays))
         folder.write_dataset("networks.nc", fit_report.networks_dataset(made.arrays))
         folder.write_history(runner.history)
         folder.write_metrics("fit", "default", rows, claims)
         folder.write_manifest(sys.argv, [seed])
-        fit_report.write(folder, session, settings, rows, claims, regimes[True], notes)
+        fit_report.write(folder, recording, settings, rows, claims, regimes[True], notes)
         folder.finish()
     return all(claim.supported is not False for claim in claims)
 
@@ -173,7 +173,9 @@ def inner_directions(left_out: int, n_directions: int) -> list[int]:
     return sorted(sum(pair) - left_out for pair in pairs)
 
 
-def choose_regimes(data: Path, session: Session, config: FitConfig, seed: int, runner: Callable) -> Regimes:
+def choose_regimes(
+    data: Path, recording: Recording, config: FitConfig, seed: int, runner: Callable
+) -> Regimes:
     """For every direction, the settings and penalty that predict best among the others, with networks that saw neither.
 
     Untrained networks get a regime of their own.
@@ -181,7 +183,7 @@ def choose_regimes(data: Path, session: Session, config: FitConfig, seed: int, r
     Raises:
         ValueError: if every network failed that could have told.
     """
-    n_directions = len(session.angles)
+    n_directions = len(recording.angles)
     if len(config.candidates) == len(config.penalties) == 1:
         only = Choice(config.candidates[0], config.penalties[0], np.nan)
         return dict.fromkeys((True, False), [only] * n_directions)
@@ -192,7 +194,7 @@ def choose_regimes(data: Path, session: Session, config: FitConfig, seed: int, r
         for candidate in config.candidates
         if is_trained or candidate.drive == candidate.noise == 1  # an untrained network has neither
     ]
-    members = session.folds[INNER_FOLD]
+    members = recording.folds[INNER_FOLD]
     shape = (n_directions, len(config.candidates), len(config.penalties), n_directions)
     scores, why = {is_trained: np.full(shape, np.nan) for is_trained in (True, False)}, ""
     for piece, arrays in runner(pieces, "networks that choose the regime"):
@@ -202,8 +204,8 @@ def choose_regimes(data: Path, session: Session, config: FitConfig, seed: int, r
         candidate = config.candidates.index(piece.candidate)
         for place, test in enumerate(piece.left_out):
             left_out = sum(piece.left_out) - test
-            scale = session.scale(left_out, config.soft_normalization)[members]
-            truth = session.rates[test][:, members]
+            scale = recording.scale(left_out, config.soft_normalization)[members]
+            truth = recording.rates[test][:, members]
             found = [direction_r2(truth, made, scale) for made in arrays["prediction"][:, place]]
             scores[piece.is_trained][left_out, candidate, :, test] = found
     tests = [inner_directions(left_out, n_directions) for left_out in range(n_directions)]
@@ -240,7 +242,7 @@ class Made(NamedTuple):
 
 
 def train_networks(
-    data: Path, session: Session, config: FitConfig, seed: int, regimes: Regimes, runner: Callable
+    data: Path, recording: Recording, config: FitConfig, seed: int, regimes: Regimes, runner: Callable
 ) -> tuple[Made, Made]:
     """Trained and untrained networks of every seed, fold and left-out direction, in the regimes chosen for them."""
     pieces = [
@@ -250,21 +252,21 @@ def train_networks(
         for fold in range(config.n_folds)
         for index in range(config.n_seeds)
     ]
-    nothing = np.full((config.n_seeds, *session.rates.shape), np.nan)
+    nothing = np.full((config.n_seeds, *recording.rates.shape), np.nan)
     made = {is_trained: Made(nothing.copy(), {}, {}) for is_trained in regimes}
     for piece, arrays in runner(pieces, "networks"):
         own, left_out = made[piece.is_trained], piece.left_out[0]
         if isinstance(arrays, str):
             own.failures[piece.seed, left_out] = arrays
             continue
-        own.predictions[piece.seed, left_out][:, session.folds[piece.fold]] = arrays["prediction"][0, 0]
+        own.predictions[piece.seed, left_out][:, recording.folds[piece.fold]] = arrays["prediction"][0, 0]
         own.arrays[piece.fold, left_out, piece.seed] = arrays
     return made[True], made[False]
 
 
-def _output_errors(session: Session, found: Mapping) -> dict[tuple[str, int], float]:
+def _output_errors(recording: Recording, found: Mapping) -> dict[tuple[str, int], float]:
     """(set, seed) -> nMSE of outputs, over folds and left-out directions together."""
-    targets = np.asarray(session.activity.outputs)
+    targets = np.asarray(recording.activity.outputs)
     sums: dict[tuple[str, int], np.ndarray] = {}
     for (_, left_out, seed), arrays in found.items():
         is_left_out = np.arange(len(targets)) == left_out

@@ -11,32 +11,32 @@ from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.runs import Claim, Row, RunFolder, read_dataset, read_metrics
 from recirc.runs.report import Picture, ReportText, Section, Table, build, write_text
 from recirc.runs.report_tables import number
+from recirc.studies.fit_inputs import FitConfig, Recording
 from recirc.studies.fit_scores import RIVALS, Scored
-from recirc.studies.fit_session import FitConfig, Session
 
 KEPT_FOLD = 0  # whose networks' own rates and outputs are kept
 BASELINES = ("cosine_tuning", "gp_directions", "gp_joint", "condition_mean", "direct_map", "untrained")
 SHORT = ("cosine", "GP", "joint GP", "mean", "direct map", "untrained")
 
 
-def activity_dataset(session: Session, scored: Scored, arrays: Mapping) -> xr.Dataset:
+def activity_dataset(recording: Recording, scored: Scored, arrays: Mapping) -> xr.Dataset:
     """The contents of `activity.nc`.
 
     `target_rates` is the recording, `prediction` what every seed's networks made of each direction while it was left
     out, `baseline` the same without networks. `rates` and `outputs` are the networks' own, in all directions,
     of the networks that judge the first unit fold.
     """
-    n_seeds, shape = len(scored.networks), session.rates.shape
+    n_seeds, shape = len(scored.networks), recording.rates.shape
     here = ("condition", "time", "unit")
     rates_per_s = {"units": "spikes/s"}
     variables = {
-        "target_rates": (here, session.rates.astype(np.float32), rates_per_s),
+        "target_rates": (here, recording.rates.astype(np.float32), rates_per_s),
         "prediction": (("seed", *here), scored.networks.astype(np.float32), rates_per_s),
         "baseline": (("method", *here), _stacked(scored.baselines), rates_per_s),
-        "fold": (("unit",), _fold_of(session), {"units": "1"}),
+        "fold": (("unit",), _fold_of(recording), {"units": "1"}),
         "target_outputs": (
             ("condition", "time", "output"),
-            np.asarray(session.activity.outputs),
+            np.asarray(recording.activity.outputs),
             {"units": "1"},
         ),
     }
@@ -47,27 +47,27 @@ def activity_dataset(session: Session, scored: Scored, arrays: Mapping) -> xr.Da
             for (_, left_out, seed), value in kept.items():
                 values[seed, left_out] = value
             variables[name] = (("seed", "left_out", "condition", "time", axis), values, {"units": "1"})
-    labels = np.array(session.activity.conditions, object)
+    labels = np.array(recording.activity.conditions, object)
     coordinates = {
         "condition": ("condition", labels, {"long_name": "direction in degrees"}),
         "left_out": ("left_out", labels),
-        "time": ("time", session.activity.time, {"units": "s"}),
-        "unit": ("unit", np.array(session.activity.units, object)),
+        "time": ("time", recording.activity.time, {"units": "s"}),
+        "unit": ("unit", np.array(recording.activity.units, object)),
         "seed": ("seed", np.arange(n_seeds)),
         "method": ("method", np.array(list(scored.baselines), object)),
     }
     used = {name for dims, *_ in variables.values() for name in dims}
     kept_coordinates = {name: value for name, value in coordinates.items() if name in used}
-    return xr.Dataset(variables, kept_coordinates, {"outputs_are_modeled": int(session.is_modeled)})
+    return xr.Dataset(variables, kept_coordinates, {"outputs_are_modeled": int(recording.is_modeled)})
 
 
 def _stacked(baselines: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.stack([np.asarray(values, np.float32) for values in baselines.values()])
 
 
-def _fold_of(session: Session) -> np.ndarray:
-    fold = np.zeros(session.rates.shape[2], np.int32)
-    for index, members in enumerate(session.folds):
+def _fold_of(recording: Recording) -> np.ndarray:
+    fold = np.zeros(recording.rates.shape[2], np.int32)
+    for index, members in enumerate(recording.folds):
         fold[members] = index
     return fold
 
@@ -87,7 +87,7 @@ def networks_dataset(arrays: Mapping) -> xr.Dataset:
 
 def write(
     folder: RunFolder,
-    session: Session,
+    recording: Recording,
     config: FitConfig,
     rows: Sequence[Row],
     claims: Sequence[Claim],
@@ -108,7 +108,7 @@ def write(
                         "R² per left-out direction. Networks no higher than interpolations have explained nothing.",
                     )
                 ],
-                [_table(rows, choices, session)],
+                [_table(rows, choices, recording)],
             ),
             Section(
                 "What was predicted",
@@ -120,8 +120,10 @@ def write(
                     ),
                 ],
             ),
-            Section("Task output", _output_words(session), [Picture("outputs", _output_caption(session))]),
-            Section("How it was judged", "\n\n".join([_method(session, config), *notes])),
+            Section(
+                "Task output", _output_words(recording), [Picture("outputs", _output_caption(recording))]
+            ),
+            Section("How it was judged", "\n\n".join([_method(recording, config), *notes])),
         ],
     )
     write_text(folder, text)
@@ -191,9 +193,9 @@ def _settings(choice) -> str:
     return ", ".join([f"bias {choice.candidate.bias_scale:g}", *changed])
 
 
-def _table(rows: Sequence[Row], choices: Sequence, session: Session) -> Table:
+def _table(rows: Sequence[Row], choices: Sequence, recording: Recording) -> Table:
     lines = []
-    for label, choice in zip(session.activity.conditions, choices):
+    for label, choice in zip(recording.activity.conditions, choices):
         here = [row for row in rows if row.condition.get("direction") == label]
         single = [row.value for row in here if row.arm == "network" and np.isfinite(row.value)]
         own = next(row for row in here if row.arm == "ensemble")
@@ -230,14 +232,14 @@ _SCORE = (
 )
 
 
-def _output_caption(session: Session) -> str:
+def _output_caption(recording: Recording) -> str:
     return "Output of the networks in each direction while it was left out, against the " + (
-        "modeled hand velocity." if session.is_modeled else "recorded behavior."
+        "modeled hand velocity." if recording.is_modeled else "recorded behavior."
     )
 
 
-def _output_words(session: Session) -> str:
-    if session.is_modeled:
+def _output_words(recording: Recording) -> str:
+    if recording.is_modeled:
         return (
             "The file holds no behavior. The output that the networks were trained on is modeled: a hand velocity "
             "toward the target with a bell-shaped speed after the go cue. Its error says that the networks perform "
@@ -246,11 +248,11 @@ def _output_words(session: Session) -> str:
     return "The networks were trained to give the behavior that the file holds."
 
 
-def _method(session: Session, config: FitConfig) -> str:
-    n_directions, n_steps, n_units = session.rates.shape
+def _method(recording: Recording, config: FitConfig) -> str:
+    n_directions, n_steps, n_units = recording.rates.shape
     share = f"{100 * config.fraction:g} %"
     return (
-        f"{n_directions} directions, {n_steps} bins of {1000 * session.activity.dt:g} ms, {n_units} units. Units "
+        f"{n_directions} directions, {n_steps} bins of {1000 * recording.activity.dt:g} ms, {n_units} units. Units "
         f"fall into {config.n_folds} folds; those of a fold are never hints, so every unit is judged unseen once. "
         f"{share} of all units are hints. Directions are left out one at a time. For each, the bias of the units, "
         "one change of gain, drives or noise, and the penalty of the map are chosen by leaving further "
@@ -263,12 +265,12 @@ def _method(session: Session, config: FitConfig) -> str:
         "predictions change places among directions. Networks are not retrained for it.\n\n"
         "Tests and intervals are over directions. These share their training data, are few, and come from one "
         "recording: the tests do not speak about other animals or sessions.\n\n"
-        f"{_ceiling_words(session)}"
+        f"{_ceiling_words(recording)}"
     )
 
 
-def _ceiling_words(session: Session) -> str:
-    if session.standard_error is None or not np.isfinite(session.standard_error).all():
+def _ceiling_words(recording: Recording) -> str:
+    if recording.standard_error is None or not np.isfinite(recording.standard_error).all():
         return "No noise ceiling is given: it needs single trials, and these are averages per direction."
     return (
         "The ceiling is the R² that the true rates would reach, given the spread among trials: one minus the squared "

@@ -21,7 +21,7 @@ from recirc.compare import (
 )
 from recirc.compare.interpolation import INTERPOLATIONS, JointGP
 from recirc.runs import Claim, Row
-from recirc.studies.fit_session import FitConfig, Session
+from recirc.studies.fit_inputs import FitConfig, Recording
 
 N_PERMUTATIONS = 5000
 N_DRAWS = 50
@@ -73,7 +73,7 @@ def direction_r2(truth: np.ndarray, prediction: np.ndarray, scale: np.ndarray) -
 
 
 def interpolated(
-    session: Session, config: FitConfig, tests: Mapping[int, Sequence[int]]
+    recording: Recording, config: FitConfig, tests: Mapping[int, Sequence[int]]
 ) -> dict[str, Predictions]:
     """What every direction looks like to those who saw only the others and need no network.
 
@@ -81,61 +81,61 @@ def interpolated(
         session, config: of the fit.
         tests: for every left-out direction those that choose the joint process.
     """
-    rates, found = session.rates, {name: [] for name in (*INTERPOLATIONS, "gp_joint")}
-    for left_out, angle in enumerate(session.angles):
+    rates, found = recording.rates, {name: [] for name in (*INTERPOLATIONS, "gp_joint")}
+    for left_out, angle in enumerate(recording.angles):
         rest = np.delete(np.arange(len(rates)), left_out)
-        angles, seen, new = session.angles[rest], rates[rest], np.array([angle])
+        angles, seen, new = recording.angles[rest], rates[rest], np.array([angle])
         for name, method in INTERPOLATIONS.items():
             found[name].append(method(angles, seen, new)[0])
-        scale = session.scale(left_out, config.soft_normalization)
+        scale = recording.scale(left_out, config.soft_normalization)
         places = [int(np.flatnonzero(rest == test)[0]) for test in tests[left_out]]
-        process = JointGP.choose(angles, seen / scale, dt=session.activity.dt, tests=places)
-        found["gp_joint"].append(process.predict(angles, seen, new, dt=session.activity.dt)[0])
+        process = JointGP.choose(angles, seen / scale, dt=recording.activity.dt, tests=places)
+        found["gp_joint"].append(process.predict(angles, seen, new, dt=recording.activity.dt)[0])
     return {name: np.stack(values) for name, values in found.items()}
 
 
-def direct_map(session: Session, config: FitConfig, seed: int) -> Predictions:
+def direct_map(recording: Recording, config: FitConfig, seed: int) -> Predictions:
     """Unseen units from the recorded ones by a linear map; it sees the left-out direction's recording."""
-    found = np.zeros_like(session.rates)
-    for left_out in range(len(session.rates)):
-        rest = np.delete(np.arange(len(session.rates)), left_out)
-        scaled = session.activity.replace(
-            rates=session.rates / session.scale(left_out, config.soft_normalization), outputs=None
+    found = np.zeros_like(recording.rates)
+    for left_out in range(len(recording.rates)):
+        rest = np.delete(np.arange(len(recording.rates)), left_out)
+        scaled = recording.activity.replace(
+            rates=recording.rates / recording.scale(left_out, config.soft_normalization), outputs=None
         )
         names = np.array(scaled.units)
-        for fold, members in enumerate(session.folds):
-            recorded = scaled.select_units(list(names[session.recorded(fold, config, seed)]))
-            unseen = session.activity.select_units(list(names[members]))
+        for fold, members in enumerate(recording.folds):
+            recorded = scaled.select_units(list(names[recording.recorded(fold, config, seed)]))
+            unseen = recording.activity.select_units(list(names[members]))
             fitted = NeuronMap.fit(recorded.select(rest), unseen.select(rest))
             found[left_out][:, members] = fitted.predict(recorded.select([left_out])).rates[0]
     return found
 
 
 def r2_by_direction(
-    session: Session, config: FitConfig, predictions: Predictions
+    recording: Recording, config: FitConfig, predictions: Predictions
 ) -> Float[np.ndarray, " direction"]:
     """`direction_r2` of every direction."""
-    return np.diag(_r2_matrix(session, config, predictions))
+    return np.diag(_r2_matrix(recording, config, predictions))
 
 
-def _r2_matrix(session: Session, config: FitConfig, predictions: Predictions) -> np.ndarray:
+def _r2_matrix(recording: Recording, config: FitConfig, predictions: Predictions) -> np.ndarray:
     """R² in direction i of what was predicted for direction j, (i, j)."""
-    scales = [session.scale(i, config.soft_normalization) for i in range(len(predictions))]
+    scales = [recording.scale(i, config.soft_normalization) for i in range(len(predictions))]
     return np.array(
         [
             [direction_r2(truth, made, scale) for made in predictions]
-            for truth, scale in zip(session.rates, scales)
+            for truth, scale in zip(recording.rates, scales)
         ]
     )
 
 
-def make_rows(session: Session, config: FitConfig, scored: Scored, *, key) -> list[Row]:
+def make_rows(recording: Recording, config: FitConfig, scored: Scored, *, key) -> list[Row]:
     """Every number of `metrics.json`."""
-    labels, fraction = session.activity.conditions, {"fraction": config.fraction}
-    simple = {name: r2_by_direction(session, config, made) for name, made in scored.baselines.items()}
-    matrix = _r2_matrix(session, config, scored.ensemble)
-    single = [r2_by_direction(session, config, made) for made in scored.networks]
-    ceilings = [session.ceiling(i, config.soft_normalization) for i in range(len(labels))]
+    labels, fraction = recording.activity.conditions, {"fraction": config.fraction}
+    simple = {name: r2_by_direction(recording, config, made) for name, made in scored.baselines.items()}
+    matrix = _r2_matrix(recording, config, scored.ensemble)
+    single = [r2_by_direction(recording, config, made) for made in scored.networks]
+    ceilings = [recording.ceiling(i, config.soft_normalization) for i in range(len(labels))]
     rows = []
     for i, direction in enumerate(labels):
         where = {"set": "heldout_direction", "direction": direction, **fraction}
@@ -161,7 +161,7 @@ def make_rows(session: Session, config: FitConfig, scored: Scored, *, key) -> li
     for (name, seed), error in scored.output_errors.items():
         place = {"set": name, "seed": seed, **fraction}
         rows.append(Row("output_nmse", "performance", "network", error, condition=place, direction="lower"))
-    return rows + _population(session, config, scored, key)
+    return rows + _population(recording, config, scored, key)
 
 
 def _row(
@@ -215,13 +215,15 @@ def shuffled_null(matrix: np.ndarray, statistic) -> dict:
     }
 
 
-def _population(session: Session, config: FitConfig, scored: Scored, key) -> list[Row]:
+def _population(recording: Recording, config: FitConfig, scored: Scored, key) -> list[Row]:
     """Likeness of the whole predicted population to the recorded one, every direction predicted while left out."""
     made = scored.ensemble
     if not np.isfinite(made).all():
         return []
-    scale = np.ptp(session.rates, axis=(0, 1)) + config.soft_normalization
-    truth, guess = (session.activity.replace(rates=a / scale, outputs=None) for a in (session.rates, made))
+    scale = np.ptp(recording.rates, axis=(0, 1)) + config.soft_normalization
+    truth, guess = (
+        recording.activity.replace(rates=a / scale, outputs=None) for a in (recording.rates, made)
+    )
     rows = []
     for measure in (SVCCA(), LinearCKA(), Procrustes()):
         null = null_distribution(measure, truth, guess, ShuffledConditions(), n_draws=N_DRAWS, key=key)
@@ -234,13 +236,13 @@ def _population(session: Session, config: FitConfig, scored: Scored, key) -> lis
     return rows
 
 
-def make_claims(session: Session, config: FitConfig, scored: Scored, *, key) -> list[Claim]:
+def make_claims(recording: Recording, config: FitConfig, scored: Scored, *, key) -> list[Claim]:
     """Whether the networks' mean prediction beats what needs no training, pair by pair over directions."""
-    own = r2_by_direction(session, config, scored.ensemble)
+    own = r2_by_direction(recording, config, scored.ensemble)
     finite = np.isfinite(own)
     claims = []
     for name, rival in RIVALS.items():
-        other = r2_by_direction(session, config, scored.baselines[name])[finite]
+        other = r2_by_direction(recording, config, scored.baselines[name])[finite]
         sentence = f"The networks predict unseen units in a left-out direction better than {rival}."
         if not finite.any():
             claims.append(Claim(sentence, "this fit", None))

@@ -12,7 +12,7 @@ import numpy as np
 from recirc import circuits
 from recirc.circuits import simulate
 from recirc.compare import window
-from recirc.data import Preprocessing, Session, directions, read_recording
+from recirc.data import Preprocessing, directions
 from recirc.runs.provenance import hash_file
 from recirc.studies.fit_data import read_averages
 from recirc.studies.kao2019 import COMPARED
@@ -21,6 +21,7 @@ from recirc.tasks.angles import angle_label, wrap_angles
 from recirc.types import Activity, Trials
 
 CIRCUIT_UNITS = 200
+MARGIN = 0.05  # seconds of a session read beyond what is compared
 DT, FINE = 0.01, 0.001  # seconds per sample kept, and per step of the circuit
 
 
@@ -72,11 +73,9 @@ def load(description: dict) -> Reference:
 
 
 def _recording(path: str, onset: float) -> Reference:
-    recorded = read_recording(path)
-    if isinstance(recorded, Session):  # its window is cut around movement onset by default
-        preprocessing = Preprocessing(window=(COMPARED[0] - 0.05, COMPARED[1] + 0.05))
-        recorded = read_averages(Path(path), preprocessing, seed=0).activity
-    whole = recorded
+    around = Preprocessing(window=(onset + COMPARED[0] - MARGIN, onset + COMPARED[1] + MARGIN))
+    found = read_averages(Path(path), around, seed=0)
+    whole = found.activity if found.single_trials is None else found.single_trials
     whole = whole.replace(start=whole.start - onset)
     ends = whole.start, whole.start + whole.rates.shape[1] * whole.dt
     late = max(ends[0] - COMPARED[0], COMPARED[1] - ends[1])

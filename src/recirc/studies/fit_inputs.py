@@ -149,7 +149,7 @@ class FitConfig:
         return 1 - 1 / self.n_folds if self.recorded_fraction is None else self.recorded_fraction
 
 
-class Session(NamedTuple):
+class Recording(NamedTuple):
     """A recording with one trial per direction, in the order of their angles.
 
     Args:
@@ -191,8 +191,8 @@ class Session(NamedTuple):
         return np.sort(np.random.default_rng((seed, fold)).choice(others, n_recorded, replace=False))
 
 
-def prepare(activity: Activity, config: FitConfig, *, seed: int, standard_error=None) -> Session:
-    """A session from a recording; repeats of a condition are averaged.
+def prepare(activity: Activity, config: FitConfig, *, seed: int, standard_error=None) -> Recording:
+    """A recording made ready; repeats of a condition are averaged.
 
     Args:
         activity: average rates.
@@ -215,7 +215,7 @@ def prepare(activity: Activity, config: FitConfig, *, seed: int, standard_error=
     if not outputs.any():
         raise ValueError("the recording's outputs are zero everywhere; take them out, or put behavior there.")
     order = np.random.default_rng(seed).permutation(n_units)
-    return Session(
+    return Recording(
         activity.replace(
             rates=mean(activity.rates),
             outputs=outputs,
@@ -231,8 +231,8 @@ def prepare(activity: Activity, config: FitConfig, *, seed: int, standard_error=
 
 
 @functools.lru_cache(maxsize=1)
-def load(data: Path, config: FitConfig, seed: int) -> Session:
-    """A session from a file, once per process."""
+def load(data: Path, config: FitConfig, seed: int) -> Recording:
+    """A recording made ready from a file, once per process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said once, where the run begins
         recorded = read_averages(data, config.preprocessing, seed=seed)
@@ -297,19 +297,19 @@ def resample(values, time: np.ndarray, new: np.ndarray, *, axis: int = 1) -> np.
     return CubicSpline(time, np.asarray(values), axis=axis)(np.clip(new, time[0], time[-1]))
 
 
-def make_trials(session: Session, config: FitConfig, recorded: np.ndarray, trained: np.ndarray) -> Trials:
+def make_trials(recording: Recording, config: FitConfig, recorded: np.ndarray, trained: np.ndarray) -> Trials:
     """Trials of all directions; hints and outputs are scaled by what they do in the trained directions.
 
     Inputs are the cosine and sine of the direction, always on, and a go cue that stays on.
     """
-    time = session.activity.time
+    time = recording.activity.time
     clock = network_clock(time, config)
-    hints = session.rates[:, :, recorded]
+    hints = recording.rates[:, :, recorded]
     mean, spread = (f(hints[trained], axis=(0, 1)) for f in (np.mean, np.std))
     hints = (hints - mean) / np.where(spread > 1e-9, spread, 1.0)
-    outputs = np.asarray(session.activity.outputs) / output_scale(session, trained)
-    heading = np.stack([np.cos(session.angles), np.sin(session.angles)], axis=1)
-    shape = (len(session.angles), len(clock))
+    outputs = np.asarray(recording.activity.outputs) / output_scale(recording, trained)
+    heading = np.stack([np.cos(recording.angles), np.sin(recording.angles)], axis=1)
+    shape = (len(recording.angles), len(clock))
     go = clock >= go_cue(time, config) - 1e-9
     inputs = [
         np.broadcast_to(heading[:, None, :], (*shape, 2)),
@@ -319,11 +319,11 @@ def make_trials(session: Session, config: FitConfig, recorded: np.ndarray, train
         np.concatenate(inputs, axis=2).astype(float),
         resample(outputs, time, clock),
         dt=config.dt,
-        conditions=session.activity.conditions,
+        conditions=recording.activity.conditions,
         hints=resample(hints, time, clock),
     )
 
 
-def output_scale(session: Session, trained: np.ndarray) -> float:
+def output_scale(recording: Recording, trained: np.ndarray) -> float:
     """Largest absolute output in the trained directions."""
-    return float(np.abs(np.asarray(session.activity.outputs)[trained]).max()) or 1.0
+    return float(np.abs(np.asarray(recording.activity.outputs)[trained]).max()) or 1.0
