@@ -40,6 +40,7 @@ SIMILARITIES = (
 )
 SOFT = 5.0  # spikes/s, for recordings and circuits
 N_UNIT_RESAMPLES = 100
+LEAST_UNITS = 10  # active units under which a network has no likeness to anything
 
 
 def portraits(soft: float) -> tuple[dict[str, AbstractPortrait], dict[str, AbstractPortrait]]:
@@ -64,16 +65,24 @@ def unit_features(a: Activity) -> Score:
 def likeness(a: Activity, reference: Reference, *, n_draws: int, key: PRNGKeyArray) -> list[dict]:
     """Scores of an activity at the reference's conditions and times, on units and population.
 
-    Units that never change are counted and left out.
+    Units that never change are counted and left out; of fewer than `LEAST_UNITS` others nothing else is said.
     """
     silent = np.ptp(np.asarray(a.rates), axis=(0, 1)) == 0
+    counted = score_entry(Score("silent_units", float(silent.mean()), "unit", "lower"), COMPARED)
+    if n_active(a) < LEAST_UNITS:
+        return [counted]
     a = a.without_units([unit for unit, is_silent in zip(a.units, silent) if is_silent])
     return [
-        score_entry(Score("silent_units", float(silent.mean()), "unit", "lower"), COMPARED),
+        counted,
         *_units(a, reference, key),
         *_portraits(a, soft_constant(a, reference.activity, SOFT), n_draws, key),
         *_similarities(a, reference, n_draws, key),
     ]
+
+
+def n_active(a: Activity) -> int:
+    """Number of units that change at all."""
+    return int((np.ptp(np.asarray(a.rates), axis=(0, 1)) > 0).sum())
 
 
 def _units(a: Activity, reference: Reference, key) -> list[dict]:

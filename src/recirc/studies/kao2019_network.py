@@ -18,8 +18,8 @@ from recirc.compare import (
 from recirc.runs import Result
 from recirc.runs.sweep import specification_key
 from recirc.studies import kao2019 as study
-from recirc.studies.kao2019_likeness import likeness
-from recirc.studies.kao2019_pictures import flows
+from recirc.studies.kao2019_likeness import LEAST_UNITS, likeness, n_active
+from recirc.studies.kao2019_pictures import EPOCHS, flows
 from recirc.studies.kao2019_reference import Reference, load
 from recirc.studies.summaries import score_entry
 from recirc.tasks import DelayedReach
@@ -27,7 +27,6 @@ from recirc.train import Fit, fit
 from recirc.types import Activity, Outcome, Score, Trials
 
 N_REPEATS = 4  # of every direction, where a test is random
-EPOCHS = ("hold", "delay", "movement")
 R2 = OutputR2(groups=study.GROUPS)
 
 
@@ -68,22 +67,26 @@ def train_network(specification: dict) -> Result:
         return Result(arrays, {"scores": scores, "history": []})
     scores += _robustness(network, trials, probe_key) + _generalization(network, task, probe_key, arrays)
     scores += _mechanism(network, trials, probe_key)
-    if specification["seed"] == 0:
+    if specification["seed"] == 0 and n_active(made) >= LEAST_UNITS:
         arrays |= flows(network, trials, key=probe_key)
     return Result(arrays, {"scores": scores, "history": trained.history})
 
 
 def on_the_reference_clock(made: Activity, task: DelayedReach, reference: Reference) -> Activity:
-    """A network's activity at the reference's times from movement onset, interpolated linearly."""
+    """A network's activity at the reference's times from movement onset, interpolated linearly.
+
+    Where the reference's steps are longer, each is the mean over the network's steps in it, as in binned spikes.
+    """
     onset = task.hold[0] + task.delay[0] + task.reaction
-    times = reference.activity.time
-    place = (times + onset) / made.dt - 1
+    n_within = max(1, round(reference.activity.dt / made.dt))
+    before = np.arange(n_within)[None, :] * reference.activity.dt / n_within
+    place = (reference.activity.time[:, None] - before + onset) / made.dt - 1
     low = np.clip(np.floor(place).astype(int), 0, made.rates.shape[1] - 2)
-    weight = (place - low)[None, :, None]
+    weight = (place - low)[None, :, :, None]
 
     def between(values):
         values = np.asarray(values, np.float64)
-        return values[:, low] * (1 - weight) + values[:, low + 1] * weight
+        return (values[:, low] * (1 - weight) + values[:, low + 1] * weight).mean(axis=2)
 
     return Activity(
         between(made.rates),

@@ -82,7 +82,10 @@ def draw(folder: Path) -> None:
 
 
 def example_networks(activity: xr.Dataset) -> list[int]:
-    """One network per nonlinearity and target line: first seed, middle penalty."""
+    """One network per nonlinearity and target line: first seed, middle penalty, and not all but silent."""
+    if "flow_steps" not in activity:
+        return []
+    has_flow = np.isfinite(activity["flow_steps"].values).all(axis=(1, 2))
     penalties = np.unique(activity["rate_penalty"].values)
     middle = penalties[len(penalties) // 2]
     found = []
@@ -90,7 +93,7 @@ def example_networks(activity: xr.Dataset) -> list[int]:
         for line in TARGET_LINES:
             match = (activity["arm"] == name) & (activity["target_line"] == line)
             match &= (activity["seed"] == EXAMPLE_SEED) & np.isclose(activity["rate_penalty"], middle)
-            found += np.flatnonzero(match.values)[:1].tolist()
+            found += np.flatnonzero(match.values & has_flow)[:1].tolist()
     return found
 
 

@@ -67,13 +67,15 @@ def run(
     with RunFolder.open(out, specification=record, inputs=inputs) as folder:
         target = load(description)  # made once, so that workers find it in the cache
         folder.write("config.toml", _config_text(preset, size, seed, description, target))
+        key = jax.random.key(seed)
+        theirs = reference_rows(
+            target, n_draws=size.n_draws, key=key
+        )  # refused now, if it cannot be portrayed
         results = list(
             run_all(train_network, specifications, jobs=jobs, folder=folder, progress=Progress("networks"))
         )
-        key = jax.random.key(seed)
         rows = [row for each in results for row in network_rows(*each, PLACE)]
         rows = with_baselines(rows, lambda arm: f"untrained_{arm}", PLACE)
-        theirs = reference_rows(target, n_draws=size.n_draws, key=key)
         levels = judge_all(rows, theirs, target.mechanism)
         judged = claims(rows, levels, size, key=key)
         folder.write_metrics(NAME, preset, [*theirs, *rows, *summary_rows(rows, key=key)], judged)
