@@ -1,6 +1,7 @@
 """The delayed reach study: its reference, its clocks, its levels, its claims."""
 
 import dataclasses
+import itertools
 
 import jax
 import numpy as np
@@ -112,6 +113,18 @@ def test_networks_are_read_at_the_reference_times():
     np.testing.assert_allclose(seen.time, reference.activity.time)
 
 
+def test_long_steps_of_a_reference_are_means_over_those_of_the_network(tmp_path):
+    """Of a ramp, the value half a step before the end but for half a step of the network's own."""
+    reference = kao2019_reference.load(kao2019_reference.describe(recording(tmp_path), 0.0, 0))
+    task = kao2019.measured_task(reference.angles, "on")
+    trials = task.trials(8, key=jax.random.key(0))
+    onset = trials.epochs["movement"][0, 0] + task.reaction
+    ramp = np.broadcast_to((trials.time - onset)[None, :, None], (8, trials.n_steps, 3))
+    made = recirc.Activity(ramp, outputs=ramp, dt=trials.dt, conditions=trials.conditions)
+    seen = kao2019_network.on_the_reference_clock(made, task, reference)
+    np.testing.assert_allclose(seen.rates[0, :, 0], reference.activity.time - 0.005, atol=1e-9)
+
+
 def test_every_network_of_a_preset_is_specified_once():
     for preset in kao2019.PRESETS.values():
         entries = kao2019.specifications(preset, 0, CIRCUIT)
@@ -127,6 +140,22 @@ class TestNetwork:
         assert all(
             np.array_equal(one.arrays[name], again.arrays[name], equal_nan=True) for name in one.arrays
         )
+
+    @pytest.mark.parametrize("n_active", [0, 1, 3])
+    def test_that_is_all_but_silent_is_measured_and_like_nothing(self, n_active, monkeypatch):
+        make = kao2019.network
+
+        def silent(*given, **named):
+            network = make(*given, **named)
+            level = np.where(np.arange(network.n_units) < n_active, 1.0, -50.0)
+            return dataclasses.replace(network, bias=jax.numpy.asarray(level), start=jax.numpy.asarray(level))
+
+        monkeypatch.setattr(kao2019, "network", silent)
+        result = kao2019_network.train_network(specification(arm="relu"))
+        assert "flow" not in result.arrays
+        rows = network_rows(specification(arm="relu"), result, kao2019_run.PLACE)
+        judged = levels.judge_network(rows, INTERVALS, IC)
+        assert (judged.performs, judged.units, judged.population) == (False, None, None)
 
     def test_no_similarity_comes_without_its_null(self):
         scores = kao2019_network.train_network(specification()).metadata["scores"]
@@ -165,13 +194,14 @@ def test_the_second_circuit_is_like_the_reference_on_every_level_that_is_judged(
     assert max(chance) < 0.05
 
 
-def planted(name, *, units=1.0, ratio=0.8, p=0.01, verdict=IC, r2=0.99, noise=0.1, jump=0.95):
+def planted(name, *, units=1.0, ratio=0.8, p=0.01, verdict=IC, r2=0.99, quiet=0.01, noise=0.1, jump=0.95):
     """Rows of one network."""
     arm, line, penalty, seed = name
     place = {"target_line": line, "rate_penalty": penalty, "seed": seed}
     null = {"kind": "shuffled_conditions", "mean": 0.3, "p95": 0.5, "p": p}
     rows = [
         Row("output_r2", "performance", arm, r2, condition={"set": "train"} | place),
+        Row("output_nmse", "performance", arm, quiet, condition={"set": "train"} | place),
         Row("unit_features_alike", "unit", arm, units, condition={"set": "compared"} | place),
         Row("unit_feature_distance", "unit", arm, 0.2, condition={"set": "compared"} | place, ceiling=0.1),
         Row("jpca_ratio", "population", arm, ratio, condition={"set": "compared"} | place, null=null),
@@ -287,20 +317,83 @@ class TestClaims:
         assert performs.supported is False
         assert performs.effect == 0.5
 
+    def test_networks_that_do_not_do_the_task_have_nothing_to_say_on_the_other_claims(self):
+        found = self.judged(10, on={"r2": 0.5, "ratio": 0.95, "verdict": INPUT})
+        assert (found[1].n, found[1].effect) == (10, 0.0)
+        assert (found[2].n, found[2].effect) == (10, 1.0)
+
+    def test_one_odd_network_is_no_second_mechanism(self):
+        rows, found = grid(10)
+        odd = ("tanh", "on", 0.1, 3)
+        found[odd] = dataclasses.replace(found[odd], verdict="mixed")
+        mechanisms = claims(rows, found, kao2019.Preset(10, (0.1,), 9), key=jax.random.key(0))[2]
+        assert (mechanisms.supported, mechanisms.effect) == (False, 1.0)
+
+    def test_where_no_network_is_like_the_reference_nothing_is_said(self):
+        found = self.judged(10, on={"units": 0.0}, off_at_go={"units": 0.0})
+        assert [claim.supported for claim in found[1:3]] == [None, None]
+
+    def test_errors_under_noise_are_compared_where_those_without_are_alike(self):
+        assert self.judged(10, on={"verdict": INPUT, "quiet": 0.02})[3].n == 0
+        assert self.judged(10, on={"verdict": INPUT, "quiet": 0.014})[3].n == 10
+
+    def test_a_network_that_blows_up_in_a_test_counts_as_bad_and_not_as_missing(self):
+        rows, found = grid(10, on={"verdict": INPUT})
+        place = {"target_line": "off_at_go", "rate_penalty": 0.1}
+        blown = [
+            dataclasses.replace(
+                row,
+                value=-np.inf if row.metric == "output_r2" else np.inf,
+                condition={**row.condition, "outcome": "not finite"},
+            )
+            if row.level in ("generalization", "robustness") and place.items() <= row.condition.items()
+            else row
+            for row in rows
+        ]
+        judged = claims(blown, found, kao2019.Preset(10, (0.1,), 9), key=jax.random.key(0))
+        assert judged[3].supported is False
+        assert judged[4].n == 10
+        assert judged[4].effect == -1.0
+
+    def test_a_network_that_failed_is_counted_and_stops_nothing(self):
+        rows, found = grid(10)
+        found["tanh", "on", 0.1, 0] = levels.judge_network([], INTERVALS, IC)
+        assert found["tanh", "on", 0.1, 0].units is None
+        judged = claims(rows, found, kao2019.Preset(10, (0.1,), 9), key=jax.random.key(0))
+        assert judged[0].effect == pytest.approx(0.95)
+
     def test_two_networks_per_cell_are_too_few_to_say(self):
         found = self.judged(2, on={"verdict": INPUT, "noise": 0.2, "ratio": 0.95})
         assert [claim.supported for claim in found[1:4]] == [None, None, None]
 
 
-def test_a_small_study_runs_from_start_to_report(tmp_path, monkeypatch):
+@pytest.fixture
+def tiny(monkeypatch):
+    """A preset of networks that hardly train; in the list go changes of their specifications."""
     monkeypatch.setitem(kao2019.PRESETS, "tiny", kao2019.Preset(1, (0.1,), 5))
-    real = kao2019.specifications
+    real, changes = kao2019.specifications, [{}]
     monkeypatch.setattr(kao2019_run, "describe", lambda *_: CIRCUIT)
     monkeypatch.setattr(
         kao2019_run.study,
         "specifications",
-        lambda *given: [{**e, "n_units": 20, "training": SHORT} for e in real(*given)][::2],
+        lambda *given: [
+            {**entry, "n_units": 20, "training": SHORT} | change
+            for entry, change in zip(real(*given)[::2], itertools.cycle(changes))
+        ],
     )
+    return changes
+
+
+def test_a_study_of_networks_that_fail_or_have_few_units_ends_with_a_report(tiny, tmp_path):
+    tiny[:] = [{"n_units": -1}, {"n_units": 3}]
+    out = tmp_path / "run"
+    kao2019_run.run(preset="tiny", seed=0, jobs=1, out=out)
+    page = (out / "report.html").read_text()
+    assert "sizes must be positive" in page
+    assert "0 of 2 networks do the task" in page
+
+
+def test_a_small_study_runs_from_start_to_report(tiny, tmp_path):
     out = tmp_path / "run"
     kao2019_run.run(preset="tiny", seed=0, jobs=1, out=out)
     assert recirc.runs.verify(out) == []

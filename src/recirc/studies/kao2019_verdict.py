@@ -16,6 +16,8 @@ ENOUGH = 10  # networks or pairs from which on a claim that is not supported cou
 ENOUGH_SEEDS = 5  # networks of a cell from which on most of them is something
 SUCCEEDS = 0.9  # R² from which on a test without training counts as passed
 SHARE = 0.9  # of networks that must do the task
+MATCHED = 1.5  # largest ratio of the errors without noise of two networks that are compared under noise
+WORST_R2, WORST_ERROR = -1.0, 100.0  # what a network that blew up in a test counts as
 IC, INPUT = "initial-condition driven", "input driven"
 
 Network = tuple[str, str, float, int]  # arm, target line, rate penalty, seed
@@ -88,21 +90,27 @@ def _cells(levels: Mapping[Network, Levels]) -> dict[tuple, list[Levels]]:
 
 
 def _most(cell: Sequence[Levels], test) -> bool:
-    return sum(map(test, cell)) > len(cell) / 2
+    return sum(bool(test(each)) for each in cell) > len(cell) / 2
 
 
 def _units_claim(levels: Mapping[Network, Levels], preset: Preset) -> Claim:
     text = (
-        "Networks whose single units look like the reference's may still miss its population features (share of those "
-        "networks that do)"
+        "Networks that do the task and whose single units look like the reference's may still miss its population "
+        "features (share of those networks that do)"
     )
-    like = [each for each in levels.values() if each.units]
+
+    def is_like(each: Levels) -> bool:
+        return each.performs and bool(each.units)
+
+    like = [each for each in levels.values() if is_like(each)]
     missing = [each for each in like if each.population is False]
-    some = any(_most(cell, lambda e: e.units and e.population is False) for cell in _cells(levels).values())
+    some = any(
+        _most(cell, lambda e: is_like(e) and e.population is False) for cell in _cells(levels).values()
+    )
     return Claim(
         text,
         SOURCE,
-        some if preset.n_seeds >= ENOUGH_SEEDS else None,
+        some if like and preset.n_seeds >= ENOUGH_SEEDS else None,
         len(missing) / len(like) if like else float("nan"),
         n=len(like),
     )
@@ -111,30 +119,34 @@ def _units_claim(levels: Mapping[Network, Levels], preset: Preset) -> Claim:
 def _mechanisms_claim(levels: Mapping[Network, Levels], preset: Preset) -> Claim:
     text = (
         "Networks that match both units and population work by different mechanisms (number of mechanisms among cells "
-        "most of whose networks match both)"
+        "most of whose networks do the task and match both; a cell counts by the mechanism of most of its networks)"
     )
-    matching = [
-        cell for cell in _cells(levels).values() if _most(cell, lambda e: bool(e.units and e.population))
-    ]
-    kinds = {each.verdict for cell in matching for each in cell if each.units and each.population}
-    kinds -= {"undetermined"}
-    supported = len(kinds) > 1 if preset.n_seeds >= ENOUGH_SEEDS else None
+
+    def matches(each: Levels) -> bool:
+        return each.performs and bool(each.units and each.population)
+
+    matching = [cell for cell in _cells(levels).values() if _most(cell, matches)]
+    verdicts = {each.verdict for each in levels.values()} - {"undetermined"}
+    kinds = {v for v in verdicts for cell in matching if _most(cell, lambda e, v=v: e.verdict == v)}
+    supported = len(kinds) > 1 if matching and preset.n_seeds >= ENOUGH_SEEDS else None
     return Claim(text, SOURCE, supported, float(len(kinds)), n=sum(map(len, matching)))
 
 
 def _noise_claim(networks: Mapping, levels: Mapping[Network, Levels], key) -> Claim:
     text = (
         "Networks driven by their initial condition withstand input noise better (error of the input driven network "
-        "over that of its pair, geometric mean over noise levels; pairs share nonlinearity, penalty and seed, and both "
-        "do the task)"
+        "over that of its pair, geometric mean over noise levels; pairs share nonlinearity, penalty and seed, both do "
+        f"the task, and without noise neither error is over {MATCHED:g} times the other)"
     )
     errors = []
     for (arm, line, penalty, seed), own in levels.items():
         other = (arm, "off_at_go", penalty, seed)
         if line != "on" or other not in levels or not (own.performs and levels[other].performs):
             continue
-        if (own.verdict, levels[other].verdict) == (INPUT, IC):
-            errors.append([_noise_error(networks[name]) for name in ((arm, line, penalty, seed), other)])
+        pair = [networks[name] for name in ((arm, line, penalty, seed), other)]
+        before = [value_of(rows, "output_nmse", set="train") for rows in pair]
+        if (own.verdict, levels[other].verdict) == (INPUT, IC) and max(before) <= MATCHED * min(before):
+            errors.append([_noise_error(rows) for rows in pair])
     if not errors:
         return Claim(text, SOURCE, None)
     inputs, states = np.array(errors).T
@@ -149,7 +161,8 @@ def _noise_claim(networks: Mapping, levels: Mapping[Network, Levels], key) -> Cl
 
 
 def _noise_error(rows: Sequence[Row]) -> float:
-    return float(np.mean([np.log(value_of(rows, "output_nmse", set="input_noise", sigma=s)) for s in NOISES]))
+    errors = [value_of(rows, "output_nmse", set="input_noise", sigma=sigma) for sigma in NOISES]
+    return float(np.mean(np.log(np.minimum(errors, WORST_ERROR))))
 
 
 def _transfer_claim(
@@ -165,7 +178,7 @@ def _transfer_claim(
             if each.performs and each.verdict == IC
         ]
     )
-    values = values[np.isfinite(values)]
+    values = np.maximum(values[~np.isnan(values)], WORST_R2)
     if not len(values):
         return Claim(text, SOURCE, None)
     low, high = bootstrap_interval(values, key=key)
