@@ -193,7 +193,7 @@ class Activity(eqx.Module):
         start: time of the first sample's end minus dt, in seconds.
 
     Raises:
-        ValueError: if shapes disagree, a name repeats, or a rate is not finite.
+        ValueError: if shapes disagree, a name repeats, or `dt` is not positive.
     """
 
     rates: Float[Array, "trial time unit"]

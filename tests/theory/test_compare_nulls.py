@@ -121,3 +121,15 @@ def test_a_portrait_has_a_null_too():
         Speed(), a, None, compare.PhaseRandomized(), n_draws=5, key=jax.random.key(0)
     )
     assert found.draws.shape == (5,)
+
+
+@pytest.mark.parametrize("direction", ["higher", "lower"])
+def test_a_score_that_is_no_number_is_not_beyond_chance(direction):
+    def nothing(a):
+        return recirc.Score("nothing", float("nan"), "population", direction)
+
+    a = smooth(np.random.default_rng(0))
+    found = compare.null_distribution(
+        nothing, a, None, compare.PhaseRandomized(), n_draws=9, key=jax.random.key(0)
+    )
+    assert found.p == 1

@@ -52,7 +52,8 @@ def null_distribution(
     $$p = \frac{1 + \#\{\text{draws at least as good}\}}{1 + n}$$
 
     If there are only m different surrogates (m! orders of few conditions) and the original is never drawn, p
-    becomes 1/m + (1 - 1/m) p: with 3 conditions nothing is below 1/6, whatever n.
+    becomes 1/m + (1 - 1/m) p: with 3 conditions nothing is below 1/6, whatever n. What is not a number is never worse,
+    so that p is 1 where the score itself is none.
 
     Args:
         measure: a similarity, or a portrait.
@@ -84,13 +85,13 @@ def null_distribution(
         draws = np.array(
             [_call(measure, draw(key=jax.random.fold_in(key, i)), b).value for i in range(n_draws)]
         )
-    better = draws >= score.value if score.direction == "higher" else draws <= score.value
+    worse = draws < score.value if score.direction == "higher" else draws > score.value
     return NullDistribution(
         score=score,
         kind=null.kind,
         mean=float(draws.mean()),
         p95=float(np.percentile(draws, 95 if score.direction == "higher" else 5)),
-        p=_among(null.n_arrangements(a), float((1 + better.sum()) / (1 + n_draws))),
+        p=_among(null.n_arrangements(a), float((1 + (~worse).sum()) / (1 + n_draws))),
         draws=draws,
     )
 

@@ -38,12 +38,12 @@ UNKNOWNS = (
      "zero over the first 500 updates, since a strong one from the start silences the network before it learns"),
     ("error", "mean squared", "in units of each output's variance, so that velocity and position count alike; a "
      "penalty weighs less than in the code by that factor"),
-    ("optimizer and stop", "stochastic gradient descent; a threshold on the smaller R² of velocity and position",
+    ("optimizer and stop", "not known; that code stops by the smaller R² of velocity and position",
      "Adam, at most 1,500 updates of 32 trials, stop at R² .98 of every output on held-out trials, not before the "
      "800th update"),
     ("when the target's input goes off", "after the movement", "that, and at go, which leaves no input to be "
      "driven by"),
-    ("reference", "recordings of two monkeys", "a recording if one is given; else a stability-optimized circuit, whose "
+    ("reference", "recordings of cortex", "a recording if one is given; else a stability-optimized circuit, whose "
      "movements arise from a prepared state"),
     ("comparison windows", "not known", f"seconds from movement onset: preparation {PREPARATION}, movement {MOVEMENT}, "
      f"rotations {ROTATION}, similarities {COMPARED}"),

@@ -7,12 +7,12 @@ import numpy as np
 
 from recirc.figures.style import label
 from recirc.runs import Row
+from recirc.studies.kao2019 import PERFORMS
 
 SIMILARITIES = ("cca_mean4", "procrustes_angle", "dsa")
 INSIDE = ("jpca_ratio", "alignment_index")
 UNIT_SHARE = 2 / 3  # of the features of single units that must be distributed as in the reference
 ALPHA = 0.05
-PERFORMS = 0.95
 
 
 @dataclasses.dataclass(frozen=True)
