@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import os
+import shutil
 import signal
 import time
 import zipfile
@@ -191,6 +192,20 @@ def test_an_interrupted_question_does_not_answer_the_next(nwb, monkeypatch):
     monkeypatch.undo()
     assert "no such file" in refusal(read_nwb, path.with_name("absent.nwb"))
     assert read_nwb(path).n_units == 3
+
+
+def test_a_file_that_takes_the_place_of_the_one_looked_at_is_refused(nwb, monkeypatch):
+    path = nwb()
+    other = shutil.copy(path, path.with_name("other.nwb"))
+    look = opener._look
+
+    def swap(*arguments):
+        answer = look(*arguments)
+        os.replace(other, path)
+        return answer
+
+    monkeypatch.setattr(opener, "_look", swap)
+    assert "changed while it was looked at" in refusal(read_nwb, path)
 
 
 def test_a_file_that_changes_while_it_is_looked_at_is_refused(nwb, monkeypatch):
@@ -554,7 +569,7 @@ def test_archives_that_unfold_or_lie_are_refused(numpy_file, tmp_path):
     ("content", "message"),
     [
         (b"", "the file is empty"),
-        (bytes(5000), "format is not known"),
+        (bytes(5000), "holds only zeros"),
         (b"time,unit\n1,2\n", "what can be read: NWB 2"),
         (b"\x93NUMPY\x01\x00", "write a TOML file beside it"),
         (b"PK\x03\x04", "write a TOML file beside it"),

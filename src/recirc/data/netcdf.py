@@ -23,7 +23,7 @@ ANGLE_UNITS = {"degree": 1.0, "deg": 1.0, "°": 1.0, "radian": 180 / np.pi, "rad
 BEHAVIORS = ("outputs", "velocity")
 
 
-def read_netcdf(path: str | PathLike, *, outputs: str | None = None) -> Activity:
+def read_netcdf(path: str | PathLike, *, outputs: str | None = None, max_ratio: float = 200.0) -> Activity:
     """Activity from a netCDF-4 file of firing rates.
 
     The file holds one variable with dimensions condition, time and unit (in any order), with attribute
@@ -36,6 +36,7 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None) -> Activity
     Args:
         path: the file.
         outputs: name of the variable with behavior, if it is neither `outputs` nor `velocity`.
+        max_ratio: as for `safe_open`.
 
     Returns:
         Rates in spikes/s, without the units that never change; they are in the warning.
@@ -59,7 +60,7 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None) -> Activity
         ('0', '180')
     """
     path = Path(path)
-    dataset = _load(path)
+    dataset = _load(path, max_ratio)
     with reading(path):
         rates = _rates(dataset, path)
         dt, start = _time_axis(dataset, path)
@@ -110,8 +111,8 @@ def write_netcdf(activity: Activity, path: str | PathLike) -> None:
             raise
 
 
-def _load(path: Path) -> xr.Dataset:
-    with safe_open(path) as file:
+def _load(path: Path, max_ratio: float) -> xr.Dataset:
+    with safe_open(path, max_ratio=max_ratio) as file:
         try:
             with h5netcdf.File(file, "r", decode_vlen_strings=True) as contents:
                 return xr.open_dataset(H5NetCDFStore(contents), decode_times=False).load()

@@ -28,6 +28,7 @@ READ_WHOLE_BYTES = 16 * 2**20
 READ_AT_MOST_BYTES = 256 * 2**20
 MAX_ENTRIES = 200_000
 MAX_DEPTH = 64
+ONLY_ZEROS = "the file holds only zeros, as after an interrupted copy; copy it again."
 BLOCK = 65_536
 DAMAGE = (
     OSError,
@@ -59,7 +60,7 @@ def open_hdf5(path: Path) -> h5py.File:
     head = head_of(path)
     if not h5py.is_hdf5(path):
         if not any(head):
-            raise DataFileError("the file holds only zeros, as after an interrupted copy; copy it again.")
+            raise DataFileError(ONLY_ZEROS)
         if head.startswith(b"CDF"):
             raise DataFileError(
                 "this is netCDF-3; convert it: xarray.load_dataset(path).to_netcdf(new, engine='h5netcdf')."

@@ -38,6 +38,7 @@ SECONDS = 20.0
 SECONDS_PER_GIB = 20.0
 MEMORY_BYTES = 4 * 2**30
 PATIENCE = 5.0
+CHANGED = "it changed while it was looked at; wait until it is written, or copy it first."
 
 
 class DataWarning(UserWarning):
@@ -81,9 +82,13 @@ def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5p
 def open_hdf5(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
     """As `safe_open`, for a file that stays open as long as something read from it is in use."""
     path = Path(path)
-    _look("hdf5", path, max_ratio)
+    looked_at = _look("hdf5", path, max_ratio)[2]
     with named(path):
-        return probe.open_hdf5(path)
+        file = probe.open_hdf5(path)
+        if _identity(file.id.get_vfd_handle()) != looked_at:
+            file.close()
+            raise DataFileError(CHANGED)
+        return file
 
 
 def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> tuple[dict[str, Any], list[np.ndarray]]:
@@ -95,7 +100,7 @@ def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> tuple[dict
     path = Path(path)
     with named(path):
         check_matlab(path, max_ratio)
-    answer, arrays = _look("matlab", path, max_ratio)
+    answer, arrays, _ = _look("matlab", path, max_ratio)
     return answer["variables"], arrays
 
 
@@ -140,8 +145,8 @@ def named(path: Path) -> Iterator[None]:
         raise DataFileError(f"{path}{joint} {error}") from error.__cause__
 
 
-def _look(kind: str, path: Path, max_ratio: float) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """Have the other process look at a file; nothing may change it meanwhile."""
+def _look(kind: str, path: Path, max_ratio: float) -> tuple[dict[str, Any], list[np.ndarray], Any]:
+    """Have the other process look at a file, and say which it was; nothing may change it meanwhile."""
     before = _identity(path)
     size = before[2] if before else 0
     seconds = SECONDS + SECONDS_PER_GIB * size / 2**30
@@ -157,15 +162,14 @@ def _look(kind: str, path: Path, max_ratio: float) -> tuple[dict[str, Any], list
         if "refused" in answer:
             raise DataFileError(answer["refused"])
         if before != _identity(path):
-            raise DataFileError(
-                "it changed while it was looked at; wait until it is written, or copy it first."
-            )
-    return answer, arrays
+            raise DataFileError(CHANGED)
+    return answer, arrays, before
 
 
-def _identity(path: Path) -> tuple[int, ...] | None:
+def _identity(file: Path | int) -> tuple[int, ...] | None:
+    """What tells a file, by its path or as it is open, from another and from its own later states."""
     try:
-        found = path.stat()
+        found = os.stat(file)
     except OSError:
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
