@@ -252,5 +252,7 @@ def _explain(work: Callable[[], bool], folder: Path) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    typer.echo(f"recirc: {sentence}", err=True)
+    from recirc.data.screening import printable
+
+    typer.echo("\n".join(map(printable, f"recirc: {sentence}".split("\n"))), err=True)
     return code

@@ -68,13 +68,17 @@ def condition_labels(
 
     Two columns whose names end in x and y (or one column of pairs) are a target's position: the label is its
     direction in degrees, counterclockwise from the right, or "x,y" if targets in one direction differ in
-    distance. A column of angles gives degrees. Otherwise labels are the values, joined by ",".
+    distance. So is a column that lists the positions of all targets shown, with a second column that says which
+    of them counts, from 0. A column of angles gives degrees. Otherwise labels are the values, joined by ",".
 
     Args:
         trials: columns by name.
         columns: those that make the condition; none puts all trials into one condition, "all".
         radians: whether a column of angles holds radians; told by its values if None: radians if they are
             not whole numbers and none is larger than 2 pi.
+
+    Raises:
+        ValueError: if a column has a list for every trial, and these are not positions of targets.
 
     Example:
         >>> condition_labels({"target_x": np.array([1.0, 0.0]), "target_y": np.array([0.0, 2.0])},
@@ -91,6 +95,12 @@ def condition_labels(
         if in_radians(angles) if radians is None else radians:
             angles = np.rad2deg(angles)
         return [_degrees(angle) for angle in angles]
+    for name, column in zip(columns, values):
+        if column.dtype == object or column.ndim > 1:
+            raise ValueError(
+                f"column {name} has a list for every trial; name columns with one value each, or a list of targets' "
+                "positions and the column that says which target counts, from 0."
+            )
     texts = [_texts(column) for column in values]
     return ["" if "" in row else ",".join(row) for row in zip(*texts)]
 
@@ -114,9 +124,20 @@ def _positions(columns: Sequence[str], values: list[np.ndarray]) -> np.ndarray |
     """(trial, 2) positions, if that is what the columns hold."""
     if len(values) == 1 and values[0].ndim == 2 and values[0].shape[1] == 2:
         return values[0].astype(float)
+    if values[0].dtype == object and len(values) <= 2:
+        return _chosen(values[0], values[1] if len(values) == 2 else np.zeros(len(values[0]), int))
     if len(values) == 2 and [name.lower()[-1] for name in columns] == ["x", "y"]:
         return np.stack(values, axis=1).astype(float) if all(map(_is_number, values)) else None
     return None
+
+
+def _chosen(lists: np.ndarray, places: np.ndarray) -> np.ndarray | None:
+    """Of the positions that every trial lists the one at a place, nan where there is none; None for other lists."""
+    if places.dtype.kind not in "iu" or any(np.shape(pairs)[1:] != (2,) for pairs in lists):
+        return None
+    nowhere = np.full(2, np.nan)
+    chosen = [pairs[i] if 0 <= i < len(pairs) else nowhere for pairs, i in zip(lists, places.tolist())]
+    return np.array(chosen, float).reshape(-1, 2)
 
 
 def _directions_of(pair: np.ndarray) -> list[str]:

@@ -7,7 +7,9 @@ from typing import Literal
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from recirc.data.prepared import Prepared
+from recirc.data import guesses
+from recirc.data.directions import directions
+from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Prepared
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.screening import bad_spikes, bad_trials, listed, trial_names, wrong_time_unit
 from recirc.data.session import Session
@@ -42,7 +44,7 @@ class Finding:
 
 
 def check_session(
-    session: Session, preprocessing: Preprocessing, *, key: PRNGKeyArray
+    session: Session, preprocessing: Preprocessing, *, assume_equal_spacing: bool = False, key: PRNGKeyArray
 ) -> tuple[list[Finding], Prepared | None]:
     """Everything that is found in a session, the worst first, and the session made ready if that is possible.
 
@@ -51,6 +53,7 @@ def check_session(
     Args:
         session: as it was stored.
         preprocessing: as it would be prepared for a fit.
+        assume_equal_spacing: as for `directions`.
         key: random key of the halves that reliability is told by.
     """
     findings = [*_of_units(session), *_of_spikes(session, preprocessing.drop_bad)]
@@ -65,12 +68,13 @@ def check_session(
         try:
             chain, _ = preprocessing.resolved(session)
             findings += _of_trials(session, chain.align or "start_time", preprocessing.drop_bad)
-            findings += _of_series(session, chain)
+            findings += [*_of_events(session), *_of_series(session, chain)]
             prepared = dataclasses.replace(preprocessing, drop_bad=True).apply(session, key=key)
             prepared = dataclasses.replace(
                 prepared, chain=dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
             )
-            findings += [*_of_prepared(session, prepared), *check_averages(prepared.averages)]
+            findings += _of_prepared(session, prepared)
+            findings += check_averages(prepared.averages, assume_equal_spacing=assume_equal_spacing)
         except ValueError as error:
             text = str(error).removeprefix(f"{session.source}: ")
             what, _, mend = text.partition("; ")
@@ -90,6 +94,9 @@ def _of_units(session: Session) -> Iterator[Finding]:
     if twice:
         yield Finding(BLOCKS, "units", f"Names of units repeat: {listed(twice)}.",
                       "Units could be mistaken for each other.", "Make names unique.")  # fmt: skip
+    if not session.n_units:
+        yield Finding(BLOCKS, "units", "There are no units.", "Without spikes there is nothing to fit.",
+                      "Add a table of units with spike_times.")  # fmt: skip
     for name, series in session.series.items():
         if not series.unit:
             yield Finding(NOTE, f"series {name}", "No unit is given.", "Sizes cannot be judged.",
@@ -119,6 +126,17 @@ def _of_trials(session: Session, event: str, drop_bad: bool) -> Iterator[Finding
                       "They are left out." if drop_bad else DROP_BAD)  # fmt: skip
 
 
+def _of_events(session: Session) -> Iterator[Finding]:
+    trials = session.trials
+    for name in guesses.outside_events(session):
+        since = trials["start_time"] + trials[name]
+        fits = np.mean((since <= trials["stop_time"])[np.isfinite(since)]) > 0.5
+        yield Finding(WRONG, f"trials/{name}", f"{name} lies outside most trials.",
+                      "No trial can be aligned to it; another event may have been chosen.",
+                      "It looks as if counted from the start of each trial: add start_time." if fits else
+                      "Give times in seconds on the session's clock.")  # fmt: skip
+
+
 def _of_series(session: Session, chain: Preprocessing) -> Iterator[Finding]:
     for name, series in session.series.items():
         used = any(name in (wanted, wanted.rpartition(":")[0]) for wanted in chain.behavior or ())
@@ -146,7 +164,7 @@ def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
         if dropped.what == "spikes" or dropped.reason in told:
             continue
         level = WRONG if dropped.count > 0.5 * total else NOTE
-        why, mend = _WHY.get(dropped.what, _WHY["trials"])
+        why, mend = _WHY[dropped.reason if dropped.reason in _WHY else dropped.what]
         yield Finding(level, dropped.what, dropped.sentence, why, mend)
     rare = [f"{name} ({n})" for name, n in zip(prepared.conditions, prepared.n_trials) if n < 2]
     if rare:
@@ -167,16 +185,29 @@ _WHY = {
         "They take no part in the fit.",
         "Set preprocessing.minimum_reliability to keep unreliable units.",
     ),
+    NEVER_CHANGES: (
+        "They take no part in the fit.",
+        "None, unless they should not be silent: check the sorting.",
+    ),
+    NOT_OBSERVED: (
+        "They take no part in the fit.",
+        "None, if they were lost on the way; otherwise check the units' obs_intervals.",
+    ),
 }
 
 
-def check_averages(averages: Activity) -> list[Finding]:
-    """What is found in average rates, whatever file they come from."""
+def check_averages(averages: Activity, *, assume_equal_spacing: bool = False) -> list[Finding]:
+    """What is found in average rates, whatever file they come from.
+
+    Args:
+        averages: spikes/s.
+        assume_equal_spacing: as for `directions`.
+    """
     rates = np.asarray(averages.rates, float)
-    return [*_of_conditions(averages), *_of_rates(averages, rates), *_of_sizes(rates)]
+    return [*_of_conditions(averages, assume_equal_spacing), *_of_rates(averages, rates), *_of_sizes(rates)]
 
 
-def _of_conditions(averages: Activity) -> Iterator[Finding]:
+def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[Finding]:
     labels = list(dict.fromkeys(averages.conditions))
     if len(labels) < FEWEST_DIRECTIONS:
         yield Finding(BLOCKS, "conditions", f"{len(labels)} conditions: {listed(labels)}.",
@@ -185,12 +216,15 @@ def _of_conditions(averages: Activity) -> Iterator[Finding]:
                       "Name the columns that tell directions apart, as in --set "
                       "'preprocessing.conditions=[\"target_direction\"]'; `recirc compare` needs two.")  # fmt: skip
         return
+    if assume_equal_spacing:
+        return
     try:
-        np.array([float(label) for label in labels])
+        directions(averages)
     except ValueError:
-        yield Finding(BLOCKS, "conditions", f"Labels are no angles: {listed(labels)}.",
+        yield Finding(BLOCKS, "conditions", f"Labels are no angles in degrees: {listed(labels)}.",
                       "A fit interpolates between directions.",
-                      "Name a column of angles or target positions, or --set assume_equal_spacing=true.")  # fmt: skip
+                      "Name a column of angles or target positions; or --set assume_equal_spacing=true, if conditions "
+                      "in this order lie at equal steps around the circle.")  # fmt: skip
 
 
 def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """What a preprocessing leaves open, guessed from the names and values in a session; every guess is a sentence."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ CONDITIONS = (
     r"(condition|cond)(_?id)?",
     r"(trial|maze|target|reach)_?(type|condition|id)",
 )
+CHOICE = "active_target"  # which of several targets counts, in the layout of the Neural Latents Benchmark
 BEHAVIOR = (r"hand.*vel", r"vel", r"emg|muscle", r"force", r"hand.*pos", r"pos")
 COVERED = 0.05  # share of trials that a guessed window may lose at either end
 MOST_CONDITIONS = 0.5  # a column with more different values per trial is no condition
@@ -29,8 +30,20 @@ MOST_CONDITIONS = 0.5  # a column with more different values per trial is no con
 
 def event_columns(session: Session) -> list[str]:
     """Columns that hold times within their trials, start and stop not counted."""
+    return [name for name, share in _shares_inside(session).items() if share > 0.5]
+
+
+def outside_events(session: Session) -> list[str]:
+    """Columns that are called as events are, and whose times lie outside most trials; durations are not meant."""
+    called = "|".join(pattern for pattern, *_ in EVENTS)
+    shares = _shares_inside(session)
+    return [name for name, share in shares.items() if share <= 0.5 and re.search(called, name.lower())]
+
+
+def _shares_inside(session: Session) -> dict[str, float]:
+    """Of every column that is called like one of events, the share of times that lie in their trials."""
     start, stop = session.trials["start_time"], session.trials["stop_time"]
-    found = []
+    found = {}
     for name, column in session.trials.items():
         if name in ("start_time", "stop_time", "id") or column.dtype.kind != "f" or column.ndim != 1:
             continue
@@ -39,8 +52,8 @@ def event_columns(session: Session) -> list[str]:
             re.match(pattern, name.lower()) for pattern, *_ in EVENTS
         )
         inside = (column >= start - 1e-6) & (column <= stop + 1e-6)
-        if named and known.any() and inside[known].mean() > 0.5:
-            found.append(name)
+        if named and known.any():
+            found[name] = float(inside[known].mean())
     return found
 
 
@@ -88,7 +101,10 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
     pairs = [(x, x[:-1] + y) for x in names for y in "yY" if x[-1:] in "xX" and x[:-1] + y in names]
     pairs.sort(key=lambda pair: not re.search("target|tgt", pair[0].lower()))
     candidates = [
-        (name,) for pattern in CONDITIONS[:3] for name in names if re.fullmatch(pattern, name.lower())
+        _with_choice(trials, name)
+        for pattern in CONDITIONS[:3]
+        for name in names
+        if re.fullmatch(pattern, name.lower())
     ]
     candidates += [pair for pair in pairs if re.search("target|tgt|goal|reach", pair[0].lower())]
     candidates += [
@@ -97,10 +113,18 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
     for columns in candidates:
         if any(trials[name].dtype.kind not in "iufUSbO" for name in columns):
             continue
-        n_found = len(set(condition_labels(trials, columns)) - {""})
+        try:
+            n_found = len(set(condition_labels(trials, columns)) - {""})
+        except ValueError:  # a list for every trial
+            continue
         if 1 < n_found <= max(MOST_CONDITIONS * session.n_trials, 2):
             return columns, f"Conditions are the {n_found} values of {' and '.join(columns)}."
     return (), "All trials are one condition, since no column is known by its name to tell conditions apart."
+
+
+def _with_choice(trials: Mapping[str, np.ndarray], name: str) -> tuple[str, ...]:
+    """A column, and if it lists the targets of every trial, that which says which target counts."""
+    return (name, CHOICE) if trials[name].dtype == object and CHOICE in trials else (name,)
 
 
 def guess_radians(session: Session, columns: Sequence[str]) -> tuple[bool | None, str | None]:

@@ -16,6 +16,7 @@ from recirc.types import Activity
 if TYPE_CHECKING:
     from recirc.data.preprocessing import Preprocessing
 
+NEVER_CHANGES, NOT_OBSERVED = "the rate never changes", "not observed in every trial"
 FEWEST_TRIALS = 4  # of a condition, to tell reliability by halves of them
 
 
@@ -123,6 +124,8 @@ class Prepared:
     def without_poor_units(self, key: PRNGKeyArray) -> "Prepared":
         """Without units that never change or are less reliable than the chain wants; reliability filled in.
 
+        A unit that is silent in a half of the trials has shown no reliability, and is left out too.
+
         Raises:
             ValueError: if no unit is left.
         """
@@ -133,10 +136,10 @@ class Prepared:
         if known.any():
             labels = np.asarray(self.labels)[known].tolist()
             reliability = split_half_reliability(self.rates[known], labels, key=key)
-        is_poor = varies & (reliability < self.chain.minimum_reliability)
+        is_poor = varies & known.any() & ~(reliability >= self.chain.minimum_reliability)
         dropped = list(self.dropped)
         reason = f"reliability below {self.chain.minimum_reliability:g}"
-        for mask, why in ((~varies, "the rate never changes"), (is_poor, reason)):
+        for mask, why in ((~varies, NEVER_CHANGES), (is_poor, reason)):
             if mask.any():
                 names = tuple(np.asarray(self.units)[mask].tolist())
                 dropped.append(Dropped("units", why, names, len(names)))

@@ -9,7 +9,7 @@ from recirc.data import guesses
 from recirc.data.behavior import on_bins
 from recirc.data.binned import unit_coverage
 from recirc.data.conditions import condition_labels, in_order
-from recirc.data.prepared import Dropped, nothing_left
+from recirc.data.prepared import NOT_OBSERVED, Dropped, nothing_left
 from recirc.data.screening import bad_spikes, bad_trials, listed, trial_names, wrong_time_unit
 from recirc.data.session import Session
 
@@ -65,7 +65,8 @@ class Selection:
 
     def drop_short(self) -> None:
         """Trials that do not hold the whole window; rates are never filled with zeros."""
-        first, start, stop = self.starts.T
+        starts = self.starts
+        first, start, stop = starts[:, 0], starts[:, 1], starts[:, 2]
         last = first + self.chain.n_bins * self.chain.dt
         self.drop((first < start - _TOLERANCE) | (last > stop + _TOLERANCE), "too short for the window")
 
@@ -101,7 +102,7 @@ class Selection:
         missing = ~covered.all(axis=1)
         if missing.any():
             names = tuple(np.asarray(self.session.units)[missing].tolist())
-            self.dropped.append(Dropped("units", "not observed in every trial", names, len(names)))
+            self.dropped.append(Dropped("units", NOT_OBSERVED, names, len(names)))
         if missing.all():
             raise ValueError(f"{self.session.source}: {nothing_left('units', self.dropped)}")
         return np.flatnonzero(~missing).tolist()

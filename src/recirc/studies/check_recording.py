@@ -13,10 +13,11 @@ from recirc.data import DataFileError, DataWarning, read_recording
 from recirc.data.findings import BLOCKS, NOTE, Finding, check_averages, check_session
 from recirc.data.prepared import Prepared
 from recirc.data.safe_open import open_hdf5
+from recirc.data.screening import printable
 from recirc.data.session import Session
 from recirc.runs import load_config
 from recirc.runs.metrics import strict_json
-from recirc.studies.fit_session import FitConfig
+from recirc.studies.fit_inputs import FitConfig
 from recirc.types import Activity
 
 CLEAN, BLOCKED, UNREADABLE = 0, 1, 2
@@ -83,7 +84,7 @@ def run(
         finding = Finding(BLOCKS, "file", str(error), "Nothing is taken from a file in doubt.", "As it says.")
         checked = Checked({}, (), [finding])
         if not _opens(Path(data)):
-            print(_as_json(checked) if as_json else f"unreadable: {error}")
+            print(_as_json(checked) if as_json else printable(f"unreadable: {error}"))
             return UNREADABLE
     print(_as_json(checked) if as_json else as_text(checked))
     if figure is not None and recording is not None:
@@ -113,8 +114,14 @@ def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) ->
             "time": f"{recording.start:g} to {recording.time[-1]:g} s in bins of {recording.dt:g} s",
             "mean rate (spikes/s)": _spread(rates.mean(axis=(0, 1))),
         }
-        return Checked(summary, (), check_averages(recording))
-    findings, prepared = check_session(recording, config.preprocessing, key=jax.random.key(seed))
+        findings = check_averages(recording, assume_equal_spacing=config.assume_equal_spacing)
+        return Checked(summary, (), findings)
+    findings, prepared = check_session(
+        recording,
+        config.preprocessing,
+        assume_equal_spacing=config.assume_equal_spacing,
+        key=jax.random.key(seed),
+    )
     return Checked(
         _summary(recording, prepared), () if prepared is None else prepared.guesses, findings, prepared
     )
@@ -156,7 +163,7 @@ def _spread(values: np.ndarray) -> str:
 
 
 def as_text(checked: Checked) -> str:
-    """Summary, guesses and findings as lines."""
+    """Summary, guesses and findings as lines; names from the file cannot command a terminal."""
     lines = [f"{name}: {value}" for name, value in checked.summary.items()]
     lines += ["", *checked.guesses] if checked.guesses else []
     for finding in checked.findings:
@@ -167,7 +174,7 @@ def as_text(checked: Checked) -> str:
             f"  mend: {finding.mend}",
         ]
     lines += ["", "Nothing was found that blocks a fit." if checked.code == CLEAN else "A fit is blocked."]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _as_json(checked: Checked) -> str:

@@ -33,12 +33,15 @@ class Recorded(NamedTuple):
     single_trials: Activity | None = None
 
 
-def read_averages(data: Path, preprocessing: Preprocessing, *, seed: int) -> Recorded:
+def read_averages(
+    data: Path, preprocessing: Preprocessing, *, assume_equal_spacing: bool = False, seed: int
+) -> Recorded:
     """Average rates and behavior per condition, with what was done to get them.
 
     Args:
         data: a session or average rates.
         preprocessing: of a session.
+        assume_equal_spacing: as for `directions`.
         seed: of the halves of trials that reliability is told by.
 
     Raises:
@@ -49,7 +52,9 @@ def read_averages(data: Path, preprocessing: Preprocessing, *, seed: int) -> Rec
     if isinstance(found, Activity):
         return Recorded(found, None, preprocessing, {}, ())
     key = jax.random.key(seed)
-    findings, prepared = check_session(found, preprocessing, key=key)
+    findings, prepared = check_session(
+        found, preprocessing, assume_equal_spacing=assume_equal_spacing, key=key
+    )
     blocking = [finding for finding in findings if finding.level == BLOCKS]
     if blocking or prepared is None:
         told = " ".join(f"{finding.what} {finding.why} {finding.mend}" for finding in blocking)

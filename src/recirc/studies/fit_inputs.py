@@ -235,7 +235,9 @@ def load(data: Path, config: FitConfig, seed: int) -> Recording:
     """A recording made ready from a file, once per process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said once, where the run begins
-        recorded = read_averages(data, config.preprocessing, seed=seed)
+        recorded = read_averages(
+            data, config.preprocessing, assume_equal_spacing=config.assume_equal_spacing, seed=seed
+        )
         return prepare(recorded.activity, config, seed=seed, standard_error=recorded.standard_error)
 
 

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from recirc.data import DataWarning
+from recirc.data.screening import printable
 from recirc.runs import RunFolder, dump_config, load_config
 from recirc.runs.progress import Progress
 from recirc.runs.sweep import Failure, run_all
@@ -79,11 +80,13 @@ def run(
     settings = load_config(FitConfig, config, overrides)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
-        recorded = read_averages(data, settings.preprocessing, seed=seed)
+        recorded = read_averages(
+            data, settings.preprocessing, assume_equal_spacing=settings.assume_equal_spacing, seed=seed
+        )
         settings, notes = resolved(settings, recorded)
         recording = prepare(recorded.activity, settings, seed=seed, standard_error=recorded.standard_error)
     for note in notes:
-        print(note)
+        print(printable(note))
     doubts = [str(warning.message) for warning in caught]
     for doubt in doubts:
         warnings.warn(doubt, DataWarning, stacklevel=2)
