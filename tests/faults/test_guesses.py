@@ -101,6 +101,23 @@ def test_a_silent_unit_is_not_said_to_be_unreliable():
     assert "reliability" not in found.mend
 
 
+def test_intervals_of_observation_on_another_clock_are_told():
+    spans = np.array([[0.0, 70.0]])
+    for shift, level in ((0.0, []), (500.0, [WRONG])):
+        made = dataclasses.replace(sessions.session(), observed=(spans + shift,) * sessions.N_UNITS)
+        findings, _ = check_session(made, Preprocessing(), key=KEY)
+        assert [each.level for each in findings if each.where == "units/obs_intervals"] == level
+
+
+@pytest.mark.parametrize("resolution", [0.01, 0.05])
+def test_bins_finer_than_the_counts_are_told(resolution):
+    made = dataclasses.replace(sessions.session(), resolution=resolution)
+    findings, _ = check_session(made, Preprocessing(dt=0.01), key=KEY)
+    assert [each.mend for each in findings if "were counted in bins" in each.what] == (
+        ["--set preprocessing.dt=0.05"] if resolution > 0.01 else []
+    )
+
+
 def test_no_units_block():
     empty = dataclasses.replace(sessions.session(), spikes=(), units=())
     findings, prepared = check_session(empty, Preprocessing(), key=KEY)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
+from recirc.data.binned import inside
 from recirc.data.directions import directions
 from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Prepared
 from recirc.data.preprocessing import Preprocessing
@@ -17,6 +18,7 @@ from recirc.types import Activity
 
 BLOCKS, WRONG, NOTE = "blocks a fit", "likely wrong", "worth knowing"
 LEVELS = (BLOCKS, WRONG, NOTE)
+MOST_UNOBSERVED = 0.01  # share of a session's spikes
 FEWEST_DIRECTIONS, FEWEST_UNITS, FEWEST_SAMPLES = 4, 8, 5
 HIGHEST_RATE = 200.0  # spikes/s, averaged over time
 LOWEST_RATE = 2.0  # spikes/s, below which units with a spike each may agree by chance
@@ -56,7 +58,9 @@ def check_session(
         assume_equal_spacing: as for `directions`.
         key: random key of the halves that reliability is told by.
     """
-    findings = [*_of_units(session), *_of_spikes(session, preprocessing.drop_bad)]
+    findings = [
+        *_of_units(session), *_of_spikes(session, preprocessing.drop_bad), *_of_observed(session)
+    ]  # fmt: skip
     prepared = None
     if not session.n_trials:
         findings.append(
@@ -100,7 +104,7 @@ def _of_units(session: Session) -> Iterator[Finding]:
     for name, series in session.series.items():
         if not series.unit:
             yield Finding(NOTE, f"series {name}", "No unit is given.", "Sizes cannot be judged.",
-                          "Set the attribute unit.")  # fmt: skip
+                          "Set the attribute unit, where the format has one.")  # fmt: skip
 
 
 def _of_spikes(session: Session, drop_bad: bool) -> Iterator[Finding]:
@@ -115,6 +119,18 @@ def _of_spikes(session: Session, drop_bad: bool) -> Iterator[Finding]:
                       f"Spike times are {reason}: {listed(where, 5)}.",
                       "Spikes would be lost or counted twice, or belong to another unit.",
                       "They are left out." if drop_bad else DROP_BAD)  # fmt: skip
+
+
+def _of_observed(session: Session) -> Iterator[Finding]:
+    if session.observed is None:
+        return
+    pairs = [(times[np.isfinite(times)], spans) for times, spans in zip(session.spikes, session.observed)]
+    n_outside = sum(int((~inside(times, times, spans)).sum()) for times, spans in pairs)
+    share = n_outside / max(sum(len(times) for times, _ in pairs), 1)
+    if share > MOST_UNOBSERVED:
+        yield Finding(WRONG, "units/obs_intervals", f"{100 * share:.0f} % of the spikes lie outside obs_intervals.",
+                      "A trial counts only where units were observed; spikes elsewhere are not used.",
+                      "Check that obs_intervals are in seconds on the spikes' clock.")  # fmt: skip
 
 
 def _of_trials(session: Session, event: str, drop_bad: bool) -> Iterator[Finding]:
@@ -171,6 +187,10 @@ def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
         yield Finding(WRONG, "trials", f"Conditions with one trial: {listed(rare)}.",
                       "Their averages have no standard error and no reliability.",
                       "Choose coarser conditions, or set preprocessing.minimum_trials.")  # fmt: skip
+    if session.resolution > prepared.chain.dt * (1 + 1e-6):
+        yield Finding(WRONG, "units", f"Spikes were counted in bins of {session.resolution:g} s, and are binned in "
+                      f"{prepared.chain.dt:g} s.", "Within a counted bin nothing is known: it is filled evenly.",
+                      f"--set preprocessing.dt={session.resolution:g}")  # fmt: skip
     if not np.isfinite(prepared.reliability).any():
         yield Finding(NOTE, "trials", "No condition has four trials.",
                       "Reliability and the ceiling of scores cannot be told.", "Record more trials.")  # fmt: skip

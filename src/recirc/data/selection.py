@@ -65,8 +65,7 @@ class Selection:
 
     def drop_short(self) -> None:
         """Trials that do not hold the whole window; rates are never filled with zeros."""
-        starts = self.starts
-        first, start, stop = starts[:, 0], starts[:, 1], starts[:, 2]
+        first, start, stop = self.starts.T
         last = first + self.chain.n_bins * self.chain.dt
         self.drop((first < start - _TOLERANCE) | (last > stop + _TOLERANCE), "too short for the window")
 
@@ -90,7 +89,7 @@ class Selection:
         outputs = np.concatenate(parts, axis=2)
         whole = np.full((self.session.n_trials, *outputs.shape[1:]), np.nan)
         whole[self.now] = outputs
-        self.drop(~np.isfinite(outputs).all(axis=(1, 2)), "behavior is missing in the window")
+        self.drop(~np.all(np.isfinite(outputs), axis=(1, 2)), "behavior is missing in the window")
         return whole, tuple(names)
 
     def observed_units(self) -> list[int]:
