@@ -134,9 +134,14 @@ class TestTrainer:
         with pytest.raises(ValueError, match="another training"):
             recirc.fit(trainer, *make(), key=jax.random.key(9), checkpoint=place)
 
-    def test_starts_again_where_the_checkpoint_is_damaged(self, trainer, key, tmp_path):
+    def test_falls_back_where_the_checkpoint_is_damaged(self, trainer, key, tmp_path):
         place = tmp_path / "training.checkpoint"
         whole = recirc.fit(trainer, *make(), key=key, checkpoint=place)
         place.write_bytes(place.read_bytes()[:-7])
+        passes = []
         with pytest.warns(UserWarning, match="damaged"):
-            assert equal(recirc.fit(trainer, *make(), key=key, checkpoint=place).network, whole.network)
+            again = recirc.fit(
+                trainer, *make(), key=key, checkpoint=place, progress=lambda i, _: passes.append(i)
+            )
+        assert passes == [2]  # from the checkpoint before
+        assert equal(again.network, whole.network)

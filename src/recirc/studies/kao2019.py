@@ -19,6 +19,7 @@ NONLINEARITIES = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 TARGET_LINES = {"on": None, "off_at_go": 0.0}  # when the target's input goes off, seconds from go
 GROUPS = ((0, 1), (2, 3))  # outputs: velocity, position
 PERFORMS = 0.95  # smallest R² of velocity and position that counts as doing the task
+N_UNITS = 100
 N_TRIALS = 320  # to train and to stop by
 WEIGHT_PENALTY = 1e-3
 TRAINING = {"n_passes": 30, "n_updates": 50, "ramp": 10, "n_passes_least": 16, "learning_rate": 3e-3}
@@ -73,7 +74,7 @@ def measured_task(angles: tuple[float, ...], target_line: str, **changes) -> Del
     return task(angles, target_line, **{"hold": 0.2, "delay": DELAY, "catch": 0.0, **changes})
 
 
-def network(nonlinearity: str, *, n_units: int = 100, key: PRNGKeyArray) -> RateNetwork:
+def network(nonlinearity: str, *, n_units: int = N_UNITS, key: PRNGKeyArray) -> RateNetwork:
     """The untrained network: fully connected but for autapses, spectral radius 1.1, time constant 50 ms."""
     return RateNetwork.random(
         key=key,
@@ -114,7 +115,7 @@ def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
     """
     shared = {
         "study_seed": seed,
-        "n_units": 100,
+        "n_units": N_UNITS,
         "n_draws": preset.n_draws,
         "training": TRAINING,
         "reference": reference,

@@ -27,7 +27,7 @@ from recirc.compare import (
 )
 from recirc.compare.base import numpy_generator
 from recirc.runs import Row
-from recirc.studies.kao2019 import MOVEMENT, PREPARATION, ROTATION
+from recirc.studies.kao2019 import MOVEMENT, N_UNITS, PREPARATION, ROTATION
 from recirc.studies.kao2019_reference import Reference
 from recirc.studies.summaries import score_entry
 from recirc.types import Activity, Score
@@ -135,7 +135,8 @@ def _similarities(a: Activity, reference: Reference, n_draws: int, key) -> list[
 def _ceiling(measure, reference: Reference, key) -> float | None:
     """What halves of the recording, or another circuit of the same kind, score against the reference."""
     if reference.trials is not None:
-        return float(split_half_ceiling(measure, reference.trials, key=key).value)
+        found = split_half_ceiling(measure, reference.trials, key=key)
+        return float(found.full if np.isfinite(found.full) else found.value)
     return None if reference.another is None else float(measure(reference.another, reference.activity).value)
 
 
@@ -167,11 +168,11 @@ def reference_rows(reference: Reference, *, n_draws: int, key: PRNGKeyArray) -> 
 
 
 def _over_units(a: Activity, measures: dict, key) -> dict[str, tuple[float, float]]:
-    """95 % of the values of portraits when units are drawn again with replacement."""
+    """95 % of the values of portraits over draws of units with replacement, at most as many as a network has."""
     random, n = numpy_generator(key), len(a.units)
     draws = {metric: [] for metric in measures}
     for _ in range(N_UNIT_RESAMPLES):
-        again = dataclasses.replace(a, rates=a.rates[:, :, random.integers(0, n, n)])
+        again = dataclasses.replace(a, rates=a.rates[:, :, random.integers(0, n, min(n, N_UNITS))])
         for metric, measure in measures.items():
             draws[metric].append(measure(again).value)
     return {metric: tuple(np.percentile(values, [2.5, 97.5]).tolist()) for metric, values in draws.items()}

@@ -21,6 +21,7 @@ from recirc.tasks.angles import angle_label, wrap_angles
 from recirc.types import Activity, Trials
 
 CIRCUIT_UNITS = 200
+FEWEST_DIRECTIONS = 5
 MARGIN = 0.05  # seconds of a session read beyond what is compared
 DT, FINE = 0.01, 0.001  # seconds per sample kept, and per step of the circuit
 
@@ -65,8 +66,8 @@ def load(description: dict) -> Reference:
     """The reference that a specification describes; once per process.
 
     Raises:
-        ValueError: if a recording's window does not cover what is compared, its labels are not angles, or two are the
-            same.
+        ValueError: if a recording's window does not cover what is compared, its labels are not angles, two are the
+            same, or there are fewer than five.
         DataFileError: if it cannot be read.
     """
     return _load(*(value for name, value in description.items() if name != "sha256"))
@@ -90,6 +91,11 @@ def _recording(path: str, onset: float) -> Reference:
     if len(set(cut.conditions)) < len(set(whole.conditions)):
         raise ValueError(
             f"{path} has a direction under two names among {sorted(set(whole.conditions))}; use one for each."
+        )
+    if len(set(cut.conditions)) < FEWEST_DIRECTIONS:
+        raise ValueError(
+            f"{path} has {len(set(cut.conditions))} directions; with fewer than {FEWEST_DIRECTIONS} no shuffle of "
+            "them can tell likeness from chance. `recirc compare` scores any two conditions."
         )
     has_halves = min(Counter(cut.conditions).values()) > 1
     return Reference(Path(path).name, average(cut), cut if has_halves else None)

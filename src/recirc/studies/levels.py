@@ -9,7 +9,8 @@ from recirc.figures.style import label
 from recirc.runs import Row
 from recirc.studies.kao2019 import PERFORMS
 
-SIMILARITIES = ("cca_mean4", "procrustes_angle", "dsa")
+SIMILARITIES = ("cca_mean4", "procrustes_angle")
+SHOWN = (*SIMILARITIES, "dsa")  # its null is of one side only, and says more about speed than about likeness
 INSIDE = ("jpca_ratio", "alignment_index")
 UNIT_SHARE = 2 / 3  # of the features of single units that must be distributed as in the reference
 ALPHA = 0.05
@@ -23,8 +24,8 @@ class Levels:
         performs: whether it does the task.
         units: whether `UNIT_SHARE` of the features of its units are distributed like the reference's, no further from
             them than 95 % of halves of the reference are from each other.
-        population: whether every similarity is beyond its null (p < `ALPHA`) and every portrait in `INSIDE` lies in
-            the reference's interval over units.
+        population: whether every one of `SIMILARITIES` is beyond its null (p < `ALPHA`) and every
+            portrait in `INSIDE` lies in the reference's interval over units.
         mechanism: whether it works by the reference's mechanism; None if that is unknown.
         verdict: the network's own mechanism.
     """
@@ -145,7 +146,7 @@ def _units(networks, judged) -> LevelVerdict:
 def _population_verdict(networks, judged, reference) -> LevelVerdict:
     alike, n = _count(judged, "population")
     words = []
-    for metric in SIMILARITIES:
+    for metric in SHOWN:
         rows = [r for each in networks for r in each if r.metric == metric and r.null is not None]
         if rows:
             bound, p = (np.median([r.null[name] for r in rows]) for name in ("p95", "p"))

@@ -29,7 +29,7 @@ def identify(specification) -> str:
 
 
 def save_checkpoint(path: str | Path, state, history: list[dict[str, float]], identity: str) -> None:
-    """Write state and history, whole or not at all.
+    """Write state and history, whole or not at all; the checkpoint before stays beside it, as "FILE.before".
 
     Raises:
         OSError: if the file cannot be written; an earlier checkpoint is then intact.
@@ -41,31 +41,36 @@ def save_checkpoint(path: str | Path, state, history: list[dict[str, float]], id
     temporary = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.tmp")
     try:
         temporary.write_bytes(hashlib.sha256(body).digest() + body)
+        if Path(path).exists():
+            Path(path).replace(_before(path))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path, first, identity: str):
-    """State and history from a file; `first` and an empty history if there is none or it is damaged.
+    """State and history from a file, or from the one before if it is damaged; `first` if there is neither.
 
     Raises:
         ValueError: if the file is a checkpoint of another training.
     """
-    if not Path(path).exists():
-        return first, []
-    whole = Path(path).read_bytes()
-    digest, body = whole[:32], whole[32:]
-    if hashlib.sha256(body).digest() != digest:
-        warnings.warn(
-            f"the checkpoint {path} is damaged; the training starts from the beginning.", stacklevel=3
-        )
-        return first, []
-    buffer = io.BytesIO(body)
-    about = json.loads(buffer.readline())
-    if about["identity"] != identity:
-        raise ValueError(
-            f"{path} is the checkpoint of another training (other trainer, network, trials or key); give another file, "
-            "or delete it."
-        )
-    return eqx.tree_deserialise_leaves(buffer, first), about["history"]
+    for place in (Path(path), _before(path)):
+        if not place.exists():
+            continue
+        whole = place.read_bytes()
+        if hashlib.sha256(whole[32:]).digest() != whole[:32]:
+            warnings.warn(f"the checkpoint {place} is damaged; an earlier state is used.", stacklevel=3)
+            continue
+        buffer = io.BytesIO(whole[32:])
+        about = json.loads(buffer.readline())
+        if about["identity"] != identity:
+            raise ValueError(
+                f"{place} is the checkpoint of another training (other trainer, network, trials or key); give another "
+                "file, or delete it."
+            )
+        return eqx.tree_deserialise_leaves(buffer, first), about["history"]
+    return first, []
+
+
+def _before(path: str | Path) -> Path:
+    return Path(path).with_name(f"{Path(path).name}.before")
