@@ -121,8 +121,8 @@ def _sections(networks, levels, reference_rows, reference: Reference) -> list[Se
     rule = (
         f"Units count as alike if {UNIT_SHARE:.0%} of their features are distributed no further from the reference's "
         f"than 95 % of halves of the reference are from each other; populations, if CCA and Procrustes are beyond "
-        f"their null (p < {ALPHA:g}) and {' and '.join(map(label, INSIDE))} lie in the reference's interval over units. "
-        "Similarities have shuffled conditions as null (DSA: components with random signs), jPCA and tangling "
+        f"their null (p < {ALPHA:g}) and {' and '.join(map(label, INSIDE))} lie in the reference's interval over "
+        "units. Similarities have shuffled conditions as null (DSA: components with random signs), jPCA and tangling "
         "tensor-maximum-entropy surrogates, the alignment index random subspaces. Geometry alone says nothing about "
         "mechanism."
     )
