@@ -189,7 +189,7 @@ def test_the_second_circuit_is_like_the_reference_on_every_level_that_is_judged(
     """A positive control: two circuits of one kind pass where a network is asked to."""
     from recirc.studies.kao2019_likeness import reference_rows
 
-    reference = kao2019_reference.load({**CIRCUIT, "n_units": 100})
+    reference = kao2019_reference.load({**CIRCUIT, "n_units": 110})
     rows = reference_rows(reference, n_draws=39, key=jax.random.key(0))
     second = [row for row in rows if row.arm == "second circuit"]
     intervals = {r.metric: r.ci for r in rows if r.arm == "reference" and np.isfinite(r.ci).all()}

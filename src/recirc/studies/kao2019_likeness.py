@@ -1,7 +1,5 @@
 """How alike an activity and the reference of the delayed reach study are: units, population, each with its null."""
 
-import dataclasses
-
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
@@ -172,7 +170,8 @@ def _over_units(a: Activity, measures: dict, key) -> dict[str, tuple[float, floa
     random, n = numpy_generator(key), len(a.units)
     draws = {metric: [] for metric in measures}
     for _ in range(N_UNIT_RESAMPLES):
-        again = dataclasses.replace(a, rates=a.rates[:, :, random.integers(0, n, min(n, N_UNITS))])
+        drawn = random.integers(0, n, min(n, N_UNITS))
+        again = a.replace(rates=a.rates[:, :, drawn], units=None)
         for metric, measure in measures.items():
             draws[metric].append(measure(again).value)
     return {metric: tuple(np.percentile(values, [2.5, 97.5]).tolist()) for metric, values in draws.items()}
