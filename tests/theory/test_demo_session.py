@@ -14,8 +14,8 @@ from recirc.data.nwb import read_nwb
 from recirc.data.preprocessing import Preprocessing
 from recirc.runs import load_config
 from recirc.studies.demo_session import DISTANCE, DemoSession
+from recirc.studies.fit_inputs import FitConfig
 from recirc.studies.fit_scores import direction_r2
-from recirc.studies.fit_session import FitConfig
 from recirc.studies.write_nwb import write_nwb
 
 SMALL = DemoSession(n_units=6, n_repeats=2, circuit_units=40)
