@@ -22,6 +22,9 @@ app = typer.Typer(
 
 Out = Annotated[Path | None, typer.Option(help="Run folder; a new one, or one to go on with.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; the results do not depend on it.")]
+DropBad = Annotated[
+    bool, typer.Option("--drop-bad", help="Leave spikes and trials out that cannot be right, and count them.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
 
 
@@ -56,11 +59,14 @@ def reproduce(
 
 @app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")
 def fit(
-    data: Annotated[Path, typer.Argument(help="Session (NWB) or average rates (netCDF).")],
+    data: Annotated[
+        Path, typer.Argument(help="Session (NWB, MATLAB) or average rates (netCDF, MATLAB, NumPy).")
+    ],
     config: Annotated[Path | None, typer.Option(help="TOML file; the defaults are used without one.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change one field: dotted.key=value.")
     ] = None,
+    drop_bad: DropBad = False,
     recorded_fraction: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="Share of the units to use as hints; the others judge the fit."),
@@ -77,7 +83,7 @@ def fit(
         return fit_recording.run(
             data,
             config=config,
-            overrides=tuple(set_ or ()),
+            overrides=_overrides(set_, drop_bad),
             recorded_fraction=recorded_fraction,
             jobs=jobs,
             seed=seed,
@@ -107,12 +113,15 @@ def compare(
 
 @app.command(epilog="Example: recirc check session.nwb --figure first-look.png")
 def check(
-    data: Annotated[Path, typer.Argument(help="Session (NWB) or average rates (netCDF).")],
+    data: Annotated[
+        Path, typer.Argument(help="Session (NWB, MATLAB) or average rates (netCDF, MATLAB, NumPy).")
+    ],
     config: Annotated[Path | None, typer.Option(help="TOML file of the fit that it is for.")] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change one field of it: preprocessing.align=go_cue_time."),
     ] = None,
+    drop_bad: DropBad = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     figure: Annotated[Path | None, typer.Option(help="Draw spikes and average rates, PNG or SVG.")] = None,
 ):
@@ -122,7 +131,7 @@ def check(
         from recirc.studies import check_recording
 
         return check_recording.run(
-            data, config=config, overrides=tuple(set_ or ()), as_json=json_, figure=figure
+            data, config=config, overrides=_overrides(set_, drop_bad), as_json=json_, figure=figure
         )
 
     _run_plain(work)
@@ -181,6 +190,11 @@ def main() -> None:
             be resumed; 130 interrupted.
     """
     app()
+
+
+def _overrides(given: list[str] | None, drop_bad: bool) -> tuple[str, ...]:
+    """What `--set` and its short forms change."""
+    return (*(given or ()), *(("preprocessing.drop_bad=true",) if drop_bad else ()))
 
 
 def _default_folder(*words: str) -> Path:

@@ -23,7 +23,7 @@ FEWEST_DIRECTIONS, FEWEST_UNITS, FEWEST_SAMPLES = 4, 8, 5
 HIGHEST_RATE = 200.0  # spikes/s, averaged over time
 LOWEST_RATE = 2.0  # spikes/s, below which units with a spike each may agree by chance
 COPIED = 0.999  # correlation of average rates above which two units are one
-DROP_BAD = "Mend the file, or leave them out with --set preprocessing.drop_bad=true."
+DROP_BAD = "Mend the file, or leave them out with --drop-bad."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,12 @@ class Finding:
 
 
 def check_session(
-    session: Session, preprocessing: Preprocessing, *, assume_equal_spacing: bool = False, key: PRNGKeyArray
+    session: Session,
+    preprocessing: Preprocessing,
+    *,
+    assume_equal_spacing: bool = False,
+    for_fit: bool = True,
+    key: PRNGKeyArray,
 ) -> tuple[list[Finding], Prepared | None]:
     """Everything that is found in a session, the worst first, and the session made ready if that is possible.
 
@@ -54,8 +59,10 @@ def check_session(
 
     Args:
         session: as it was stored.
-        preprocessing: as it would be prepared for a fit.
+        preprocessing: as it would be prepared.
         assume_equal_spacing: as for `directions`.
+        for_fit: whether it is to be fitted, which needs directions and units to leave out; if not, it is to be
+            compared.
         key: random key of the halves that reliability is told by.
     """
     findings = [
@@ -78,7 +85,9 @@ def check_session(
                 prepared, chain=dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
             )
             findings += _of_prepared(session, prepared)
-            findings += check_averages(prepared.averages, assume_equal_spacing=assume_equal_spacing)
+            findings += check_averages(
+                prepared.averages, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit
+            )
         except ValueError as error:
             text = str(error).removeprefix(f"{session.source}: ")
             what, _, mend = text.partition("; ")
@@ -101,6 +110,11 @@ def _of_units(session: Session) -> Iterator[Finding]:
     if not session.n_units:
         yield Finding(BLOCKS, "units", "There are no units.", "Without spikes there is nothing to fit.",
                       "Add a table of units with spike_times.")  # fmt: skip
+    held_out = session.unit_columns.get("heldout")
+    if held_out is not None and np.any(held_out):
+        yield Finding(NOTE, "units/heldout", f"{np.count_nonzero(held_out)} units are marked as held out.",
+                      "A fit holds out every unit in turn, and takes no notice.",
+                      "Nothing, unless the split of another tool is wanted.")  # fmt: skip
     for name, series in session.series.items():
         if not series.unit:
             yield Finding(NOTE, f"series {name}", "No unit is given.", "Sizes cannot be judged.",
@@ -216,15 +230,19 @@ _WHY = {
 }
 
 
-def check_averages(averages: Activity, *, assume_equal_spacing: bool = False) -> list[Finding]:
+def check_averages(
+    averages: Activity, *, assume_equal_spacing: bool = False, for_fit: bool = True
+) -> list[Finding]:
     """What is found in average rates, whatever file they come from.
 
     Args:
         averages: spikes/s.
         assume_equal_spacing: as for `directions`.
+        for_fit: as in `check_session`.
     """
     rates = np.asarray(averages.rates, float)
-    return [*_of_conditions(averages, assume_equal_spacing), *_of_rates(averages, rates), *_of_sizes(rates)]
+    needs = [*_of_conditions(averages, assume_equal_spacing), *_of_number(averages)] if for_fit else []
+    return [*needs, *_of_rates(averages, rates), *_of_sizes(rates)]
 
 
 def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[Finding]:
@@ -247,12 +265,15 @@ def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[F
                       "in this order lie at equal steps around the circle.")  # fmt: skip
 
 
-def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:
-    names, mean = np.asarray(averages.units), rates.mean(axis=(0, 1))
-    if len(names) < FEWEST_UNITS:
-        yield Finding(BLOCKS, "units", f"{len(names)} units can be used.",
+def _of_number(averages: Activity) -> Iterator[Finding]:
+    if (n_units := len(averages.units)) < FEWEST_UNITS:
+        yield Finding(BLOCKS, "units", f"{n_units} units can be used.",
                       "Units are held out to judge a fit by, which needs eight.",
                       "Add units, give fewer folds, or lower preprocessing.minimum_reliability.")  # fmt: skip
+
+
+def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:
+    names, mean = np.asarray(averages.units), rates.mean(axis=(0, 1))
     if (fast := mean > HIGHEST_RATE).any():
         yield Finding(WRONG, "units", f"Mean rates above {HIGHEST_RATE:g} spikes/s: {listed(names[fast])}.",
                       "No neuron fires so fast for long; times may be in the wrong unit, or units merged.",

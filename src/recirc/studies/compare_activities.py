@@ -99,7 +99,7 @@ def read_activity(path: Path) -> tuple[Activity, str]:
         ValueError: if something in a session blocks its use.
     """
     if not path.is_dir():
-        found = read_averages(path, Preprocessing(), seed=0)
+        found = read_averages(path, Preprocessing(), for_fit=False, seed=0)
         words = (f"{path.name}: {found.activity.rates.shape[2]} units.", *found.notes)
         return found.activity.replace(outputs=None), " ".join(words)
     file = path / "activity.nc"

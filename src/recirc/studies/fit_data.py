@@ -34,7 +34,12 @@ class Recorded(NamedTuple):
 
 
 def read_averages(
-    data: Path, preprocessing: Preprocessing, *, assume_equal_spacing: bool = False, seed: int
+    data: Path,
+    preprocessing: Preprocessing,
+    *,
+    assume_equal_spacing: bool = False,
+    for_fit: bool = True,
+    seed: int,
 ) -> Recorded:
     """Average rates and behavior per condition, with what was done to get them.
 
@@ -42,18 +47,19 @@ def read_averages(
         data: a session or average rates.
         preprocessing: of a session.
         assume_equal_spacing: as for `directions`.
+        for_fit: as in `check_session`.
         seed: of the halves of trials that reliability is told by.
 
     Raises:
         DataFileError: if the file cannot be used.
-        ValueError: if something in a session blocks a fit; it says all that does, and how to mend it.
+        ValueError: if something in a session blocks its use; it says all that does, and how to mend it.
     """
     found = read_recording(data)
     if isinstance(found, Activity):
         return Recorded(found, None, preprocessing, {}, ())
     key = jax.random.key(seed)
     findings, prepared = check_session(
-        found, preprocessing, assume_equal_spacing=assume_equal_spacing, key=key
+        found, preprocessing, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit, key=key
     )
     blocking = [finding for finding in findings if finding.level == BLOCKS]
     if blocking or prepared is None:

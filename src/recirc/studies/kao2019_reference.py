@@ -75,7 +75,7 @@ def load(description: dict) -> Reference:
 
 def _recording(path: str, onset: float) -> Reference:
     around = Preprocessing(window=(onset + COMPARED[0] - MARGIN, onset + COMPARED[1] + MARGIN))
-    found = read_averages(Path(path), around, seed=0)
+    found = read_averages(Path(path), around, for_fit=False, seed=0)
     whole = found.activity if found.single_trials is None else found.single_trials
     whole = whole.replace(start=whole.start - onset)
     ends = whole.start, whole.start + whole.rates.shape[1] * whole.dt
