@@ -53,6 +53,21 @@ def test_it_needs_no_option(file, prepared):
     assert prepared.conditions == tuple(f"{45 * i}" for i in range(8))
 
 
+def test_it_can_be_compared_and_be_a_reference(file, tmp_path):
+    """With itself it is as alike as can be; its single trials give a ceiling."""
+    from recirc.runs import read_metrics
+    from recirc.studies import compare_activities, kao2019_reference
+
+    few = compare_activities.CompareConfig(n_draws=5)
+    compare_activities.run(file, file, out=tmp_path / "run", config=few)
+    rows = read_metrics((tmp_path / "run" / "metrics.json").read_text())[1]
+    assert {row.metric: round(row.value, 3) for row in rows}["cca_mean4"] == 1.0
+    reference = kao2019_reference.load(kao2019_reference.describe(file, 0.0, 0))
+    assert reference.trials is not None
+    assert reference.trials.n_trials == 200
+    assert sorted(reference.angles) == [45.0 * i for i in range(8)]
+
+
 def test_rates_are_those_of_cortex(prepared):
     rates = prepared.rate_averages.mean
     assert 5 < np.median(rates.mean(axis=(0, 1))) < 40

@@ -330,7 +330,7 @@ class TestCeiling:
 
     def test_bad_use(self):
         trials, _ = self.trials()
-        with pytest.raises(ValueError, match="at least two trials"):
+        with pytest.raises(ValueError, match="two trials of every condition"):
             compare.split_half_ceiling(Mean(), trials.select([0, 1, 10]), key=jax.random.key(0))
         with pytest.raises(ValueError, match="0 splits"):
             compare.split_half_ceiling(Mean(), trials, key=jax.random.key(0), n_splits=0)

@@ -1,13 +1,13 @@
 """How high a score can get, given noise: one half of the trials against the other."""
 
 import warnings
+from collections.abc import Iterator
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.compare.base import AbstractPortrait, AbstractSimilarity, numpy_generator
-from recirc.compare.svcca import condition_groups
+from recirc.compare.base import AbstractPortrait, AbstractSimilarity
 from recirc.types import Activity
 
 
@@ -74,15 +74,7 @@ def split_half_ceiling(
         >>> found.metric, found.value < found.full < 1
         ('svcca5_concatenated', True)
     """
-    groups = condition_groups(trials)
-    single = [trials.conditions[group[0]] for group in groups if len(group) < 2]
-    if single or n_splits < 1:
-        raise ValueError(
-            f"halves need at least two trials of every condition and one split; got {n_splits} splits, and one "
-            f"trial of {single[:5]}; give single trials, or leave these conditions out."
-        )
-    random = numpy_generator(key)
-    halves = [_halves(trials, groups, random) for _ in range(n_splits)]
+    halves = list(_halves(trials, n_splits, key))
     if isinstance(measure, AbstractSimilarity):
         found = measure(*halves[0])
         metric, direction = found.metric, found.direction
@@ -105,19 +97,15 @@ def split_half_ceiling(
     )
 
 
-def _halves(trials: Activity, groups: list[np.ndarray], random: np.random.Generator):
-    """Two activities of one trial per condition: averages over disjoint, equally large sets of trials."""
-    rates = np.asarray(trials.rates, np.float64)
-    orders = [random.permutation(group) for group in groups]
-    parts = (
-        [order[: len(order) // 2] for order in orders],
-        [order[-(len(order) // 2) :] for order in orders],
-    )
-    labels = [trials.conditions[group[0]] for group in groups]
-    return tuple(
-        trials.replace(rates=np.stack([rates[i].mean(0) for i in part]), conditions=labels, outputs=None)
-        for part in parts
-    )
+def _halves(trials: Activity, n_splits: int, key: PRNGKeyArray) -> Iterator[tuple[Activity, ...]]:
+    """Pairs of activities of one trial per condition, in order of first appearance."""
+    from recirc.data.conditions import in_order  # loads readers of files
+    from recirc.data.reliability import split_halves
+
+    names, wanted = list(in_order(np.array(trials.conditions))), list(dict.fromkeys(trials.conditions))
+    places = [names.index(name) for name in wanted]
+    for pair in split_halves(np.asarray(trials.rates), trials.conditions, n_splits=n_splits, key=key):
+        yield tuple(trials.replace(rates=half[places], conditions=wanted, outputs=None) for half in pair)
 
 
 def _agreement(measure, first: Activity, second: Activity) -> float:
