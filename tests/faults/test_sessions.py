@@ -368,9 +368,10 @@ def test_check_ends_with_0_1_or_2(held, tmp_path):
     result = run(app, ["check", "made.nwb"])
     assert result.exit_code == 1
     assert "BLOCKS A FIT in trials" in result.output
-    assert run(app, ["check", "made.nwb", "--set", "preprocessing.drop_bad=true"]).exit_code == 0
+    assert run(app, ["check", "made.nwb", "--drop-bad"]).exit_code == 0
     assert run(app, ["check", "made.nwb", "--set", "preprocessing.dropbad=true"]).exit_code == 2
     assert run(app, ["check", "made.nwb", "--figure", str(tmp_path / "a.gif")]).exit_code == 2
+    assert run(app, ["check", "made.nwb", "--figure", str(tmp_path / "none" / "a.png")]).exit_code == 2
 
 
 def test_a_fit_of_a_session_with_faults_says_all_that_blocks_and_leaves_nothing(held, tmp_path):

@@ -261,8 +261,9 @@ def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[F
     except ValueError:
         yield Finding(BLOCKS, "conditions", f"Labels are no angles in degrees: {listed(labels)}.",
                       "A fit interpolates between directions.",
-                      "Name a column of angles or target positions; or --set assume_equal_spacing=true, if conditions "
-                      "in this order lie at equal steps around the circle.")  # fmt: skip
+                      "Name a column of angles or target positions (targets at two distances in one direction need the "
+                      "column of angles, which averages over distances); or --set assume_equal_spacing=true, if "
+                      "conditions in this order lie at equal steps around the circle.")  # fmt: skip
 
 
 def _of_number(averages: Activity) -> Iterator[Finding]:

@@ -67,9 +67,15 @@ def run(
         Exit code: 0 clean, 1 something blocks a fit, 2 unreadable.
 
     Raises:
-        ValueError: if the configuration cannot be used, or there is nothing to draw.
+        ValueError: if the configuration or the picture's name cannot be used, or there is nothing to draw.
     """
     settings = load_config(FitConfig, config, overrides)
+    if figure is not None and (
+        figure.suffix not in (".png", ".svg") or not figure.absolute().parent.is_dir()
+    ):
+        raise ValueError(
+            f"the picture cannot be {str(figure)!r}; give a name that ends in .png or .svg, in a folder that exists."
+        )
     recording, doubts = None, []
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -186,15 +192,13 @@ def draw(recording: Session | Activity, checked: Checked, path: Path) -> None:
     """Write the first picture of a session: spikes by trial and average rates of some units.
 
     Raises:
-        ValueError: if there are no single trials that could be drawn, or the picture is neither PNG nor SVG.
+        ValueError: if there are no single trials that could be drawn.
     """
     from recirc import figures
 
     prepared = checked.prepared
     if prepared is None or isinstance(recording, Activity):
         raise ValueError("there are no trials to draw: the file holds averages, or nothing could be aligned.")
-    if path.suffix not in (".png", ".svg"):
-        raise ValueError(f"the picture is called {path.name!r}; give a name that ends in .png or .svg.")
     start, stop = prepared.chain.window or (0.0, 0.0)
     place = {name: i for i, name in enumerate(recording.units)}
     spikes = []
