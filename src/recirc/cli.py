@@ -35,11 +35,11 @@ def reproduce(
     reference: Annotated[
         Path | None,
         typer.Option(
-            help="kao2019: recording to compare with, netCDF, conditions named by angle in degrees."
+            help="kao2019: recording to compare with, a session or averages named by angle in degrees."
         ),
     ] = None,
     reference_onset: Annotated[
-        float, typer.Option(help="Movement onset on the recording's clock, seconds.")
+        float, typer.Option(help="Movement onset on the clock of averages, seconds.")
     ] = 0.0,
     seed: Seed = 0,
     jobs: Jobs = 1,
@@ -261,7 +261,8 @@ def _explain(work: Callable[[], bool], folder: Path) -> int:
             raise
         return _say(str(error), WRONG_USE)
     page = folder / "report.html"
-    typer.echo(f"See {page if page.exists() else folder}.")
+    failed = "" if supported else " Not every claim in it is supported."
+    typer.echo(f"See {page if page.exists() else folder}.{failed}")
     return DONE if supported else CLAIM_FAILED
 
 

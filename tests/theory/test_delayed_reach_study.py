@@ -63,6 +63,12 @@ class TestReference:
             kao2019_run.run(preset="quick", seed=0, jobs=1, out=tmp_path / "run", reference=path)
         assert not (tmp_path / "run").exists()
 
+    def test_what_is_no_file_is_refused_in_one_sentence(self, tmp_path):
+        for path, sentence in ((tmp_path / "absent.nc", "no such file"), (tmp_path, "is a folder")):
+            with pytest.raises(ValueError, match=sentence):
+                kao2019_run.run(preset="quick", seed=0, jobs=1, out=tmp_path / "run", reference=path)
+        assert not (tmp_path / "run").exists()
+
     def test_labels_that_are_no_angles_are_refused(self, tmp_path):
         path = recording(tmp_path, labels=["left", "right", "up", "down"])
         with pytest.raises(ValueError, match="angle"):

@@ -66,6 +66,8 @@ def test_it_can_be_compared_and_be_a_reference(file, tmp_path):
     assert reference.trials is not None
     assert reference.trials.n_trials == 200
     assert sorted(reference.angles) == [45.0 * i for i in range(8)]
+    with pytest.raises(ValueError, match="leave --reference-onset out"):
+        kao2019_reference.load(kao2019_reference.describe(file, 3.0, 0))
 
 
 def test_rates_are_those_of_cortex(prepared):

@@ -91,11 +91,9 @@ def check_session(
         except ValueError as error:
             text = str(error).removeprefix(f"{session.source}: ")
             what, _, mend = text.partition("; ")
-            findings.append(
-                Finding(
-                    BLOCKS, "preparation", what, "Rates cannot be made.", mend or "Change the preprocessing."
-                )
-            )
+            what, mend = (part[:1].upper() + part[1:].rstrip(".") + "." for part in (what, mend))
+            mend = mend if mend != "." else "Change the preprocessing."
+            findings.append(Finding(BLOCKS, "preparation", what, "Rates cannot be made.", mend))
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level)), prepared
 
 

@@ -95,6 +95,8 @@ def run(
     print(_as_json(checked) if as_json else as_text(checked))
     if figure is not None and recording is not None:
         draw(recording, checked, Path(figure))
+        if not as_json:
+            print(f"Wrote {figure}.")
     return checked.code
 
 

@@ -234,12 +234,12 @@ def draw(folder: Path) -> None:
 
 def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list[Claim]) -> ReportText:
     found = {
-        name: [claim.claim.partition(":")[0] for claim in claims if claim.supported is name]
+        name: [label(claim.claim.partition(":")[0]) for claim in claims if claim.supported is name]
         for name in (True, False)
     }
-    parts = [f"More alike than by its nulls: {', '.join(found[True]) or 'by no similarity'}."]
+    parts = [f"More alike than chance by {', '.join(found[True]) or 'no similarity'}."]
     if found[False]:
-        parts.append(f"Not more alike than by chance: {', '.join(found[False])}.")
+        parts.append(f"Not more alike than chance by {', '.join(found[False])}.")
     if any(claim.supported is None for claim in claims):
         parts.append(
             f"{len(set(first.conditions))} conditions are too few for the shuffling null to reach p < 0.05."

@@ -12,7 +12,7 @@ import numpy as np
 from recirc import circuits
 from recirc.circuits import simulate
 from recirc.compare import window
-from recirc.data import Preprocessing, directions
+from recirc.data import Preprocessing, Session, directions, read_recording
 from recirc.runs.provenance import hash_file
 from recirc.studies.fit_data import read_averages
 from recirc.studies.kao2019 import COMPARED
@@ -54,6 +54,9 @@ def describe(path: Path | None, onset: float, seed: int) -> dict:
     """The reference as part of a specification: which file with which contents, or which circuit."""
     if path is None:
         return {"kind": "circuit", "seed": seed, "n_units": CIRCUIT_UNITS}
+    if not path.is_file():
+        what = "it is a folder; give a file" if path.is_dir() else "there is no such file; check the path"
+        raise ValueError(f"{path}: {what}.")
     return {"kind": "recording", "path": str(path.resolve()), "sha256": hash_file(path), "onset": onset}
 
 
@@ -74,7 +77,11 @@ def load(description: dict) -> Reference:
 
 
 def _recording(path: str, onset: float) -> Reference:
-    around = Preprocessing(window=(onset + COMPARED[0] - MARGIN, onset + COMPARED[1] + MARGIN))
+    if onset and isinstance(read_recording(path), Session):
+        raise ValueError(
+            f"{path} is a session, which is aligned by its own events; leave --reference-onset out."
+        )
+    around = Preprocessing(window=(COMPARED[0] - MARGIN, COMPARED[1] + MARGIN))
     found = read_averages(Path(path), around, for_fit=False, seed=0)
     whole = found.activity if found.single_trials is None else found.single_trials
     whole = whole.replace(start=whole.start - onset)
