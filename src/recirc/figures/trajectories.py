@@ -14,7 +14,7 @@ _N_COMPONENTS = 10
 
 @styled
 def principal_components(
-    circuit: xr.DataArray, networks: xr.DataArray, *, heldout: Sequence[str] = ()
+    circuit: xr.DataArray, networks: xr.DataArray, *, heldout: Sequence[str] = (), name: str = "circuit"
 ) -> Figure:
     """Trajectories on the circuit's principal components; networks are rotated, scaled and shifted onto them.
 
@@ -26,14 +26,15 @@ def principal_components(
         circuit: (condition, time, unit), with coordinate `condition`.
         networks: (arm, condition, time, unit), with coordinate `arm`; any number of units.
         heldout: labels of the conditions that were not trained.
+        name: what the first system is called.
     """
     conditions = circuit["condition"].values.astype(str)
     trained = ~np.isin(conditions, np.asarray(list(heldout), str))
     scores, share = _components(circuit.values, trained)
-    systems = [("circuit", scores)]
-    for name in networks["arm"].values:
-        own, _ = _components(networks.sel(arm=name).values, trained)
-        systems.append((label(str(name)), _onto(own, scores, trained)))
+    systems = [(name, scores)]
+    for arm in networks["arm"].values:
+        own, _ = _components(networks.sel(arm=arm).values, trained)
+        systems.append((label(str(arm)), _onto(own, scores, trained)))
     pairs = [pair for pair in ((0, 1), (0, 2)) if pair[1] < scores.shape[-1]]
     ratios = [*np.ones(len(systems)), 0.4]
     width = 7.2 / len(ratios)
@@ -43,13 +44,13 @@ def principal_components(
     )  # fmt: skip
     degrees = angles(conditions)
     for row, (i, j) in enumerate(pairs):
-        for column, (name, values) in enumerate(systems):
+        for column, (title, values) in enumerate(systems):
             axes = grid[row, column]
             _draw(axes, values[..., [i, j]], degrees, trained)
             axes.set(xticks=[], yticks=[], aspect="equal")
             axes.set_xlabel(f"PC {i + 1} ({100 * share[i]:.0f} %)" if column == 0 else "")
             if row == 0:
-                axes.set_title(name, loc="center")
+                axes.set_title(title, loc="center")
         grid[row, 0].set_ylabel(f"PC {j + 1} ({100 * share[j]:.0f} %)")
         extent = 1.08 * max(np.abs(values[..., [i, j]]).max() for _, values in systems)
         grid[row, 0].set(xlim=(-extent, extent), ylim=(-extent, extent))

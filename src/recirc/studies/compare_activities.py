@@ -229,7 +229,11 @@ def draw(folder: Path) -> None:
     activity = read_dataset(Path(folder) / "activity.nc")
     a, b = (activity[name].rename({f"{name}_unit": "unit"}).drop_vars("unit") for name in ("a", "b"))
     systems = xr.concat([b], xr.Variable("arm", np.array(["second"], object)))
-    figures.save(figures.principal_components(a, systems), Path(folder) / "figures", "principal_components")
+    figures.save(
+        figures.principal_components(a, systems, name="first"),
+        Path(folder) / "figures",
+        "principal_components",
+    )
 
 
 def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list[Claim]) -> ReportText:

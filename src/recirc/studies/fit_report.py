@@ -143,7 +143,11 @@ def draw(folder: Path) -> None:
         figures.save(figures.example_units(target, ensemble, n_each=6, names=names), place, "example_units")
         scale = target.max(("condition", "time")) - target.min(("condition", "time")) + 5
         systems = xr.concat([ensemble / scale], xr.Variable("arm", np.array(["predicted"], object)))
-        figures.save(figures.principal_components(target / scale, systems), place, "principal_components")
+        figures.save(
+            figures.principal_components(target / scale, systems, name="recording"),
+            place,
+            "principal_components",
+        )
     if "outputs" in activity:
         own = np.stack(
             [activity["outputs"].values[:, i, i] for i in range(activity.sizes["condition"])], axis=1
