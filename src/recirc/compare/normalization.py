@@ -148,18 +148,26 @@ def without_condition_mean(
     return left
 
 
-def _averages(a: Activity) -> Activity:
-    """One trial per condition, the mean over its repeats, without the units that never change."""
-    check_finite_rates(a, "given")
+def average_repeats(a: Activity) -> Activity:
+    """One trial per condition, the mean over its repeats, conditions in order of first appearance.
+
+    Outputs are dropped where there are repeats.
+    """
     groups = condition_groups(a)
-    if len(groups) < a.n_trials:
-        rates = np.asarray(a.rates, np.float64)
-        a = a.replace(
-            rates=np.stack([rates[group].mean(axis=0) for group in groups]),
-            conditions=dict.fromkeys(a.conditions),
-            outputs=None,
-        )
-    return varying_units(a, "given")
+    if len(groups) == a.n_trials:
+        return a
+    rates = np.asarray(a.rates, np.float64)
+    return a.replace(
+        rates=np.stack([rates[group].mean(axis=0) for group in groups]),
+        conditions=dict.fromkeys(a.conditions),
+        outputs=None,
+    )
+
+
+def _averages(a: Activity) -> Activity:
+    """Averages over repeats, without the units that never change."""
+    check_finite_rates(a, "given")
+    return varying_units(average_repeats(a), "given")
 
 
 def _ranges(a: Activity) -> Float[np.ndarray, " unit"]:

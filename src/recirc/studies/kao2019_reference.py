@@ -12,6 +12,7 @@ import numpy as np
 from recirc import circuits
 from recirc.circuits import simulate
 from recirc.compare import window
+from recirc.compare.normalization import average_repeats
 from recirc.data import Preprocessing, Session, directions, read_recording
 from recirc.runs.provenance import hash_file
 from recirc.studies.fit_data import read_averages
@@ -105,14 +106,7 @@ def _recording(path: str, onset: float) -> Reference:
             "them can tell likeness from chance. `recirc compare` scores any two conditions."
         )
     has_halves = min(Counter(cut.conditions).values()) > 1
-    return Reference(Path(path).name, average(cut), cut if has_halves else None)
-
-
-def average(a: Activity) -> Activity:
-    """Means over the trials of each condition, conditions in order of first appearance."""
-    labels, names = np.array(a.conditions), list(dict.fromkeys(a.conditions))
-    means = [np.asarray(a.rates)[labels == name].mean(axis=0) for name in names]
-    return Activity(np.stack(means), dt=a.dt, conditions=names, units=a.units, start=a.start)
+    return Reference(Path(path).name, average_repeats(cut).replace(outputs=None), cut if has_halves else None)
 
 
 def _circuits(seed: int, n_units: int) -> Reference:

@@ -12,14 +12,13 @@ from recirc.compare import JPCA, soft_constant
 from recirc.figures.style import label
 from recirc.runs import Row, read_dataset, read_metrics
 from recirc.studies.kao2019 import MOVEMENT, NONLINEARITIES, PERFORMS, PREPARATION, ROTATION, TARGET_LINES
-from recirc.studies.kao2019_likeness import SOFT
+from recirc.studies.kao2019_likeness import COMPARED, SOFT
 from recirc.studies.levels import value_of
 from recirc.types import Activity
 
 EXAMPLE_SEED = 0  # the first, whatever it looks like
 JUMP = np.deg2rad(90.0)
 SHOWN_SWITCHES = (-0.25, 0.0, 0.1)
-COMPARED = {"set": "compared"}
 COLUMNS = {
     "task": [figures.Column("output_r2", {"set": "train"}, goal=PERFORMS)],
     "units": [
