@@ -84,9 +84,7 @@ def ours():
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--torch-python", help="Python with PyTorch; the peer is left out without it")
     peer = None
     arguments = parser.parse_args()
@@ -113,9 +111,7 @@ def main() -> None:
     ms = [[1e3 * value / N_UPDATES for value in line] for line in lines]
     best = [min(column) for column in zip(*ms)]
     print(f"one update, {N_UNITS} units, {N_TRIALS} trials, {N_STEPS} steps; best of {N_ROUNDS} rounds")
-    print(
-        f"recirc   {best[0]:6.1f} ms wall, {best[1]:6.1f} ms processor (a look at the held-out trials included)"
-    )
+    print(f"recirc   {best[0]:6.1f} ms wall, {best[1]:6.1f} ms processor (a look at the held-out trials included)")
     if peer is not None:
         print(f"PyTorch  {best[2]:6.1f} ms wall, {best[3]:6.1f} ms processor")
         ratios = sorted(line[3] / line[1] for line in ms)

@@ -134,9 +134,7 @@ def floor(n_units, n_trials, n_steps, interval, block):
             weights, precision, rates = carry
 
             def to_update(rates, _):
-                rates = jax.lax.scan(
-                    lambda r, _: ((weights @ r)[:n_units] * 1e-3, None), rates, length=interval
-                )[0]
+                rates = jax.lax.scan(lambda r, _: ((weights @ r)[:n_units] * 1e-3, None), rates, length=interval)[0]
                 return rates, precision @ rates
 
             rates, gains = jax.lax.scan(to_update, rates, length=block)

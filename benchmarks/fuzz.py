@@ -51,9 +51,7 @@ def write_nwb(path: Path) -> None:
         trials["target_pos"], trials["target_pos_index"] = random.normal(size=(6, 2)), np.array([1, 3, 4, 6])
         position = file.create_group("processing/behavior/Position/hand_pos")
         position.attrs["neurodata_type"] = "SpatialSeries"
-        position.create_dataset(
-            "data", data=random.normal(size=(800, 2)), chunks=(100, 2), compression="gzip"
-        )
+        position.create_dataset("data", data=random.normal(size=(800, 2)), chunks=(100, 2), compression="gzip")
         position["data"].attrs.update({"unit": "m", "conversion": 0.01, "offset": 1.0})
         position["timestamps"] = np.arange(800) * 0.01
         muscle = file.create_group("acquisition/emg")
@@ -95,11 +93,7 @@ def write_matlab73(path: Path, name: str, rows: np.ndarray) -> None:
             references = []
             for i, value in enumerate(rows[field]):
                 is_text = isinstance(value, str)
-                codes = (
-                    np.array([list(map(ord, value))], "u2")
-                    if is_text
-                    else np.atleast_2d(np.asarray(value, float))
-                )
+                codes = np.array([list(map(ord, value))], "u2") if is_text else np.atleast_2d(np.asarray(value, float))
                 item = file.create_dataset(f"#refs#/{field}_{i}", data=codes.T)
                 item.attrs["MATLAB_class"] = np.bytes_("char" if is_text else "double")
                 references.append([item.ref])
@@ -177,9 +171,7 @@ def plant(path: Path, random: np.random.Generator) -> bool:
             file[name] = h5py.SoftLink("/planted/secret")
             file["planted"] = h5py.ExternalLink(str(secret), "/")
         if kind in (1, 2):
-            file[name].attrs.update(
-                {key: value for key, value in attributes.items() if isinstance(value, str)}
-            )
+            file[name].attrs.update({key: value for key, value in attributes.items() if isinstance(value, str)})
     return True
 
 
@@ -249,10 +241,7 @@ def fuzz(n_files: int, first: int = 0) -> tuple[collections.Counter, list[str]]:
     failures: list[str] = []
     number, last = first, first + n_files
     while number < last:
-        worker = subprocess.Popen(
-            [sys.executable, __file__, "--work", str(number), str(last)],
-            stdout=subprocess.PIPE,
-        )
+        worker = subprocess.Popen([sys.executable, __file__, "--work", str(number), str(last)], stdout=subprocess.PIPE)
         while select.select([worker.stdout], [], [], HANG_S)[0] and (line := worker.stdout.readline()):
             said = json.loads(line)
             if isinstance(said, int):
@@ -280,8 +269,6 @@ if __name__ == "__main__":
         counts, failures = fuzz(int(sys.argv[1]) if sys.argv[1:] else 10_000, *map(int, sys.argv[2:3]))
         for (suffix, outcome), count in sorted(counts.items()):
             print(f"{suffix:6} {outcome:40} {count}")
-        print(
-            f"{sum(counts.values())} files in {time.perf_counter() - began:.0f} s; {len(failures)} failures"
-        )
+        print(f"{sum(counts.values())} files in {time.perf_counter() - began:.0f} s; {len(failures)} failures")
         print("\n".join(failures[:50]))
         sys.exit(bool(failures))

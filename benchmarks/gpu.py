@@ -47,9 +47,7 @@ if __name__ == "__main__":
     many = eqx.filter_jit(eqx.filter_vmap(functools.partial(one_pass, drive=drive, n_units=n_units)))
     print(f"{jax.devices()[0].device_kind}; {load()}")
     for number in numbers:
-        run, keys = (
-            (many, jax.random.split(jax.random.key(1), number)) if number > 1 else (single, jax.random.key(1))
-        )
+        run, keys = (many, jax.random.split(jax.random.key(1), number)) if number > 1 else (single, jax.random.key(1))
         name = f"{number} networks of {n_units} units"
         # One size at a time: freeing the buffers of a large arm would be charged to the next.
         times = interleaved({name: functools.partial(_wait, run, keys)}, 3)[name]

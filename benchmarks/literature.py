@@ -30,9 +30,7 @@ def own_outputs(network, trials):
 def oscillation_error(trainer, n_units: int, seed: int) -> float:
     trials = Oscillation().trials(1, key=jax.random.key(0))
     network_key, fit_key = jax.random.split(jax.random.key(seed))
-    network = RateNetwork.random(
-        n_units=n_units, n_inputs=1, n_outputs=1, gain=1.5, input_scale=1.0, key=network_key
-    )
+    network = RateNetwork.random(n_units=n_units, n_inputs=1, n_outputs=1, gain=1.5, input_scale=1.0, key=network_key)
     trained = recirc.fit(trainer, network, trials, key=fit_key).network
     targets = np.asarray(trials.targets)[:, :, 0]
     return float(np.sum((own_outputs(trained, trials) - targets) ** 2) / np.sum(targets**2))
@@ -51,16 +49,11 @@ def bench_oscillation():
 def bench_sizes():
     """Full-FORCE against FORCE at equal passes and updates; medians, then every seed."""
     full = FullForce.paper(n_passes=N_PASSES)
-    others = {
-        "FORCE": Force(n_passes=N_PASSES),
-        "FORCE, internal": Force(n_passes=N_PASSES, learn="internal"),
-    }
+    others = {"FORCE": Force(n_passes=N_PASSES), "FORCE, internal": Force(n_passes=N_PASSES, learn="internal")}
     for n_units in (50, 100, 200):
         for name, trainer in {"full-FORCE": full, **others}.items():
             errors = [oscillation_error(trainer, n_units, seed) for seed in range(7)]
-            print(
-                f"N={n_units:<4} {name:<16} median {np.median(errors):.2g}; all: {show(errors)}", flush=True
-            )
+            print(f"N={n_units:<4} {name:<16} median {np.median(errors):.2g}; all: {show(errors)}", flush=True)
 
 
 def timing_errors(outputs, trials) -> np.ndarray:

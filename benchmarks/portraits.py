@@ -41,9 +41,7 @@ def alignment(a: Activity, epochs, n_components: int, soft: float | None) -> str
 def main() -> None:
     parser = argparse.ArgumentParser(description="Portraits of a recording.")
     parser.add_argument("data", type=Path)
-    parser.add_argument(
-        "--window", type=float, nargs=2, action="append", default=[], help="seconds, for jPCA"
-    )
+    parser.add_argument("--window", type=float, nargs=2, action="append", default=[], help="seconds, for jPCA")
     parser.add_argument("--first", type=float, nargs=2, help="preparatory epoch, seconds")
     parser.add_argument("--second", type=float, nargs=2, help="movement epoch, seconds")
     parser.add_argument("--soft", type=float, default=5.0, help="constant of the soft normalization")

@@ -20,19 +20,14 @@ from recirc.types import enable_x64
 
 def table(folder: Path) -> list[str]:
     """Lines of Markdown: R² per direction, mean and median, of networks and baselines."""
-    rows = [
-        row
-        for row in read_metrics((folder / "metrics.json").read_text())[1]
-        if row.metric == "heldout_neuron_r2"
-    ]
+    rows = [row for row in read_metrics((folder / "metrics.json").read_text())[1] if row.metric == "heldout_neuron_r2"]
     single = [row for row in rows if "direction" in row.condition]
     joint = [row for row in single if row.arm == "ensemble"]
     places = [row.condition["direction"] for row in joint]
     seeds = sorted({row.condition["seed"] for row in single if row.arm == "network"})
     methods = {"mean of networks": [row.value for row in joint]}
     methods |= {
-        f"network, seed {seed}": [row.value for row in single if row.condition.get("seed") == seed]
-        for seed in seeds
+        f"network, seed {seed}": [row.value for row in single if row.condition.get("seed") == seed] for seed in seeds
     }
     methods |= {name.replace("_", " "): [row.baselines[name] for row in joint] for name in BASELINES}
     header = ["method", "mean", "median", *(f"{place}°" for place in places)]
@@ -56,11 +51,7 @@ def main() -> None:
         folder, began = asked.out / f"{100 * fraction:g}", time.perf_counter()
         if not is_done(folder):
             fit_recording.run(asked.data, out=folder, recorded_fraction=fraction, jobs=asked.jobs)
-        print(
-            f"\n{100 * fraction:g} % recorded, {time.perf_counter() - began:.0f} s\n",
-            *table(folder),
-            sep="\n",
-        )
+        print(f"\n{100 * fraction:g} % recorded, {time.perf_counter() - began:.0f} s\n", *table(folder), sep="\n")
 
 
 if __name__ == "__main__":

@@ -111,8 +111,7 @@ def main(n_random: int) -> None:
             best = min(best, (median["held out"] if allowed else np.inf, regime), key=lambda entry: entry[0])
             numbers = " ".join(f"{name} {value:.4f}" for name, value in median.items())
             print(
-                f"{arm:9s} {index:3d} {'ok ' if allowed else 'out'} {numbers} {dataclasses.astuple(regime)}",
-                flush=True,
+                f"{arm:9s} {index:3d} {'ok ' if allowed else 'out'} {numbers} {dataclasses.astuple(regime)}", flush=True
             )
         print(f"chosen for {arm}: held out {best[0]:.4f}, {best[1]}")
 

@@ -73,9 +73,7 @@ def measure(path: Path) -> None:
     made = Preprocessing(behavior=("hand_vel", "emg")).apply(session, key=jax.random.key(0))
     done = time.perf_counter()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"read {read - began:.1f} s, prepared {done - read:.1f} s, together {done - began:.1f} s, {memory:.2f} GiB"
-    )
+    print(f"read {read - began:.1f} s, prepared {done - read:.1f} s, together {done - began:.1f} s, {memory:.2f} GiB")
     print(f"{made.rates.shape} (trial, time, unit); behavior {made.output_names[:2]} and more")
     print(*made.sentences, sep="\n")
 

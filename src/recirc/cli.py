@@ -34,13 +34,9 @@ def reproduce(
     preset: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or an hour.")] = "quick",
     reference: Annotated[
         Path | None,
-        typer.Option(
-            help="kao2019: recording to compare with, a session or averages named by angle in degrees."
-        ),
+        typer.Option(help="kao2019: recording to compare with, a session or averages named by angle in degrees."),
     ] = None,
-    reference_onset: Annotated[
-        float, typer.Option(help="Movement onset on the clock of averages, seconds.")
-    ] = 0.0,
+    reference_onset: Annotated[float, typer.Option(help="Movement onset on the clock of averages, seconds.")] = 0.0,
     seed: Seed = 0,
     jobs: Jobs = 1,
     out: Out = None,
@@ -59,17 +55,12 @@ def reproduce(
 
 @app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")
 def fit(
-    data: Annotated[
-        Path, typer.Argument(help="Session (NWB, MATLAB) or average rates (netCDF, MATLAB, NumPy).")
-    ],
+    data: Annotated[Path, typer.Argument(help="Session (NWB, MATLAB) or average rates (netCDF, MATLAB, NumPy).")],
     config: Annotated[Path | None, typer.Option(help="TOML file; the defaults are used without one.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change one field: dotted.key=value.")
-    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Change one field: dotted.key=value.")] = None,
     drop_bad: DropBad = False,
     recorded_fraction: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Share of the units to use as hints; the others judge the fit."),
+        float | None, typer.Option(min=0, max=1, help="Share of the units to use as hints; the others judge the fit.")
     ] = None,
     seed: Seed = 0,
     jobs: Jobs = 1,
@@ -113,13 +104,10 @@ def compare(
 
 @app.command(epilog="Example: recirc check session.nwb --figure first-look.png")
 def check(
-    data: Annotated[
-        Path, typer.Argument(help="Session (NWB, MATLAB) or average rates (netCDF, MATLAB, NumPy).")
-    ],
+    data: Annotated[Path, typer.Argument(help="Session (NWB, MATLAB) or average rates (netCDF, MATLAB, NumPy).")],
     config: Annotated[Path | None, typer.Option(help="TOML file of the fit that it is for.")] = None,
     set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change one field of it: preprocessing.align=go_cue_time."),
+        list[str] | None, typer.Option("--set", help="Change one field of it: preprocessing.align=go_cue_time.")
     ] = None,
     drop_bad: DropBad = False,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -138,9 +126,7 @@ def check(
 
 
 @app.command(epilog="Example: recirc demo-data session.nwb --seed 1")
-def demo_data(
-    file: Annotated[Path, typer.Argument(help="NWB file to write; it must not exist.")], seed: Seed = 0
-):
+def demo_data(file: Annotated[Path, typer.Argument(help="NWB file to write; it must not exist.")], seed: Seed = 0):
     """Write a simulated reach session as NWB: spikes, trials, hand and muscles."""
 
     def work() -> int:
@@ -172,9 +158,7 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run fo
 
 
 @app.callback(invoke_without_command=True)
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
-):
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False):
     if version:
         import recirc
 
@@ -201,9 +185,7 @@ def _default_folder(*words: str) -> Path:
     """`recirc-...` in the current folder, however long the words are."""
     from recirc.runs import file_name
 
-    return Path(
-        "-".join(["recirc", *(word if len(word.encode()) < 80 else file_name(word) for word in words)])
-    )
+    return Path("-".join(["recirc", *(word if len(word.encode()) < 80 else file_name(word) for word in words)]))
 
 
 def _run_plain(work: Callable[[], int]) -> NoReturn:
@@ -251,9 +233,7 @@ def _explain(work: Callable[[], bool], folder: Path) -> int:
         supported = work()
     except FinishedError as error:
         if error.same:
-            typer.echo(
-                f"{folder} is finished: see {folder / 'report.html'}. For a new run give another --out."
-            )
+            typer.echo(f"{folder} is finished: see {folder / 'report.html'}. For a new run give another --out.")
             return DONE
         return _say(str(error), WRONG_USE)
     except (ValueError, StorageError) as error:

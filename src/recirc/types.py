@@ -154,9 +154,7 @@ def _check_trials(trials: Trials) -> None:
                 f"{name} has {value.shape[:2]} (trial, time) but inputs have {shape[:2]}; make them equal."
             )
     if len(trials.conditions) != shape[0]:
-        raise ValueError(
-            f"{len(trials.conditions)} condition labels for {shape[0]} trials; give one per trial."
-        )
+        raise ValueError(f"{len(trials.conditions)} condition labels for {shape[0]} trials; give one per trial.")
     if not trials.dt > 0:
         raise ValueError(f"dt must be a positive number of seconds, got {trials.dt}.")
     n_hints = 0 if trials.hints is None else trials.hints.shape[2]
@@ -203,9 +201,7 @@ class Activity(eqx.Module):
     dt: float = eqx.field(static=True)
     start: float = eqx.field(static=True)
 
-    def __init__(
-        self, rates, *, dt: float, conditions: Sequence[str], units=None, outputs=None, start: float = 0.0
-    ):
+    def __init__(self, rates, *, dt: float, conditions: Sequence[str], units=None, outputs=None, start: float = 0.0):
         self.rates = jnp.asarray(rates)
         self.outputs = None if outputs is None else jnp.asarray(outputs)
         self.conditions = tuple(str(label) for label in conditions)
@@ -226,9 +222,7 @@ class Activity(eqx.Module):
 
     def replace(self, **changes) -> "Activity":
         """A copy with some of the constructor's arguments changed."""
-        now = {
-            name: getattr(self, name) for name in ("rates", "dt", "conditions", "units", "outputs", "start")
-        }
+        now = {name: getattr(self, name) for name in ("rates", "dt", "conditions", "units", "outputs", "start")}
         return Activity(**(now | changes))
 
     def select(self, indices) -> "Activity":
@@ -249,9 +243,7 @@ class Activity(eqx.Module):
         place = {name: i for i, name in enumerate(self.units)}
         missing = [name for name in names if name not in place]
         if missing:
-            raise ValueError(
-                f"no unit is called {missing[0]!r}; there are {len(place)}, the first {self.units[:3]}."
-            )
+            raise ValueError(f"no unit is called {missing[0]!r}; there are {len(place)}, the first {self.units[:3]}.")
         return self.replace(rates=self.rates[:, :, np.array([place[n] for n in names], int)], units=names)
 
     def without_units(self, names: Sequence[str]) -> "Activity":
@@ -269,9 +261,7 @@ def _check_activity(activity: Activity) -> None:
             f"outputs have {activity.outputs.shape[:2]} (trial, time) but rates have {shape[:2]}; make them equal."
         )
     if len(activity.conditions) != shape[0]:
-        raise ValueError(
-            f"{len(activity.conditions)} condition labels for {shape[0]} trials; give one per trial."
-        )
+        raise ValueError(f"{len(activity.conditions)} condition labels for {shape[0]} trials; give one per trial.")
     if len(activity.units) != shape[2]:
         raise ValueError(f"{len(activity.units)} unit names for {shape[2]} units; give one per unit.")
     if len(set(activity.units)) != len(activity.units):

@@ -22,9 +22,7 @@ KINDS = [
 
 
 def rate_network(n_inputs=N_UNITS, **changes):
-    made = RateNetwork.random(
-        n_units=N_UNITS, n_inputs=n_inputs, bias_scale=0.5, key=jax.random.key(0), **changes
-    )
+    made = RateNetwork.random(n_units=N_UNITS, n_inputs=n_inputs, bias_scale=0.5, key=jax.random.key(0), **changes)
     return dataclasses.replace(made, readout=jnp.asarray(np.random.default_rng(0).normal(size=(2, N_UNITS))))
 
 
@@ -46,9 +44,7 @@ def example(kind):
 
 def make_trials(n_inputs=N_UNITS, n_trials=N_TRIALS, n_steps=N_STEPS, dt=0.002):
     inputs = np.random.default_rng(2).normal(size=(n_trials, n_steps, n_inputs))
-    return recirc.Trials(
-        inputs, np.zeros((n_trials, n_steps, 2)), dt=dt, conditions=[f"c{i}" for i in range(n_trials)]
-    )
+    return recirc.Trials(inputs, np.zeros((n_trials, n_steps, 2)), dt=dt, conditions=[f"c{i}" for i in range(n_trials)])
 
 
 def test_circuits_are_found():
@@ -105,9 +101,7 @@ class TestCircuit:
         circuit = example(kind)
         activity = simulate(circuit, make_trials(), key=key)
         shown = jnp.reshape(activity.rates, (-1, N_UNITS)).T
-        np.testing.assert_allclose(
-            circuit.outputs(shown).T, np.reshape(activity.outputs, (-1, 2)), atol=1e-12
-        )
+        np.testing.assert_allclose(circuit.outputs(shown).T, np.reshape(activity.outputs, (-1, 2)), atol=1e-12)
 
 
 def test_restarted_circuit_goes_on_where_it_was_left(key):
@@ -147,9 +141,7 @@ class TestRateNetwork:
     @pytest.mark.parametrize("dt", [0.001, 0.004])
     def test_noise_has_the_stated_size_whatever_dt(self, dt, key):
         network = dataclasses.replace(
-            rate_network(n_inputs=1, noise=0.3),
-            recurrent=jnp.zeros((N_UNITS, N_UNITS)),
-            bias=jnp.zeros(N_UNITS),
+            rate_network(n_inputs=1, noise=0.3), recurrent=jnp.zeros((N_UNITS, N_UNITS)), bias=jnp.zeros(N_UNITS)
         )
         trials = make_trials(1, 500, 100, dt).replace(inputs=np.zeros((500, 100, 1)))
         states = np.arctanh(np.asarray(simulate(network, trials, key=key).rates)[:, -1])

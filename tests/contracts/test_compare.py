@@ -17,15 +17,11 @@ EXPORTED = [getattr(compare, name) for name in compare.__all__]
 
 def _kinds(base):
     return [
-        kind
-        for kind in EXPORTED
-        if inspect.isclass(kind) and issubclass(kind, base) and not inspect.isabstract(kind)
+        kind for kind in EXPORTED if inspect.isclass(kind) and issubclass(kind, base) and not inspect.isabstract(kind)
     ]
 
 
-SIMILARITIES = [kind() for kind in _kinds(compare.AbstractSimilarity)] + [
-    compare.SVCCA(3, per_condition=True)
-]
+SIMILARITIES = [kind() for kind in _kinds(compare.AbstractSimilarity)] + [compare.SVCCA(3, per_condition=True)]
 NULLS = [kind() for kind in _kinds(compare.AbstractNull)]
 PROBES = [kind() for kind in _kinds(compare.AbstractProbe)]
 EPOCHS = {"first": (0.0, 0.2), "second": (0.2, 0.4), "preparation": (0.0, 0.2), "movement": (0.2, 0.4)}
@@ -45,9 +41,7 @@ def activity(seed, n_units=8, n_trials=6, n_steps=40):
     random = np.random.default_rng(seed)
     rates = np.cumsum(random.normal(size=(n_trials, n_steps, n_units)), axis=1) * np.linspace(1, 2, n_units)
     labels = [str(i) for i in range(n_trials)]
-    return recirc.Activity(
-        rates, dt=0.01, conditions=labels, outputs=random.normal(size=(n_trials, n_steps, 4))
-    )
+    return recirc.Activity(rates, dt=0.01, conditions=labels, outputs=random.normal(size=(n_trials, n_steps, 4)))
 
 
 def is_better(score, than, tolerance=1e-6):
@@ -167,19 +161,14 @@ class TestPortrait:
         noise = np.random.default_rng(1).normal(size=a.rates.shape)
         both = [a.rates + noise, a.rates - noise]
         repeated = recirc.Activity(
-            np.concatenate(both),
-            dt=a.dt,
-            conditions=a.conditions * 2,
-            outputs=np.concatenate([a.outputs] * 2),
+            np.concatenate(both), dt=a.dt, conditions=a.conditions * 2, outputs=np.concatenate([a.outputs] * 2)
         )
         assert portrait(repeated).value == pytest.approx(portrait(a).value, abs=1e-9)
 
     def test_works_under_a_null(self, portrait, key):
         if "outputs" in vars(portrait).values():
             pytest.skip("nulls are of rates")
-        found = compare.null_distribution(
-            portrait, activity(0), None, compare.PhaseRandomized(), n_draws=5, key=key
-        )
+        found = compare.null_distribution(portrait, activity(0), None, compare.PhaseRandomized(), n_draws=5, key=key)
         assert np.isfinite(found.draws).all()
         assert 0 < found.p <= 1
 

@@ -45,9 +45,7 @@ def test_keys_matter_for_all_pairs_of_keys_or_for_none(task):
 @pytest.mark.parametrize("n_trials", [1, 9])
 def test_shapes_agree_and_values_are_sound(task, n_trials, key):
     trials = task.trials(n_trials, key=key)
-    assert (
-        trials.inputs.shape[:2] == trials.targets.shape[:2] == trials.mask.shape == (n_trials, trials.n_steps)
-    )
+    assert trials.inputs.shape[:2] == trials.targets.shape[:2] == trials.mask.shape == (n_trials, trials.n_steps)
     assert trials.hints is None or trials.hints.shape[:2] == trials.mask.shape
     assert min(trials.inputs.shape[2], trials.targets.shape[2]) >= 1
     assert all(np.isfinite(leaf).all() for leaf in leaves(trials))

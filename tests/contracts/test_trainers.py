@@ -105,10 +105,7 @@ class TestTrainer:
         with jax.enable_x64(False):
             network, trials = make()
             if trainer.dtype is np.float32:
-                assert (
-                    recirc.fit(trainer, network, trials, key=jax.random.key(0)).network.recurrent.dtype
-                    == np.float32
-                )
+                assert recirc.fit(trainer, network, trials, key=jax.random.key(0)).network.recurrent.dtype == np.float32
                 return
             with pytest.raises(RuntimeError, match="enable_x64"):
                 recirc.fit(trainer, network, trials, key=key)
@@ -125,9 +122,7 @@ class TestTrainer:
         with pytest.raises(KeyboardInterrupt):
             recirc.fit(trainer, *make(), key=key, progress=stop, checkpoint=place)
         passes = []
-        again = recirc.fit(
-            trainer, *make(), key=key, checkpoint=place, progress=lambda i, _: passes.append(i)
-        )
+        again = recirc.fit(trainer, *make(), key=key, checkpoint=place, progress=lambda i, _: passes.append(i))
         assert passes == [2]
         assert equal(again.network, whole.network)
         assert again.history == whole.history
@@ -140,8 +135,6 @@ class TestTrainer:
         place.write_bytes(place.read_bytes()[:-7])
         passes = []
         with pytest.warns(UserWarning, match="damaged"):
-            again = recirc.fit(
-                trainer, *make(), key=key, checkpoint=place, progress=lambda i, _: passes.append(i)
-            )
+            again = recirc.fit(trainer, *make(), key=key, checkpoint=place, progress=lambda i, _: passes.append(i))
         assert passes == [2]  # from the checkpoint before
         assert equal(again.network, whole.network)

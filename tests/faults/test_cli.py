@@ -44,11 +44,7 @@ def _raising(error):
 
 def _run(code: str, **environment):
     return subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, check=False
     )
 
 
@@ -79,9 +75,7 @@ def test_importing_runs_leaves_threads_to_be_set():
 
 
 def test_version_from_the_module():
-    found = subprocess.run(
-        [sys.executable, "-m", "recirc", "--version"], capture_output=True, text=True, check=False
-    )
+    found = subprocess.run([sys.executable, "-m", "recirc", "--version"], capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (0, f"recirc {recirc.__version__}\n")
 
 
@@ -101,9 +95,7 @@ def test_wrong_use_exits_2(arguments, call):
     assert "Error" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "error", [ConfigError("a.toml, line 3: bad."), ValueError("bad."), StorageError("bad.")]
-)
+@pytest.mark.parametrize("error", [ConfigError("a.toml, line 3: bad."), ValueError("bad."), StorageError("bad.")])
 def test_what_the_user_can_mend_is_one_sentence(error, call, monkeypatch):
     result = call("fit", "a.nwb", work=_raising(error))
     assert (result.exit_code, result.stderr) == (2, f"recirc: {error}\n")
@@ -163,9 +155,7 @@ def test_report_seals_the_folder_again(call, tmp_path, monkeypatch):
 
 
 def test_absent_device_is_named():
-    found = _run(
-        "import sys, recirc.cli\nsys.argv = ['recirc', 'report', '.']; recirc.cli.main()", JAX_PLATFORMS="tpu"
-    )
+    found = _run("import sys, recirc.cli\nsys.argv = ['recirc', 'report', '.']; recirc.cli.main()", JAX_PLATFORMS="tpu")
     assert found.returncode == 2
     assert "JAX_PLATFORMS=tpu asks for a device that is not here" in found.stderr
     assert "Traceback" not in found.stderr

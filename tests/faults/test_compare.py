@@ -102,9 +102,7 @@ def test_neuron_map_says_what_does_not_fit():
     with pytest.raises(ValueError, match="other"):
         fitted.score(network, neurons.replace(units=["0", "1", "other"]))
     with pytest.raises(ValueError, match="no variance"):
-        fitted.score(
-            network, neurons.replace(rates=jnp.broadcast_to(fitted.neuron_mean, neurons.rates.shape))
-        )
+        fitted.score(network, neurons.replace(rates=jnp.broadcast_to(fitted.neuron_mean, neurons.rates.shape)))
 
 
 def test_statistics_refuse_what_is_not_a_number(key):
@@ -140,8 +138,6 @@ def test_probes_say_what_does_not_fit(key):
 def test_a_circuit_that_blows_up_scores_infinity(key):
     trials = recirc.tasks.CenterOutReach(dt=0.005).trials(2, key=key)
     network = recirc.circuits.RateNetwork.random(n_units=5, key=key)
-    wild = dataclasses.replace(
-        network, recurrent=1e6 * jnp.eye(5), readout=jnp.ones((2, 5)), nonlinearity=lambda x: x
-    )
+    wild = dataclasses.replace(network, recurrent=1e6 * jnp.eye(5), readout=jnp.ones((2, 5)), nonlinearity=lambda x: x)
     assert compare.NewTrials()(wild, trials, key=key).value == np.inf
     assert jax.numpy.isfinite(compare.NewTrials()(network, trials, key=key).value)

@@ -95,11 +95,7 @@ def test_an_override_below_a_value_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [
-        (b"name = 'a'\nnote = '\xff'", "line 2: not UTF-8"),
-        (b"x = " + 9999 * b"[", "deep"),
-        (b" " * 70000, "bytes"),
-    ],
+    [(b"name = 'a'\nnote = '\xff'", "line 2: not UTF-8"), (b"x = " + 9999 * b"[", "deep"), (b" " * 70000, "bytes")],
 )
 def test_hostile_files_are_refused(data, message, tmp_path):
     (tmp_path / "a.toml").write_bytes(data)

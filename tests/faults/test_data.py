@@ -161,16 +161,10 @@ def linked_twice(file):
             "/rates",
             "external storage",
         ),
-        (
-            lambda file: file.create_dataset("deep/one", data=np.array([b"x"], "V4")),
-            "/deep/one",
-            "opaque",
-        ),
+        (lambda file: file.create_dataset("deep/one", data=np.array([b"x"], "V4")), "/deep/one", "opaque"),
         (lambda file: file.create_dataset("r", (3,), h5py.vlen_dtype(np.uint8)), "/r", "ragged"),
         (
-            lambda file: file.create_dataset(
-                "r", (3,), np.dtype([("a", float), ("b", h5py.vlen_dtype("i4"))])
-            ),
+            lambda file: file.create_dataset("r", (3,), np.dtype([("a", float), ("b", h5py.vlen_dtype("i4"))])),
             "/r",
             "ragged",
         ),
@@ -255,12 +249,7 @@ def test_reading_what_was_written_is_the_identity(tmp_path, name):
     names = ["E0", "東 unit", "<img onerror=1>", "u" * 300]
     for start, outputs in ((-0.35, rates(3, n_units=2)), (0.0, None)):
         activity = Activity(
-            rates(3, n_units=4),
-            dt=0.01,
-            conditions=["22.5", "up", "up"],
-            units=names,
-            outputs=outputs,
-            start=start,
+            rates(3, n_units=4), dt=0.01, conditions=["22.5", "up", "up"], units=names, outputs=outputs, start=start
         )
         write_netcdf(activity, tmp_path / name)
         back = read_netcdf(tmp_path / name)
@@ -336,9 +325,7 @@ def with_rates(place, value):
     return dataset(rates=(("condition", "time", "unit"), wrong, {"units": "Hz"}))
 
 
-@pytest.mark.parametrize(
-    ("value", "what"), [(np.nan, "not finite"), (np.inf, "not finite"), (-0.1, "negative")]
-)
+@pytest.mark.parametrize(("value", "what"), [(np.nan, "not finite"), (np.inf, "not finite"), (-0.1, "negative")])
 def test_impossible_rates_name_the_unit_and_the_first_index(save, value, what):
     message = reading_refusal(save(with_rates((2, slice(7, 9), 3), value)))
     assert f"2 rates are {what}, the first of unit u3 in condition 180 at time index 7" in message

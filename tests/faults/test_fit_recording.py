@@ -65,10 +65,7 @@ BAD = {
     "three directions": (lambda: dataset(angles=ANGLES[:3]), "3 directions"),
     "few units": (lambda: dataset(n_units=5), "5 units that change; 4 folds need 8"),
     "no angles": (lambda: dataset(condition=("condition", list("abcdef"))), "not directions"),
-    "uneven time": (
-        lambda: dataset(time=("time", np.arange(15) ** 1.5 * 0.02, {"units": "s"})),
-        "not uniform",
-    ),
+    "uneven time": (lambda: dataset(time=("time", np.arange(15) ** 1.5 * 0.02, {"units": "s"})), "not uniform"),
     "silent behavior": (
         lambda: dataset(outputs=(("condition", "time", "output"), np.zeros((6, 15, 2)))),
         "outputs are zero everywhere",
@@ -151,9 +148,7 @@ def test_a_folder_without_a_networks_activity_is_refused(tmp_path):
 def test_one_similarity_that_cannot_be_had_leaves_the_others(tmp_path):
     """Ten noisy units have more dimensions than five samples per condition can tell apart."""
     short = save(dataset(n_steps=5), tmp_path / "short.nc")
-    compare_activities.run(
-        short, short, out=tmp_path / "run", config=compare_activities.CompareConfig(n_draws=5)
-    )
+    compare_activities.run(short, short, out=tmp_path / "run", config=compare_activities.CompareConfig(n_draws=5))
     rows = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"]
     assert any(row["value"] is None and "samples" in row["condition"]["outcome"] for row in rows)
     assert any(row["value"] is not None for row in rows)

@@ -68,10 +68,7 @@ def test_conditions_that_are_no_angles_block_unless_equal_spacing_is_assumed(con
     made = retold(condition=values)
     for assumed in (False, True):
         findings, _ = check_session(made, Preprocessing(), assume_equal_spacing=assumed, key=KEY)
-        assert (
-            any("Labels are no angles" in found.what for found in findings if found.level == BLOCKS)
-            != assumed
-        )
+        assert any("Labels are no angles" in found.what for found in findings if found.level == BLOCKS) != assumed
 
 
 @pytest.mark.parametrize("name", ["go_cue_time", "reaction_time"])
@@ -85,9 +82,7 @@ def test_events_counted_from_the_start_of_the_trial_are_told_and_durations_are_n
 
 
 def test_a_unit_that_fires_in_one_trial_only_is_unreliable():
-    quiet = sessions.with_spikes(
-        lambda times: sessions.session().trials["go_cue_time"][5] + np.arange(3) * 0.01
-    )
+    quiet = sessions.with_spikes(lambda times: sessions.session().trials["go_cue_time"][5] + np.arange(3) * 0.01)
     prepared = Preprocessing().apply(quiet, key=KEY)
     assert [each.names for each in prepared.dropped if "reliability" in each.reason] == [("u3",)]
     assert np.isfinite(prepared.reliability).all()
@@ -135,8 +130,6 @@ def test_names_from_a_file_cannot_command_a_terminal():
     hostile = "\x1b[2J\x9b\ud800\nA fit is fine."
     made = dataclasses.replace(sessions.session(), units=(hostile, *sessions.session().units[1:]))
     spikes = (made.spikes[0][::-1], *made.spikes[1:])
-    text = check_recording.as_text(
-        check_recording.check(dataclasses.replace(made, spikes=spikes), FitConfig())
-    )
+    text = check_recording.as_text(check_recording.check(dataclasses.replace(made, spikes=spikes), FitConfig()))
     assert r"unit \x1b[2J\x9b\ud800\nA fit is fine." in text
     assert all(line.isprintable() for line in text.split("\n"))

@@ -15,11 +15,7 @@ PORTRAITS = [
     compare.Tangling(soft=None),
     compare.UnitFeatures(*EPOCHS),
 ]
-OF_DIFFERENCES = [
-    *PORTRAITS[:2],
-    compare.ParticipationRatio(None, subtract_condition_mean=True),
-    PORTRAITS[4],
-]
+OF_DIFFERENCES = [*PORTRAITS[:2], compare.ParticipationRatio(None, subtract_condition_mean=True), PORTRAITS[4]]
 
 
 def named(portrait):

@@ -38,16 +38,7 @@ opener = importlib.import_module("recirc.data.safe_open")
 
 # The one opener
 
-OPENERS = {
-    "loadmat",
-    "read_mat",
-    "open_dataset",
-    "load_dataset",
-    "open_zarr",
-    "open_datatree",
-    "NWBHDF5IO",
-    "memmap",
-}
+OPENERS = {"loadmat", "read_mat", "open_dataset", "load_dataset", "open_zarr", "open_datatree", "NWBHDF5IO", "memmap"}
 RUNNERS = {"eval", "exec", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "yaml", "shelve", "marshal"}
 OWN_FILES = {"cache.py", "parts.py"}  # what the program itself has written: a cache and unfinished runs
 
@@ -69,9 +60,7 @@ def _guarded(tree: ast.AST) -> set[ast.AST]:
         node
         for node in ast.walk(tree)
         if isinstance(node, ast.With)
-        and any(
-            getattr(getattr(item.context_expr, "func", None), "id", "") == "safe_open" for item in node.items
-        )
+        and any(getattr(getattr(item.context_expr, "func", None), "id", "") == "safe_open" for item in node.items)
     ]
     return {inner for block in blocks for inner in ast.walk(block)}
 
@@ -83,14 +72,8 @@ def test_nothing_opens_a_data_file_but_the_one_opener():
         tree = ast.parse(path.read_text())
         guarded = _guarded(tree)
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _opens(node)):
-            refuses = any(
-                k.arg == "allow_pickle" and getattr(k.value, "value", 1) is False for k in call.keywords
-            )
-            if (
-                path.name not in opener_files
-                and call not in guarded
-                and not (path.name in OWN_FILES and refuses)
-            ):
+            refuses = any(k.arg == "allow_pickle" and getattr(k.value, "value", 1) is False for k in call.keywords)
+            if path.name not in opener_files and call not in guarded and not (path.name in OWN_FILES and refuses):
                 found.append(f"{path.name}:{call.lineno}")
     assert found == []
 
@@ -314,10 +297,7 @@ def retype(entry, values):
         (retype("units/spike_times", np.array(["a"] * 80, object)), "expected numbers"),
         (retype("units/spike_times", np.ones((80, 2))), "expected numbers"),
         (retype("units/obs_intervals", np.ones(6)), "expected numbers, one pair"),
-        (
-            retype("intervals/trials/start_time", np.array(["a"] * 4, object)),
-            "no column start_time of numbers",
-        ),
+        (retype("intervals/trials/start_time", np.array(["a"] * 4, object)), "no column start_time of numbers"),
         (retype("intervals/trials/stop_time", np.ones(3)), "3 rows, but there are 4 trials"),
         (retype("intervals/trials/target_pos_index", np.array([3, 1, 4, 6])), "not rising"),
         (retype("units/quality", np.ones(5)), "quality of the units has 5 rows, expected 3"),
@@ -338,10 +318,7 @@ def test_a_missing_column_is_named_with_those_there_are(nwb):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (
-            retype("processing/behavior/Position/hand_pos/timestamps", np.ones(5)),
-            r"\(5,\) timestamps for 800",
-        ),
+        (retype("processing/behavior/Position/hand_pos/timestamps", np.ones(5)), r"\(5,\) timestamps for 800"),
         (retype("acquisition/emg/data", np.ones((4, 3, 2))), r"shape \(4, 3, 2\)"),
         (retype("acquisition/emg/data", np.array(["a"], object)), "values of type object"),
         (lambda file: file["acquisition/emg/starting_time"].attrs.modify("rate", 0.0), "the rate is 0.0"),
@@ -381,15 +358,8 @@ def structs(**changes):
 
 
 def test_an_unknown_layout_lists_the_variables(matlab):
-    found = refusal(
-        read_matlab, matlab(x=np.ones((3, 4)), note="hello", s={"a": 1.0}, c=np.array([1, "b"], object))
-    )
-    for part in (
-        "x is numbers of shape 3 x 4",
-        "note is text",
-        "s is 1 structs with fields a",
-        "c is 2 cells",
-    ):
+    found = refusal(read_matlab, matlab(x=np.ones((3, 4)), note="hello", s={"a": 1.0}, c=np.array([1, "b"], object)))
+    for part in ("x is numbers of shape 3 x 4", "note is text", "s is 1 structs with fields a", "c is 2 cells"):
         assert part in found
     assert "several variables" in refusal(read_matlab, matlab(a=structs(), b=structs()))
 
@@ -426,10 +396,7 @@ def test_fields_on_another_clock_are_left_out_and_listed(matlab):
         (lambda rows: rows["A"].__setitem__(1, np.ones((14, 4))), r"Data(2).A: 14 x 4, the first is 15 x 4"),
         (lambda rows: rows["A"].__setitem__(1, "x"), "Data(2).A: expected numbers"),
         (lambda rows: rows["times"].__setitem__(1, np.arange(15.0)[:, None]), "differs between conditions"),
-        (
-            lambda rows: rows["times"].__setitem__(slice(None), list(np.ones((3, 15, 1)))),
-            "not uniform and rising",
-        ),
+        (lambda rows: rows["times"].__setitem__(slice(None), list(np.ones((3, 15, 1)))), "not uniform and rising"),
         (lambda rows: rows["times"].__setitem__(slice(None), list(rows["times"] / 1e3)), "milliseconds"),
         (lambda rows: rows["A"].__setitem__(1, -np.ones((15, 4))), "rates are negative"),
     ],

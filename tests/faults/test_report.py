@@ -38,9 +38,7 @@ class Page(HTMLParser):
 
 def make(folder, rows=(SCORE,), claims=(), text=None, **files):
     folder.mkdir(exist_ok=True)
-    (folder / "metrics.json").write_text(
-        metrics_text(files.pop("study", "salatiello2020"), "quick", rows, claims)
-    )
+    (folder / "metrics.json").write_text(metrics_text(files.pop("study", "salatiello2020"), "quick", rows, claims))
     if text is not None:
         report.write_text(folder, text)
     for name, content in files.items():
@@ -51,11 +49,7 @@ def make(folder, rows=(SCORE,), claims=(), text=None, **files):
 def assert_harmless(page):
     assert "script" not in page.tags
     assert not [name for _, name, _ in page.attributes if name.startswith("on")]
-    links = [
-        (tag, name, value)
-        for tag, name, value in page.attributes
-        if name in ("src", "href", "action", "srcset")
-    ]
+    links = [(tag, name, value) for tag, name, value in page.attributes if name in ("src", "href", "action", "srcset")]
     assert all(value.startswith(("data:image/", "#")) for _, _, value in links)
     assert "Content-Security-Policy" in page.source
     assert "default-src 'none'" in page.source
@@ -74,13 +68,7 @@ def test_hostile_names_everywhere_are_text(tmp_path):
                         [report.Table([bad], [[bad]], bad)])],
         [(bad, bad, bad)], [(bad, bad)],
     )  # fmt: skip
-    manifest = {
-        "argv": [bad],
-        "versions": {bad: bad},
-        "platform": bad,
-        "seeds": [bad],
-        "inputs": {bad: {"size": bad}},
-    }
+    manifest = {"argv": [bad], "versions": {bad: bad}, "platform": bad, "seeds": [bad], "inputs": {bad: {"size": bad}}}
     folder = make(tmp_path / "run", [row, lost, SCORE], [Claim(bad, bad, None)], text, study=bad,
                   manifest__json=json.dumps(manifest), config__toml=bad)  # fmt: skip
     page = Page(report.build(folder))
@@ -91,9 +79,7 @@ def test_hostile_names_everywhere_are_text(tmp_path):
 
 
 def test_scripts_in_figures_stay_inside_images(tmp_path):
-    text = report.ReportText(
-        "t", sections=[report.Section("s", figures=[report.Picture("spectrum", "Look here.")])]
-    )
+    text = report.ReportText("t", sections=[report.Section("s", figures=[report.Picture("spectrum", "Look here.")])])
     folder = make(tmp_path / "run", text=text)
     (folder / "figures").mkdir()
     (folder / "figures" / "spectrum.svg").write_bytes(SVG)
@@ -104,9 +90,7 @@ def test_scripts_in_figures_stay_inside_images(tmp_path):
 
 
 def test_a_missing_figure_is_named_and_the_rest_stands(tmp_path):
-    text = report.ReportText(
-        "t", sections=[report.Section("s", figures=[report.Picture("gone", "What it showed.")])]
-    )
+    text = report.ReportText("t", sections=[report.Section("s", figures=[report.Picture("gone", "What it showed.")])])
     page = Page(report.build(make(tmp_path / "run", text=text)))
     assert "Figure gone is not in this folder" in page.text
     assert "What it showed." in page.text
@@ -148,9 +132,7 @@ def test_null_values_are_dashes_and_failures_are_listed(tmp_path):
 
 def test_long_names_neither_break_nor_vanish(tmp_path):
     row = Row("heldout_neuron_r2", "unit", LONG, 0.5, condition={"set": LONG, "unit": LONG})
-    page = Page(
-        report.build(make(tmp_path / "run", [row], [Claim(LONG, LONG, True, 0.1, (0, 0.2), 0.04, 5)]))
-    )
+    page = Page(report.build(make(tmp_path / "run", [row], [Claim(LONG, LONG, True, 0.1, (0, 0.2), 0.04, 5)])))
     assert LONG in page.text
     assert max(map(len, page.source.splitlines())) < 10_000
 

@@ -100,10 +100,7 @@ def test_sweep_survives_dead_workers_errors_and_repeats(work, tmp_path, monkeypa
         {"name": "good"},
     ]
     with RunFolder.open(tmp_path / "run", specification=pieces) as folder:
-        found = [
-            (piece["name"], result)
-            for piece, result in sweep.run_all(work.draw, pieces, jobs=2, folder=folder)
-        ]
+        found = [(piece["name"], result) for piece, result in sweep.run_all(work.draw, pieces, jobs=2, folder=folder)]
         assert [name for name, _ in found] == ["good", "dies once", "always dies", "error"]
         results = dict(found)
         np.testing.assert_array_equal(results["good"].arrays["x"], work.draw(pieces[0]).arrays["x"])
@@ -130,9 +127,7 @@ def _start(tmp_path, jobs: int) -> subprocess.Popen:
     ]
     log = open(tmp_path / "log", "w")  # noqa: SIM115
     environment = os.environ | {"SECONDS": "0.3"}
-    return subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True
-    )
+    return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def _parts(folder: Path) -> int:
@@ -149,9 +144,7 @@ def _wait_for_more_parts(driver, folder: Path) -> None:
 
 
 def _processes_of(session: int) -> list[str]:
-    found = subprocess.run(
-        ["ps", "-o", "pid=", "-s", str(session)], capture_output=True, text=True, check=False
-    )
+    found = subprocess.run(["ps", "-o", "pid=", "-s", str(session)], capture_output=True, text=True, check=False)
     return found.stdout.split()
 
 
@@ -274,12 +267,7 @@ def test_full_disk_is_named_and_leaves_the_older_state(full_disk, tmp_path):
         with pytest.raises(StorageError, match="no space left writing"):
             write_part(folder.part_path("a"), "a", Result({"x": big}))
         assert (tmp_path / "run/activity.nc").read_text() == "older"
-        assert sorted(path.name for path in folder.root.rglob("*")) == [
-            "activity.nc",
-            "lock",
-            "parts",
-            "run.json",
-        ]
+        assert sorted(path.name for path in folder.root.rglob("*")) == ["activity.nc", "lock", "parts", "run.json"]
 
 
 def test_place_that_cannot_be_written_fails_at_the_start(tmp_path):
@@ -338,9 +326,7 @@ def test_second_driver_is_refused_and_a_dead_one_forgotten(tmp_path):
         "import sys, time\nfrom recirc.runs import RunFolder\n"
         "folder = RunFolder.open(sys.argv[1], specification={})\nprint('ready', flush=True)\ntime.sleep(60)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, tmp_path / "run"], stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "run"], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     with pytest.raises(FolderError, match=f"pid {process.pid} on .* is writing"):
         RunFolder.open(tmp_path / "run", specification={})
@@ -416,10 +402,7 @@ def test_numbers_that_are_not_finite_need_a_reason():
 
 
 def test_jobs_must_be_positive(tmp_path):
-    with (
-        RunFolder.open(tmp_path / "run", specification={}) as folder,
-        pytest.raises(ValueError, match="at least 1"),
-    ):
+    with RunFolder.open(tmp_path / "run", specification={}) as folder, pytest.raises(ValueError, match="at least 1"):
         next(sweep.run_all(print, [], jobs=0, folder=folder))  # pyright: ignore[reportArgumentType]
 
 

@@ -31,9 +31,7 @@ def session(**changes):
     nearest = np.clip(np.searchsorted(start, time, side="right") - 1, 0, N_TRIALS - 1)
     spikes = []
     for unit in range(N_UNITS):
-        phase = np.cos(np.deg2rad(angles[nearest]) - unit) * np.exp(
-            -(((time - go[nearest] - 0.2) / 0.2) ** 2)
-        )
+        phase = np.cos(np.deg2rad(angles[nearest]) - unit) * np.exp(-(((time - go[nearest] - 0.2) / 0.2) ** 2))
         counts = random.poisson(np.maximum(12 + 25 * phase, 0.5) * 0.005)
         spikes.append(np.sort(np.repeat(time, counts) + random.uniform(0, 0.005, counts.sum())))
     bell = np.exp(-(((time - go[nearest] - 0.4) / 0.1) ** 2))
@@ -302,18 +300,13 @@ def test_raw_emg_is_rectified():
 
 def test_a_chain_is_the_same_after_a_file(tmp_path):
     chain, _ = Preprocessing(lag=0.1).resolved(session())
-    for each in (
-        chain,
-        Preprocessing(),
-        Preprocessing(conditions=(), behavior=("emg:a",), window=(-0.1, 0.5)),
-    ):
+    for each in (chain, Preprocessing(), Preprocessing(conditions=(), behavior=("emg:a",), window=(-0.1, 0.5))):
         (tmp_path / "chain.toml").write_text(dump_config(each))
         assert load_config(Preprocessing, tmp_path / "chain.toml") == each
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [{"dt": 0.0}, {"smoothing": -1.0}, {"minimum_trials": 0}, {"window": (0.1, 0.0)}, {"lag": np.nan}],
+    "wrong", [{"dt": 0.0}, {"smoothing": -1.0}, {"minimum_trials": 0}, {"window": (0.1, 0.0)}, {"lag": np.nan}]
 )
 def test_a_chain_that_cannot_work_is_refused(wrong):
     with pytest.raises(ValueError, match="must"):

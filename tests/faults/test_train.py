@@ -76,9 +76,7 @@ class TestBeforeCompilation:
             recirc.fit(trainer, network, trials, key=key)
 
     @every_trainer
-    @pytest.mark.parametrize(
-        "name", ["recurrent", "input_weights", "readout", "bias", "start", "connections"]
-    )
+    @pytest.mark.parametrize("name", ["recurrent", "input_weights", "readout", "bias", "start", "connections"])
     def test_weights_of_the_wrong_shape_are_named(self, trainer, name, key):
         network, trials = make(density=0.5)
         wrong = jnp.ones((N_UNITS + 1,) * getattr(network, name).ndim)

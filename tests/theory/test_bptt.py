@@ -77,9 +77,7 @@ def test_gradient_matches_finite_differences(key):
             total(trainer, dataclasses.replace(network, **{name: value.at[place].add(by)}), trials, key)
             for by in (step, -step)
         )
-        assert float(gradient[name][place]) == pytest.approx(
-            float(up - down) / (2 * step), rel=1e-5, abs=1e-9
-        )
+        assert float(gradient[name][place]) == pytest.approx(float(up - down) / (2 * step), rel=1e-5, abs=1e-9)
 
 
 def test_loss_counts_every_output_alike_and_only_what_the_mask_counts(key):
@@ -137,9 +135,7 @@ def test_penalties_are_means(key):
     for axis in range(3):
         doubled = jnp.concatenate([states, states], axis)
         counted = jnp.ones((doubled.shape[0], doubled.shape[2]))
-        assert RatePenalty(0.7)(
-            network, Run(doubled, jnp.tanh(doubled), None, counted, 0.01)
-        ) == pytest.approx(value)
+        assert RatePenalty(0.7)(network, Run(doubled, jnp.tanh(doubled), None, counted, 0.01)) == pytest.approx(value)
     jacobian = np.asarray(network.recurrent)[None, :, :, None] * np.asarray(slope(network, states))[:, None]
     assert JacobianPenalty(0.4)(network, run) == pytest.approx(0.2 * (jacobian**2).sum((1, 2)).mean())
 
@@ -162,9 +158,7 @@ def test_learns_with_any_function_that_has_a_derivative(nonlinearity, key):
 
 
 def test_dales_law_and_missing_connections_hold_while_an_ei_network_learns(key):
-    network, trials = make(
-        n_units=40, excitatory_fraction=0.8, density=0.5, autapses=False, nonlinearity=jax.nn.relu
-    )
+    network, trials = make(n_units=40, excitatory_fraction=0.8, density=0.5, autapses=False, nonlinearity=jax.nn.relu)
     signs = np.sign(np.asarray(network.recurrent))
     assert set(np.unique(signs[:, :32])) <= {0, 1}
     assert set(np.unique(signs[:, 32:])) <= {0, -1}
@@ -195,12 +189,7 @@ def test_a_rate_penalty_lowers_rates_at_the_same_goal(key):
     squares = []
     for weight in (0.0, 1.0):
         trainer = Bptt(
-            n_passes=20,
-            learning_rate=1e-2,
-            goal_r2=0.9,
-            n_passes_least=10,
-            penalties=(RatePenalty(weight),),
-            ramp=5,
+            n_passes=20, learning_rate=1e-2, goal_r2=0.9, n_passes_least=10, penalties=(RatePenalty(weight),), ramp=5
         )
         fit = recirc.fit(trainer, network, trials, key=key)
         assert fit.outcome is recirc.Outcome.REACHED
@@ -214,9 +203,7 @@ def test_stops_at_the_goal_and_says_when_it_was_missed(key):
     reached = recirc.fit(Bptt(learning_rate=1e-2, goal_r2=0.5), network, trials, key=key)
     assert reached.outcome is recirc.Outcome.REACHED
     assert len(reached.history) < 40
-    assert (
-        reached.history[-1]["output_r2"] >= 0.5 > reached.history[0]["output_r2"] or len(reached.history) == 1
-    )
+    assert reached.history[-1]["output_r2"] >= 0.5 > reached.history[0]["output_r2"] or len(reached.history) == 1
     missed = recirc.fit(Bptt(n_passes=1, n_updates=1), network, trials, key=key)
     assert missed.outcome is recirc.Outcome.MISSED
     assert "without reaching its goal" in missed.message

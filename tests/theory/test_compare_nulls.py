@@ -22,12 +22,7 @@ def false_alarms(measure, null, n_tests, decay=0.0):
     random = np.random.default_rng(0)
     p = [
         compare.null_distribution(
-            measure,
-            smooth(random, decay=decay),
-            smooth(random, decay=decay),
-            null,
-            n_draws=19,
-            key=jax.random.key(i),
+            measure, smooth(random, decay=decay), smooth(random, decay=decay), null, n_draws=19, key=jax.random.key(i)
         ).p
         for i in range(n_tests)
     ]
@@ -80,9 +75,7 @@ def test_p_counts_the_draws_at_least_as_good_and_respects_direction():
     random = np.random.default_rng(0)
     a, b = smooth(random), smooth(random)
     for measure in (compare.LinearCKA(), compare.Procrustes()):
-        found = compare.null_distribution(
-            measure, a, b, compare.PhaseRandomized(), n_draws=50, key=jax.random.key(0)
-        )
+        found = compare.null_distribution(measure, a, b, compare.PhaseRandomized(), n_draws=50, key=jax.random.key(0))
         sign = 1 if found.score.direction == "higher" else -1
         as_good = np.sum(sign * found.draws >= sign * found.score.value)
         assert found.p == pytest.approx((1 + as_good) / 51)
@@ -98,9 +91,7 @@ def test_few_conditions_cannot_make_a_small_p():
 
 
 @pytest.mark.parametrize("null", [compare.ShuffledConditions(), compare.PhaseRandomized()])
-@pytest.mark.parametrize(
-    "measure", [compare.SVCCA(3), compare.SVCCA(3, per_condition=True), compare.LinearCKA()]
-)
+@pytest.mark.parametrize("measure", [compare.SVCCA(3), compare.SVCCA(3, per_condition=True), compare.LinearCKA()])
 def test_draws_on_components_equal_draws_on_units(measure, null):
     random = np.random.default_rng(0)
     a, b, key = smooth(random, n_units=9), smooth(random), jax.random.key(0)
@@ -112,14 +103,10 @@ def test_draws_on_components_equal_draws_on_units(measure, null):
 def test_a_portrait_has_a_null_too():
     class Speed(compare.AbstractPortrait):
         def __call__(self, a):
-            return recirc.types.Score(
-                "speed", float(np.sum(np.diff(np.asarray(a.rates), axis=1) ** 2)), "population"
-            )
+            return recirc.types.Score("speed", float(np.sum(np.diff(np.asarray(a.rates), axis=1) ** 2)), "population")
 
     a = smooth(np.random.default_rng(0))
-    found = compare.null_distribution(
-        Speed(), a, None, compare.PhaseRandomized(), n_draws=5, key=jax.random.key(0)
-    )
+    found = compare.null_distribution(Speed(), a, None, compare.PhaseRandomized(), n_draws=5, key=jax.random.key(0))
     assert found.draws.shape == (5,)
 
 
@@ -129,7 +116,5 @@ def test_a_score_that_is_no_number_is_not_beyond_chance(direction):
         return recirc.Score("nothing", float("nan"), "population", direction)
 
     a = smooth(np.random.default_rng(0))
-    found = compare.null_distribution(
-        nothing, a, None, compare.PhaseRandomized(), n_draws=9, key=jax.random.key(0)
-    )
+    found = compare.null_distribution(nothing, a, None, compare.PhaseRandomized(), n_draws=9, key=jax.random.key(0))
     assert found.p == 1

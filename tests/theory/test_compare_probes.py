@@ -31,8 +31,7 @@ def learned(network, trials):
 
 
 @pytest.mark.parametrize(
-    "probe",
-    [compare.NewTrials(), compare.PrivateNoise(0.0), compare.PerturbedState(300.0), compare.InputScale(1.0)],
+    "probe", [compare.NewTrials(), compare.PrivateNoise(0.0), compare.PerturbedState(300.0), compare.InputScale(1.0)]
 )
 def test_no_change_no_error(network, learned, probe, key):
     assert probe(network, learned, key=key).value < 1e-20
@@ -83,11 +82,7 @@ def test_settings_name_the_condition(network, learned, key):
     cases = {
         compare.PrivateNoise(0.1): {"set": "private_noise", "sigma": 0.1},
         compare.PerturbedState(): {"set": "perturbed_initial_state", "snr_db": 30.0},
-        compare.PerturbedState(20.0, time_s=0.1): {
-            "set": "perturbed_initial_state",
-            "snr_db": 20.0,
-            "time_s": 0.1,
-        },
+        compare.PerturbedState(20.0, time_s=0.1): {"set": "perturbed_initial_state", "snr_db": 20.0, "time_s": 0.1},
         compare.NewTrials("radius"): {"set": "radius"},
     }
     assert all(probe(network, learned, key=key).settings == settings for probe, settings in cases.items())

@@ -29,10 +29,7 @@ SHEAR = np.eye(6) + np.triu(np.full((6, 6), 0.9), 1)
 def related(seed):
     """Two activities that share three signals."""
     shared = noise(seed, n_units=3)
-    return [
-        shared @ np.random.default_rng(seed + i).normal(size=(3, 6)) + 0.3 * noise(seed + 10 * i)
-        for i in (1, 2)
-    ]
+    return [shared @ np.random.default_rng(seed + i).normal(size=(3, 6)) + 0.3 * noise(seed + 10 * i) for i in (1, 2)]
 
 
 def explicit_correlations(x, y):
@@ -65,9 +62,7 @@ def test_repeats_of_a_condition_are_taken_together():
     a, b = related(0)
     repeated = [recirc.Activity(side, dt=0.01, conditions="xyxy") for side in (a, b)]
     joined = [
-        recirc.Activity(
-            np.stack([side[[0, 2]].reshape(-1, 6), side[[1, 3]].reshape(-1, 6)]), dt=0.01, conditions="xy"
-        )
+        recirc.Activity(np.stack([side[[0, 2]].reshape(-1, 6), side[[1, 3]].reshape(-1, 6)]), dt=0.01, conditions="xy")
         for side in (a, b)
     ]
     similarity = compare.SVCCA(2, per_condition=True)
@@ -102,9 +97,7 @@ def test_procrustes_is_the_angle_after_the_best_rotation():
     x, y = samples(a), np.pad(samples(b), ((0, 0), (0, 2)))
     rotation, _ = scipy.linalg.orthogonal_procrustes(y, x)
     cosine = np.sum(x * (y @ rotation)) / np.linalg.norm(x) / np.linalg.norm(y)
-    np.testing.assert_allclose(
-        compare.Procrustes()(activity(a), activity(b)).value, np.arccos(cosine), rtol=1e-10
-    )
+    np.testing.assert_allclose(compare.Procrustes()(activity(a), activity(b)).value, np.arccos(cosine), rtol=1e-10)
 
 
 def test_procrustes_obeys_the_triangle_inequality():
@@ -138,9 +131,7 @@ def test_output_errors_have_their_planted_values():
     np.testing.assert_allclose(nmse.parts["per_condition"], 0.25)
     shifted = activity(rates, target + 1)
     assert compare.OutputR2()(shifted, shifted).value == 1.0
-    assert compare.OutputR2()(activity(rates, np.ones_like(target)), shifted).value == pytest.approx(
-        0, abs=1e-9
-    )
+    assert compare.OutputR2()(activity(rates, np.ones_like(target)), shifted).value == pytest.approx(0, abs=1e-9)
 
 
 def test_window_keeps_the_samples_inside_and_their_clock():

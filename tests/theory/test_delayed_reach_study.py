@@ -148,9 +148,7 @@ class TestNetwork:
     def test_is_the_same_bits_twice_and_shares_its_start_with_the_other_arms(self):
         one, again = (kao2019_network.train_network(specification()) for _ in range(2))
         assert one.metadata == again.metadata
-        assert all(
-            np.array_equal(one.arrays[name], again.arrays[name], equal_nan=True) for name in one.arrays
-        )
+        assert all(np.array_equal(one.arrays[name], again.arrays[name], equal_nan=True) for name in one.arrays)
 
     @pytest.mark.parametrize("n_active", [0, 1, 3])
     def test_that_is_all_but_silent_is_measured_and_like_nothing(self, n_active, monkeypatch):
@@ -170,25 +168,11 @@ class TestNetwork:
 
     def test_no_similarity_comes_without_its_null(self):
         scores = kao2019_network.train_network(specification()).metadata["scores"]
-        for metric in (
-            "cca_mean4",
-            "procrustes_angle",
-            "dsa",
-            "jpca_ratio",
-            "jpca_r2_skew",
-            "alignment_index",
-        ):
+        for metric in ("cca_mean4", "procrustes_angle", "dsa", "jpca_ratio", "jpca_r2_skew", "alignment_index"):
             (found,) = (score for score in scores if score["metric"] == metric)
             assert 0 < found["null"]["p"] <= 1
         levels_found = {score["level"] for score in scores}
-        assert levels_found == {
-            "performance",
-            "unit",
-            "population",
-            "mechanism",
-            "robustness",
-            "generalization",
-        }
+        assert levels_found == {"performance", "unit", "population", "mechanism", "robustness", "generalization"}
 
 
 def test_the_second_circuit_is_like_the_reference_on_every_level_that_is_judged():
@@ -217,18 +201,10 @@ def planted(name, *, units=1.0, ratio=0.8, p=0.01, verdict=IC, r2=0.99, quiet=0.
         Row("unit_feature_distance", "unit", arm, 0.2, condition={"set": "compared"} | place, ceiling=0.1),
         Row("jpca_ratio", "population", arm, ratio, condition={"set": "compared"} | place, null=null),
         Row("alignment_index", "population", arm, 0.3, condition={"set": "compared"} | place, null=null),
-        Row(
-            "state_share",
-            "mechanism",
-            arm,
-            0.9,
-            condition={"set": "crossed_at_go", "verdict": verdict} | place,
-        ),
+        Row("state_share", "mechanism", arm, 0.9, condition={"set": "crossed_at_go", "verdict": verdict} | place),
         Row("output_r2", "generalization", arm, jump, condition={"set": "heldout_direction"} | place),
     ]
-    rows += [
-        Row(m, "population", arm, 0.9, condition={"set": "compared"} | place, null=null) for m in levels.SHOWN
-    ]
+    rows += [Row(m, "population", arm, 0.9, condition={"set": "compared"} | place, null=null) for m in levels.SHOWN]
     for sigma in kao2019.NOISES:
         condition = {"set": "input_noise", "sigma": sigma} | place
         rows.append(Row("output_nmse", "robustness", arm, noise * sigma, condition=condition))

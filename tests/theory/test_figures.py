@@ -23,9 +23,7 @@ def reaches(n_units=12, n_steps=60, conditions=DIRECTIONS, seed=0):
     time = np.linspace(0.01, 0.5, n_steps)
     theta = np.radians([float(name) for name in conditions])[:, None, None]
     preferred, phase = draw.uniform(0, 2 * np.pi, (2, n_units))
-    wave = np.sin(2 * np.pi * draw.uniform(2, 5, n_units) * time[:, None] + phase) * np.exp(
-        -time[:, None] / 0.3
-    )
+    wave = np.sin(2 * np.pi * draw.uniform(2, 5, n_units) * time[:, None] + phase) * np.exp(-time[:, None] / 0.3)
     rates = 8 * np.cos(theta - preferred) * wave + 3 * np.sin(theta + phase) * np.gradient(wave, axis=0) * 5
     return xr.DataArray(
         rates,
@@ -44,9 +42,7 @@ def like(target, errors, seed=1):
     draw = np.random.default_rng(seed)
     smooth = np.cumsum(draw.normal(size=(len(errors), *target.shape)), axis=2)
     smooth *= float(target.std()) / smooth.std()
-    copies = [
-        (target + error * noise).assign_coords(arm=arm) for (arm, error), noise in zip(errors.items(), smooth)
-    ]
+    copies = [(target + error * noise).assign_coords(arm=arm) for (arm, error), noise in zip(errors.items(), smooth)]
     return xr.concat(copies, "arm")
 
 
@@ -68,11 +64,7 @@ def study_rows(n_seeds=5, regimes=("paper", "tuned"), seed=0):
             )
         )  # fmt: skip
 
-    probes = [
-        ("train", {}, 0.0015),
-        ("heldout_direction", {}, 0.3),
-        ("perturbed_initial_state", {"snr_db": 30}, 0.02),
-    ]
+    probes = [("train", {}, 0.0015), ("heldout_direction", {}, 0.3), ("perturbed_initial_state", {"snr_db": 30}, 0.02)]
     probes += [("private_noise", {"sigma": sigma}, 0.4 * sigma) for sigma in (0.05, 0.1, 0.2)]
     probes += [("input_scale", {"scale": 1.5}, 0.6)]
     worse = {"hints": 0.4, "no_hints": 1.0, "force": 2.5}
@@ -88,9 +80,7 @@ def study_rows(n_seeds=5, regimes=("paper", "tuned"), seed=0):
             for arm, value in (("no_hints", 0.52), ("force", 0.45), ("untrained", 0.37)):
                 add("svcca5_concatenated", arm, value, number, regime, set="train")
         lost = {"set": "heldout_direction", "regime": regime, "seed": 99, "outcome": "diverged"}
-        found.append(
-            Row("output_nmse", "generalization", "force", math.nan, condition=lost, direction="lower")
-        )
+        found.append(Row("output_nmse", "generalization", "force", math.nan, condition=lost, direction="lower"))
     return found
 
 
@@ -105,25 +95,11 @@ def recording_rows(fractions=(0.1, 0.75), seed=0):
             baselines = {key: value + 0.08 * draw.normal() for key, value in simple.items()}
             values = 0.6 + 0.1 * draw.normal() + 0.04 * draw.normal(size=3)
             found += [
-                Row(
-                    "heldout_neuron_r2",
-                    "unit",
-                    "network",
-                    value,
-                    condition=where | {"seed": i},
-                    baselines=baselines,
-                )
+                Row("heldout_neuron_r2", "unit", "network", value, condition=where | {"seed": i}, baselines=baselines)
                 for i, value in enumerate(values)
             ]
             found.append(
-                Row(
-                    "heldout_neuron_r2",
-                    "unit",
-                    "ensemble",
-                    values.mean() + 0.02,
-                    condition=where,
-                    baselines=baselines,
-                )
+                Row("heldout_neuron_r2", "unit", "ensemble", values.mean() + 0.02, condition=where, baselines=baselines)
             )
     return found
 
@@ -135,9 +111,7 @@ def draw_figures(*names):
     muscles = circuit[:8, :, :2].rename(unit="output").drop_vars("output")
     outputs = like(muscles, {"no_hints": 0.4, "hints": 0.1})
     draw = np.random.default_rng(3)
-    weights = {
-        arm: g * draw.normal(size=(60, 60)) / 60**0.5 for arm, g in (("hints", 0.9), ("no_hints", 1.4))
-    }
+    weights = {arm: g * draw.normal(size=(60, 60)) / 60**0.5 for arm, g in (("hints", 0.9), ("no_hints", 1.4))}
     ways = {
         "muscles": lambda: figures.target_against_output(muscles, outputs),
         "units": lambda: figures.example_units(circuit[:8], networks[0, :8], recorded=["0", "1", "2", "3"]),
@@ -189,14 +163,10 @@ def test_every_network_is_a_point_and_the_line_runs_through_medians():
     rows = study_rows(n_seeds=7, regimes=("paper",))
     axes = figures.similarity_against_fraction(rows).axes[0]
     here = select_rows.select(rows, "svcca5_concatenated", "hints", fraction=0.05)
-    points = {
-        value for line in axes.lines if line.get_marker() == "o" for value in np.round(line.get_ydata(), 12)
-    }
+    points = {value for line in axes.lines if line.get_marker() == "o" for value in np.round(line.get_ydata(), 12)}
     assert {round(row.value, 12) for row in here} <= points
     middle = np.median([row.value for row in here])
-    assert any(
-        np.isclose(line.get_ydata(), middle).any() for line in axes.lines if len(line.get_xdata()) == 6
-    )
+    assert any(np.isclose(line.get_ydata(), middle).any() for line in axes.lines if len(line.get_xdata()) == 6)
 
 
 def test_rotated_scaled_and_shifted_networks_fall_on_the_circuit():

@@ -87,21 +87,11 @@ def _network(draw, centers, arm, where):
     found += [
         Row("state_share", "mechanism", arm, share, condition=crossed),
         Row("input_share", "mechanism", arm, 0.97 - share, condition=crossed),
-        Row(
-            "target_off_at_go_r2",
-            "mechanism",
-            arm,
-            share - 0.1,
-            condition={"set": "target_off_at_go"} | where,
-        ),
+        Row("target_off_at_go_r2", "mechanism", arm, share - 0.1, condition={"set": "target_off_at_go"} | where),
     ]
     for sigma in (0.0, 0.05, 0.1, 0.2, 0.5, 1.0):
-        r2 = 1 - (0.02 + sigma**2 * (2.5 if arm == "relu" else 1.2) * (1 + penalty)) * math.exp(
-            0.2 * draw.normal()
-        )
-        found.append(
-            Row("output_r2", "robustness", arm, r2, condition={"set": "input_noise", "sigma": sigma} | where)
-        )
+        r2 = 1 - (0.02 + sigma**2 * (2.5 if arm == "relu" else 1.2) * (1 + penalty)) * math.exp(0.2 * draw.normal())
+        found.append(Row("output_r2", "robustness", arm, r2, condition={"set": "input_noise", "sigma": sigma} | where))
     return found
 
 
@@ -114,9 +104,7 @@ def population(n_units=40, n_steps=120, seed=0, scale=1.0):
     moves = np.clip(time / 0.15, 0, 1)[:, None] * np.exp(-np.maximum(time, 0) / 0.35)[:, None]
     ready = (np.clip((time + 0.45) / 0.2, 0, 1) * np.clip(1 - time / 0.2, 0, 1))[:, None]
     rates = draw.uniform(0.2, 1, n_units) * np.cos(theta - preferred) * ready
-    rates = rates + draw.gamma(2, 0.6, n_units) * moves * np.cos(
-        theta - phase + 2 * np.pi * 1.4 * time[:, None]
-    )
+    rates = rates + draw.gamma(2, 0.6, n_units) * moves * np.cos(theta - phase + 2 * np.pi * 1.4 * time[:, None])
     rates = rates + draw.uniform(-1, 1, n_units) * moves + 2
     return xr.DataArray(
         scale * rates, dims=("condition", "time", "unit"),
@@ -132,9 +120,7 @@ def population(n_units=40, n_steps=120, seed=0, scale=1.0):
 def activities(n=5):
     titles = ["recording", "tanh, 0", "tanh, 0.1", "ReLU, 0", "ReLU, 0.1"][:n]
     return [
-        figures.EpochRates(
-            title, population(seed=i, scale=10 if i == 0 else 1), (-0.4, 0.0), (0.05, 0.55), go=0.0
-        )
+        figures.EpochRates(title, population(seed=i, scale=10 if i == 0 else 1), (-0.4, 0.0), (0.05, 0.55), go=0.0)
         for i, title in enumerate(titles)
     ]
 
@@ -147,9 +133,7 @@ def planes(n=5):
         angle = np.radians(45.0 * np.arange(8))[:, None] + 2 * np.pi * (0.8 + 0.4 * i) * time[None, :]
         size = (1 + 3 * time - 6 * time**2)[None, :] * (1 + 0.3 * np.cos(2 * angle[:, :1] + i))
         paths = np.stack([size * np.cos(angle), size * np.sin(angle)], axis=2)
-        found.append(
-            figures.Plane(title, paths, DIRECTIONS, "R² skew .67, ratio .86 (p .01), 1.2 Hz, −0.05 to 0.35 s")
-        )
+        found.append(figures.Plane(title, paths, DIRECTIONS, "R² skew .67, ratio .86 (p .01), 1.2 Hz, −0.05 to 0.35 s"))
     return found
 
 
@@ -203,12 +187,7 @@ def networks():
 def draw_figures(*names):
     """The figures of these names, or all, on made-up results."""
     rows = grid_rows(n_seeds=4)
-    noise = {
-        "noise_set": "input_noise",
-        "metric": "output_r2",
-        "panel": "target_line",
-        "shade": "rate_penalty",
-    }
+    noise = {"noise_set": "input_noise", "metric": "output_r2", "panel": "target_line", "shade": "rate_penalty"}
     ways = {
         "scores": lambda: figures.score_grid(rows, COLUMNS),
         "psths": lambda: figures.psths(activities(3)),
@@ -237,18 +216,9 @@ def written(figure):
     """Texts of a figure other than at ticks, with their places in pixels."""
     from matplotlib.text import Text
 
-    ticks = {
-        id(text)
-        for axes in figure.axes
-        for axis in (axes.xaxis, axes.yaxis)
-        for text in axis.get_ticklabels()
-    }
+    ticks = {id(text) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for text in axis.get_ticklabels()}
     found = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
-    return [
-        (text.get_text(), text.get_window_extent())
-        for text in found
-        if id(text) not in ticks and _shown(text)
-    ]
+    return [(text.get_text(), text.get_window_extent()) for text in found if id(text) not in ticks and _shown(text)]
 
 
 def _shown(text):
@@ -318,9 +288,7 @@ def test_inside_and_outside_differ_in_gray():
 
 
 def test_a_network_that_gave_no_number_missed_its_goal():
-    axes = figures.score_grid(
-        grid_rows(), {"task": [figures.Column("output_r2", {"set": "test"}, goal=0.0)]}
-    ).axes[0]
+    axes = figures.score_grid(grid_rows(), {"task": [figures.Column("output_r2", {"set": "test"}, goal=0.0)]}).axes[0]
     assert [t.get_text() for t in axes.texts if t.get_text().startswith("× 1")] == ["× 1 of 6"]
 
 
@@ -342,9 +310,7 @@ def test_tuning_is_that_of_unit_features():
 
     rates = population()
     time = rates["time"].values
-    activity = recirc.Activity(
-        rates.values, dt=time[1] - time[0], start=2 * time[0] - time[1], conditions=DIRECTIONS
-    )
+    activity = recirc.Activity(rates.values, dt=time[1] - time[0], start=2 * time[0] - time[1], conditions=DIRECTIONS)
     features = recirc.compare.UnitFeatures((-0.4, 0.0), (0.05, 0.55))(activity)
     ours = units._tuning(activities(1)[0])
     np.testing.assert_allclose(ours, features.parts["movement_tuning"], rtol=1e-5)
@@ -356,9 +322,7 @@ def test_psths_show_the_same_units_in_any_order_and_scale_and_no_constant_ones()
     rates[:, :, 7] = 3.0
     order = np.random.default_rng(1).permutation(rates.sizes["unit"])
     shuffled = figures.EpochRates("b", 5 * rates[:, :, order], whole.preparation, whole.movement)
-    figure = figures.psths(
-        [figures.EpochRates("a", rates, whole.preparation, whole.movement), shuffled], n_units=5
-    )
+    figure = figures.psths([figures.EpochRates("a", rates, whole.preparation, whole.movement), shuffled], n_units=5)
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
     assert len(titles) == 10
     assert titles[:5] == titles[5:]

@@ -128,9 +128,7 @@ def test_interpolations_rotate_with_the_directions_and_scale_with_the_units(rate
     scale = np.array([0.1, 1.0, 3.0, 10.0])
     for method in (condition_mean, cosine_tuning, gp_directions):
         made = method(ANGLES, rates, np.array([0.3]))
-        np.testing.assert_allclose(
-            method(ANGLES + 1, rates * scale, np.array([1.3])), made * scale, atol=1e-8
-        )
+        np.testing.assert_allclose(method(ANGLES + 1, rates * scale, np.array([1.3])), made * scale, atol=1e-8)
 
 
 # Scores
@@ -238,19 +236,10 @@ def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_pa
     config.write_text(dump_config(SMALL))
     fit_recording.run(data, out=out, config=config)
     assert verify(out) == []
-    for name in (
-        "activity.nc",
-        "networks.nc",
-        "history.jsonl",
-        "manifest.json",
-        "config.toml",
-        "report.html",
-    ):
+    for name in ("activity.nc", "networks.nc", "history.jsonl", "manifest.json", "config.toml", "report.html"):
         assert (out / name).stat().st_size > 0
     metrics = json.loads((out / "metrics.json").read_text())
-    rows = [
-        row for row in metrics["rows"] if row["condition"]["set"] == "heldout_direction" and row["baselines"]
-    ]
+    rows = [row for row in metrics["rows"] if row["condition"]["set"] == "heldout_direction" and row["baselines"]]
     assert len([row for row in rows if row["arm"] == "network"]) == 2 * 6
     assert len([row for row in rows if row["arm"] == "ensemble"]) == 6
     for row in rows:
@@ -288,9 +277,7 @@ def test_a_network_that_diverges_is_a_result(tmp_path, monkeypatch):
             is_bad = piece.seed == 0 and piece.left_out == (1,) and piece.is_trained
             yield (
                 piece,
-                result._replace(arrays={}, metadata={"outcome": "diverged", "history": []})
-                if is_bad
-                else result,
+                result._replace(arrays={}, metadata={"outcome": "diverged", "history": []}) if is_bad else result,
             )
 
     monkeypatch.setattr(fit_recording, "run_all", run_all)

@@ -88,9 +88,7 @@ class TestThreeBitMemory:
 
     def test_time_constants_are_those_of_a_block(self, found):
         slope = self.gain * (1 - np.tanh(self.level) ** 2)
-        assert np.allclose(
-            found[1].slowest_mode_s[found[1].stable], TIME_CONSTANT / (1 - slope), rtol=1e-6, atol=0
-        )
+        assert np.allclose(found[1].slowest_mode_s[found[1].stable], TIME_CONSTANT / (1 - slope), rtol=1e-6, atol=0)
 
     def test_jacobian_is_the_difference_quotient(self, found):
         circuit, inputs, state = found[0], jnp.zeros(2), jnp.asarray(found[1].points[5] + 0.1)

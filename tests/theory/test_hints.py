@@ -49,9 +49,7 @@ def test_tail_joins_with_value_and_slope_and_ends_at_rest():
 def test_tail_slopes_converge_to_the_signals_at_the_joint_and_to_zero_at_the_end():
     for n_steps in (500, 5000):
         time = np.linspace(0, 1, n_steps)
-        tailed = np.asarray(spline_tail(np.sin(3 * time)[None, :, None], duration=0.2, dt=1 / n_steps))[
-            0, :, 0
-        ]
+        tailed = np.asarray(spline_tail(np.sin(3 * time)[None, :, None], duration=0.2, dt=1 / n_steps))[0, :, 0]
         steps = np.diff(tailed) * n_steps
         joint = n_steps - 1 - round(0.2 * n_steps)
         assert abs(steps[joint] - steps[joint - 1]) < 60 / n_steps
@@ -84,9 +82,7 @@ def test_tail_that_does_not_fit_is_an_error(duration):
 
 def test_trial_that_is_all_masked_is_an_error():
     with pytest.raises(ValueError, match="trial 1 is masked"):
-        spline_tail(
-            np.ones((2, 59, 1)), duration=0.01, dt=DT, mask=np.array([[1.0], [0.0]]) * np.ones((2, 59))
-        )
+        spline_tail(np.ones((2, 59, 1)), duration=0.01, dt=DT, mask=np.array([[1.0], [0.0]]) * np.ones((2, 59)))
 
 
 def test_smaller_samples_are_the_first_part_of_larger_ones(target, trials, key):
@@ -112,13 +108,9 @@ def test_every_unit_is_as_likely_to_be_sampled(target, trials):
 
 def test_hints_are_the_sampled_rates_scaled(target, trials, key):
     def hints(**changes):
-        return np.asarray(
-            hints_from(target, trials=trials, fraction=0.2, key=key, tail=None, **changes).hints
-        )
+        return np.asarray(hints_from(target, trials=trials, fraction=0.2, key=key, tail=None, **changes).hints)
 
-    raw = np.asarray(
-        target.select_units(hints_from(target, trials=trials, fraction=0.2, key=key).hint_units).rates
-    )
+    raw = np.asarray(target.select_units(hints_from(target, trials=trials, fraction=0.2, key=key).hint_units).rates)
     np.testing.assert_allclose(hints(normalization="none"), raw)
     np.testing.assert_allclose(hints(normalization="sd").std(axis=(0, 1)), 1.0)
     np.testing.assert_allclose(hints(gain=5.0), 5 * hints())
@@ -152,9 +144,7 @@ def test_silent_units_are_left_out_and_listed(target, trials, key):
     assert set(target.units) - set(names) == {"E3", "E7"}
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataWarning)
-        assert (
-            hints_from(quiet, trials=trials, fraction=1.0, key=key, normalization="none").hints.shape[2] == 40
-        )
+        assert hints_from(quiet, trials=trials, fraction=1.0, key=key, normalization="none").hints.shape[2] == 40
     with pytest.raises(ValueError, match="ever changes"):
         hints_from(target.replace(rates=0 * target.rates), trials=trials, fraction=0.1, key=key)
 
@@ -193,11 +183,7 @@ def test_targets_and_trials_that_do_not_match_are_errors_naming_both(target, tri
         hint(target.select(range(7)), trials)
     with pytest.raises(ValueError, match="no unit is excitatory"):
         hints_from(
-            target.replace(units=[f"u{i}" for i in range(40)]),
-            trials=trials,
-            fraction=1.0,
-            key=key,
-            kind="excitatory",
+            target.replace(units=[f"u{i}" for i in range(40)]), trials=trials, fraction=1.0, key=key, kind="excitatory"
         )
 
 
@@ -209,9 +195,7 @@ def test_masked_samples_do_not_count_in_the_standard_deviation(key):
     trials = Trials(np.ones((2, 40, 1)), np.ones((2, 40, 1)), dt=DT, conditions=["a", "b"], mask=mask)
     made = [
         np.asarray(
-            hints_from(
-                Activity(r, dt=DT, conditions=["a", "b"]), trials=trials, fraction=1.0, key=key, tail=0.01
-            ).hints
+            hints_from(Activity(r, dt=DT, conditions=["a", "b"]), trials=trials, fraction=1.0, key=key, tail=0.01).hints
         )
         for r in (rates, loud)
     ]

@@ -25,9 +25,7 @@ TASK = recirc.tasks.DelayedReach(hold=0.1, delay=0.2)
 @pytest.fixture(scope="module")
 def network():
     keys = jax.random.split(jax.random.key(0))
-    random = RateNetwork.random(
-        n_units=20, n_inputs=3, n_outputs=4, gain=0.8, time_constant=0.05, key=keys[0]
-    )
+    random = RateNetwork.random(n_units=20, n_inputs=3, n_outputs=4, gain=0.8, time_constant=0.05, key=keys[0])
     return dataclasses.replace(random, readout=jax.random.normal(keys[1], (4, 20)) / 5)
 
 
@@ -80,9 +78,7 @@ class TestMeasure:
         assert plain.value == pytest.approx(measured.value, rel=1e-12)
 
     @pytest.mark.parametrize("measure", MEASURES)
-    def test_no_change_is_perfect_and_a_measure_needs_no_variance_in_the_units(
-        self, measure, learned, network
-    ):
+    def test_no_change_is_perfect_and_a_measure_needs_no_variance_in_the_units(self, measure, learned, network):
         for probe in (compare.NewTrials(measure=measure), compare.InputNoise(0.0, measure=measure)):
             score = probe(network, learned, key=jax.random.key(3))
             assert score.value == pytest.approx(best(score), abs=1e-12)

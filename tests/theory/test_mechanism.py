@@ -255,9 +255,7 @@ class TestEpochs:
         score = compare.SlowestMode("hold").of({"0": growing})
         assert np.isnan(score.value)
         assert "no stable fixed point" in score.settings["outcome"]
-        unstable = dataclasses.replace(
-            FROM_INPUT, recurrent=1e6 * jnp.eye(12), bias=jnp.ones(12), time_constant=0.01
-        )
+        unstable = dataclasses.replace(FROM_INPUT, recurrent=1e6 * jnp.eye(12), bias=jnp.ones(12), time_constant=0.01)
         with pytest.raises(ValueError, match="not finite"):
             compare.FixedPointCount("movement")(unstable, trials, key=key)
         empty = trials.replace(epochs={"movement": (0.5, 0.5)})

@@ -80,9 +80,7 @@ def test_a_larger_penalty_gives_smaller_weights(circuit):
     generator = np.random.default_rng(2)
     activity = recirc.Activity(generator.normal(size=(2, 50, 12)), dt=0.01, conditions=["a", "b"])
     targets = generator.normal(size=(2, 50, 1))
-    sizes = [
-        np.linalg.norm(fit_muscles(circuit, activity, targets, penalty=p)[0].readout) for p in (0, 10, 1000)
-    ]
+    sizes = [np.linalg.norm(fit_muscles(circuit, activity, targets, penalty=p)[0].readout) for p in (0, 10, 1000)]
     assert sizes == sorted(sizes, reverse=True)
 
 

@@ -76,9 +76,7 @@ class TestTensorMaximumEntropy:
         drawn = compare.TensorMaximumEntropy().draw(activity(rates), key=jax.random.key(0)).rates
         np.testing.assert_allclose(drawn.mean(0), 0, atol=1e-9)
         silent = np.concatenate([rates, np.zeros((6, 40, 2))], axis=2)
-        assert np.isfinite(
-            compare.TensorMaximumEntropy().draw(activity(silent), key=jax.random.key(0)).rates
-        ).all()
+        assert np.isfinite(compare.TensorMaximumEntropy().draw(activity(silent), key=jax.random.key(0)).rates).all()
 
     def test_nothing_but_means_is_refused(self):
         rates = np.arange(3.0)[:, None, None] + np.arange(4.0)[None, :, None] + np.zeros(2)[None, None, :]
@@ -161,9 +159,7 @@ class TestCCA:
         a, b = (activity(smooth(seed, (8, 34, 40), 4)) for seed in (0, 1))
         assert compare.CCA()(a, b).value > 0.5
         null = compare.ShuffledConditions()
-        assert (
-            compare.null_distribution(compare.CCA(), a, b, null, n_draws=30, key=jax.random.key(0)).p > 0.05
-        )
+        assert compare.null_distribution(compare.CCA(), a, b, null, n_draws=30, key=jax.random.key(0)).p > 0.05
 
     def test_bad_use(self):
         for n_averaged in (0, 11):
@@ -208,8 +204,7 @@ class TestDSA:
         for _ in range(4):
             a, b = random.normal(size=(2, 6, 6))
             reached = [
-                np.sum(a * (turn @ b @ turn.T))
-                for turn in (best_orthogonal_map(a, b, n_starts=n) for n in (64, 500))
+                np.sum(a * (turn @ b @ turn.T)) for turn in (best_orthogonal_map(a, b, n_starts=n) for n in (64, 500))
             ]
             assert reached[0] >= reached[1] - 1e-9
 
@@ -225,9 +220,7 @@ class TestDSA:
 
     def test_prediction_error_of_left_out_conditions_tells_dynamics_from_noise(self):
         measure = compare.DSA(rank=4, n_components=4, n_delays=1)
-        parts = measure(
-            turning([2.0, 4.0]), activity(np.random.default_rng(0).normal(size=(6, 100, 4)))
-        ).parts
+        parts = measure(turning([2.0, 4.0]), activity(np.random.default_rng(0).normal(size=(6, 100, 4)))).parts
         assert parts["heldout_error"][0] < 1e-4 < parts["persistence_error"][0]
         assert parts["heldout_error"][1] > 0.9
 
@@ -279,12 +272,9 @@ class TestCeiling:
         for seed in range(10):
             trials, others = (self.trials(2.0, 10, start + seed)[0] for start in (0, 100))
             one = trials.replace(rates=trials.rates[:, :, :1], units=None)
-            found.append(
-                compare.split_half_ceiling(compare.SVCCA(1), one, key=jax.random.key(seed), n_splits=10)
-            )
+            found.append(compare.split_half_ceiling(compare.SVCCA(1), one, key=jax.random.key(seed), n_splits=10))
             averages = [
-                activity(np.asarray(side.rates)[:, :, :1].reshape(6, 10, 60, 1).mean(1))
-                for side in (trials, others)
+                activity(np.asarray(side.rates)[:, :, :1].reshape(6, 10, 60, 1).mean(1)) for side in (trials, others)
             ]
             whole.append(compare.SVCCA(1)(*averages).value)
         assert np.mean([ceiling.full for ceiling in found]) == pytest.approx(np.mean(whole), abs=0.02)

@@ -37,9 +37,7 @@ def _python(code: str, *, folder: Path | None = None) -> str:
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "NPROC": "1"}
     if folder is not None:
         environment |= {"RECIRC_CACHE": str(folder / "cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -100,9 +98,7 @@ def test_everything_public_says_what_it_is(path):
         and getattr(item, "__module__", None) == module.__name__
     ]
     made_up = tuple(f"{item.__name__}(" for item in own if inspect.isclass(item))  # by `dataclass`
-    silent = [
-        item.__name__ for item in own if not item.__doc__ or (made_up and item.__doc__.startswith(made_up))
-    ]
+    silent = [item.__name__ for item in own if not item.__doc__ or (made_up and item.__doc__.startswith(made_up))]
     assert (module.__doc__ or "").strip(), "the file has no docstring"
     assert silent == []
 
@@ -187,9 +183,7 @@ def test_the_configuration_shown_is_one(tmp_path):
     assert (config.network.n_units, config.trainer.n_passes, config.trainer.drive) == (400, 20, 0.05)
 
 
-@pytest.mark.parametrize(
-    "page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda p: p.name
-)
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []

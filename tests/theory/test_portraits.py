@@ -53,9 +53,7 @@ class TestSoftNormalization:
     def test_the_range_is_of_averages_over_repeats(self):
         one = activity(smooth(0))
         noisy = [one.replace(rates=one.rates + noise) for noise in (30.0, -30.0)]
-        twice = one.replace(
-            rates=np.concatenate([side.rates for side in noisy]), conditions=one.conditions * 2
-        )
+        twice = one.replace(rates=np.concatenate([side.rates for side in noisy]), conditions=one.conditions * 2)
         averaged = np.asarray(compare.soft_normalized(twice, 5.0).rates).reshape(2, *one.rates.shape).mean(0)
         np.testing.assert_allclose(averaged, compare.soft_normalized(one, 5.0).rates, atol=1e-12)
 
@@ -97,9 +95,7 @@ class TestJPCA:
         for element, (i, j) in zip(basis, pairs):
             element[i, j], element[j, i] = 1.0, -1.0
         weights = np.linalg.lstsq((x @ basis).reshape(len(pairs), -1).T, dx.ravel(), rcond=None)[0]
-        np.testing.assert_allclose(
-            skew_symmetric_fit(x, dx), np.tensordot(weights, basis, axes=1), atol=1e-10
-        )
+        np.testing.assert_allclose(skew_symmetric_fit(x, dx), np.tensordot(weights, basis, axes=1), atol=1e-10)
 
     def test_matches_the_definition_step_by_step(self):
         rates = smooth(0)
@@ -170,9 +166,7 @@ class TestJPCA:
 
     def test_planes_stay_orthonormal_beside_one_that_does_not_turn(self):
         still = np.asarray(rotating([0.1, 0.0]).rates)
-        drift = (
-            without_mean(np.random.default_rng(0).normal(size=(8, 1, 10))) * np.linspace(0, 1, 50)[:, None]
-        )
+        drift = without_mean(np.random.default_rng(0).normal(size=(8, 1, 10))) * np.linspace(0, 1, 50)[:, None]
         for rates in (still, still + drift):
             axes = compare.JPCA(4, soft=OFF).fit(activity(rates)).axes
             np.testing.assert_allclose(axes.T @ axes, np.eye(4), atol=1e-9)
@@ -203,9 +197,7 @@ class TestJPCA:
     def test_single_trials_scatter_about_the_condition_that_was_fitted(self):
         one = activity(smooth(0))
         noise = np.random.default_rng(1).normal(size=one.rates.shape)
-        twice = one.replace(
-            rates=np.concatenate([one.rates + noise, one.rates - noise]), conditions=one.conditions * 2
-        )
+        twice = one.replace(rates=np.concatenate([one.rates + noise, one.rates - noise]), conditions=one.conditions * 2)
         planes = compare.JPCA(4).fit(twice)
         trials = planes.project(twice)
         assert trials.shape == (12, 40, 4)
@@ -383,9 +375,7 @@ class TestUnitFeatures:
         np.testing.assert_allclose(score.parts["direction_change"], [0, 90, 180], atol=1e-6)
         np.testing.assert_allclose(score.parts["tuning_correlation"], [1, 0, -1], atol=1e-9)
         np.testing.assert_allclose(score.parts["peak_time"], 0.3, atol=1e-9)
-        np.testing.assert_allclose(
-            score.parts["preparatory_tuning"], score.parts["movement_tuning"], rtol=0.01
-        )
+        np.testing.assert_allclose(score.parts["preparatory_tuning"], score.parts["movement_tuning"], rtol=0.01)
         np.testing.assert_allclose(score.parts["preparatory_tuning"], 0.5, rtol=0.05)
         assert score.value == pytest.approx(90)
         assert score.unit == "degree"
@@ -397,18 +387,14 @@ class TestUnitFeatures:
             lambda s: np.sin(2 * np.pi * s),
             lambda s: np.sin(np.pi * s) + 0.05 * np.sin(6 * np.pi * s),
         ]
-        score = self.features(
-            *(self.tuned((0, 1.0), (60, 2.0), shape) for shape in shapes), feature="multiphasic"
-        )
+        score = self.features(*(self.tuned((0, 1.0), (60, 2.0), shape) for shape in shapes), feature="multiphasic")
         assert score.parts["multiphasic"].tolist() == [False, False, True, False]
         assert score.value == 0.25
 
     def test_scale_and_offset_of_units_are_not_seen(self):
         rates = smooth(0)
         changed = rates * np.linspace(0.1, 9, 12) + np.arange(12.0)
-        found = [
-            compare.UnitFeatures((0.0, 0.2), (0.2, 0.4))(activity(side)).parts for side in (rates, changed)
-        ]
+        found = [compare.UnitFeatures((0.0, 0.2), (0.2, 0.4))(activity(side)).parts for side in (rates, changed)]
         for name, values in found[0].items():
             if name != "units":
                 np.testing.assert_allclose(values, found[1][name], atol=1e-9)

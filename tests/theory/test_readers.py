@@ -58,10 +58,7 @@ def is_same(a: Session, b: Session) -> bool:
 def test_a_session_is_read_as_the_file_has_it(session, tmp_path):
     with h5py.File(tmp_path / "session.nwb") as file:
         times = file["units/spike_times"][()]
-        hand, muscle = (
-            file["processing/behavior/Position/hand_pos/data"][()],
-            file["acquisition/emg/data"][()],
-        )
+        hand, muscle = (file["processing/behavior/Position/hand_pos/data"][()], file["acquisition/emg/data"][()])
     np.testing.assert_array_equal(np.concatenate(session.spikes), times)
     assert [len(spikes) for spikes in session.spikes] == [30, 0, 50]
     assert session.units == ("0", "1", "2")
@@ -125,11 +122,7 @@ def test_equal_names_of_series_become_paths(tmp_path):
     fuzz.write_nwb(tmp_path / "two.nwb")
     with h5py.File(tmp_path / "two.nwb", "r+") as file:
         file.copy("acquisition/emg", file["processing/behavior"])
-    assert set(read_nwb(tmp_path / "two.nwb").series) == {
-        "hand_pos",
-        "processing/behavior/emg",
-        "acquisition/emg",
-    }
+    assert set(read_nwb(tmp_path / "two.nwb").series) == {"hand_pos", "processing/behavior/emg", "acquisition/emg"}
 
 
 def test_what_pynwb_writes_is_read(tmp_path):
@@ -146,21 +139,14 @@ def test_what_pynwb_writes_is_read(tmp_path):
     spikes = [np.sort(random.uniform(0, 10, n)) for n in (40, 3, 25)]
     for i, times in enumerate(spikes):
         spans = [[0.0, 4.0], [5.0, 10.0]]
-        file.add_unit(
-            spike_times=times, obs_intervals=spans, electrodes=[i % 2], electrode_group=group, heldout=i == 1
-        )
+        file.add_unit(spike_times=times, obs_intervals=spans, electrodes=[i % 2], electrode_group=group, heldout=i == 1)
     file.add_trial_column("go_cue_time", "s")
     file.add_trial_column("target", "where", index=True)
     for i in range(5):
         file.add_trial(2.0 * i, 2.0 * i + 1, go_cue_time=2 * i + 0.5, target=list(range(i)))
     hand = random.normal(size=(1000, 2)).astype("f4")
     position = pynwb.behavior.SpatialSeries(
-        name="hand",
-        data=hand,
-        reference_frame="table",
-        unit="cm",
-        timestamps=np.arange(1000) / 100,
-        conversion=2.0,
+        name="hand", data=hand, reference_frame="table", unit="cm", timestamps=np.arange(1000) / 100, conversion=2.0
     )
     velocity = pynwb.TimeSeries(name="speed", data=hand[:, 0], unit="cm/s", timestamps=position)
     module = file.create_processing_module("behavior", "kinematics")
@@ -171,9 +157,7 @@ def test_what_pynwb_writes_is_read(tmp_path):
         stream.write(file)
     session = read_recording(tmp_path / "written.nwb")
     assert all((a == b).all() for a, b in zip(session.spikes, spikes))
-    assert {
-        name: session.unit_columns[name].tolist() for name in ("heldout", "location", "electrode_group")
-    } == {
+    assert {name: session.unit_columns[name].tolist() for name in ("heldout", "location", "electrode_group")} == {
         "heldout": [False, True, False],
         "location": ["M1", "PMd", "M1"],
         "electrode_group": ["M1"] * 3,
@@ -229,12 +213,7 @@ def test_binning_the_spikes_of_counts_gives_the_counts(tmp_path, bin_size):
 
 def description(folder, **changes):
     """A TOML file from settings, as its author would write it."""
-    settings = {
-        "file": '"rates.npy"',
-        "axes": '["condition", "time", "unit"]',
-        "dt": "0.02",
-        "units": '"Hz"',
-    } | changes
+    settings = {"file": '"rates.npy"', "axes": '["condition", "time", "unit"]', "dt": "0.02", "units": '"Hz"'} | changes
     lines = [f"{key} = {value}" for key, value in settings.items() if value is not None]
     (folder / "rates.toml").write_text("\n".join(lines))
     return folder / "rates.toml"
@@ -250,17 +229,11 @@ def test_the_order_of_axes_does_not_matter(tmp_path, order):
     path = description(tmp_path, axes=str([axes[i] for i in order]), start="-0.1")
     activity = read_numpy(path)
     np.testing.assert_array_equal(activity.rates, RATES)
-    assert (activity.start, activity.conditions, activity.units) == (
-        -0.1,
-        ("1", "2", "3"),
-        ("0", "1", "2", "3"),
-    )
+    assert (activity.start, activity.conditions, activity.units) == (-0.1, ("1", "2", "3"), ("0", "1", "2", "3"))
 
 
 def test_counts_are_divided_by_the_step_and_names_may_be_arrays(tmp_path):
-    np.savez(
-        tmp_path / "a.npz", counts=RATES, angle=[0.0, 22.5, 90.0], hand=RATES[:, :, :2], name=list("wxyz")
-    )
+    np.savez(tmp_path / "a.npz", counts=RATES, angle=[0.0, 22.5, 90.0], hand=RATES[:, :, :2], name=list("wxyz"))
     path = description(
         tmp_path,
         file='"a.npz"',

@@ -91,27 +91,14 @@ def test_tables_change_only_what_they_name(tmp_path):
 def test_overrides_win_over_the_file_and_take_bare_words(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text("name = 'file'\n[network]\ngain = 2\n")
-    overrides = [
-        "name=word",
-        "network.gain=3",
-        "rule.kind=Slow",
-        "seeds=[4, 5]",
-        "note=none",
-        "other.n_units=7",
-    ]
-    expected = Study(
-        "word", (4, 5), note=None, network=Network(50, 3.0), other=Network(n_units=7), rule=Slow()
-    )
+    overrides = ["name=word", "network.gain=3", "rule.kind=Slow", "seeds=[4, 5]", "note=none", "other.n_units=7"]
+    expected = Study("word", (4, 5), note=None, network=Network(50, 3.0), other=Network(n_units=7), rule=Slow())
     assert load_config(Study, path, overrides) == expected
 
 
 def test_part_loads_as_it_was_saved(tmp_path):
     result = Result(
-        {
-            "file": np.arange(6.0).reshape(2, 3),
-            "names": np.array(["é", "b"]),
-            "none": np.zeros((0, 4), np.float32),
-        },
+        {"file": np.arange(6.0).reshape(2, 3), "names": np.array(["é", "b"]), "none": np.zeros((0, 4), np.float32)},
         {"history": [1.5, math.inf], "outcome": "DIVERGED"},
     )
     write_part(tmp_path / "a.npz", "a", result)
@@ -125,12 +112,8 @@ def test_part_loads_as_it_was_saved(tmp_path):
 
 
 def test_dataset_loads_as_it_was_written(tmp_path):
-    rates = xr.DataArray(
-        np.random.default_rng(0).normal(size=(2, 3)), dims=("time", "unit"), attrs={"units": "1"}
-    )
-    dataset = xr.Dataset(
-        {"rates": rates}, {"unit": ["é", "<b>", "c"], "time": ("time", [0.1, 0.2], {"units": "s"})}
-    )
+    rates = xr.DataArray(np.random.default_rng(0).normal(size=(2, 3)), dims=("time", "unit"), attrs={"units": "1"})
+    dataset = xr.Dataset({"rates": rates}, {"unit": ["é", "<b>", "c"], "time": ("time", [0.1, 0.2], {"units": "s"})})
     with RunFolder.open(tmp_path / "run", specification={}) as folder:
         folder.write_dataset("activity.nc", dataset)
     assert read_dataset(tmp_path / "run" / "activity.nc").identical(dataset)
@@ -139,24 +122,10 @@ def test_dataset_loads_as_it_was_written(tmp_path):
 def test_metrics_load_as_they_were_written_and_are_strict_json():
     rows = [
         Row(
-            "output_nmse",
-            "performance",
-            "force",
-            np.float64(0.1),
-            (0.05, 0.2),
-            3,
-            {"set": "train"},
-            direction="lower",
+            "output_nmse", "performance", "force", np.float64(0.1), (0.05, 0.2), 3, {"set": "train"}, direction="lower"
         ),
         Row("linear_cka", "population", "ridge", math.nan, condition={"outcome": "diverged"}, ceiling=0.9),
-        Row(
-            "dsa",
-            "mechanism",
-            "a",
-            1.0,
-            null={"kind": "tme", "mean": 0.1, "p95": 0.2, "p": 0.01},
-            baselines={"b": 1},
-        ),
+        Row("dsa", "mechanism", "a", 1.0, null={"kind": "tme", "mean": 0.1, "p95": 0.2, "p": 0.01}, baselines={"b": 1}),
     ]
     claims = [Claim("it works", "a paper, fig. 1", None), Claim("so", "b", True, 1.0, (0.5, 1.5), 0.01, 10)]
     text = metrics_text("study", "quick", rows, claims)
@@ -191,23 +160,7 @@ def test_finished_folder_is_sealed_and_every_change_is_found(tmp_path):
 
 
 def test_file_names_are_safe_and_never_collide_on_a_case_insensitive_disk():
-    texts = [
-        "a",
-        "A",
-        "á",
-        "..",
-        "",
-        "x" * 300,
-        "x" * 301,
-        "a/b",
-        "a b",
-        "<img onerror=x>",
-        "=cmd|x",
-        "é",
-        "E\u0301",
-    ]
+    texts = ["a", "A", "á", "..", "", "x" * 300, "x" * 301, "a/b", "a b", "<img onerror=x>", "=cmd|x", "é", "E\u0301"]
     names = [file_name(text) for text in texts]
     assert len({name.lower() for name in names}) == len(texts)
-    assert all(
-        set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") and len(name) < 100 for name in names
-    )
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-") and len(name) < 100 for name in names)

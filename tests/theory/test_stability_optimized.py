@@ -12,11 +12,7 @@ from scipy.optimize import brentq
 
 import recirc
 from recirc.circuits.lyapunov import schur_lyapunov
-from recirc.circuits.stability_optimization import (
-    initial_weights,
-    project_inhibition,
-    smoothed_abscissa_gradient,
-)
+from recirc.circuits.stability_optimization import initial_weights, project_inhibition, smoothed_abscissa_gradient
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +95,7 @@ def test_gradient_of_the_smoothed_abscissa_matches_finite_differences():
 @pytest.mark.parametrize("n_units", [7, 48, 49, 131])
 def test_lyapunov_by_halving_solves_its_equation(n_units):
     generator = np.random.default_rng(n_units)
-    schur = scipy.linalg.schur(generator.normal(size=(n_units, n_units)))[0] - 2 * n_units**0.5 * np.eye(
-        n_units
-    )
+    schur = scipy.linalg.schur(generator.normal(size=(n_units, n_units)))[0] - 2 * n_units**0.5 * np.eye(n_units)
     constant = generator.normal(size=(n_units, n_units))
     constant = constant + constant.T
     solution = schur_lyapunov(schur, constant)
@@ -112,9 +106,7 @@ def test_lyapunov_by_halving_solves_its_equation(n_units):
 def test_preferred_state_is_amplified_about_three_times_and_decays(cortex):
     """The published circuit goes from 21 to 63 spikes/s in 88 ms and is at 6 after 500 ms."""
     states = recirc.circuits.preferred_states(cortex, 2)
-    currents = recirc.circuits.preparation_currents(
-        cortex, states, n_steps=2500, dt=0.001, go=2.0, rise=np.inf
-    )
+    currents = recirc.circuits.preparation_currents(cortex, states, n_steps=2500, dt=0.001, go=2.0, rise=np.inf)
     size = np.linalg.norm(run(cortex, currents).rates, axis=2)
     held = np.linalg.norm(cortex.rates(states), axis=0)
     assert np.allclose(size[:, 1999], held, rtol=1e-3)
@@ -215,9 +207,7 @@ def test_steps_agree_with_an_adaptive_solution(small):
 
 
 def test_rates_stay_between_silence_and_the_maximum():
-    circuit = recirc.circuits.StabilityOptimized(
-        np.zeros((2, 2)), n_excitatory=1, gains=jnp.array([1.0, 2.0])
-    )
+    circuit = recirc.circuits.StabilityOptimized(np.zeros((2, 2)), n_excitatory=1, gains=jnp.array([1.0, 2.0]))
     state = jnp.array([[-1e4, -1e-3, 1e-3, 1e4], [-1e4, -1e-3, 1e-3, 1e4]])
     expected = np.array([[-20, -1e-3, 1e-3, 80], [-20, -2e-3, 2e-3, 80]])
     assert np.allclose(circuit.rates(state), expected, rtol=1e-6)
@@ -237,9 +227,7 @@ def test_same_key_same_bits_from_memory_and_from_disk(tmp_path, monkeypatch):
     monkeypatch.setenv("RECIRC_CACHE", str(tmp_path))
 
     def build(**changes):
-        return recirc.circuits.stability_optimized(
-            n_units=40, radius=5.0, **{"key": jax.random.key(3)} | changes
-        )
+        return recirc.circuits.stability_optimized(n_units=40, radius=5.0, **{"key": jax.random.key(3)} | changes)
 
     first, again, uncached = build(), build(max_iterations=1), build(cache=False)
     assert np.array_equal(first.recurrent, again.recurrent)

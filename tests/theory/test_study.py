@@ -97,9 +97,7 @@ def test_left_out_directions_are_scored_apart():
 
 def test_a_diverged_network_is_a_row_that_says_so():
     entry = _specification("hints")
-    rows = summaries.network_rows(
-        entry, Result({}, {"outcome": "diverged in pass 3", "scores": [], "history": []})
-    )
+    rows = summaries.network_rows(entry, Result({}, {"outcome": "diverged in pass 3", "scores": [], "history": []}))
     rows += summaries.network_rows(entry, Failure("its process was killed", "log"))
     assert [row.condition["outcome"] for row in rows] == ["diverged in pass 3", "its process was killed"]
     assert all(np.isnan(row.value) for row in rows)
@@ -112,11 +110,7 @@ def _rows(advantage: float, n_seeds: int) -> list[Row]:
         for seed in range(n_seeds):
             place = {"regime": regime, "seed": seed}
             jitter = 0.01 * np.cos(3 * seed)
-            for arm, fraction, gain in (
-                ("hints", 0.05, advantage),
-                ("hints", 1.0, advantage),
-                ("no_hints", None, 0),
-            ):
+            for arm, fraction, gain in (("hints", 0.05, advantage), ("hints", 1.0, advantage), ("no_hints", None, 0)):
                 extra = place | ({"fraction": fraction} if fraction else {})
                 svcca = 0.5 + 0.1 * gain + jitter * (1 + (fraction or 0))
                 error = 0.1 * 3.0**-gain * (1 + jitter)
@@ -148,14 +142,7 @@ def test_too_few_networks_are_too_small_to_say(key):
 def test_summaries_keep_null_baseline_and_interval(key):
     null = {"kind": "shuffled_conditions", "mean": 0.3, "p95": 0.4, "p": 0.01}
     rows = [
-        Row(
-            "m",
-            "unit",
-            arm,
-            value + seed,
-            condition={"set": "train", "regime": "tuned", "seed": seed},
-            null=null,
-        )
+        Row("m", "unit", arm, value + seed, condition={"set": "train", "regime": "tuned", "seed": seed}, null=null)
         for arm, value in (("hints", 1.0), ("untrained", 0.0))
         for seed in range(5)
     ]
@@ -173,9 +160,7 @@ def test_a_small_study_runs_from_start_to_report(tmp_path, monkeypatch):
     out = tmp_path / "run"
     assert salatiello2020_run.run(preset="tiny", seed=0, jobs=1, out=out)
     names = {path.name for path in out.iterdir()}
-    assert summaries.by_seed(
-        recirc.runs.read_metrics((out / "metrics.json").read_text())[1], "output_nmse", "hints"
-    )
+    assert summaries.by_seed(recirc.runs.read_metrics((out / "metrics.json").read_text())[1], "output_nmse", "hints")
     expected = {"DONE", "manifest.json", "config.toml", "metrics.json", "activity.nc", "networks.nc"}
     assert expected | {"history.jsonl", "figures", "report.html", "report.json"} == names
     assert recirc.runs.verify(out) == []

@@ -130,9 +130,7 @@ def test_ready_to_set_equals_set_to_go_in_every_trial(repeats):
     trials = task.trials(30, key=jax.random.key(5))
     inputs, targets = np.asarray(trials.inputs), np.asarray(trials.targets)
     for trial in range(30):
-        ready, set_ = (
-            np.flatnonzero(np.diff(inputs[trial, :, channel], prepend=0) > 0) for channel in (0, 1)
-        )
+        ready, set_ = (np.flatnonzero(np.diff(inputs[trial, :, channel], prepend=0) > 0) for channel in (0, 1))
         moving = targets[trial, :, 0] > -0.5 + 1e-12
         go = np.flatnonzero(np.diff(moving.astype(int), prepend=0) > 0)
         np.testing.assert_array_equal(set_ - ready, go - set_)

@@ -82,9 +82,7 @@ class TestOpenLoop:
         connected = np.asarray(network.connections)
         for unit in range(N_UNITS):
             direct = ridge(rates[connected[unit]], wanted[[unit]])
-            np.testing.assert_allclose(
-                learner.weights[unit][connected[unit]], direct[0], rtol=1e-8, atol=1e-10
-            )
+            np.testing.assert_allclose(learner.weights[unit][connected[unit]], direct[0], rtol=1e-8, atol=1e-10)
         assert not np.asarray(learner.weights[:N_UNITS])[~connected].any()
         np.testing.assert_allclose(learner.weights[N_UNITS:], ridge(rates, wanted[N_UNITS:]), rtol=1e-8)
 
@@ -110,11 +108,7 @@ class TestClosedLoop:
         one, outputs = learned(network, drive, noise=0.1)
         for block in (2, 5):
             other, other_outputs = learned(network, drive, noise=0.1, block=block)
-            for a, b in (
-                (one.weights, other.weights),
-                (one.precision, other.precision),
-                (outputs, other_outputs),
-            ):
+            for a, b in ((one.weights, other.weights), (one.precision, other.precision), (outputs, other_outputs)):
                 assert np.abs(a - b).max() <= 1e-9 * np.abs(a).max()
 
     def test_readout_rows_alone_leave_the_recurrent_weights(self):
@@ -173,8 +167,7 @@ class TestForce:
         network = random_network(n_inputs=1, n_outputs=1, gain=0.9)
         regime = {"n_passes": 2, "noise": 0.05, "update_interval": 0.004}
         fed, inner = (
-            recirc.fit(Force(learn=kind, **regime), network, trials, key=key)
-            for kind in ("feedback", "internal")
+            recirc.fit(Force(learn=kind, **regime), network, trials, key=key) for kind in ("feedback", "internal")
         )
         effective = fed.network.recurrent + fed.network.feedback @ fed.network.readout
         assert inner.network.feedback is None
@@ -243,9 +236,7 @@ class TestTraining:
 
     def test_a_larger_penalty_makes_smaller_weights(self, key):
         trials, network = short_reach(key), random_network()
-        fits = [
-            recirc.fit(FullForce(n_passes=1, penalty=p), network, trials, key=key) for p in (0.1, 10.0, 1e3)
-        ]
+        fits = [recirc.fit(FullForce(n_passes=1, penalty=p), network, trials, key=key) for p in (0.1, 10.0, 1e3)]
         norms = [float(np.linalg.norm(one.network.recurrent)) for one in fits]
         assert norms == sorted(norms, reverse=True)
 
@@ -253,9 +244,7 @@ class TestTraining:
         """Without drive or noise and with every unit forced, the order of trials does not matter."""
         trials, network = short_reach(key), random_network()
         regime = {"n_passes": 1, "warm_up": 1, "noise": 0.0, "update_interval": 0.002}
-        whole, parts = (
-            recirc.fit(FullForce(lockstep=n, **regime), network, trials, key=key) for n in (None, 3)
-        )
+        whole, parts = (recirc.fit(FullForce(lockstep=n, **regime), network, trials, key=key) for n in (None, 3))
         np.testing.assert_allclose(whole.network.recurrent, parts.network.recurrent, rtol=1e-6, atol=1e-9)
 
     def test_history_is_the_error_while_learning(self, key):

@@ -86,8 +86,6 @@ def _write(path: Path, text: str, arrays: Mapping[str, np.ndarray]) -> None:
             file.write(archive + hashlib.sha256(archive).digest())
         temporary.replace(path)
     except OSError as error:
-        warnings.warn(
-            f"cannot keep {path} ({error}); the result will be computed again next time.", stacklevel=3
-        )
+        warnings.warn(f"cannot keep {path} ({error}); the result will be computed again next time.", stacklevel=3)
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -163,9 +163,7 @@ def preferred_states(
     return jnp.asarray(states, circuit.recurrent.dtype)
 
 
-def holding_current(
-    circuit: StabilityOptimized, states: Float[Array, "unit trial"]
-) -> Float[Array, "unit trial"]:
+def holding_current(circuit: StabilityOptimized, states: Float[Array, "unit trial"]) -> Float[Array, "unit trial"]:
     """The input that makes each state a fixed point: u = x - W f(x; g)."""
     return states - circuit.recurrent @ circuit.rates(states)
 
@@ -201,9 +199,7 @@ def preparation_currents(
     Source: code of Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0); the nonlinear holding current is ours.
     """
     if states.ndim != 2 or states.shape[0] != circuit.n_units:
-        raise ValueError(
-            f"states must have shape (unit, trial) with {circuit.n_units} units, got {states.shape}."
-        )
+        raise ValueError(f"states must have shape (unit, trial) with {circuit.n_units} units, got {states.shape}.")
     if not (rise > 0 and decay > 0):
         raise ValueError(f"rise and decay must be positive numbers of seconds, got {rise} and {decay}.")
     edges = np.arange(n_steps + 1) * dt - np.broadcast_to(np.asarray(go, float), states.shape[1:])[:, None]

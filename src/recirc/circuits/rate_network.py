@@ -108,9 +108,7 @@ class RateNetwork(AbstractCircuit):
                 of one kind.
         """
         if min(n_units, n_inputs, n_outputs) < 1:
-            raise ValueError(
-                f"sizes must be positive, got {n_units} units, {n_inputs} inputs, {n_outputs} outputs."
-            )
+            raise ValueError(f"sizes must be positive, got {n_units} units, {n_inputs} inputs, {n_outputs} outputs.")
         if not 0 < density <= 1:
             raise ValueError(f"density must be in (0, 1], got {density}.")
         keys = jax.random.split(key, 6)
@@ -121,19 +119,13 @@ class RateNetwork(AbstractCircuit):
             connections &= autapses | ~np.eye(n_units, dtype=bool)
         signs = None if excitatory_fraction is None else _signs(n_units, excitatory_fraction)
         if signs is None:
-            recurrent = (
-                jax.random.normal(recurrent_key, (n_units, n_units)) * gain / np.sqrt(density * n_units)
-            )
+            recurrent = jax.random.normal(recurrent_key, (n_units, n_units)) * gain / np.sqrt(density * n_units)
         else:
             recurrent = _balanced(signs, connections, gain, key=recurrent_key)
         return cls(
             recurrent=recurrent if connections is None else jnp.where(connections, recurrent, 0.0),
-            input_weights=jax.random.uniform(
-                input_key, (n_units, n_inputs), minval=-input_scale, maxval=input_scale
-            ),
-            readout=jax.random.uniform(
-                readout_key, (n_outputs, n_units), minval=-readout_scale, maxval=readout_scale
-            ),
+            input_weights=jax.random.uniform(input_key, (n_units, n_inputs), minval=-input_scale, maxval=input_scale),
+            readout=jax.random.uniform(readout_key, (n_outputs, n_units), minval=-readout_scale, maxval=readout_scale),
             bias=jax.random.uniform(bias_key, (n_units,), minval=-bias_scale, maxval=bias_scale),
             start=0.1 * jax.random.normal(start_key, (n_units,)),
             connections=connections,
@@ -179,9 +171,7 @@ class RateNetwork(AbstractCircuit):
 
     def step(self, state, inputs, noise, dt):
         state = leak(state, self._drive(state, inputs), dt / self.time_constant)
-        return (
-            state if self.noise is None else state + noise * self.noise * noise_scale(dt, self.time_constant)
-        )
+        return state if self.noise is None else state + noise * self.noise * noise_scale(dt, self.time_constant)
 
     def rates(self, state):
         return self.nonlinearity(state)
@@ -215,9 +205,7 @@ def _balanced(signs, connections, radius: float, *, key: PRNGKeyArray):
     strength = jax.random.gamma(key, 2.0, (signs.size, signs.size))
     if connections is not None:
         strength = jnp.where(connections, strength, 0.0)
-    excitation, inhibition = (
-        jnp.sum(strength * (signs == s)[None, :], axis=1, keepdims=True) for s in (1, -1)
-    )
+    excitation, inhibition = (jnp.sum(strength * (signs == s)[None, :], axis=1, keepdims=True) for s in (1, -1))
     scaled = jnp.where(signs[None, :] > 0, strength, strength * excitation / jnp.maximum(inhibition, 1e-9))
     weights = scaled * signs[None, :]
     return weights * radius / np.abs(np.linalg.eigvals(np.asarray(weights))).max()

@@ -27,9 +27,7 @@ class Restarted(AbstractCircuit):
     def initial_state(self, n_trials: int):
         n_units, n_states = self.states.shape
         if n_states not in (1, n_trials):
-            raise ValueError(
-                f"{n_states} states are given for {n_trials} trials; give one per trial, or one."
-            )
+            raise ValueError(f"{n_states} states are given for {n_trials} trials; give one per trial, or one.")
         return jnp.broadcast_to(self.states, (n_units, n_trials))
 
     def step(self, state, inputs, noise, dt):

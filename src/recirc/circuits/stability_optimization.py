@@ -90,9 +90,7 @@ def stability_optimized(
 
     def compute() -> dict[str, np.ndarray]:
         weights = initial_weights(n_units, density, ie_ratio, radius, np.random.default_rng(seed))
-        project = functools.partial(
-            project_inhibition, ie_ratio=ie_ratio, inhibitory_density=inhibitory_density
-        )
+        project = functools.partial(project_inhibition, ie_ratio=ie_ratio, inhibitory_density=inhibitory_density)
         return {"weights": _descend(weights, project, abscissa, rate, momentum, max_iterations, progress)}
 
     specification = {"version": _VERSION, "key": seed, **parameters}

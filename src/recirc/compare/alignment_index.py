@@ -146,9 +146,7 @@ def random_subspaces(
     )
 
 
-def _held(
-    vectors: Float[np.ndarray, "draw unit component"], covariance: np.ndarray
-) -> Float[np.ndarray, " draw"]:
+def _held(vectors: Float[np.ndarray, "draw unit component"], covariance: np.ndarray) -> Float[np.ndarray, " draw"]:
     """tr(W'CW) with W an orthonormal basis of every draw's vectors."""
     basis = np.linalg.qr(vectors)[0]
     return np.einsum("duc,duc->d", basis, covariance @ basis)

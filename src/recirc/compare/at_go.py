@@ -83,8 +83,7 @@ def at_go(circuit: AbstractCircuit, trials: Trials, *, epoch: str = "movement", 
     n_steps = int((steps[going, 1] - start).min())
     if start.min() < 0 or n_steps < 2:
         raise ValueError(
-            f"{time_s} s from the start of epoch {epoch!r} is outside a trial or after the epoch; "
-            "give a time inside."
+            f"{time_s} s from the start of epoch {epoch!r} is outside a trial or after the epoch; give a time inside."
         )
     circuit = noiseless(circuit)
     first = np.asarray(circuit.initial_state(trials.n_trials)).T[going, None]

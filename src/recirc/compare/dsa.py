@@ -8,13 +8,7 @@ import numpy as np
 
 from recirc.compare.base import AbstractSimilarity
 from recirc.compare.orthogonal_similarity import best_orthogonal_map
-from recirc.compare.samples import (
-    centered,
-    check_enough_samples,
-    check_same_samples,
-    principal_scores,
-    varying_units,
-)
+from recirc.compare.samples import centered, check_enough_samples, check_same_samples, principal_scores, varying_units
 from recirc.compare.svcca import SVCCA, condition_groups
 from recirc.types import Activity, Score
 
@@ -135,9 +129,7 @@ class DSA(AbstractSimilarity):
         if len(groups) > 1:
             left = [np.delete(everything, group) for group in groups]
             fits = [solve(rest, len(rest) * now.shape[1]) for rest in left]
-            error = sum(
-                np.sum((following[group] - now[group] @ fit.T) ** 2) for group, fit in zip(groups, fits)
-            )
+            error = sum(np.sum((following[group] - now[group] @ fit.T) ** 2) for group, fit in zip(groups, fits))
         size = np.sum(following**2)
         persistence = np.sum((following - now) ** 2) / size
         return solve(everything, n_samples), float(error / size), float(persistence)

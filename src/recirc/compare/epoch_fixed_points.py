@@ -15,13 +15,7 @@ from recirc.types import Score, Trials
 
 
 def fixed_points_in_epoch(
-    circuit: AbstractCircuit,
-    trials: Trials,
-    epoch: str,
-    *,
-    key: PRNGKeyArray,
-    n_starts: int = 10,
-    jitter: float = 0.3,
+    circuit: AbstractCircuit, trials: Trials, epoch: str, *, key: PRNGKeyArray, n_starts: int = 10, jitter: float = 0.3
 ) -> dict[str, FixedPoints]:
     """Fixed points under the input of each condition, held as it is in the middle of an epoch.
 
@@ -105,9 +99,7 @@ class AbstractFixedPointProbe(AbstractProbe):
 
     def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
         return self.of(
-            fixed_points_in_epoch(
-                circuit, trials, self.epoch, key=key, n_starts=self.n_starts, jitter=self.jitter
-            )
+            fixed_points_in_epoch(circuit, trials, self.epoch, key=key, n_starts=self.n_starts, jitter=self.jitter)
         )
 
     def _score(self, metric: str, found: Mapping[str, FixedPoints], values, unit="1", **parts) -> Score:

@@ -88,14 +88,7 @@ class FlowField:
 
 
 def flow_field(
-    circuit: AbstractCircuit,
-    inputs,
-    center_state,
-    state_axes,
-    plane: Plane,
-    *,
-    extent: float = 5.0,
-    n_grid: int = 15,
+    circuit: AbstractCircuit, inputs, center_state, state_axes, plane: Plane, *, extent: float = 5.0, n_grid: int = 15
 ) -> FlowField:
     r"""Velocity of the rates on a grid of states, projected on a plane of rates.
 

@@ -47,12 +47,7 @@ class NeuronMap(eqx.Module):
 
     @classmethod
     def fit(
-        cls,
-        network: Activity,
-        neurons: Activity,
-        *,
-        penalties: Sequence[float] = PENALTIES,
-        every: int = 1,
+        cls, network: Activity, neurons: Activity, *, penalties: Sequence[float] = PENALTIES, every: int = 1
     ) -> "NeuronMap":
         """Fit on training conditions.
 
@@ -67,14 +62,10 @@ class NeuronMap(eqx.Module):
         """
         check_same_samples(network, neurons)
         if not len(penalties) or min(penalties) <= 0 or every < 1:
-            raise ValueError(
-                f"penalties must be positive and `every` at least 1, got {tuple(penalties)} and {every}."
-            )
+            raise ValueError(f"penalties must be positive and `every` at least 1, got {tuple(penalties)} and {every}.")
         groups = condition_groups(network)
         if len(groups) < 2 and len(penalties) > 1:
-            raise ValueError(
-                "a penalty is chosen by leaving a condition out, and there is only one; give one penalty."
-            )
+            raise ValueError("a penalty is chosen by leaving a condition out, and there is only one; give one penalty.")
         x, y = (np.asarray(side.rates, np.float64)[:, ::every] for side in (network, neurons))
         x_mean, y_mean = x.mean((0, 1)), y.mean((0, 1))
         x, y = x - x_mean, y - y_mean
@@ -115,9 +106,7 @@ class NeuronMap(eqx.Module):
         check_same_samples(network, neurons)
         if neurons.units != self.neurons:
             differing = sorted(set(neurons.units) ^ set(self.neurons))
-            raise ValueError(
-                f"the neurons are not those of the fit, in order; differing names: {differing[:10]}."
-            )
+            raise ValueError(f"the neurons are not those of the fit, in order; differing names: {differing[:10]}.")
         truth = np.asarray(neurons.rates, np.float64)
         error = ((np.asarray(self.predict(network).rates) - truth) ** 2).sum((0, 1))
         spread = ((truth - self.neuron_mean) ** 2).sum((0, 1))
@@ -150,10 +139,7 @@ class _Moments(NamedTuple):
     def about(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Second moments xx and xy about given means."""
         left, right = self.x - self.count * x, self.y - self.count * y
-        return (
-            self.xx - np.outer(x, left) - np.outer(self.x, x),
-            self.xy - np.outer(x, right) - np.outer(self.x, y),
-        )
+        return (self.xx - np.outer(x, left) - np.outer(self.x, x), self.xy - np.outer(x, right) - np.outer(self.x, y))
 
 
 def _heldout_error(train: _Moments, held: _Moments, penalties: Sequence[float]) -> np.ndarray:

@@ -48,9 +48,7 @@ def cosine_tuning(angles: Angles, rates: Rates, new: Angles) -> Rates:
     return np.einsum("nc,ctu->ntu", design(new) @ np.linalg.pinv(design(angles)), rates)
 
 
-def gp_directions(
-    angles: Angles, rates: Rates, new: Angles, *, length: float = 1.0, noise: float = 0.1
-) -> Rates:
+def gp_directions(angles: Angles, rates: Rates, new: Angles, *, length: float = 1.0, noise: float = 0.1) -> Rates:
     r"""Gaussian process over directions, every unit and time apart, about the mean over directions.
 
     $$k(\theta, \theta') = \exp\left(-2 \sin^2\frac{\theta - \theta'}{2} / \ell^2\right)$$
@@ -128,9 +126,7 @@ class JointGP(NamedTuple):
             ValueError: if `tests` is empty or there are fewer than three directions.
         """
         if not len(tests) or len(angles) < 3:
-            raise ValueError(
-                f"{len(angles)} directions with {len(tests)} to leave out; give three or more, and one."
-            )
+            raise ValueError(f"{len(angles)} directions with {len(tests)} to leave out; give three or more, and one.")
         errors: dict[JointGP, float] = {}
         for duration in durations:
             rotate, spectrum = _time_basis(rates.shape[1], duration, dt)

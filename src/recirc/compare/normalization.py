@@ -126,9 +126,7 @@ def normalized_averages(
     )
 
 
-def without_condition_mean(
-    rates: Float[np.ndarray, "condition time unit"],
-) -> Float[np.ndarray, "condition time unit"]:
+def without_condition_mean(rates: Float[np.ndarray, "condition time unit"]) -> Float[np.ndarray, "condition time unit"]:
     """What is left when the mean over conditions is subtracted at every time.
 
     Raises:

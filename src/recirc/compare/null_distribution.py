@@ -82,9 +82,7 @@ def null_distribution(
     draw = null.sampler(a)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first call has said all there is to say
-        draws = np.array(
-            [_call(measure, draw(key=jax.random.fold_in(key, i)), b).value for i in range(n_draws)]
-        )
+        draws = np.array([_call(measure, draw(key=jax.random.fold_in(key, i)), b).value for i in range(n_draws)])
     worse = draws < score.value if score.direction == "higher" else draws > score.value
     return NullDistribution(
         score=score,

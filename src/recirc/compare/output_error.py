@@ -30,9 +30,7 @@ class OutputNMSE(AbstractSimilarity):
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         outputs, targets = paired_outputs(a, b)
-        return normalized_error(
-            outputs, targets, np.ones(targets.shape[:2]), b.conditions, level="performance"
-        )
+        return normalized_error(outputs, targets, np.ones(targets.shape[:2]), b.conditions, level="performance")
 
 
 class OutputR2(AbstractSimilarity):
@@ -91,9 +89,7 @@ def output_index(outputs: Sequence[int], n_outputs: int) -> np.ndarray:
     """
     index = np.array(outputs, int)
     if index.min() < 0 or index.max() >= n_outputs:
-        raise ValueError(
-            f"outputs {tuple(outputs)} are asked for and the activities have {n_outputs}; count from 0."
-        )
+        raise ValueError(f"outputs {tuple(outputs)} are asked for and the activities have {n_outputs}; count from 0.")
     return index
 
 
@@ -105,9 +101,7 @@ def paired_outputs(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
     """
     check_same_samples(a, b)
     if a.outputs is None or b.outputs is None:
-        raise ValueError(
-            f"the {'first' if a.outputs is None else 'second'} activity has no outputs to compare."
-        )
+        raise ValueError(f"the {'first' if a.outputs is None else 'second'} activity has no outputs to compare.")
     if a.outputs.shape != b.outputs.shape:
         raise ValueError(
             f"the activities have {a.outputs.shape[2]} and {b.outputs.shape[2]} outputs; give equally many."
@@ -116,13 +110,7 @@ def paired_outputs(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
 
 
 def normalized_error(
-    outputs,
-    targets,
-    mask,
-    conditions: Sequence[str],
-    *,
-    level: str,
-    settings: dict[str, object] | None = None,
+    outputs, targets, mask, conditions: Sequence[str], *, level: str, settings: dict[str, object] | None = None
 ) -> Score:
     """`output_nmse` over the samples where `mask` is not zero; infinite if an output is not finite.
 

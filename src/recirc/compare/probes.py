@@ -111,9 +111,7 @@ class PerturbedState(AbstractProbe):
         elif self.epoch in trials.epochs:
             times = trials.epochs[self.epoch][:, 0]
         else:
-            raise ValueError(
-                f"the trials have no epoch {self.epoch!r}, only {sorted(trials.epochs)}; give time_s."
-            )
+            raise ValueError(f"the trials have no epoch {self.epoch!r}, only {sorted(trials.epochs)}; give time_s.")
         steps = np.round(times / trials.dt).astype(int)
         if steps.min() < 0 or steps.max() >= trials.n_steps:
             raise ValueError(
@@ -168,9 +166,7 @@ def output_score(
             f"{trials.targets.shape[2]}; give a circuit with a readout for this task."
         )
     if measure is None:
-        return normalized_error(
-            outputs, trials.targets, trials.mask, trials.conditions, level=level, settings=settings
-        )
+        return normalized_error(outputs, trials.targets, trials.mask, trials.conditions, level=level, settings=settings)
     silent = jnp.zeros((*trials.mask.shape, 1))  # no units to compare, so that only outputs can be
     span = _counted(trials)
     asked = window(made.replace(rates=silent, units=None, outputs=trials.targets), *span)

@@ -42,9 +42,7 @@ class Procrustes(AbstractSimilarity):
         x, y = paired_samples(a, b)
         x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
         cosine = np.linalg.svd(x.T @ y, compute_uv=False).sum()
-        return Score(
-            "procrustes_angle", float(np.arccos(min(cosine, 1.0))), "population", "lower", unit="rad"
-        )
+        return Score("procrustes_angle", float(np.arccos(min(cosine, 1.0))), "population", "lower", unit="rad")
 
     def compressed(self, a: Activity) -> Activity:
         return rotated(a)

@@ -70,6 +70,4 @@ class ReachError(AbstractSimilarity):
             "per_trial": error,
         }
         settings = {"outputs": self.outputs, "duration_s": self.duration}
-        return Score(
-            "endpoint_error", float(error.mean()), "performance", "lower", parts=parts, settings=settings
-        )
+        return Score("endpoint_error", float(error.mean()), "performance", "lower", parts=parts, settings=settings)

@@ -64,21 +64,15 @@ def check_same_samples(a: Activity, b: Activity) -> None:
         only_b = sorted(set(b.conditions) - set(a.conditions))
         how = f"only the first has {only_a}, only the second {only_b}"
         if not only_a and not only_b:
-            how = (
-                f"the same labels come in another order or number: {a.conditions[:8]} and {b.conditions[:8]}"
-            )
-        raise ValueError(
-            f"the activities have different conditions: {how}; select and order them alike first."
-        )
+            how = f"the same labels come in another order or number: {a.conditions[:8]} and {b.conditions[:8]}"
+        raise ValueError(f"the activities have different conditions: {how}; select and order them alike first.")
     if a.rates.shape[1] != b.rates.shape[1] or not np.isclose(a.dt, b.dt, rtol=1e-6, atol=0):
         raise ValueError(
             f"the activities have different time axes: {a.rates.shape[1]} samples of {a.dt} s and "
             f"{b.rates.shape[1]} samples of {b.dt} s; cut both with compare.window, or resample one."
         )
     if a.rates.shape[0] * a.rates.shape[1] < 2:
-        raise ValueError(
-            "there are fewer than two samples (trials times time steps); nothing can be compared."
-        )
+        raise ValueError("there are fewer than two samples (trials times time steps); nothing can be compared.")
     for name, activity in (("first", a), ("second", b)):
         check_finite_rates(activity, name)
 
@@ -90,9 +84,7 @@ def check_finite_rates(activity: Activity, name: str) -> None:
         ValueError: naming the activity.
     """
     if not np.isfinite(np.asarray(activity.rates)).all():
-        raise ValueError(
-            f"the {name} activity has rates that are not finite; leave its bad trials or units out."
-        )
+        raise ValueError(f"the {name} activity has rates that are not finite; leave its bad trials or units out.")
 
 
 def varying_units(a: Activity, name: str) -> Activity:

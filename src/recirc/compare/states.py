@@ -49,9 +49,7 @@ def noiseless(circuit: AbstractCircuit) -> AbstractCircuit:
                 "inside it, or one without noise."
             )
         circuit = dataclasses.replace(circuit, noise=None)  # pyright: ignore[reportCallIssue]
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(leaf, float) if eqx.is_inexact_array(leaf) else leaf, circuit
-    )
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, float) if eqx.is_inexact_array(leaf) else leaf, circuit)
 
 
 def epoch_steps(trials: Trials, epoch: str) -> Int[np.ndarray, "trial 2"]:
@@ -61,9 +59,7 @@ def epoch_steps(trials: Trials, epoch: str) -> Int[np.ndarray, "trial 2"]:
         ValueError: if the trials have no such epoch, or it leaves a trial.
     """
     if epoch not in trials.epochs:
-        raise ValueError(
-            f"the trials have no epoch {epoch!r}, only {sorted(trials.epochs)}; name one of these."
-        )
+        raise ValueError(f"the trials have no epoch {epoch!r}, only {sorted(trials.epochs)}; name one of these.")
     steps = np.round(trials.epochs[epoch] / trials.dt).astype(int)
     if steps.min() < 0 or steps.max() > trials.n_steps or (steps[:, 0] > steps[:, 1]).any():
         raise ValueError(

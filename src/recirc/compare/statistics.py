@@ -11,12 +11,7 @@ from recirc.compare.base import numpy_generator
 
 
 def bootstrap_interval(
-    values,
-    *,
-    key: PRNGKeyArray,
-    statistic: Callable = np.median,
-    level: float = 0.95,
-    n_resamples: int = 2000,
+    values, *, key: PRNGKeyArray, statistic: Callable = np.median, level: float = 0.95, n_resamples: int = 2000
 ) -> tuple[float, float]:
     """Percentile bootstrap interval of a statistic over seeds.
 
@@ -45,9 +40,7 @@ def bootstrap_interval(
     """
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError(
-            f"values must be finite and on one axis, got shape {values.shape}; leave failed runs out."
-        )
+        raise ValueError(f"values must be finite and on one axis, got shape {values.shape}; leave failed runs out.")
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, got {level}.")
     if len(values) < 2 or np.ptp(values) == 0:
@@ -108,10 +101,7 @@ def paired_test(a, b, alternative: str = "two-sided") -> PairedTest:
     n = int(np.count_nonzero(difference))
     ratio = float(np.median(a / b)) if min(a.min(), b.min()) > 0 else np.nan
     needed = 6 if alternative == "two-sided" else 5
-    p, note = (
-        np.nan,
-        f"{n} pairs differ, and a {alternative} test needs {needed} to be able to reach p < 0.05.",
-    )
+    p, note = (np.nan, f"{n} pairs differ, and a {alternative} test needs {needed} to be able to reach p < 0.05.")
     if n >= needed:
         found = scipy.stats.wilcoxon(difference[difference != 0], alternative=alternative)
         p, note = float(found.pvalue), ""  # pyright: ignore[reportAttributeAccessIssue]

@@ -7,13 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from recirc.compare.base import AbstractSimilarity
-from recirc.compare.samples import (
-    centered,
-    check_enough_samples,
-    check_same_samples,
-    principal_scores,
-    varying_units,
-)
+from recirc.compare.samples import centered, check_enough_samples, check_same_samples, principal_scores, varying_units
 from recirc.types import Activity, Score
 
 
@@ -100,10 +94,7 @@ class SVCCA(AbstractSimilarity):
         return condition_groups(a) if self.per_condition else [np.arange(a.n_trials)]
 
     def _compare(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-        (x, kept_x), (y, kept_y) = (
-            principal_scores(x, self.n_components),
-            principal_scores(y, self.n_components),
-        )
+        (x, kept_x), (y, kept_y) = (principal_scores(x, self.n_components), principal_scores(y, self.n_components))
         if 0 in (x.shape[1], y.shape[1]):
             raise ValueError("an activity is constant within a condition; leave that condition out.")
         overlap = np.linalg.qr(x)[0].T @ np.linalg.qr(y)[0]

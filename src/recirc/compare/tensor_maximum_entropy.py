@@ -133,10 +133,7 @@ def _newton_step(gradient: np.ndarray, variances: np.ndarray, sizes: list[int]) 
     diagonal = np.split(_marginals(squares), np.cumsum(sizes)[:-1])
     hessian = np.block(
         [
-            [
-                np.diag(diagonal[i]) if i == j else pairs[i][j] if i < j else np.transpose(pairs[j][i])
-                for j in range(3)
-            ]
+            [np.diag(diagonal[i]) if i == j else pairs[i][j] if i < j else np.transpose(pairs[j][i]) for j in range(3)]
             for i in range(3)
         ]
     )

@@ -121,9 +121,7 @@ class UnitFeatures(AbstractPortrait):
         return np.array(
             [
                 sum(
-                    len(
-                        scipy.signal.find_peaks(sign * course, prominence=self.prominence * np.ptp(course))[0]
-                    )
+                    len(scipy.signal.find_peaks(sign * course, prominence=self.prominence * np.ptp(course))[0])
                     for sign in (1, -1)
                 )
                 for course in courses
@@ -131,9 +129,7 @@ class UnitFeatures(AbstractPortrait):
         )
 
 
-def unit_feature_distance(
-    features: Score, reference: Score, *, n_splits: int = 100, key: PRNGKeyArray
-) -> Score:
+def unit_feature_distance(features: Score, reference: Score, *, n_splits: int = 100, key: PRNGKeyArray) -> Score:
     """How differently the features of two populations of units are distributed, beside what chance gives.
 
     For every feature that both have: the Kolmogorov-Smirnov distance, the same between random halves of the
@@ -157,12 +153,8 @@ def unit_feature_distance(
         ValueError: if a score is not of `UnitFeatures`, thresholds differ, a population has fewer than four
             units with a value, or `n_splits` < 1.
     """
-    if not all(
-        score.metric.startswith("unit_") and "peak_time" in score.parts for score in (features, reference)
-    ):
-        raise ValueError(
-            f"give two scores of UnitFeatures, got {features.metric!r} and {reference.metric!r}."
-        )
+    if not all(score.metric.startswith("unit_") and "peak_time" in score.parts for score in (features, reference)):
+        raise ValueError(f"give two scores of UnitFeatures, got {features.metric!r} and {reference.metric!r}.")
     thresholds = [score.settings["prominence"] for score in (features, reference)]
     if thresholds[0] != thresholds[1] or n_splits < 1:
         raise ValueError(
@@ -195,9 +187,7 @@ def _compare(name: str, one, other, n_splits: int, key: PRNGKeyArray) -> dict[st
     floor = [_distance(order[:half], order[half:]) for order in orders]
     center = np.mean if name == "multiphasic" else np.median
     middle = float(center(other))
-    low, high = (
-        bootstrap_interval(other, key=key, statistic=center) if np.ptp(other) > 0 else (middle, middle)
-    )
+    low, high = bootstrap_interval(other, key=key, statistic=center) if np.ptp(other) > 0 else (middle, middle)
     return {
         "distance": _distance(one, other),
         "floor": float(np.mean(floor)),

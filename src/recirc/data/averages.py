@@ -38,14 +38,9 @@ def averaged_activity(
         raise DataFileError(f"{where}: no unit ever changes its rate; check how the rates were made.")
     if not changes.all():
         left_out = ", ".join(units[i] for i in np.flatnonzero(~changes))
-        warnings.warn(
-            f"{where}: left out units whose rate never changes: {left_out}.", DataWarning, stacklevel=3
-        )
+        warnings.warn(f"{where}: left out units whose rate never changes: {left_out}.", DataWarning, stacklevel=3)
     return Activity(
-        rates[:, :, changes],
-        conditions=conditions,
-        units=[units[i] for i in np.flatnonzero(changes)],
-        **settings,
+        rates[:, :, changes], conditions=conditions, units=[units[i] for i in np.flatnonzero(changes)], **settings
     )
 
 

@@ -61,9 +61,7 @@ def _averaged(time: np.ndarray, values: np.ndarray, edges: np.ndarray, interval:
     place = np.searchsorted(time, edges - 1e-6 * interval)
     is_bad = ~np.isfinite(values)
     sums, n_bad = (np.cumsum(a, axis=0) for a in (np.where(is_bad, 0.0, values), is_bad))
-    sums, n_bad = (
-        np.diff(np.concatenate([np.zeros((1, a.shape[1])), a])[place], axis=0) for a in (sums, n_bad)
-    )
+    sums, n_bad = (np.diff(np.concatenate([np.zeros((1, a.shape[1])), a])[place], axis=0) for a in (sums, n_bad))
     counts = np.diff(place)[:, None]
     return np.where((n_bad == 0) & (counts > 0), sums / np.maximum(counts, 1), np.nan)
 

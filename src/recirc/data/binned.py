@@ -57,11 +57,7 @@ def inside(starts: np.ndarray, stops: np.ndarray, spans: Float[np.ndarray, "inte
 
 
 def unit_rates(
-    session: Session,
-    spikes: list[np.ndarray],
-    units: list[int],
-    trials: Float[np.ndarray, "trial 3"],
-    bins: Bins,
+    session: Session, spikes: list[np.ndarray], units: list[int], trials: Float[np.ndarray, "trial 3"], bins: Bins
 ) -> Float[np.ndarray, "trial time unit"]:
     """Smoothed rates in spikes/s in every trial's window.
 

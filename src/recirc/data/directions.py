@@ -50,8 +50,6 @@ def directions(activity: Activity, *, assume_equal_spacing: bool = False) -> Flo
             )
         angles = 360 * np.arange(len(labels)) / len(labels)
         placed = ", ".join(f"{label!r} at {angle:g}" for label, angle in zip(labels, angles))
-        warnings.warn(
-            f"equal spacing of directions was assumed: {placed} degrees.", DataWarning, stacklevel=2
-        )
+        warnings.warn(f"equal spacing of directions was assumed: {placed} degrees.", DataWarning, stacklevel=2)
     place = dict(zip(labels, angles))
     return np.array([place[label] for label in activity.conditions]) % 360

@@ -85,9 +85,7 @@ def check_session(
                 prepared, chain=dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
             )
             findings += _of_prepared(session, prepared)
-            findings += check_averages(
-                prepared.averages, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit
-            )
+            findings += check_averages(prepared.averages, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit)
         except ValueError as error:
             text = str(error).removeprefix(f"{session.source}: ")
             what, _, mend = text.partition("; ")
@@ -213,14 +211,8 @@ _WHY = {
         "They are not averaged.",
         "Change the window or the event (--set preprocessing.window=[-0.3,0.5]) to keep them.",
     ),
-    "units": (
-        "They take no part in the fit.",
-        "Set preprocessing.minimum_reliability to keep unreliable units.",
-    ),
-    NEVER_CHANGES: (
-        "They take no part in the fit.",
-        "None, unless they should not be silent: check the sorting.",
-    ),
+    "units": ("They take no part in the fit.", "Set preprocessing.minimum_reliability to keep unreliable units."),
+    NEVER_CHANGES: ("They take no part in the fit.", "None, unless they should not be silent: check the sorting."),
     NOT_OBSERVED: (
         "They take no part in the fit.",
         "None, if they were lost on the way; otherwise check the units' obs_intervals.",
@@ -228,9 +220,7 @@ _WHY = {
 }
 
 
-def check_averages(
-    averages: Activity, *, assume_equal_spacing: bool = False, for_fit: bool = True
-) -> list[Finding]:
+def check_averages(averages: Activity, *, assume_equal_spacing: bool = False, for_fit: bool = True) -> list[Finding]:
     """What is found in average rates, whatever file they come from.
 
     Args:

@@ -63,10 +63,7 @@ def guess_align(session: Session) -> tuple[str, str]:
     for pattern, *_ in EVENTS:
         if found := [name for name in events if re.search(pattern, name.lower())]:
             return found[0], f"Trials are aligned to {found[0]} (other events: {_others(events, found[0])})."
-    return (
-        "start_time",
-        f"Trials are aligned to start_time; no event is known by its name ({_others(events)}).",
-    )
+    return ("start_time", f"Trials are aligned to start_time; no event is known by its name ({_others(events)}).")
 
 
 def guess_window(session: Session, align: str, dt: float) -> tuple[tuple[float, float], str]:
@@ -75,9 +72,7 @@ def guess_window(session: Session, align: str, dt: float) -> tuple[tuple[float, 
     Raises:
         ValueError: if nearly all trials leave less than five bins.
     """
-    before, after = next(
-        (spans for pattern, *spans in EVENTS if re.search(pattern, align.lower())), (0.2, 1.0)
-    )
+    before, after = next((spans for pattern, *spans in EVENTS if re.search(pattern, align.lower())), (0.2, 1.0))
     when = np.asarray(session.trials[align], float)
     lead, rest = when - session.trials["start_time"], session.trials["stop_time"] - when
     good = np.isfinite(lead) & np.isfinite(rest) & (lead >= 0) & (rest >= 0)
@@ -107,9 +102,7 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
         if re.fullmatch(pattern, name.lower())
     ]
     candidates += [pair for pair in pairs if re.search("target|tgt|goal|reach", pair[0].lower())]
-    candidates += [
-        (name,) for pattern in CONDITIONS[3:] for name in names if re.fullmatch(pattern, name.lower())
-    ]
+    candidates += [(name,) for pattern in CONDITIONS[3:] for name in names if re.fullmatch(pattern, name.lower())]
     for columns in candidates:
         if any(trials[name].dtype.kind not in "iufUSbO" for name in columns):
             continue

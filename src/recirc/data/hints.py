@@ -78,9 +78,7 @@ def hints_from(
     """
     _check_match(target, trials)
     if normalization not in NORMALIZATIONS:
-        raise ValueError(
-            f"normalization {normalization!r} is unknown; choose one of {', '.join(NORMALIZATIONS)}."
-        )
+        raise ValueError(f"normalization {normalization!r} is unknown; choose one of {', '.join(NORMALIZATIONS)}.")
     if not (math.isfinite(gain) and gain >= 0):
         raise ValueError(f"gain must be a number of at least 0, got {gain}.")
     scale = _normalizers(target, trials, normalization)
@@ -186,14 +184,11 @@ def _usable_units(target: Activity, scale: np.ndarray, kind: str | None) -> list
     candidates = [i for i, name in enumerate(target.units) if kind is None or name.startswith(PREFIXES[kind])]
     if not candidates:
         raise ValueError(
-            f"no unit is {kind}: no name starts with {PREFIXES.get(str(kind))!r}; "
-            f"the first are {target.units[:3]}."
+            f"no unit is {kind}: no name starts with {PREFIXES.get(str(kind))!r}; the first are {target.units[:3]}."
         )
     silent = [target.units[i] for i in candidates if scale[i] == 0]
     if len(silent) == len(candidates):
-        raise ValueError(
-            f"none of the {len(candidates)} units ever changes its rate, so there is nothing to hint at."
-        )
+        raise ValueError(f"none of the {len(candidates)} units ever changes its rate, so there is nothing to hint at.")
     if silent:
         warnings.warn(
             f"{len(silent)} units never change their rate and are not sampled: {', '.join(silent)}.",
@@ -213,11 +208,7 @@ def _sample_size(n_usable: int, fraction: float | None, n_units: int | None) -> 
             )
         return math.ceil(round(fraction * n_usable, 9))
     if n_units is None or n_units < 1:
-        raise ValueError(
-            f"n_units must be at least 1, got {n_units}; for no hints, train on the trials as they are."
-        )
+        raise ValueError(f"n_units must be at least 1, got {n_units}; for no hints, train on the trials as they are.")
     if n_units > n_usable:
-        raise ValueError(
-            f"n_units is {n_units} but only {n_usable} units can be sampled; ask for at most {n_usable}."
-        )
+        raise ValueError(f"n_units is {n_units} but only {n_usable} units can be sampled; ask for at most {n_usable}.")
     return n_units

@@ -40,9 +40,7 @@ def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | 
     variables = matlab_variables(path, max_ratio=max_ratio)
     with reading(path):
         variables = {name: [value] if isinstance(value, dict) else value for name, value in variables.items()}
-        found = {
-            name: rows for name, rows in variables.items() if _is_averages(rows) or is_trial_struct(rows)
-        }
+        found = {name: rows for name, rows in variables.items() if _is_averages(rows) or is_trial_struct(rows)}
         if len(found) != 1:
             raise DataFileError(f"{path}: {_no_layout(variables, list(found))}")
         ((name, rows),) = found.items()
@@ -51,12 +49,7 @@ def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | 
 
 
 def _is_averages(rows: Any) -> bool:
-    return (
-        isinstance(rows, list)
-        and len(rows) > 0
-        and isinstance(rows[0], dict)
-        and {"A", "times"} <= set(rows[0])
-    )
+    return isinstance(rows, list) and len(rows) > 0 and isinstance(rows[0], dict) and {"A", "times"} <= set(rows[0])
 
 
 def _no_layout(variables: dict[str, Any], found: list[str]) -> str:

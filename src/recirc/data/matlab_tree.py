@@ -11,17 +11,10 @@ import numpy as np
 
 from recirc.data.safe_open import DataFileError, load_matlab, reading, safe_open
 
-NUMBERS = (
-    "double",
-    "single",
-    "logical",
-    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-)
+NUMBERS = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 MAX_ITEMS = 400_000
 HARMLESS_BYTES = 64 * 2**20
-UNREADABLE = (
-    "holds {what}, which only MATLAB can run; save the plain variables alone: save('new.mat', 'Data')."
-)
+UNREADABLE = "holds {what}, which only MATLAB can run; save the plain variables alone: save('new.mat', 'Data')."
 
 
 def matlab_variables(path: Path, *, max_ratio: float) -> dict[str, Any]:
@@ -71,9 +64,7 @@ class _Hdf5Tree:
         """The value of a dataset or group, unfolded."""
         self.n_items += 1
         if self.n_items > MAX_ITEMS or self.n_bytes > self.allowed:
-            raise DataFileError(
-                f"{self.path}, variable {where}: unfolds without end; save it again in MATLAB."
-            )
+            raise DataFileError(f"{self.path}, variable {where}: unfolds without end; save it again in MATLAB.")
         about = dict(item.attrs)
         kind = about.get("MATLAB_class", b"")
         kind = kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind)
@@ -82,9 +73,7 @@ class _Hdf5Tree:
         if isinstance(item, h5py.Group):
             return self._struct(item, kind, where)
         if kind not in (*NUMBERS, "char", "cell", "struct") or "MATLAB_object_decode" in about:
-            what = (
-                "a function handle" if kind == "function_handle" else f"an object ({kind[:30] or 'no class'})"
-            )
+            what = "a function handle" if kind == "function_handle" else f"an object ({kind[:30] or 'no class'})"
             raise DataFileError(f"{self.path}, variable {where}: {UNREADABLE.format(what=what)}")
         if about.get("MATLAB_empty", 0):
             return {"cell": [], "struct": [], "char": ""}.get(kind, np.empty((0, 0)))
@@ -106,16 +95,12 @@ class _Hdf5Tree:
             what = f"an object ({kind[:30] or 'no class'})"
             raise DataFileError(f"{self.path}, variable {where}: {UNREADABLE.format(what=what)}")
         fields = {name: group[name] for name in map(str, group)}
-        is_array = {
-            name: isinstance(f, h5py.Dataset) and "MATLAB_class" not in f.attrs for name, f in fields.items()
-        }
+        is_array = {name: isinstance(f, h5py.Dataset) and "MATLAB_class" not in f.attrs for name, f in fields.items()}
         if not fields or not all(is_array.values()):
             return {name: self.value(field, f"{where}.{name}") for name, field in fields.items()}
         columns = {name: self._cells(field, f"{where}.{name}") for name, field in fields.items()}
         if len({len(column) for column in columns.values()}) > 1:
-            raise DataFileError(
-                f"{self.path}, variable {where}: fields of unequal length; save it again in MATLAB."
-            )
+            raise DataFileError(f"{self.path}, variable {where}: fields of unequal length; save it again in MATLAB.")
         return [dict(zip(columns, row)) for row in zip(*columns.values())]
 
 

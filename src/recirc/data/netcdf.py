@@ -118,22 +118,17 @@ def _load(path: Path, max_ratio: float) -> xr.Dataset:
                 return xr.open_dataset(H5NetCDFStore(contents), decode_times=False).load()
         except (*DAMAGE, MemoryError) as error:
             raise DataFileError(
-                f"{path}: cannot be read as netCDF-4 ({error}); write it with xarray's to_netcdf, or copy "
-                "it again."
+                f"{path}: cannot be read as netCDF-4 ({error}); write it with xarray's to_netcdf, or copy it again."
             ) from error
 
 
 def _rates(dataset: xr.Dataset, path: Path) -> np.ndarray:
     """The rates, (condition, time, unit), from the one variable with these dimensions."""
-    names = [
-        str(name) for name, variable in dataset.data_vars.items() if set(variable.dims) == set(DIMENSIONS)
-    ]
+    names = [str(name) for name, variable in dataset.data_vars.items() if set(variable.dims) == set(DIMENSIONS)]
     if not names:
         raise DataFileError(f"{path}: {_missing_dimensions(dataset)}")
     if len(names) > 1 and "rates" not in names:
-        raise DataFileError(
-            f"{path}: several variables could be the rates ({', '.join(names)}); name one 'rates'."
-        )
+        raise DataFileError(f"{path}: several variables could be the rates ({', '.join(names)}); name one 'rates'.")
     name = "rates" if "rates" in names else names[0]
     given = str(dataset[name].attrs.get("units", "")).strip()
     mend = f"""set dataset["{name}"].attrs["units"] = "spikes/s" """.strip()
@@ -160,9 +155,7 @@ def _missing_dimensions(dataset: xr.Dataset) -> str:
     present = [str(name) for name in dataset.dims]
     missing = [name for name in DIMENSIONS if name not in present]
     if not missing:
-        shapes = "; ".join(
-            f"{name} has {', '.join(map(str, v.dims))}" for name, v in dataset.data_vars.items()
-        )
+        shapes = "; ".join(f"{name} has {', '.join(map(str, v.dims))}" for name, v in dataset.data_vars.items())
         return f"no variable has the dimensions {', '.join(DIMENSIONS)} together ({shapes}); add it."
     others = [name for name in present if name not in DIMENSIONS]
     hints = []
@@ -179,16 +172,12 @@ def _missing_dimensions(dataset: xr.Dataset) -> str:
 def _time_axis(dataset: xr.Dataset, path: Path) -> tuple[float, float]:
     """Step and start, seconds."""
     if "time" not in dataset.coords:
-        raise DataFileError(
-            f"{path}: no coordinate time; add the time of every sample, with units 's' or 'ms'."
-        )
+        raise DataFileError(f"{path}: no coordinate time; add the time of every sample, with units 's' or 'ms'.")
     coordinate = dataset["time"]
     given = str(coordinate.attrs.get("units", "")).strip().lower()
     scale = TIME_UNITS.get(given, TIME_UNITS.get(given.removesuffix("s")))
     if scale is None:
-        raise DataFileError(
-            f"{path}, coordinate time: units are {given or 'missing'!r}; set them to 's' or 'ms'."
-        )
+        raise DataFileError(f"{path}, coordinate time: units are {given or 'missing'!r}; set them to 's' or 'ms'.")
     time = np.asarray(coordinate.values, float) * scale
     digits = 6 if coordinate.dtype == np.float32 else 12
     dt, start = uniform_step(time, f"{path}, coordinate time", digits=digits)
@@ -209,9 +198,7 @@ def _condition_labels(dataset: xr.Dataset, path: Path) -> list[str]:
     angular = {name: factor for name, factor in angular.items() if factor is not None}
     preferred = [name for name in ("condition", "direction") if name in angular] or list(angular)
     if len(preferred) > 1 and not {"condition", "direction"} & set(preferred):
-        raise DataFileError(
-            f"{path}: several angles by condition ({', '.join(preferred)}); name one 'direction'."
-        )
+        raise DataFileError(f"{path}: several angles by condition ({', '.join(preferred)}); name one 'direction'.")
     if preferred:
         name = preferred[0]
         angles = np.asarray(dataset[name].values, float) * angular[name]
@@ -240,11 +227,7 @@ def _outputs(dataset: xr.Dataset, asked: str | None, path: Path) -> np.ndarray |
         raise DataFileError(f"{path}: both {' and '.join(names)} are there; say which with outputs=.")
     variable = dataset[names[0]]
     channels = [name for name in variable.dims if name not in DIMENSIONS]
-    if (
-        variable.ndim != 3
-        or len(channels) != 1
-        or set(variable.dims) - set(channels) != {"condition", "time"}
-    ):
+    if variable.ndim != 3 or len(channels) != 1 or set(variable.dims) - set(channels) != {"condition", "time"}:
         raise DataFileError(
             f"{path}, variable {names[0]}: dimensions are {', '.join(map(str, variable.dims))}; expected "
             "condition, "

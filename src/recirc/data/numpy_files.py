@@ -59,18 +59,14 @@ def read_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> Activity:
     table = _description(path)
     data = path.parent / table["file"]
     if data.name != table["file"] or data.resolve().parent != path.parent.resolve():
-        raise DataFileError(
-            f"{path}, file: {table['file']!r} is not in the folder of this file; put it there."
-        )
+        raise DataFileError(f"{path}, file: {table['file']!r} is not in the folder of this file; put it there.")
     arrays = load_numpy(data, max_ratio=max_ratio)
     where = str(data)
     with reading(data):
         rates = _rates(arrays, table, path)
         outputs = _array(arrays, table["outputs"], path, "outputs") if "outputs" in table else None
         if outputs is not None and (outputs.ndim != 3 or outputs.shape[:2] != rates.shape[:2]):
-            raise DataFileError(
-                f"{path}, outputs: the shape is {outputs.shape}, expected (condition, time, output)."
-            )
+            raise DataFileError(f"{path}, outputs: the shape is {outputs.shape}, expected (condition, time, output).")
         numbered = list(map(str, range(1, len(rates) + 1)))
         names = _labels(arrays, table, "unit_names", rates.shape[2], path)
         return averaged_activity(
@@ -101,16 +97,12 @@ def _description(path: Path) -> dict[str, Any]:
             raise DataFileError(f"{path}: no setting is called {key!r}; {mend}")
         kind = (int, float) if KEYS[key] is float else KEYS[key]
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise DataFileError(
-                f"{path}, {key}: {value!r:.60} is of the wrong type; see the example of read_numpy."
-            )
+            raise DataFileError(f"{path}, {key}: {value!r:.60} is of the wrong type; see the example of read_numpy.")
     for key in REQUIRED:
         if key not in table:
             raise DataFileError(f"{path}: {key} is missing; add it: {', '.join(REQUIRED)} are needed.")
     if not is_plausible(table["dt"]):
-        raise DataFileError(
-            f"{path}, dt: {table['dt']} s is not plausible; give seconds, from 0.0001 to 0.5."
-        )
+        raise DataFileError(f"{path}, dt: {table['dt']} s is not plausible; give seconds, from 0.0001 to 0.5.")
     if not np.isfinite(table.get("start", 0.0)):
         raise DataFileError(f"{path}, start: {table['start']}; give seconds.")
     return table
@@ -148,9 +140,7 @@ def _labels(arrays, table: dict[str, Any], key: str, expected: int, path: Path) 
     given = table.get(key, [])
     if isinstance(given, str):
         if given not in arrays or arrays[given].dtype.kind not in "biufUS":
-            raise DataFileError(
-                f"{path}, {key}: the file has no array of names {given!r}; it has {', '.join(arrays)}."
-            )
+            raise DataFileError(f"{path}, {key}: the file has no array of names {given!r}; it has {', '.join(arrays)}.")
         values = np.char.decode(arrays[given]) if arrays[given].dtype.kind == "S" else arrays[given]
         given = values.ravel().tolist()
     if given and len(given) != expected:

@@ -82,11 +82,7 @@ def session_from_nwb(file: h5py.File, path: Path) -> Session:
 def _check_is_nwb(file: h5py.File, path: Path) -> None:
     version = attribute_text(file, "nwb_version")
     if not version.startswith("2"):
-        found = (
-            f"NWB version {version[:20]!r}"
-            if version
-            else f"HDF5 with {', '.join(list(file)[:8]) or 'nothing'}"
-        )
+        found = f"NWB version {version[:20]!r}" if version else f"HDF5 with {', '.join(list(file)[:8]) or 'nothing'}"
         raise DataFileError(f"{path}: expected NWB 2, found {found}; convert it to NWB 2.")
 
 
@@ -118,13 +114,9 @@ def _rows(table: h5py.Group, name: str, n_units: int, path: Path, width: int | N
     where = f"{path}, entry {table.name}/{name}"
     values = read_array(table, name)
     if values is None or values.dtype.kind not in NUMBERS or values.shape[1:] != ((width,) if width else ()):
-        raise DataFileError(
-            f"{where}: expected numbers, one{' pair' if width else ''} each; write the table again."
-        )
+        raise DataFileError(f"{where}: expected numbers, one{' pair' if width else ''} each; write the table again.")
     if f"{name}_index" not in table:
-        raise DataFileError(
-            f"{where}: no {name}_index says which unit each belongs to; write the table again."
-        )
+        raise DataFileError(f"{where}: no {name}_index says which unit each belongs to; write the table again.")
     rows = split_rows(table, name, values.astype(float))
     if len(rows) != n_units:
         raise DataFileError(f"{where}_index: {len(rows)} rows for {n_units} unit ids; write the table again.")
@@ -167,12 +159,8 @@ def _trials(file: h5py.File, path: Path) -> dict[str, np.ndarray]:
     for name, column in columns.items():
         if column.ndim == 0 or len(column) != n_trials:
             n_rows = len(column) if column.ndim else "no"
-            raise DataFileError(
-                f"{where}/{name}: {n_rows} rows, but there are {n_trials} trials; write it again."
-            )
-    return {
-        name: column.astype(float) if column.dtype.kind == "f" else column for name, column in columns.items()
-    }
+            raise DataFileError(f"{where}/{name}: {n_rows} rows, but there are {n_trials} trials; write it again.")
+    return {name: column.astype(float) if column.dtype.kind == "f" else column for name, column in columns.items()}
 
 
 def _series(file: h5py.File, path: Path) -> tuple[dict[str, Series], list[str]]:
@@ -198,9 +186,7 @@ def _groups_with_data(file: h5py.File) -> Iterator[tuple[str, h5py.Group]]:
         if group in seen:
             continue
         seen.add(group)
-        if isinstance(group.get("data"), h5py.Dataset) and (
-            "timestamps" in group or "starting_time" in group
-        ):
+        if isinstance(group.get("data"), h5py.Dataset) and ("timestamps" in group or "starting_time" in group):
             yield entry, group
         else:
             below = [f"{entry}/{name}" for name in group]

@@ -103,9 +103,7 @@ class Prepared:
 
     def _activity(self, rates, outputs, conditions) -> Activity:
         start = 0.0 if self.chain.window is None else self.chain.window[0]
-        return Activity(
-            rates, outputs=outputs, conditions=conditions, units=self.units, dt=self.chain.dt, start=start
-        )
+        return Activity(rates, outputs=outputs, conditions=conditions, units=self.units, dt=self.chain.dt, start=start)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -116,9 +114,7 @@ class Prepared:
     def most_reliable(self, n_units: int) -> list[int]:
         """Places of the most reliable units, or of those that fire most where reliability is not known."""
         known = np.isfinite(self.reliability).any()
-        worth = (
-            np.nan_to_num(self.reliability, nan=-1.0) if known else self.rate_averages.mean.mean(axis=(0, 1))
-        )
+        worth = np.nan_to_num(self.reliability, nan=-1.0) if known else self.rate_averages.mean.mean(axis=(0, 1))
         return np.argsort(-worth, kind="stable")[:n_units].tolist()
 
     def without_poor_units(self, key: PRNGKeyArray) -> "Prepared":

@@ -65,12 +65,8 @@ class Preprocessing:
                 f"{self.minimum_trials} and {self.minimum_reliability}."
             )
         if self.window is not None and not self.window[1] - self.window[0] >= 2 * self.dt:
-            raise ValueError(
-                f"the window is {self.window}; it must be (start, stop) in seconds, two bins or longer."
-            )
-        if self.window is not None and not np.isclose(
-            self.n_bins * self.dt, np.diff(self.window)[0], rtol=1e-6
-        ):
+            raise ValueError(f"the window is {self.window}; it must be (start, stop) in seconds, two bins or longer.")
+        if self.window is not None and not np.isclose(self.n_bins * self.dt, np.diff(self.window)[0], rtol=1e-6):
             raise ValueError(
                 f"the window is {self.window}, which is no whole number of bins of {self.dt:g} s; end it at "
                 f"{self.window[0] + self.n_bins * self.dt:g}, or change dt."

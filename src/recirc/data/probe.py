@@ -313,9 +313,7 @@ def look(kind: str, path: Path, max_ratio: float) -> tuple[dict, list[np.ndarray
     except DataFileError as error:
         return {"refused": str(error)}, []
     except MemoryError:
-        return {
-            "refused": "to read it takes more memory than a file of this size should; export it again."
-        }, []
+        return {"refused": "to read it takes more memory than a file of this size should; export it again."}, []
     return {}, []
 
 

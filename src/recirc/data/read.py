@@ -76,6 +76,4 @@ def _read_hdf5(path: Path, max_ratio: float) -> Session | Activity:
         return read_matlab(path, max_ratio=max_ratio)
     if is_netcdf:
         return read_netcdf(path, max_ratio=max_ratio)
-    raise DataFileError(
-        f"{path}: HDF5 with {entries}, which is no known layout; what can be read: {FORMATS}."
-    )
+    raise DataFileError(f"{path}: HDF5 with {entries}, which is no known layout; what can be read: {FORMATS}.")

@@ -9,11 +9,7 @@ from recirc.data.conditions import in_order
 
 
 def split_halves(
-    rates: Float[np.ndarray, "trial time unit"],
-    labels: Sequence[str],
-    *,
-    n_splits: int = 20,
-    key: PRNGKeyArray,
+    rates: Float[np.ndarray, "trial time unit"], labels: Sequence[str], *, n_splits: int = 20, key: PRNGKeyArray
 ):
     """Averages over random halves of every condition's trials, one pair after the other.
 
@@ -49,11 +45,7 @@ def split_halves(
 
 
 def split_half_reliability(
-    rates: Float[np.ndarray, "trial time unit"],
-    labels: Sequence[str],
-    *,
-    n_splits: int = 20,
-    key: PRNGKeyArray,
+    rates: Float[np.ndarray, "trial time unit"], labels: Sequence[str], *, n_splits: int = 20, key: PRNGKeyArray
 ) -> Float[np.ndarray, " unit"]:
     r"""Reliability of every unit's averages, over conditions and times.
 

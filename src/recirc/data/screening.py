@@ -48,9 +48,7 @@ def wrong_time_unit(session: Session) -> str | None:
         looks = "samples" if last / stop > SAMPLES else "milliseconds"
         return f"spike times look like {looks}: the last is {last:g} and the last trial ends at {stop:g} s"
     if stop / max(last, 1e-9) > MILLISECONDS[0] and last > 0:
-        return (
-            f"trial times look like milliseconds: the last ends at {stop:g} and the last spike is at {last:g}"
-        )
+        return f"trial times look like milliseconds: the last ends at {stop:g} and the last spike is at {last:g}"
     rates = [len(times) / last for times in session.spikes if len(times)]
     durations = stops - session.trials["start_time"][np.isfinite(session.trials["stop_time"])]
     if np.median(rates) < 0.05 and np.nanmedian(durations) > 100:

@@ -26,9 +26,7 @@ class Selection:
         self.session, self.chain, self.dropped = session, chain, dropped
         self.when = np.asarray(session.trials[chain.align or "start_time"], float)
         self.names = trial_names(session)
-        self.labels = np.array(
-            condition_labels(session.trials, chain.conditions or (), radians=chain.radians)
-        )
+        self.labels = np.array(condition_labels(session.trials, chain.conditions or (), radians=chain.radians))
         self.now = np.arange(session.n_trials)
         self.window = chain.window or (0.0, 0.0)
 
@@ -169,7 +167,5 @@ def _find_series(session: Session, wanted: str):
         )
     series = session.series[name]
     if channel not in series.channels:
-        raise ValueError(
-            f"{session.source}: {name} has no channel {channel!r}; it has {listed(series.channels)}."
-        )
+        raise ValueError(f"{session.source}: {name} has no channel {channel!r}; it has {listed(series.channels)}.")
     return series, [series.channels.index(channel)]

@@ -130,9 +130,7 @@ class Session:
     def __post_init__(self):
         for name in ("start_time", "stop_time"):
             if name not in self.trials:
-                raise ValueError(
-                    f"trials have no column {name}; they have {', '.join(self.trials) or 'none'}."
-                )
+                raise ValueError(f"trials have no column {name}; they have {', '.join(self.trials) or 'none'}.")
         _check_lengths(self.trials, len(self.trials["start_time"]), "trials")
         _check_lengths(self.unit_columns, len(self.units), "units")
         if any(times.ndim != 1 for times in self.spikes):

@@ -50,9 +50,7 @@ def session_from_trials(rows: list[dict], where: str, path: Path) -> Session:
     for area in areas[1:]:
         wrong = np.flatnonzero(np.array([len(trial) for trial in counts[area]]) != n_bins)
         if wrong.size:
-            raise DataFileError(
-                f"{where}({wrong[0] + 1}): {area} and {areas[0]} have different numbers of bins."
-            )
+            raise DataFileError(f"{where}({wrong[0] + 1}): {area} and {areas[0]} have different numbers of bins.")
     starts = np.cumsum([0.0, *(n_bins[:-1] * bin_size + GAP)])
     bins = np.concatenate([start + np.arange(n) * bin_size for start, n in zip(starts, n_bins)])
     spikes, units, places = [], [], []
@@ -93,9 +91,7 @@ def _counts(rows: list[dict], area: str, bin_size: float, where: str) -> list[np
     trials = [row[area] if isinstance(row[area], np.ndarray) else empty for row in rows]
     for i, trial in enumerate(trials):
         if trial.ndim != 2 or trial.dtype.kind not in "biuf" or not len(trial):
-            raise DataFileError(
-                f"{where}, trial {i + 1}: expected counts, bin by unit, found {rows[i][area]!r:.40}."
-            )
+            raise DataFileError(f"{where}, trial {i + 1}: expected counts, bin by unit, found {rows[i][area]!r:.40}.")
         if trial.shape[1] != trials[0].shape[1]:
             raise DataFileError(
                 f"{where}, trial {i + 1}: {trial.shape[1]} units, the first trial has {trials[0].shape[1]}."
@@ -133,9 +129,7 @@ def _number(value: Any) -> float | None:
     return float(value.ravel()[0]) if value.size else np.nan
 
 
-def _columns(
-    rows: list[dict], names: list[str], starts: np.ndarray, bin_size: float
-) -> dict[str, np.ndarray]:
+def _columns(rows: list[dict], names: list[str], starts: np.ndarray, bin_size: float) -> dict[str, np.ndarray]:
     """Fields with one number or word per trial; events in seconds."""
     columns: dict[str, np.ndarray] = {}
     for name in names:

@@ -102,6 +102,4 @@ def _check_array(stream: IO[bytes], size: int, where: str) -> None:
         raise DataFileError(f"{where}: Python objects, which are never read; save numbers or strings.")
     promised, stored = math.prod(shape) * dtype.itemsize, size - stream.tell()
     if min(shape, default=0) < 0 or promised != stored:
-        raise DataFileError(
-            f"{where}: the header promises {promised:,} bytes, there are {stored:,}; save it again."
-        )
+        raise DataFileError(f"{where}: the header promises {promised:,} bytes, there are {stored:,}; save it again.")

@@ -27,9 +27,7 @@ def cells(rows: Iterable[MetricsRow], *, reference: str = "reference") -> list[C
     """Cells that the rows are of: by target line and arm in order of appearance, then by rising penalty."""
     rows = [row for row in rows if row.arm != reference]
     names, lines = select_rows.arms(rows), select_rows.levels(rows, "target_line")
-    found = {
-        Cell(row.arm, row.condition.get("rate_penalty"), row.condition.get("target_line")) for row in rows
-    }
+    found = {Cell(row.arm, row.condition.get("rate_penalty"), row.condition.get("target_line")) for row in rows}
     return sorted(
         found,
         key=lambda cell: (

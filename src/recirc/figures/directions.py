@@ -61,16 +61,7 @@ def r2_by_direction(
     if any(row.arm == ensemble for row in rows):
         entries.append((label(ensemble), {"color": color(ensemble), "linewidth": 2}))
     entries += [
-        (
-            label(n),
-            {
-                "color": color(n),
-                "marker": _MARKERS.get(n, "D"),
-                "markersize": 5,
-                "linestyle": "",
-                "mfc": "none",
-            },
-        )
+        (label(n), {"color": color(n), "marker": _MARKERS.get(n, "D"), "markersize": 5, "linestyle": "", "mfc": "none"})
         for n in baselines
     ]
     key(figure, entries)
@@ -79,9 +70,7 @@ def r2_by_direction(
 
 def _panel(axes, rows: list[MetricsRow], places: list, baselines: list[str], arms: tuple[str, str]) -> None:
     network, ensemble = arms
-    columns = [
-        (x, [row for row in rows if row.condition["direction"] == place]) for x, place in enumerate(places)
-    ]
+    columns = [(x, [row for row in rows if row.condition["direction"] == place]) for x, place in enumerate(places)]
     single = [by_seed(row for row in here if row.arm == network) for _, here in columns]
     seeds = list(dict.fromkeys(seed for column in single for seed in column))
     joint = [median(row.value for row in here if row.arm == ensemble) for _, here in columns]
@@ -96,12 +85,7 @@ def _panel(axes, rows: list[MetricsRow], places: list, baselines: list[str], arm
     for i, seed in enumerate(seeds):
         shift = -0.18 + (0.1 * (i / (len(seeds) - 1) - 0.5) if len(seeds) > 1 else 0)
         values = _with_mean([column.get(seed, np.nan) for column in single])
-        _points(
-            axes,
-            x + shift,
-            values,
-            {"marker": "o", "color": color(network), "markersize": 3.4, "alpha": 0.65},
-        )
+        _points(axes, x + shift, values, {"marker": "o", "color": color(network), "markersize": 3.4, "alpha": 0.65})
     for at, value in zip(x, _with_mean(joint)):
         axes.plot([at - 0.32, at - 0.04], [max(value, _LOWEST)] * 2, color=color(ensemble), linewidth=2)
     axes.set(ylim=(max(axes.get_ylim()[0] - 0.06, _LOWEST), 1.02), xlim=(-0.5, last + 0.5))

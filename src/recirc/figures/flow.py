@@ -8,16 +8,7 @@ from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
 from recirc.figures.planes import arrowhead
-from recirc.figures.style import (
-    INK,
-    angles,
-    direction_color,
-    direction_wheel,
-    label,
-    panels,
-    shorten,
-    styled,
-)
+from recirc.figures.style import INK, angles, direction_color, direction_wheel, label, panels, shorten, styled
 
 _ARROW = "#8d8d8d"
 

@@ -33,9 +33,7 @@ def similarity_against_fraction(
     regimes = select_rows.levels(rows, "regime") or [None]
     fractions = select_rows.levels(rows, "fraction")
     place = _Places(fractions, any(row.condition.get("fraction") is None for row in rows) or not fractions)
-    figure, grid = panels(
-        len(metrics), len(regimes), height=0.7 + 1.9 * len(metrics), sharex=True, sharey="row"
-    )
+    figure, grid = panels(len(metrics), len(regimes), height=0.7 + 1.9 * len(metrics), sharex=True, sharey="row")
     for line, metric in enumerate(metrics):
         for column, regime in enumerate(regimes):
             axes = grid[line, column]
@@ -67,9 +65,7 @@ def _panel(axes, rows: list[MetricsRow], place: _Places, ceiling_name: str) -> l
     """Draw one panel and return the labels for the right-hand ends of its lines."""
     ends = _bounds(axes, rows, place, ceiling_name)
     names = select_rows.arms(rows)
-    without = [
-        name for name in names if not select_rows.levels([r for r in rows if r.arm == name], "fraction")
-    ]
+    without = [name for name in names if not select_rows.levels([r for r in rows if r.arm == name], "fraction")]
     for name in names:
         mine = [row for row in rows if row.arm == name]
         shift = 0.07 * (without.index(name) - (len(without) - 1) / 2) if name in without else 0.0
@@ -79,15 +75,7 @@ def _panel(axes, rows: list[MetricsRow], place: _Places, ceiling_name: str) -> l
             if not values:
                 continue
             spread = np.linspace(-0.02, 0.02, len(values)) if len(values) > 1 else np.zeros(1)
-            axes.plot(
-                x + shift + spread,
-                values,
-                "o",
-                color=color(name),
-                markersize=3,
-                alpha=0.55,
-                markeredgewidth=0,
-            )
+            axes.plot(x + shift + spread, values, "o", color=color(name), markersize=3, alpha=0.55, markeredgewidth=0)
             middles.append((x + shift, median(values)))
         if name in without:
             axes.plot([middles[0][0], place.ticks[-1]], [middles[0][1]] * 2, color=color(name), linewidth=0.7)

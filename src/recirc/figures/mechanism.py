@@ -14,9 +14,7 @@ _SHARES = {"state_share": "initial-condition driven", "input_share": "input driv
 
 
 @styled
-def mechanism_shares(
-    rows: Sequence[MetricsRow], *, least_share: float = MechanismSummary.least_share
-) -> Figure:
+def mechanism_shares(rows: Sequence[MetricsRow], *, least_share: float = MechanismSummary.least_share) -> Figure:
     """Share of the state at go and share of the input after it, a line per cell: points are networks.
 
     The bar is the median. The band is where a share is large enough to be the mechanism. A network whose

@@ -12,9 +12,7 @@ _MOST = 8
 
 
 @styled
-def target_against_output(
-    target: xr.DataArray, outputs: xr.DataArray, *, arms: Sequence[str] | None = None
-) -> Figure:
+def target_against_output(target: xr.DataArray, outputs: xr.DataArray, *, arms: Sequence[str] | None = None) -> Figure:
     """Target and output over time: a row per output, a column per condition, a line per arm.
 
     Args:
@@ -40,9 +38,7 @@ def target_against_output(
             if row == 0:
                 axes.set_title(_heading(target["condition"].values[condition]), loc="center")
         units = target.attrs.get("units", "")
-        name = shorten(
-            str(target["output"].values[row]) if "output" in target.coords else f"output {row + 1}", 16
-        )
+        name = shorten(str(target["output"].values[row]) if "output" in target.coords else f"output {row + 1}", 16)
         grid[row, 0].set_ylabel(f"{name}\n({units})" if units else name)
     figure.supxlabel(time_label(target), fontsize=7.5, color=INK)
     key(

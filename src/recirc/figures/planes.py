@@ -8,16 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from recirc.figures.style import (
-    FAINT,
-    INK,
-    angles,
-    direction_color,
-    direction_wheel,
-    panels,
-    shorten,
-    styled,
-)
+from recirc.figures.style import FAINT, INK, angles, direction_color, direction_wheel, panels, shorten, styled
 
 _MOST = 4  # panels beside each other
 
@@ -104,9 +95,7 @@ def switch_trajectories(paths: Sequence[HandPaths]) -> Figure:
             axes.plot(*new, "o", color=tone, markersize=4.5, markeredgewidth=0)
             axes.plot(*line.T, color=tone)
             if path.step is not None:
-                axes.plot(
-                    *line[path.step], "D", color=tone, markersize=2.8, markerfacecolor="white", zorder=4
-                )
+                axes.plot(*line[path.step], "D", color=tone, markersize=2.8, markerfacecolor="white", zorder=4)
         _frame(axes, np.concatenate(every), centered=False)
     marks = "ring: first target\ndot: second target"
     if any(path.step is not None for path in paths):
@@ -119,14 +108,7 @@ def arrowhead(axes, line: np.ndarray, tone: str) -> None:
     """An arrowhead at the end of a line, in the direction of its last step that has a length."""
     moves = np.flatnonzero(np.abs(np.diff(line, axis=0)).sum(1) > 0)
     if len(moves):
-        look = {
-            "arrowstyle": "-|>",
-            "color": tone,
-            "linewidth": 0,
-            "mutation_scale": 6,
-            "shrinkA": 0,
-            "shrinkB": 0,
-        }
+        look = {"arrowstyle": "-|>", "color": tone, "linewidth": 0, "mutation_scale": 6, "shrinkA": 0, "shrinkB": 0}
         axes.annotate("", line[moves[-1] + 1], line[moves[-1]], arrowprops=look, annotation_clip=False)
 
 

@@ -46,11 +46,7 @@ def generalization(
     figure, grid = panels(len(regimes), 1, height=0.8 + 1.75 * len(regimes), sharex=True, sharey=True)
     for axes, regime in zip(grid[:, 0], regimes):
         for column, place in enumerate(where):
-            here = [
-                r
-                for r in select_rows.select(rows, metric, regime=regime)
-                if circumstance(r.condition) == place
-            ]
+            here = [r for r in select_rows.select(rows, metric, regime=regime) if circumstance(r.condition) == place]
             _column(axes, column, {name: by_seed(r for r in here if r.arm == name) for name in names})
     for axes, regime in zip(grid[:, 0], regimes):
         _finish(axes, metric, _place_name("regime", regime))
@@ -102,9 +98,7 @@ def noise_curve(
         for name in names:
             mine = [row for row in here if row.arm == name]
             last = np.nan
-            for value, look in _looks(
-                color(name), shades, _MARKERS[names.index(name) % 3] if shades else "o"
-            ):
+            for value, look in _looks(color(name), shades, _MARKERS[names.index(name) % 3] if shades else "o"):
                 own = [row for row in mine if shade is None or row.condition.get(shade) == value]
                 last = _curve(axes, own, level, sizes, look)
             share = f" ({percent(shown[name])})" if name in shown else ""
@@ -121,9 +115,7 @@ def noise_curve(
         key(figure, [(text, look | {"markersize": 3}) for text, look in entries])
     else:
         label_ends(grid[0, -1], ends)
-    figure.supxlabel(
-        f"{label(noise_set)}, {'σ' if level == 'sigma' else label(level)}", fontsize=7.5, color=INK
-    )
+    figure.supxlabel(f"{label(noise_set)}, {'σ' if level == 'sigma' else label(level)}", fontsize=7.5, color=INK)
     return figure
 
 
@@ -170,11 +162,7 @@ def _at_fraction(rows: list[MetricsRow], fraction: float | None) -> tuple[list[M
     names = select_rows.arms(rows)
     shown = {name: fraction or select_rows.first_fraction(rows, name) for name in names}
     shown = {name: value for name, value in shown.items() if select_rows.first_fraction(rows, name) and value}
-    kept = [
-        row
-        for row in rows
-        if row.arm not in shown or np.isclose(row.condition.get("fraction", 0), shown[row.arm])
-    ]
+    kept = [row for row in rows if row.arm not in shown or np.isclose(row.condition.get("fraction", 0), shown[row.arm])]
     return kept, shown
 
 
@@ -185,45 +173,20 @@ def _column(axes, column: int, arms: dict[str, dict]) -> None:
         before, after = (arms[name] for name in _PAIR)
         for seed in [seed for seed in before if seed in after]:
             axes.plot(
-                [x[name] for name in _PAIR],
-                [before[seed], after[seed]],
-                color="#bdbdbd",
-                linewidth=0.6,
-                zorder=1,
+                [x[name] for name in _PAIR], [before[seed], after[seed]], color="#bdbdbd", linewidth=0.6, zorder=1
             )
     for name, values in arms.items():
         finite = [value for value in values.values() if np.isfinite(value)]
-        axes.plot(
-            [x[name]] * len(finite),
-            finite,
-            "o",
-            color=color(name),
-            markersize=3.2,
-            alpha=0.6,
-            mew=0,
-            zorder=2,
-        )
+        axes.plot([x[name]] * len(finite), finite, "o", color=color(name), markersize=3.2, alpha=0.6, mew=0, zorder=2)
         if finite:
             edges = [x[name] - 0.36 * step, x[name] + 0.36 * step]
-            axes.plot(
-                edges,
-                [np.median(finite)] * 2,
-                color=color(name),
-                linewidth=2,
-                zorder=3,
-                solid_capstyle="butt",
-            )
+            axes.plot(edges, [np.median(finite)] * 2, color=color(name), linewidth=2, zorder=3, solid_capstyle="butt")
         n_lost = len(values) - len(finite)
         if n_lost:
             top = axes.get_xaxis_transform()
             axes.plot([x[name]], [0.98], "x", color=color(name), markersize=4, transform=top, clip_on=False)
             axes.annotate(
-                f"{n_lost} lost",
-                (x[name], 0.98),
-                (4, -2),
-                xycoords=top,
-                textcoords="offset points",
-                fontsize=6,
+                f"{n_lost} lost", (x[name], 0.98), (4, -2), xycoords=top, textcoords="offset points", fontsize=6
             )
 
 

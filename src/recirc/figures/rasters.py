@@ -42,11 +42,7 @@ def rasters(
     order = [i for name in conditions for i, label in enumerate(labels) if label == name]
     ratios = [*np.ones(len(spikes)), 0.55]
     figure, grid = panels(
-        2,
-        len(ratios),
-        height=3.4,
-        sharex=True,
-        gridspec_kw={"width_ratios": ratios, "height_ratios": [1.4, 1]},
+        2, len(ratios), height=3.4, sharex=True, gridspec_kw={"width_ratios": ratios, "height_ratios": [1.4, 1]}
     )
     time = rates["time"].values
     half = (time[1] - time[0]) / 2

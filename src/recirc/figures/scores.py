@@ -39,10 +39,7 @@ class Column:
 
 @styled
 def score_grid(
-    rows: Sequence[MetricsRow],
-    columns: Mapping[str, Sequence[Column]],
-    *,
-    reference: str = "reference",
+    rows: Sequence[MetricsRow], columns: Mapping[str, Sequence[Column]], *, reference: str = "reference"
 ) -> Figure:
     """Medians over networks as numbers, networks as dots below; a line per cell, the reference on top.
 
@@ -124,11 +121,7 @@ def _missed(rows: Sequence[MetricsRow], cell: Cell, columns: Sequence[Column], l
 def _reference(rows: Sequence[MetricsRow], column: Column, name: str) -> tuple[float, float, float]:
     """Value and interval of the reference; nan where it has none."""
     found = select_rows.select(rows, column.metric, name, **column.condition)
-    return (
-        median(row.value for row in found),
-        median(row.ci[0] for row in found),
-        median(row.ci[1] for row in found),
-    )
+    return (median(row.value for row in found), median(row.ci[0] for row in found), median(row.ci[1] for row in found))
 
 
 def _scale(lines: Sequence[dict], bounds: tuple[float, float, float]) -> tuple[float, float, int]:
@@ -242,9 +235,7 @@ def _explain(axes, y: float) -> None:
         (None, "× networks under their goal"),
     ):
         if fill:
-            axes.add_patch(
-                Rectangle((x, y - 0.05), 0.16, 0.1, facecolor=fill, edgecolor=MUTED, linewidth=0.4)
-            )
+            axes.add_patch(Rectangle((x, y - 0.05), 0.16, 0.1, facecolor=fill, edgecolor=MUTED, linewidth=0.4))
             x += 0.21
         axes.text(x, y, text, va="center", fontsize=6.5, color=MUTED)
         x += 0.0475 * len(text) + 0.2

@@ -122,9 +122,7 @@ def label(name: str) -> str:
 def shorten(text: str, length: int = 34) -> str:
     """The text, with its middle left out if it is long."""
     text = _printable(text)
-    return (
-        text if len(text) <= length else f"{text[: length // 2]}…{text[len(text) + 1 - (length + 1) // 2 :]}"
-    )
+    return text if len(text) <= length else f"{text[: length // 2]}…{text[len(text) + 1 - (length + 1) // 2 :]}"
 
 
 def _printable(text: str) -> str:
@@ -145,11 +143,7 @@ def angles(conditions: Iterable) -> np.ndarray:
         found = np.full(len(labels), np.nan)
     steps = np.sort(found) - np.arange(len(found))
     is_count = len(found) > 1 and (steps == steps[0]).all()
-    return (
-        360 * np.arange(len(found)) / max(len(found), 1)
-        if is_count or not np.isfinite(found).all()
-        else found
-    )
+    return 360 * np.arange(len(found)) / max(len(found), 1) if is_count or not np.isfinite(found).all() else found
 
 
 def direction_color(angle: float) -> str:
@@ -161,9 +155,7 @@ def direction_wheel(axes: Axes | np.ndarray, degrees: Iterable[float], note: str
     """Put in the place of empty axes, or of a column of them, a wheel that shows which color is which direction."""
     column = np.atleast_1d(np.asarray(axes, object))
     places, figure = [each.get_subplotspec() for each in column], column[0].figure
-    place = places[0].get_gridspec()[
-        places[0].rowspan.start : places[-1].rowspan.stop, places[0].colspan.start
-    ]
+    place = places[0].get_gridspec()[places[0].rowspan.start : places[-1].rowspan.stop, places[0].colspan.start]
     for each in column:
         each.remove()
     wheel = figure.add_subplot(place)  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -252,10 +244,7 @@ def render(figure: Figure, title: str = "") -> dict[str, bytes]:
     """
     data = {}
     with _settings():
-        about = {
-            "svg": {"Date": None} | ({"Title": _printable(title)} if title else {}),
-            "png": {"Software": None},
-        }
+        about = {"svg": {"Date": None} | ({"Title": _printable(title)} if title else {}), "png": {"Software": None}}
         for suffix in about:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=200, metadata=about[suffix])

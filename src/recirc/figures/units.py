@@ -46,9 +46,7 @@ def example_units(
     groups = [("recorded", _spread(r2, seen, n_each)), ("not recorded", _spread(r2, ~seen, n_each))]
     columns = [(group, unit, rank == 0) for group, units in groups for rank, unit in enumerate(units)]
     ratios = [*np.ones(len(columns)), 0.55]
-    figure, grid = panels(
-        2, len(ratios), height=2.5, sharex=True, sharey="col", gridspec_kw={"width_ratios": ratios}
-    )
+    figure, grid = panels(2, len(ratios), height=2.5, sharex=True, sharey="col", gridspec_kw={"width_ratios": ratios})
     degrees = angles(circuit["condition"].values)
     for column, (group, unit, is_first) in enumerate(columns):
         for axes, rates in ((grid[0, column], circuit), (grid[1, column], prediction)):

@@ -38,9 +38,7 @@ def explained(path: Path) -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in _SPACE:
-            raise StorageError(
-                f"no space left writing {path}; free some and run the same command again."
-            ) from error
+            raise StorageError(f"no space left writing {path}; free some and run the same command again.") from error
         raise StorageError(f"cannot write {path}: {error.strerror or error}.") from error
 
 

@@ -23,9 +23,7 @@ class ConfigError(ValueError):
     """A configuration that cannot be used; the message says where it is wrong and what would be right."""
 
 
-def load_config(
-    cls: type[_Component], path: str | Path | None = None, overrides: Sequence[str] = ()
-) -> _Component:
+def load_config(cls: type[_Component], path: str | Path | None = None, overrides: Sequence[str] = ()) -> _Component:
     """Read a component from a TOML file, then change single fields.
 
     A table holds the fields of a nested component; those it leaves out stay at their defaults. A field whose
@@ -96,9 +94,7 @@ class _Source:
         key, equals, value = text.partition("=")
         place = _parse_key(key) if equals else None
         if place is None:
-            raise ConfigError(
-                f"--set {text}: expected key=value with a dotted key, for example trainer.n_passes=10."
-            )
+            raise ConfigError(f"--set {text}: expected key=value with a dotted key, for example trainer.n_passes=10.")
         table = self.tree
         for name in place[:-1]:
             table = table.setdefault(name, {})
@@ -122,9 +118,7 @@ class _Source:
     def build(self, cls, table, place: _Place, default=None):
         """An instance of `cls` from a table, with the fields of `default` where the table has none."""
         if not isinstance(table, dict):
-            self.fail(
-                place, f"{'.'.join(place)} must be a table with the fields of {cls.__name__}, got {table!r}."
-            )
+            self.fail(place, f"{'.'.join(place)} must be a table with the fields of {cls.__name__}, got {table!r}.")
         table = dict(table)
         cls = self._choose(cls, table, place, default)
         hints = typing.get_type_hints(cls)
@@ -135,9 +129,7 @@ class _Source:
             if name not in fields:
                 self.fail(here, f"{cls.__name__} has no field {name!r}; {_nearest(name, fields)}")
             values[name] = self.convert(hints[name], value, here, _default(fields[name]))
-        missing = [
-            name for name, field in fields.items() if name not in values and _default(field) is _MISSING
-        ]
+        missing = [name for name, field in fields.items() if name not in values and _default(field) is _MISSING]
         if missing:
             self.fail(place, f"{cls.__name__} needs a value for {'.'.join((*place, missing[0]))}; add it.")
         try:
@@ -250,9 +242,7 @@ def _parse_value(value: str, override: str):
     except tomllib.TOMLDecodeError:
         if _BARE_WORD.fullmatch(value):
             return value
-    raise ConfigError(
-        f"--set {override}: {value!r} is not a TOML value; put text in quotes, lists in brackets."
-    )
+    raise ConfigError(f"--set {override}: {value!r} is not a TOML value; put text in quotes, lists in brackets.")
 
 
 def _line_of(text: str, place: _Place) -> int | None:

@@ -52,9 +52,7 @@ def describe_device() -> dict[str, str]:
     try:
         device = jax.devices()[0]
     except (RuntimeError, AssertionError):
-        raise ValueError(
-            f"JAX_PLATFORMS={asked} asks for a device that is not here; set it to cpu."
-        ) from None
+        raise ValueError(f"JAX_PLATFORMS={asked} asks for a device that is not here; set it to cpu.") from None
     wide = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
     return {
         "asked": asked or "any",

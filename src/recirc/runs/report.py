@@ -141,9 +141,7 @@ def build(folder, draw: Callable[[Path], object] | None = None) -> Path:
         raise ValueError(f"{folder} has no metrics.json to report on; give the folder of a run.") from None
     if draw is not None:
         draw(folder)
-    text = (
-        read_text(folder / "report.json") if (folder / "report.json").exists() else _plain_text(folder, about)
-    )
+    text = read_text(folder / "report.json") if (folder / "report.json").exists() else _plain_text(folder, about)
     manifest = _read_json(folder / "manifest.json")
     page = _environment().get_template("report.html.j2").render(
         about=about,
@@ -190,10 +188,7 @@ def _provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     lines = [
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("platform", manifest.get("platform", "")),
-        (
-            "processor",
-            f"{cpu.get('name', '')}, {cpu['cores']} cores" if cpu.get("cores") else cpu.get("name", ""),
-        ),
+        ("processor", f"{cpu.get('name', '')}, {cpu['cores']} cores" if cpu.get("cores") else cpu.get("name", "")),
         ("device", " ".join(str(device[key]) for key in ("used", "kind") if key in device)),
         ("precision", manifest.get("dtype", "")),
         ("seeds", ", ".join(str(seed) for seed in manifest.get("seeds", ()))),

@@ -123,9 +123,7 @@ def _key_lines(rows: Sequence[Row], columns: Sequence[tuple], regime) -> list[di
 
 def _level(rows: Sequence[Row], metric: str, name: str) -> dict:
     """Condition of a key number: its set, and of several noise sizes the one nearest to 0.1."""
-    sigmas = select_rows.levels(
-        [r for r in rows if r.metric == metric and r.condition.get("set") == name], "sigma"
-    )
+    sigmas = select_rows.levels([r for r in rows if r.metric == metric and r.condition.get("set") == name], "sigma")
     return {"set": name} | ({"sigma": min(sigmas, key=lambda s: abs(s - _NOISE_SHOWN))} if sigmas else {})
 
 
@@ -150,9 +148,7 @@ def metric_lines(rows: Sequence[Row]) -> list[dict]:
             + (f", in {members[0].unit}" if members[0].unit != "1" else ""),
             "arm": members[0].arm,
             "where": _where(members[0].condition),
-            "n": sum(math.isfinite(row.value) for row in members)
-            if "seed" in members[0].condition
-            else members[0].n,
+            "n": sum(math.isfinite(row.value) for row in members) if "seed" in members[0].condition else members[0].n,
             "bounds": _bounds(members),
             **_summary(members),
         }

@@ -97,11 +97,7 @@ class RunFolder:
         root = Path(os.path.abspath(path))
         try:
             record = json.loads((root / "manifest.json").read_text())
-            header = {
-                "specification": record["specification"],
-                "inputs": record["inputs"],
-                "started": record["start"],
-            }
+            header = {"specification": record["specification"], "inputs": record["inputs"], "started": record["start"]}
             (root / "metrics.json").read_bytes()
         except (OSError, ValueError, KeyError, TypeError):
             raise FolderError(f"{root} is not a run folder with manifest.json and metrics.json.") from None
@@ -159,9 +155,7 @@ class RunFolder:
         """
         self.write(name, netcdf_bytes(dataset))
 
-    def write_metrics(
-        self, study: str, preset: str, rows: Sequence[Row], claims: Sequence[Claim] = ()
-    ) -> None:
+    def write_metrics(self, study: str, preset: str, rows: Sequence[Row], claims: Sequence[Claim] = ()) -> None:
         """Write `metrics.json`."""
         self.write("metrics.json", metrics_text(study, preset, rows, claims))
 
@@ -201,9 +195,7 @@ def verify(path: str | Path) -> list[str]:
     found = _hashes(Path(path))
     gone = [f"{name} is missing." for name in expected.keys() - found.keys()]
     new = [f"{name} was added later." for name in found.keys() - expected.keys()]
-    changed = [
-        f"{name} was changed." for name in expected.keys() & found.keys() if expected[name] != found[name]
-    ]
+    changed = [f"{name} was changed." for name in expected.keys() & found.keys() if expected[name] != found[name]]
     return sorted(gone + new + changed)
 
 
@@ -223,26 +215,20 @@ def _specification_of(root: Path) -> str | None:
 def _refuse_foreign(root: Path) -> None:
     with explained(root):
         if (root / "parts").is_symlink():
-            raise FolderError(
-                f"{root / 'parts'} is a link; a run folder holds its own parts. Give another --out."
-            )
+            raise FolderError(f"{root / 'parts'} is a link; a run folder holds its own parts. Give another --out.")
         if not root.exists() or (root / "parts" / "run.json").exists():
             return
         entries = [*root.iterdir(), *(root / "parts").glob("*")]
     strange = [entry for entry in entries if entry.name not in ("parts", "lock") and entry.suffix != ".tmp"]
     if strange:
-        raise FolderError(
-            f"{root} holds {strange[0].name!r}, which no run left there; give a new or empty --out."
-        )
+        raise FolderError(f"{root} holds {strange[0].name!r}, which no run left there; give a new or empty --out.")
 
 
 def _same_run(root: Path, begun: dict, header: dict) -> dict:
     for name, record in header["inputs"].items():
         before = begun["inputs"].get(name)
         if before is not None and before["sha256"] != record["sha256"]:
-            raise FolderError(
-                f"{name} has changed since {root} was begun; restore it, or give another --out."
-            )
+            raise FolderError(f"{name} has changed since {root} was begun; restore it, or give another --out.")
     if begun["specification"] != header["specification"] or begun["inputs"].keys() != header["inputs"].keys():
         raise FolderError(
             f"{root} holds an unfinished run of another specification; finish that one with its own command, "
@@ -272,9 +258,7 @@ def _lock(root: Path):
     except BlockingIOError:
         owner = stream.read(200).strip()
         stream.close()
-        raise FolderError(
-            f"another process ({owner}) is writing to {root}; wait for it or stop it."
-        ) from None
+        raise FolderError(f"another process ({owner}) is writing to {root}; wait for it or stop it.") from None
     except OSError:  # a disk without locks: two drivers then do the same work twice, harmlessly
         return stream
     if not place.exists() or not os.path.samestat(os.fstat(stream.fileno()), place.stat()):

@@ -86,9 +86,7 @@ def run_all(
     if jobs < 1:
         raise ValueError(f"jobs must be at least 1, got {jobs}.")
     pieces = {_piece_key(function, specification): specification for specification in specifications}
-    failures: dict[str, Failure | None] = {
-        key: None for key in pieces if read_part(folder.part_path(key), key)
-    }
+    failures: dict[str, Failure | None] = {key: None for key in pieces if read_part(folder.part_path(key), key)}
     todo = {key: specification for key, specification in pieces.items() if key not in failures}
     for key in todo:
         folder.part_path(key).unlink(missing_ok=True)
@@ -176,11 +174,7 @@ def run_piece(versions: dict, function, specification, path: Path, key: str) -> 
     import jax
 
     here = provenance.versions()
-    other = [
-        f"{name} {here.get(name)}, not {wanted}"
-        for name, wanted in versions.items()
-        if here.get(name) != wanted
-    ]
+    other = [f"{name} {here.get(name)}, not {wanted}" for name, wanted in versions.items() if here.get(name) != wanted]
     if other:
         raise VersionError(f"a worker has {'; '.join(other)}. Install the same versions everywhere.")
     if path.exists():  # its worker died after it was kept and before it was reported
@@ -212,9 +206,7 @@ def _cluster(n_workers: int, folder: RunFolder):
     log = _Log()
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
-        place = tempfile.TemporaryDirectory(
-            dir=folder.root / "parts", prefix="workers-", ignore_cleanup_errors=True
-        )
+        place = tempfile.TemporaryDirectory(dir=folder.root / "parts", prefix="workers-", ignore_cleanup_errors=True)
         cluster = LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,

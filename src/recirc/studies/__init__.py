@@ -15,9 +15,7 @@ _DRAW = {
 }
 
 
-def run(
-    study: str, *, preset: str = "quick", seed: int = 0, jobs: int = 1, out: str | Path, **settings
-) -> bool:
+def run(study: str, *, preset: str = "quick", seed: int = 0, jobs: int = 1, out: str | Path, **settings) -> bool:
     """Run a published study into a folder, or go on with it.
 
     Args:

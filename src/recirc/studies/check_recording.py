@@ -70,9 +70,7 @@ def run(
         ValueError: if the configuration or the picture's name cannot be used, or there is nothing to draw.
     """
     settings = load_config(FitConfig, config, overrides)
-    if figure is not None and (
-        figure.suffix not in (".png", ".svg") or not figure.absolute().parent.is_dir()
-    ):
+    if figure is not None and (figure.suffix not in (".png", ".svg") or not figure.absolute().parent.is_dir()):
         raise ValueError(
             f"the picture cannot be {str(figure)!r}; give a name that ends in .png or .svg, in a folder that exists."
         )
@@ -81,9 +79,7 @@ def run(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DataWarning)
             recording = read_recording(Path(data))
-        doubts = [
-            Finding(NOTE, "file", str(warning.message), _LEFT_OUT, "None if so meant.") for warning in caught
-        ]
+        doubts = [Finding(NOTE, "file", str(warning.message), _LEFT_OUT, "None if so meant.") for warning in caught]
         checked = check(recording, settings, seed=seed)
         checked = dataclasses.replace(checked, findings=[*checked.findings, *doubts])
     except DataFileError as error:
@@ -125,14 +121,9 @@ def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) ->
         findings = check_averages(recording, assume_equal_spacing=config.assume_equal_spacing)
         return Checked(summary, (), findings)
     findings, prepared = check_session(
-        recording,
-        config.preprocessing,
-        assume_equal_spacing=config.assume_equal_spacing,
-        key=jax.random.key(seed),
+        recording, config.preprocessing, assume_equal_spacing=config.assume_equal_spacing, key=jax.random.key(seed)
     )
-    return Checked(
-        _summary(recording, prepared), () if prepared is None else prepared.guesses, findings, prepared
-    )
+    return Checked(_summary(recording, prepared), () if prepared is None else prepared.guesses, findings, prepared)
 
 
 def _summary(session: Session, prepared: Prepared | None) -> dict[str, object]:

@@ -230,9 +230,7 @@ def draw(folder: Path) -> None:
     a, b = (activity[name].rename({f"{name}_unit": "unit"}).drop_vars("unit") for name in ("a", "b"))
     systems = xr.concat([b], xr.Variable("arm", np.array(["second"], object)))
     figures.save(
-        figures.principal_components(a, systems, name="first"),
-        Path(folder) / "figures",
-        "principal_components",
+        figures.principal_components(a, systems, name="first"), Path(folder) / "figures", "principal_components"
     )
 
 
@@ -245,16 +243,9 @@ def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list
     if found[False]:
         parts.append(f"Not more alike than chance by {', '.join(found[False])}.")
     if any(claim.supported is None for claim in claims):
-        parts.append(
-            f"{len(set(first.conditions))} conditions are too few for the shuffling null to reach p < 0.05."
-        )
+        parts.append(f"{len(set(first.conditions))} conditions are too few for the shuffling null to reach p < 0.05.")
     lines = [
-        [
-            row.metric,
-            row.value,
-            label(row.null["kind"]) if row.null else row.condition["outcome"],
-            *_null_numbers(row),
-        ]
+        [row.metric, row.value, label(row.null["kind"]) if row.null else row.condition["outcome"], *_null_numbers(row)]
         for row in rows
     ]
     table = Table(["similarity", "value", "null", "null mean", "null p95", "p"], lines)
@@ -270,9 +261,7 @@ def _words(a: str, b: str, notes, first: Activity, rows: list[Row], claims: list
         "explain that recording shows only in what it never saw: see the report of `recirc fit`."
     )
     picture = Picture("principal_components", f"{b}, rotated and scaled onto the components of {a}.")
-    return ReportText(
-        f"{a} against {b}", " ".join(parts), [Section("Similarities", text, [picture], [table])]
-    )
+    return ReportText(f"{a} against {b}", " ".join(parts), [Section("Similarities", text, [picture], [table])])
 
 
 def _null_numbers(row: Row) -> list[float | None]:

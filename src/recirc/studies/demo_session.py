@@ -139,9 +139,7 @@ class DemoSession:
             "target_y": np.round(DISTANCE * np.sin(np.deg2rad(angles)), 6) + 0.0,
         }, directions
 
-    def _unit_rates(
-        self, deviation: np.ndarray, random: np.random.Generator
-    ) -> Float[np.ndarray, "time unit"]:
+    def _unit_rates(self, deviation: np.ndarray, random: np.random.Generator) -> Float[np.ndarray, "time unit"]:
         chosen = np.sort(random.choice(deviation.shape[1], self.n_units, replace=False))
         own = deviation[:, chosen]
         baseline = np.clip(random.lognormal(np.log(8), 0.5, self.n_units), 3, 25)

@@ -34,12 +34,7 @@ class Recorded(NamedTuple):
 
 
 def read_averages(
-    data: Path,
-    preprocessing: Preprocessing,
-    *,
-    assume_equal_spacing: bool = False,
-    for_fit: bool = True,
-    seed: int,
+    data: Path, preprocessing: Preprocessing, *, assume_equal_spacing: bool = False, for_fit: bool = True, seed: int
 ) -> Recorded:
     """Average rates and behavior per condition, with what was done to get them.
 

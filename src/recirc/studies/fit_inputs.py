@@ -134,9 +134,7 @@ class FitConfig:
                 f"({self.network.time_constant} s)."
             )
         if self.warm_up < 0 or not min(self.soft_normalization, self.readout_penalty) > 0:
-            raise ValueError(
-                "warm_up must not be negative; soft_normalization and readout_penalty must be positive."
-            )
+            raise ValueError("warm_up must not be negative; soft_normalization and readout_penalty must be positive.")
         if self.recorded_fraction is not None and not 0 < self.recorded_fraction <= 1 - 1 / self.n_folds:
             raise ValueError(
                 f"recorded_fraction is {self.recorded_fraction}; with {self.n_folds} unit folds it must be above "
@@ -217,9 +215,7 @@ def prepare(activity: Activity, config: FitConfig, *, seed: int, standard_error=
     order = np.random.default_rng(seed).permutation(n_units)
     return Recording(
         activity.replace(
-            rates=mean(activity.rates),
-            outputs=outputs,
-            conditions=[f"{angle:.9g}" for angle in np.unique(degrees)],
+            rates=mean(activity.rates), outputs=outputs, conditions=[f"{angle:.9g}" for angle in np.unique(degrees)]
         ),
         angles,
         tuple(np.sort(order[fold :: config.n_folds]) for fold in range(config.n_folds)),
@@ -313,10 +309,7 @@ def make_trials(recording: Recording, config: FitConfig, recorded: np.ndarray, t
     heading = np.stack([np.cos(recording.angles), np.sin(recording.angles)], axis=1)
     shape = (len(recording.angles), len(clock))
     go = clock >= go_cue(time, config) - 1e-9
-    inputs = [
-        np.broadcast_to(heading[:, None, :], (*shape, 2)),
-        np.broadcast_to(go[None, :, None], (*shape, 1)),
-    ]
+    inputs = [np.broadcast_to(heading[:, None, :], (*shape, 2)), np.broadcast_to(go[None, :, None], (*shape, 1))]
     return Trials(
         np.concatenate(inputs, axis=2).astype(float),
         resample(outputs, time, clock),

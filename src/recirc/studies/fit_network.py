@@ -117,19 +117,11 @@ def _in_bins(made: Activity, recording: Recording, config: FitConfig) -> Activit
 
 
 def _result(
-    piece: Piece,
-    recording: Recording,
-    network: RateNetwork,
-    made: Activity,
-    trained: np.ndarray,
-    history: list,
+    piece: Piece, recording: Recording, network: RateNetwork, made: Activity, trained: np.ndarray, history: list
 ) -> Result:
-    unseen = recording.activity.select_units(
-        [recording.activity.units[i] for i in recording.folds[piece.fold]]
-    )
+    unseen = recording.activity.select_units([recording.activity.units[i] for i in recording.folds[piece.fold]])
     maps = [
-        NeuronMap.fit(made.select(trained), unseen.select(trained), penalties=[penalty])
-        for penalty in piece.penalties
+        NeuronMap.fit(made.select(trained), unseen.select(trained), penalties=[penalty]) for penalty in piece.penalties
     ]
     left_out = made.select(list(piece.left_out))
     arrays = {"prediction": np.stack([np.asarray(fitted.predict(left_out).rates) for fitted in maps])}

@@ -134,14 +134,10 @@ class _Runner:
         self.folder, self.jobs = folder, jobs
         self.history: list[dict] = []
 
-    def __call__(
-        self, pieces: Sequence[Piece], what: str
-    ) -> Iterable[tuple[Piece, Mapping[str, np.ndarray] | str]]:
+    def __call__(self, pieces: Sequence[Piece], what: str) -> Iterable[tuple[Piece, Mapping[str, np.ndarray] | str]]:
         """Every piece with its arrays, or with the sentence that says why there are none."""
         progress = Progress(what)
-        for piece, result in run_all(
-            train_piece, pieces, jobs=self.jobs, folder=self.folder, progress=progress
-        ):
+        for piece, result in run_all(train_piece, pieces, jobs=self.jobs, folder=self.folder, progress=progress):
             if isinstance(result, Failure):
                 yield piece, result.text
                 continue
@@ -164,9 +160,7 @@ def inner_pairs(n_directions: int) -> list[tuple[int, int]]:
     """
     nearest = 1 if n_directions < 6 else 2
     steps = np.unique(np.linspace(nearest, n_directions // 2, 3).round().astype(int))
-    found = {
-        tuple(sorted((i, (i + int(step)) % n_directions))) for i in range(n_directions) for step in steps
-    }
+    found = {tuple(sorted((i, (i + int(step)) % n_directions))) for i in range(n_directions) for step in steps}
     return sorted(found)  # pyright: ignore[reportReturnType]
 
 
@@ -176,9 +170,7 @@ def inner_directions(left_out: int, n_directions: int) -> list[int]:
     return sorted(sum(pair) - left_out for pair in pairs)
 
 
-def choose_regimes(
-    data: Path, recording: Recording, config: FitConfig, seed: int, runner: Callable
-) -> Regimes:
+def choose_regimes(data: Path, recording: Recording, config: FitConfig, seed: int, runner: Callable) -> Regimes:
     """For every direction, the settings and penalty that predict best among the others, with networks that saw neither.
 
     Untrained networks get a regime of their own.

@@ -34,11 +34,7 @@ def activity_dataset(recording: Recording, scored: Scored, arrays: Mapping) -> x
         "prediction": (("seed", *here), scored.networks.astype(np.float32), rates_per_s),
         "baseline": (("method", *here), _stacked(scored.baselines), rates_per_s),
         "fold": (("unit",), _fold_of(recording), {"units": "1"}),
-        "target_outputs": (
-            ("condition", "time", "output"),
-            np.asarray(recording.activity.outputs),
-            {"units": "1"},
-        ),
+        "target_outputs": (("condition", "time", "output"), np.asarray(recording.activity.outputs), {"units": "1"}),
     }
     for name, axis in (("rates", "network_unit"), ("outputs", "output")):
         kept = {place: a[name] for place, a in arrays.items() if place[0] == KEPT_FOLD}
@@ -115,14 +111,10 @@ def write(
                 "Every line is the mean prediction of networks that saw neither the unit nor the direction.",
                 [
                     Picture("example_units", "Example units at evenly spread ranks of R², good and bad."),
-                    Picture(
-                        "principal_components", "The predicted population on the recording's components."
-                    ),
+                    Picture("principal_components", "The predicted population on the recording's components."),
                 ],
             ),
-            Section(
-                "Task output", _output_words(recording), [Picture("outputs", _output_caption(recording))]
-            ),
+            Section("Task output", _output_words(recording), [Picture("outputs", _output_caption(recording))]),
             Section("How it was judged", "\n\n".join([_method(recording, config), *notes])),
         ],
     )
@@ -144,14 +136,10 @@ def draw(folder: Path) -> None:
         scale = target.max(("condition", "time")) - target.min(("condition", "time")) + 5
         systems = xr.concat([ensemble / scale], xr.Variable("arm", np.array(["predicted"], object)))
         figures.save(
-            figures.principal_components(target / scale, systems, name="recording"),
-            place,
-            "principal_components",
+            figures.principal_components(target / scale, systems, name="recording"), place, "principal_components"
         )
     if "outputs" in activity:
-        own = np.stack(
-            [activity["outputs"].values[:, i, i] for i in range(activity.sizes["condition"])], axis=1
-        )
+        own = np.stack([activity["outputs"].values[:, i, i] for i in range(activity.sizes["condition"])], axis=1)
         made = activity["target_outputs"].expand_dims(arm=["network"]).copy(data=np.nanmean(own, 0)[None])
         target = activity["target_outputs"].drop_attrs()
         figures.save(figures.target_against_output(target, made), place, "outputs")
@@ -159,16 +147,12 @@ def draw(folder: Path) -> None:
 
 def verdict(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
     """A paragraph that the numbers write."""
-    found = {
-        row.condition["statistic"]: row for row in rows if row.condition.get("set") == "heldout_directions"
-    }
+    found = {row.condition["statistic"]: row for row in rows if row.condition.get("set") == "heldout_directions"}
     if "median" not in found:
         return "No network gave a prediction, so nothing can be said; see the failures."
     median, mean = found["median"], found["mean"]
     interval = f" ({number(mean.ci[0], 2)} to {number(mean.ci[1], 2)})" if np.isfinite(mean.ci).all() else ""
-    ceiling = (
-        "" if median.ceiling is None else f" The noise of the averages allows {number(median.ceiling, 2)}."
-    )
+    ceiling = "" if median.ceiling is None else f" The noise of the averages allows {number(median.ceiling, 2)}."
     sentences = [
         f"Predictions of unseen units in directions that no network had seen, averaged over networks, have R² "
         f"{number(median.value, 2)} in the median and {number(mean.value, 2)} in the mean{interval} of "
@@ -190,9 +174,7 @@ def verdict(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
 
 def _settings(choice) -> str:
     """The chosen settings: the bias, and what else is not the default."""
-    factors = [
-        f"{name} × {value:g}" for name, value in choice.candidate._asdict().items() if name != "bias_scale"
-    ]
+    factors = [f"{name} × {value:g}" for name, value in choice.candidate._asdict().items() if name != "bias_scale"]
     changed = [text for text in factors if not text.endswith("× 1")]
     return ", ".join([f"bias {choice.candidate.bias_scale:g}", *changed])
 
@@ -210,18 +192,8 @@ def _table(rows: Sequence[Row], choices: Sequence, recording: Recording) -> Tabl
         if row.condition.get("set") == "heldout_directions":
             beside = [row.ceiling, *(row.baselines[name] for name in BASELINES)]
             lines.append([row.condition["statistic"], row.value, "", *beside, "", ""])
-    columns = [
-        "left out",
-        "mean of networks",
-        "single networks",
-        "ceiling",
-        *SHORT,
-        "settings",
-        "map penalty",
-    ]
-    return Table(
-        columns, lines, "R² of unseen units per left-out direction, and the regime chosen without it"
-    )
+    columns = ["left out", "mean of networks", "single networks", "ceiling", *SHORT, "settings", "map penalty"]
+    return Table(columns, lines, "R² of unseen units per left-out direction, and the regime chosen without it")
 
 
 _SCORE = (

@@ -72,9 +72,7 @@ def direction_r2(truth: np.ndarray, prediction: np.ndarray, scale: np.ndarray) -
     return float(1 - error / (((truth - truth.mean(axis=0)) / scale) ** 2).sum())
 
 
-def interpolated(
-    recording: Recording, config: FitConfig, tests: Mapping[int, Sequence[int]]
-) -> dict[str, Predictions]:
+def interpolated(recording: Recording, config: FitConfig, tests: Mapping[int, Sequence[int]]) -> dict[str, Predictions]:
     """What every direction looks like to those who saw only the others and need no network.
 
     Args:
@@ -122,10 +120,7 @@ def _r2_matrix(recording: Recording, config: FitConfig, predictions: Predictions
     """R² in direction i of what was predicted for direction j, (i, j)."""
     scales = [recording.scale(i, config.soft_normalization) for i in range(len(predictions))]
     return np.array(
-        [
-            [direction_r2(truth, made, scale) for made in predictions]
-            for truth, scale in zip(recording.rates, scales)
-        ]
+        [[direction_r2(truth, made, scale) for made in predictions] for truth, scale in zip(recording.rates, scales)]
     )
 
 
@@ -184,12 +179,7 @@ def _others(matrix: np.ndarray, i: int) -> dict | None:
     if not len(others) or not math.isfinite(matrix[i, i]):
         return None
     p = (1 + int((others >= matrix[i, i]).sum())) / (1 + len(others))
-    return {
-        "kind": "other_directions",
-        "mean": float(others.mean()),
-        "p95": float(np.percentile(others, 95)),
-        "p": p,
-    }
+    return {"kind": "other_directions", "mean": float(others.mean()), "p95": float(np.percentile(others, 95)), "p": p}
 
 
 def shuffled_null(matrix: np.ndarray, statistic) -> dict:
@@ -207,12 +197,7 @@ def shuffled_null(matrix: np.ndarray, statistic) -> dict:
         orders = np.array([random.permutation(n) for _ in range(N_PERMUTATIONS)])
     draws = statistic(matrix[np.arange(n)[None, :], orders], axis=1) if len(orders) else np.array([np.nan])
     p = (1 + int((draws >= statistic(np.diag(matrix))).sum())) / (1 + len(orders))
-    return {
-        "kind": "shuffled_conditions",
-        "mean": float(draws.mean()),
-        "p95": float(np.percentile(draws, 95)),
-        "p": p,
-    }
+    return {"kind": "shuffled_conditions", "mean": float(draws.mean()), "p95": float(np.percentile(draws, 95)), "p": p}
 
 
 def _population(recording: Recording, config: FitConfig, scored: Scored, key) -> list[Row]:
@@ -221,9 +206,7 @@ def _population(recording: Recording, config: FitConfig, scored: Scored, key) ->
     if not np.isfinite(made).all():
         return []
     scale = np.ptp(recording.rates, axis=(0, 1)) + config.soft_normalization
-    truth, guess = (
-        recording.activity.replace(rates=a / scale, outputs=None) for a in (recording.rates, made)
-    )
+    truth, guess = (recording.activity.replace(rates=a / scale, outputs=None) for a in (recording.rates, made))
     rows = []
     for measure in (SVCCA(), LinearCKA(), Procrustes()):
         null = null_distribution(measure, truth, guess, ShuffledConditions(), n_draws=N_DRAWS, key=key)
@@ -250,7 +233,5 @@ def make_claims(recording: Recording, config: FitConfig, scored: Scored, *, key)
         test = paired_test(own[finite], other, "greater")
         interval = bootstrap_interval(own[finite] - other, key=jax.random.fold_in(key, len(claims)))
         supported = None if math.isnan(test.p) else bool(test.p < 0.05 and test.difference > 0)
-        claims.append(
-            Claim(sentence, "this fit", supported, test.difference, interval, test.p, int(finite.sum()))
-        )
+        claims.append(Claim(sentence, "this fit", supported, test.difference, interval, test.p, int(finite.sum())))
     return claims

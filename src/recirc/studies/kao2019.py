@@ -51,10 +51,7 @@ class Preset:
     n_draws: int
 
 
-PRESETS = {
-    "quick": Preset(2, (0.0, 0.01, 1.0), 99),
-    "full": Preset(10, (0.0, 0.001, 0.01, 0.1, 1.0), 199),
-}
+PRESETS = {"quick": Preset(2, (0.0, 0.01, 1.0), 99), "full": Preset(10, (0.0, 0.001, 0.01, 0.1, 1.0), 199)}
 
 
 def task(angles: tuple[float, ...], target_line: str, **changes) -> DelayedReach:
@@ -126,7 +123,5 @@ def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
         for name in NONLINEARITIES
         for penalty in preset.rate_penalties
     ]
-    cells += [
-        {"arm": f"untrained_{name}", "target_line": "on", "rate_penalty": 0.0} for name in NONLINEARITIES
-    ]
+    cells += [{"arm": f"untrained_{name}", "target_line": "on", "rate_penalty": 0.0} for name in NONLINEARITIES]
     return [{**cell, "seed": index, **shared} for index in range(preset.n_seeds) for cell in cells]

@@ -31,11 +31,7 @@ from recirc.studies.summaries import score_entry
 from recirc.types import Activity, Score
 
 COMPARED = {"set": "compared"}
-SIMILARITIES = (
-    (CCA(), ShuffledConditions()),
-    (Procrustes(), ShuffledConditions()),
-    (DSA(), FlippedComponents()),
-)
+SIMILARITIES = ((CCA(), ShuffledConditions()), (Procrustes(), ShuffledConditions()), (DSA(), FlippedComponents()))
 SOFT = 5.0  # spikes/s, for recordings and circuits
 N_UNIT_RESAMPLES = 100
 LEAST_UNITS = 10  # active units under which a network has no likeness to anything
@@ -87,9 +83,7 @@ def _units(a: Activity, reference: Reference, key) -> list[dict]:
     features, theirs = unit_features(a), unit_features(reference.activity)
     found = unit_feature_distance(features, theirs, key=key)
     scores = [score_entry(found, COMPARED, ceiling=float(found.parts["floor"].mean()))]
-    alike = Score(
-        "unit_features_alike", float(np.mean(found.parts["distance"] <= found.parts["floor_p95"])), "unit"
-    )
+    alike = Score("unit_features_alike", float(np.mean(found.parts["distance"] <= found.parts["floor_p95"])), "unit")
     scores.append(score_entry(alike, COMPARED))
     for name, center in zip(found.parts["feature"], found.parts["center"]):
         unit = {"peak_time": "s", "direction_change": "degree"}.get(str(name), "1")
@@ -108,9 +102,7 @@ def _portraits(a: Activity, soft: float, n_draws: int, key) -> list[dict]:
     scores.append(score_entry(chance.score, COMPARED, null=chance.bounds))
     scores.append(score_entry(others["participation_ratio"](a), COMPARED))
     if a.outputs is not None:
-        scores.append(
-            score_entry(Tangling(soft=soft, of="outputs", n_components=2)(a), COMPARED | {"of": "outputs"})
-        )
+        scores.append(score_entry(Tangling(soft=soft, of="outputs", n_components=2)(a), COMPARED | {"of": "outputs"}))
     return scores
 
 
@@ -154,9 +146,7 @@ def reference_rows(reference: Reference, *, n_draws: int, key: PRNGKeyArray) -> 
     for entry in _portraits(a, SOFT, n_draws, key) + _units(a, reference, key):
         if entry["metric"] in ("unit_feature_distance", "unit_features_alike"):
             continue
-        rows.append(
-            Row(arm="reference", n=len(a.units), ci=spread.get(entry["metric"], (np.nan, np.nan)), **entry)
-        )
+        rows.append(Row(arm="reference", n=len(a.units), ci=spread.get(entry["metric"], (np.nan, np.nan)), **entry))
     if reference.another is not None:
         rows += [
             Row(arm="second circuit", **entry)

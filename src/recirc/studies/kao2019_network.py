@@ -48,10 +48,7 @@ def train_network(specification: dict) -> Result:
     if not specification["arm"].startswith("untrained"):
         trials = study.task(angles, line).trials(study.N_TRIALS, key=task_key)
         trained = fit(
-            study.trainer(specification["rate_penalty"], **specification["training"]),
-            network,
-            trials,
-            key=fit_key,
+            study.trainer(specification["rate_penalty"], **specification["training"]), network, trials, key=fit_key
         )
         if trained.outcome is Outcome.DIVERGED:
             return Result({}, {"outcome": trained.message, "scores": [], "history": trained.history})
@@ -137,11 +134,7 @@ def _generalization(network: RateNetwork, task: DelayedReach, key, arrays: dict)
     tests += [("delay", {"delay_s": delay}, task.replace(delay=delay)) for delay in study.DELAYS]
     for time in study.SWITCHES:
         tests.append(
-            (
-                "target_switch",
-                {"time_s": time},
-                task.replace(switch=(time, 90.0), **longest if time >= 0 else {}),
-            )
+            ("target_switch", {"time_s": time}, task.replace(switch=(time, 90.0), **longest if time >= 0 else {}))
         )
     scores = []
     for name, settings, changed in tests:

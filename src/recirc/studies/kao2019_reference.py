@@ -79,9 +79,7 @@ def load(description: dict) -> Reference:
 
 def _recording(path: str, onset: float) -> Reference:
     if onset and isinstance(read_recording(path), Session):
-        raise ValueError(
-            f"{path} is a session, which is aligned by its own events; leave --reference-onset out."
-        )
+        raise ValueError(f"{path} is a session, which is aligned by its own events; leave --reference-onset out.")
     around = Preprocessing(window=(COMPARED[0] - MARGIN, COMPARED[1] + MARGIN))
     found = read_averages(Path(path), around, for_fit=False, seed=0)
     whole = found.activity if found.single_trials is None else found.single_trials

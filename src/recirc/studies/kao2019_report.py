@@ -51,13 +51,9 @@ def draw(folder: Path) -> None:
     place, activity = folder / "figures", read_dataset(folder / "activity.nc")
     reference = [row for row in rows if row.arm == "reference"]
     trained = [
-        dataclasses.replace(row, baselines={})
-        for row in rows
-        if row.arm in NONLINEARITIES and "seed" in row.condition
+        dataclasses.replace(row, baselines={}) for row in rows if row.arm in NONLINEARITIES and "seed" in row.condition
     ]
-    figures.save(
-        figures.score_grid([*reference, *trained], COLUMNS), place, "scores", "Scores of every cell and level"
-    )
+    figures.save(figures.score_grid([*reference, *trained], COLUMNS), place, "scores", "Scores of every cell and level")
     figures.save(figures.mechanism_shares(trained), place, "mechanism", "What the movement comes from")
     noise = figures.noise_curve(trained, noise_set="input_noise", panel="target_line", shade="rate_penalty")
     figures.save(noise, place, "noise", "Error against input noise")
@@ -65,9 +61,7 @@ def draw(folder: Path) -> None:
         return
     examples = example_networks(activity)
     figures.save(
-        figures.psths(
-            [_reference_rates(activity), *(_rates(activity, i) for i in examples)], zero="movement onset"
-        ),
+        figures.psths([_reference_rates(activity), *(_rates(activity, i) for i in examples)], zero="movement onset"),
         place,
         "units",
         "Example units of reference and networks",
@@ -131,12 +125,7 @@ def _planes(activity: xr.Dataset, examples: Sequence[int], rows, reference) -> l
     for index in examples:
         own = as_activity(activity["rates"].isel(network=index))
         planes.append(
-            _plane(
-                name_of(activity, index),
-                own,
-                soft_constant(own, theirs, SOFT),
-                _rows_of(activity, index, rows),
-            )
+            _plane(name_of(activity, index), own, soft_constant(own, theirs, SOFT), _rows_of(activity, index, rows))
         )
     return planes
 
@@ -168,15 +157,7 @@ def _flows(activity: xr.Dataset, index: int) -> dict[str, figures.Flow]:
         points = own["flow_points"].values[i]
         points = points[np.isfinite(points).all(axis=1)]
         flows[str(epoch)] = figures.Flow(
-            x,
-            y,
-            u,
-            v,
-            own["flow_path"].values[:, first:last],
-            conditions,
-            points[:, :2],
-            points[:, 2] > 0.5,
-            held=0,
+            x, y, u, v, own["flow_path"].values[:, first:last], conditions, points[:, :2], points[:, 2] > 0.5, held=0
         )
     return flows
 

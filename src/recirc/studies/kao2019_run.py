@@ -68,12 +68,8 @@ def run(
         target = load(description)  # made once, so that workers find it in the cache
         folder.write("config.toml", _config_text(preset, size, seed, description, target))
         key = jax.random.key(seed)
-        theirs = reference_rows(
-            target, n_draws=size.n_draws, key=key
-        )  # refused now, if it cannot be portrayed
-        results = list(
-            run_all(train_network, specifications, jobs=jobs, folder=folder, progress=Progress("networks"))
-        )
+        theirs = reference_rows(target, n_draws=size.n_draws, key=key)  # refused now, if it cannot be portrayed
+        results = list(run_all(train_network, specifications, jobs=jobs, folder=folder, progress=Progress("networks")))
         rows = [row for each in results for row in network_rows(*each, PLACE)]
         rows = with_baselines(rows, lambda arm: f"untrained_{arm}", PLACE)
         levels = judge_all(rows, theirs, target.mechanism)
@@ -100,11 +96,7 @@ def _config_text(preset: str, size: study.Preset, seed: int, description: dict, 
     lines.append(f"\n[preset_sizes]\n{dump_config(size)}")
     lines.append("[reference]\n" + "\n".join(f"{k} = {_toml(v)}" for k, v in description.items()))
     lines.append(f"\n[task]\n{dump_config(task)}")
-    plain = {
-        n: v
-        for n, v in vars(study.trainer(0.0, **study.TRAINING)).items()
-        if n != "penalties" and v is not None
-    }
+    plain = {n: v for n, v in vars(study.trainer(0.0, **study.TRAINING)).items() if n != "penalties" and v is not None}
     lines.append("[trainer]\n" + "\n".join(f"{k} = {_toml(v)}" for k, v in plain.items()))
     return "\n".join(lines) + "\n"
 
@@ -134,9 +126,7 @@ def activity_dataset(results, reference: Reference) -> xr.Dataset:
     """Rates of reference and networks as compared, outputs, jumps of the target, and flows of the first seed."""
     kept, theirs = _measured(results), reference.activity
     unit = "spikes/s"
-    data = {
-        "target_rates": (("condition", "time", "unit"), np.asarray(theirs.rates, np.float32), {"units": unit})
-    }
+    data = {"target_rates": (("condition", "time", "unit"), np.asarray(theirs.rates, np.float32), {"units": unit})}
     axes = {
         "rates": ("condition", "time", "network_unit"),
         "outputs": ("condition", "trial_time", "output"),

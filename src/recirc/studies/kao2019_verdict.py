@@ -34,15 +34,11 @@ def by_network(rows: Sequence[Row]) -> dict[Network, list[Row]]:
 
 def judge_all(rows: Sequence[Row], reference: Sequence[Row], mechanism: str | None) -> dict[Network, Levels]:
     """Every network on every level."""
-    intervals = {
-        row.metric: row.ci for row in reference if row.arm == "reference" and np.isfinite(row.ci).all()
-    }
+    intervals = {row.metric: row.ci for row in reference if row.arm == "reference" and np.isfinite(row.ci).all()}
     return {name: judge_network(own, intervals, mechanism) for name, own in by_network(rows).items()}
 
 
-def claims(
-    rows: Sequence[Row], levels: Mapping[Network, Levels], preset: Preset, *, key: PRNGKeyArray
-) -> list[Claim]:
+def claims(rows: Sequence[Row], levels: Mapping[Network, Levels], preset: Preset, *, key: PRNGKeyArray) -> list[Claim]:
     """The paper's claims, in its order.
 
     Args:
@@ -57,9 +53,7 @@ def claims(
         _units_claim(levels, preset),
         _mechanisms_claim(levels, preset),
         _noise_claim(networks, levels, keys[0]),
-        _transfer_claim(
-            networks, levels, "the target jumps in the delay", keys[1], set="target_switch", time_s=-0.25
-        ),
+        _transfer_claim(networks, levels, "the target jumps in the delay", keys[1], set="target_switch", time_s=-0.25),
         _transfer_claim(
             networks,
             levels,
@@ -68,9 +62,7 @@ def claims(
             set="target_switch",
             time_s=0.0,
         ),
-        _transfer_claim(
-            networks, levels, "targets lie between the trained ones", keys[3], set="heldout_direction"
-        ),
+        _transfer_claim(networks, levels, "targets lie between the trained ones", keys[3], set="heldout_direction"),
     ]
 
 
@@ -82,9 +74,7 @@ def _performance_claim(levels: Mapping[Network, Levels]) -> Claim:
     done, n = sum(each.performs for each in levels.values()), len(levels)
     if not n:
         return Claim(text, SOURCE, None)
-    return Claim(
-        text, SOURCE, done / n >= SHARE, done / n, n=n
-    )  # networks of a seed are no independent draws
+    return Claim(text, SOURCE, done / n >= SHARE, done / n, n=n)  # networks of a seed are no independent draws
 
 
 def _cells(levels: Mapping[Network, Levels]) -> dict[tuple, list[Levels]]:
@@ -109,9 +99,7 @@ def _units_claim(levels: Mapping[Network, Levels], preset: Preset) -> Claim:
 
     like = [each for each in levels.values() if is_like(each)]
     missing = [each for each in like if each.population is False]
-    some = any(
-        _most(cell, lambda e: is_like(e) and e.population is False) for cell in _cells(levels).values()
-    )
+    some = any(_most(cell, lambda e: is_like(e) and e.population is False) for cell in _cells(levels).values())
     return Claim(
         text,
         SOURCE,
@@ -175,12 +163,9 @@ def _noise_error(rows: Sequence[Row]) -> float:
     return float(np.mean(np.log(np.minimum(errors, WORST_ERROR))))
 
 
-def _transfer_claim(
-    networks: Mapping, levels: Mapping[Network, Levels], what: str, key, **condition
-) -> Claim:
+def _transfer_claim(networks: Mapping, levels: Mapping[Network, Levels], what: str, key, **condition) -> Claim:
     text = (
-        f"Networks driven by their initial condition reach without further training when {what} (R², median per "
-        "seed)"
+        f"Networks driven by their initial condition reach without further training when {what} (R², median per seed)"
     )
     found: dict[int, list[float]] = {}
     for name, each in levels.items():

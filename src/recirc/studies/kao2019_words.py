@@ -80,9 +80,7 @@ def report_text(
     )
 
 
-def _verdict(
-    levels: Mapping[Network, Levels], judged, preset: Preset, name: str, reference: Reference
-) -> str:
+def _verdict(levels: Mapping[Network, Levels], judged, preset: Preset, name: str, reference: Reference) -> str:
     every = list(levels.values())
     count = {answer: sum(claim.supported is answer for claim in judged) for answer in (True, False, None)}
     own = {v: sum(e.verdict == v for e in every) for v in dict.fromkeys(e.verdict for e in every)}

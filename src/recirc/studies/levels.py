@@ -40,16 +40,12 @@ class Levels:
 def value_of(rows: Sequence[Row], metric: str, **condition) -> float:
     """Value of the first row of this metric and condition; nan if there is none."""
     for row in rows:
-        if row.metric == metric and all(
-            row.condition.get(name) == wanted for name, wanted in condition.items()
-        ):
+        if row.metric == metric and all(row.condition.get(name) == wanted for name, wanted in condition.items()):
             return row.value
     return float("nan")
 
 
-def judge_network(
-    rows: Sequence[Row], intervals: Mapping[str, tuple[float, float]], mechanism: str | None
-) -> Levels:
+def judge_network(rows: Sequence[Row], intervals: Mapping[str, tuple[float, float]], mechanism: str | None) -> Levels:
     """Judge one network.
 
     Args:
@@ -132,9 +128,7 @@ def spread(networks: Sequence[Sequence[Row]], metric: str, **condition) -> str:
 
 def _units(networks, judged) -> LevelVerdict:
     alike, n = _count(judged, "units")
-    floors = [
-        r.ceiling for rows in networks for r in rows if r.metric == "unit_feature_distance" and r.ceiling
-    ]
+    floors = [r.ceiling for rows in networks for r in rows if r.metric == "unit_feature_distance" and r.ceiling]
     floor = f"{np.median(floors):.2g}" if floors else "unknown"
     sentence = (
         f"Units: {alike} of {n} networks have units like the reference's. The distance of the distributions of unit "
@@ -166,9 +160,7 @@ def _population_verdict(networks, judged, reference) -> LevelVerdict:
 
 def _mechanism_verdict(judged: Sequence[Levels], mechanism: str | None) -> LevelVerdict:
     alike, n = _count(judged, "mechanism")
-    counts = {
-        v: sum(each.verdict == v for each in judged) for v in dict.fromkeys(each.verdict for each in judged)
-    }
+    counts = {v: sum(each.verdict == v for each in judged) for v in dict.fromkeys(each.verdict for each in judged)}
     own = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
     if mechanism is None:
         sentence = (

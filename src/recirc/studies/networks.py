@@ -33,11 +33,7 @@ N_REPEATS = 2  # of every direction, where a test is random
 NOISES = (0.05, 0.1, 0.2, 0.5)
 KEPT_EVERY = 10  # time steps between the samples that are compared and kept; rates are smooth over 10 ms
 N_DRAWS, N_DRAWS_MINOR = 100, 39  # of the null of the main similarity, and of the others
-NULLS = (
-    ShuffledConditions(),
-    FlippedComponents(),
-    PhaseRandomized(),
-)  # the first is the one in figures and tables
+NULLS = (ShuffledConditions(), FlippedComponents(), PhaseRandomized())  # the first is the one in figures and tables
 
 
 def train_network(specification: dict) -> Result:
@@ -49,9 +45,7 @@ def train_network(specification: dict) -> Result:
         specification: an entry of `salatiello2020.specifications`.
     """
     settings = Regime(**specification["settings"])
-    (trials, target), (new_trials, new_target) = reference(
-        specification["study_seed"], specification["circuit_units"]
-    )
+    (trials, target), (new_trials, new_target) = reference(specification["study_seed"], specification["circuit_units"])
     seed = {name: specification[name] for name in ("study_seed", "seed", "n_units", "circuit_units")}
     hint_key, network_key, fit_key, probe_key = jax.random.split(specification_key(seed), 4)
     kept, left_out = _split_directions(trials.n_trials, specification["left_out"] or 0, hint_key)
@@ -115,11 +109,7 @@ def _split_directions(n_directions: int, n_left_out: int, key) -> tuple[np.ndarr
 
 def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key) -> Fit | None:
     """Train one arm's network; None for the untrained arm."""
-    common = {
-        "noise": settings.noise,
-        "update_interval": settings.update_interval,
-        "n_passes": settings.n_passes,
-    }
+    common = {"noise": settings.noise, "update_interval": settings.update_interval, "n_passes": settings.n_passes}
     if arm == "untrained":
         return None
     if arm == "force":
@@ -152,9 +142,7 @@ def _likeness(made, targets, unrecorded: list[str], trained: Fit | None, key) ->
         for null in NULLS if measure == SVCCA() else NULLS[:2]:
             chance = null_distribution(measure, truth[0], thin[0], null, n_draws=n_draws, key=key)
             extra = {} if null is NULLS[0] else {"null": null.kind}
-            scores.append(
-                score_entry(chance.score, {"set": "train"} | extra, null=chance.bounds, ceiling=ceiling)
-            )
+            scores.append(score_entry(chance.score, {"set": "train"} | extra, null=chance.bounds, ceiling=ceiling))
         score = measure(thin[1], truth[1])
         scores.append(score_entry(score, {"set": "heldout_direction"}))
     if unrecorded:

@@ -107,9 +107,7 @@ def specifications(preset: Preset, seed: int) -> list[dict]:
     arms += [{"arm": arm} for arm in ("no_hints", "force", "untrained")]
     arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "hint_gain": g} for g in preset.hint_gains]
     arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "kind": kind} for kind in preset.kinds]
-    arms += [
-        {"arm": "hints", "fraction": REFERENCE_FRACTION, "normalization": n} for n in preset.normalizations
-    ]
+    arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "normalization": n} for n in preset.normalizations]
     for n_left_out in preset.left_out:
         arms += [{"arm": "hints", "fraction": REFERENCE_FRACTION, "left_out": n_left_out}]
         arms += [{"arm": "no_hints", "left_out": n_left_out}]
@@ -233,9 +231,7 @@ def reference(study_seed: int, n_units: int) -> tuple[tuple[Trials, Activity], t
     task = CenterOutReach()
     cortex = circuits.stability_optimized(key=circuit_key, n_units=n_units)
     cortex = with_muscles(cortex, task, key=muscle_key)
-    trained, between = (
-        tailed(*ground_truth(cortex, each, key=muscle_key)) for each in (task, task.between())
-    )
+    trained, between = (tailed(*ground_truth(cortex, each, key=muscle_key)) for each in (task, task.between()))
     return trained, between
 
 

@@ -69,9 +69,7 @@ def _named(ablations: list[Row], main: list[Row]) -> list[Row]:
     for row in [*same, *ablations]:
         if row.metric != "output_nmse" or row.condition["set"] not in ("train", "heldout_direction"):
             continue
-        changed = [
-            f"{name.replace('_', ' ')} {row.condition[name]}" for name in ABLATED if name in row.condition
-        ]
+        changed = [f"{name.replace('_', ' ')} {row.condition[name]}" for name in ABLATED if name in row.condition]
         named.append(dataclasses.replace(row, arm=", ".join(changed) or "hints"))
     return named
 
@@ -85,9 +83,7 @@ def _draw_examples(activity: xr.Dataset, weights: xr.Dataset, place: Path) -> No
     if arms:
         outputs = _by_arm(activity["outputs"], chosen, arms).isel(condition=trained)
         target = activity["target_outputs"].isel(condition=trained)
-        figures.save(
-            figures.target_against_output(target, outputs), place, "outputs", "Target against output"
-        )
+        figures.save(figures.target_against_output(target, outputs), place, "outputs", "Target against output")
     circuit = activity["target_rates"]
     heldout = activity["condition"].values[~trained].tolist()
     several = [arm for arm in ("hints", "no_hints", "untrained") if arm in chosen]
@@ -134,9 +130,7 @@ def _predicted(activity: xr.Dataset, network: int, trained: np.ndarray) -> xr.Da
     conditions = [str(c) for c in activity["condition"].values]
     dt = float(activity["time"].values[1] - activity["time"].values[0])
     circuit = Activity(activity["target_rates"].values.astype(float), dt=dt, conditions=conditions)
-    made = Activity(
-        activity["rates"].isel(network=network).values.astype(float), dt=dt, conditions=conditions
-    )
+    made = Activity(activity["rates"].isel(network=network).values.astype(float), dt=dt, conditions=conditions)
     fitted = NeuronMap.fit(made.select(trained), circuit.select(trained))
     return activity["target_rates"].copy(data=np.asarray(fitted.predict(made).rates))
 
@@ -222,15 +216,12 @@ def report_text(rows: Sequence[Row], judged: Sequence[Claim], preset: Preset, na
     sections = list(SECTIONS)
     if preset.hint_gains or preset.kinds or preset.normalizations:
         ablation = Picture(
-            "ablations",
-            "Other hint gains and normalizations, and hints from excitatory or inhibitory units only.",
+            "ablations", "Other hint gains and normalizations, and hints from excitatory or inhibitory units only."
         )
         sections.append(Section("What matters?", "5 % of the units recorded.", [ablation]))
     if preset.left_out:
         picture = Picture("left_out", "Error on the directions that training left out: 1, 2 or 4 of the 8.")
-        sections.append(
-            Section("What if fewer directions are trained?", "5 % of the units recorded.", [picture])
-        )
+        sections.append(Section("What if fewer directions are trained?", "5 % of the units recorded.", [picture]))
     return ReportText(
         title="Learning performance and intrinsic dynamics from sparse recordings",
         verdict=f"A reconstruction of {SOURCE}, preset {name}. " + verdict(rows, judged, preset),

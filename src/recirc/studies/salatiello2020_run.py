@@ -41,12 +41,8 @@ def run(*, preset: str, seed: int, jobs: int, out: Path, argv: Sequence[str] = (
         out, specification={"study": NAME, "preset": preset, "specifications": specifications}
     ) as folder:
         folder.write("config.toml", _config_text(preset, size, seed, specifications[0]))
-        study.reference(
-            seed, specifications[0]["circuit_units"]
-        )  # made once, so that workers find it in the cache
-        results = list(
-            run_all(train_network, specifications, jobs=jobs, folder=folder, progress=Progress("networks"))
-        )
+        study.reference(seed, specifications[0]["circuit_units"])  # made once, so that workers find it in the cache
+        results = list(run_all(train_network, specifications, jobs=jobs, folder=folder, progress=Progress("networks")))
         rows = with_baselines([row for each in results for row in network_rows(*each)])
         key = jax.random.key(seed)
         judged = claims(rows, size, key=key)

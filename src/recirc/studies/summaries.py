@@ -103,8 +103,7 @@ def _summary(members: list[Row], key: PRNGKeyArray) -> Row:
         condition=condition,
         null=None
         if not nulls
-        else {"kind": nulls[0]["kind"]}
-        | {n: float(np.median([x[n] for x in nulls])) for n in ("mean", "p95", "p")},
+        else {"kind": nulls[0]["kind"]} | {n: float(np.median([x[n] for x in nulls])) for n in ("mean", "p95", "p")},
         baselines={n: float(np.median([r.baselines[n] for r in members if n in r.baselines])) for n in names},
         ceiling=float(np.median(ceilings)) if ceilings else None,
     )

@@ -100,10 +100,7 @@ def _add_trials(file, session: Session) -> None:
 def _add_units(pynwb, file, session: Session) -> None:
     device = file.create_device("simulation", description="No device: simulated.")
     group = file.create_electrode_group(
-        "array",
-        description="Simulated array, one electrode per unit.",
-        location="motor cortex",
-        device=device,
+        "array", description="Simulated array, one electrode per unit.", location="motor cortex", device=device
     )
     file.units = pynwb.misc.Units(name="units", description="Simulated units.", resolution=RESOLUTION)
     file.add_unit_column(name="unit_name", description="Name of the unit.")
@@ -125,6 +122,4 @@ def _series(pynwb, name: str, series):
             reference_frame="The starting point is (0, 0); x to the right, y away from the subject.",
         )  # fmt: skip
         return pynwb.behavior.Position(name="position", spatial_series=space)
-    return pynwb.TimeSeries(
-        **common, unit=series.unit, description=f"Simulated {name.replace('_', ' ')}. {channels}"
-    )
+    return pynwb.TimeSeries(**common, unit=series.unit, description=f"Simulated {name.replace('_', ' ')}. {channels}")

@@ -192,10 +192,7 @@ class DelayedReach(AbstractTask):
         return holds, delays, n_movement, n_after
 
     def _profile_steps(self) -> tuple[int, int]:
-        return (
-            whole_steps(self.reaction, self.dt, "reaction", least=0),
-            whole_steps(self.reach, self.dt, "reach"),
-        )
+        return (whole_steps(self.reaction, self.dt, "reaction", least=0), whole_steps(self.reach, self.dt, "reach"))
 
     def _target_off_steps(self) -> int:
         off = self.movement if self.target_off is None else self.target_off

@@ -68,8 +68,5 @@ class Oscillation(AbstractTask):
             jnp.asarray(np.tile(np.tile(target, self.repeats)[None, :, None], shape)),
             dt=self.dt,
             conditions=["oscillation"] * n_trials,
-            epochs={
-                f"repetition {i + 1}": (i * self.duration, (i + 1) * self.duration)
-                for i in range(self.repeats)
-            },
+            epochs={f"repetition {i + 1}": (i * self.duration, (i + 1) * self.duration) for i in range(self.repeats)},
         )

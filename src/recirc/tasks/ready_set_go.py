@@ -68,13 +68,10 @@ class ReadySetGo(AbstractTask):
         check_count(self.repeats, "repeats")
         if not self.dt <= self.shortest <= self.longest:
             raise ValueError(
-                f"give shortest and longest with dt <= shortest <= longest; "
-                f"got {self.shortest} s and {self.longest} s."
+                f"give shortest and longest with dt <= shortest <= longest; got {self.shortest} s and {self.longest} s."
             )
         if min(self.shortest_pause, self.mean_pause) < 0:
-            raise ValueError(
-                f"pauses must not be negative, got {self.shortest_pause} s and {self.mean_pause} s."
-            )
+            raise ValueError(f"pauses must not be negative, got {self.shortest_pause} s and {self.mean_pause} s.")
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
         """`n_trials` trials with random gaps and pauses.

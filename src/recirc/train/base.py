@@ -159,9 +159,7 @@ def fit(
 
 
 def _is_over(history: list[dict[str, float]], n_passes: int) -> bool:
-    return len(history) >= n_passes or bool(
-        history and (history[-1].get("reached") or "bad_trial" in history[-1])
-    )
+    return len(history) >= n_passes or bool(history and (history[-1].get("reached") or "bad_trial" in history[-1]))
 
 
 def _outcome(last: dict[str, float]) -> Outcome:
@@ -230,6 +228,4 @@ def check_sizes(network: RateNetwork, trials: Trials) -> None:
             "resample the trials or use a slower network."
         )
     if not np.any(np.asarray(trials.targets) * np.asarray(trials.mask)[:, :, None]):
-        raise ValueError(
-            "the targets are zero wherever the mask counts, so there is nothing to learn; give targets."
-        )
+        raise ValueError("the targets are zero wherever the mask counts, so there is nothing to learn; give targets.")

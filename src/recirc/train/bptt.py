@@ -125,9 +125,7 @@ class Bptt(AbstractTrainer):
 
     def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
         if network.feedback is not None:
-            raise ValueError(
-                "Bptt trains networks without output feedback; set the network's feedback to None."
-            )
+            raise ValueError("Bptt trains networks without output feedback; set the network's feedback to None.")
         network = network.constrained()
         optimizer = self._rule().init(self._learned(network))
         return State(network, None, _Learner(optimizer, jnp.zeros((), int)))

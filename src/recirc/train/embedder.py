@@ -47,21 +47,15 @@ def embed(
     recurrent_key, output_key, hint_key, noise_key = jax.random.split(key, 4)
     n_hints = 0 if trials.hints is None else trials.hints.shape[2]
     if n_hints and hint_drive == 0:
-        raise ValueError(
-            f"there are {n_hints} hints but hint_drive is 0; drop the hints or give them weights."
-        )
+        raise ValueError(f"there are {n_hints} hints but hint_drive is 0; drop the hints or give them weights.")
     if n_hints > network.n_units:
         raise ValueError(
             f"{n_hints} hints cannot be embedded in {network.n_units} units; record fewer units or enlarge the network."
         )
     if network.feedback is not None:
-        raise ValueError(
-            "the network feeds its output back, which its target currents lack; use one without feedback."
-        )
+        raise ValueError("the network feeds its output back, which its target currents lack; use one without feedback.")
     density = 1.0 if network.connections is None else float(jnp.mean(network.connections))
-    recurrent = (
-        jax.random.normal(recurrent_key, network.recurrent.shape) * gain / np.sqrt(density * network.n_units)
-    )
+    recurrent = jax.random.normal(recurrent_key, network.recurrent.shape) * gain / np.sqrt(density * network.n_units)
     if network.connections is not None:
         recurrent = jnp.where(network.connections, recurrent, 0.0)
     output_weights = _uniform(output_key, (network.n_units, trials.targets.shape[2]), drive)
@@ -72,12 +66,7 @@ def embed(
     driven = eqx.tree_at(
         lambda n: (n.recurrent, n.input_weights, n.readout, n.feedback),
         network,
-        (
-            recurrent,
-            jnp.concatenate([network.input_weights, teaching_weights], axis=1),
-            network.readout * 0,
-            None,
-        ),
+        (recurrent, jnp.concatenate([network.input_weights, teaching_weights], axis=1), network.readout * 0, None),
         is_leaf=lambda leaf: leaf is None,
     )
     all_inputs = trials.replace(inputs=jnp.concatenate([trials.inputs, teaching], axis=2))

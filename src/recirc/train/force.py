@@ -50,9 +50,7 @@ class Force(AbstractTrainer):
         network = eqx.tree_at(
             lambda n: n.feedback, network, weights if is_fed_back else None, is_leaf=lambda leaf: leaf is None
         )
-        learner = start_learner(
-            network, self.penalty, rows=self._rows, error_weights=None if is_fed_back else weights
-        )
+        learner = start_learner(network, self.penalty, rows=self._rows, error_weights=None if is_fed_back else weights)
         return State(network, None, learner)
 
     @property

@@ -8,14 +8,7 @@ import numpy as np
 from recirc.circuits import RateNetwork
 from recirc.train.base import AbstractTrainer, State
 from recirc.train.embedder import embed
-from recirc.train.recursive_least_squares import (
-    Drive,
-    Learner,
-    Schedule,
-    choose_block,
-    learn_pass,
-    start_learner,
-)
+from recirc.train.recursive_least_squares import Drive, Learner, Schedule, choose_block, learn_pass, start_learner
 from recirc.types import Trials
 
 
@@ -61,13 +54,7 @@ class FullForce(AbstractTrainer):
     @classmethod
     def paper(cls, **changes) -> "FullForce":
         """The published regime: chaotic embedder, unit drives, no noise, an update every 2 ms."""
-        published = {
-            "embedder_gain": 1.5,
-            "drive": 1.0,
-            "hint_drive": 1.0,
-            "noise": 0.0,
-            "update_interval": 0.002,
-        }
+        published = {"embedder_gain": 1.5, "drive": 1.0, "hint_drive": 1.0, "noise": 0.0, "update_interval": 0.002}
         return cls(**{**published, "n_passes": 20, **changes})
 
     def __check_init__(self):

@@ -92,9 +92,7 @@ class WeightPenalty(AbstractPenalty):
     def __check_init__(self):
         _check(self.weight)
         if self.of not in WEIGHTS:
-            raise ValueError(
-                f"there are no weights {self.of!r} to penalize; choose one of {', '.join(WEIGHTS)}."
-            )
+            raise ValueError(f"there are no weights {self.of!r} to penalize; choose one of {', '.join(WEIGHTS)}.")
 
     def __call__(self, network: RateNetwork, run: Run):
         return self.weight * jnp.mean(getattr(network, self.of) ** 2)

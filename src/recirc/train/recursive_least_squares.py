@@ -93,9 +93,7 @@ def choose_block(n_trials: int, n_units: int) -> int:
 
 
 @eqx.filter_jit
-def learn_pass(
-    network: RateNetwork, learner: Learner, drive: Drive, schedule: Schedule, dt: float, key: PRNGKeyArray
-):
+def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: Schedule, dt: float, key: PRNGKeyArray):
     """One pass over all trials, each from the network's initial state.
 
     Returns:
@@ -230,8 +228,7 @@ def _gain_and_step(counted, spread, error):
 
 def _apply(learner: Learner, gain, step) -> Learner:
     return learner._replace(
-        weights=_add_to_last_rows(learner.weights, -(step @ gain.T)),
-        precision=learner.precision - gain @ gain.T,
+        weights=_add_to_last_rows(learner.weights, -(step @ gain.T)), precision=learner.precision - gain @ gain.T
     )
 
 
@@ -245,8 +242,6 @@ def _absorb_sparse(learner: Learner, rates, mask, error, current):
         return row.at[inputs].add(change, mode="drop"), precision - gain @ gain.T, change @ own
 
     n_units = rates.shape[0]
-    rows, precision, change = jax.vmap(one)(
-        learner.weights[:n_units], learner.row_inputs, learner.row_precision, error
-    )
+    rows, precision, change = jax.vmap(one)(learner.weights[:n_units], learner.row_inputs, learner.row_precision, error)
     weights = learner.weights.at[:n_units].set(rows)
     return learner._replace(weights=weights, row_precision=precision), current.at[:n_units].add(change)

@@ -65,9 +65,7 @@ class Ridge(AbstractTrainer):
         samples = rates.reshape(network.n_units, -1)
         answers = jnp.transpose(wanted, (1, 0, 2)).reshape(wanted.shape[1], -1)
         scale = float(jnp.sum(samples**2) / network.n_units)
-        return State(
-            network, embedding.activity, (samples @ samples.T, answers @ samples.T, scale, (0, np.inf))
-        )
+        return State(network, embedding.activity, (samples @ samples.T, answers @ samples.T, scale, (0, np.inf)))
 
     def step(self, state: State, trials: Trials, *, key):
         gram, cross, scale, (index, best) = state.learner
@@ -77,9 +75,7 @@ class Ridge(AbstractTrainer):
         candidate = eqx.tree_at(lambda n: (n.recurrent, n.readout), state.network, (recurrent, readout))
         noisy = dataclasses.replace(candidate, noise=self.noise)
         outputs = np.transpose(np.asarray(simulate(noisy, trials, key=key).outputs), (1, 2, 0))
-        entry = log_entry(
-            outputs, np.transpose(np.asarray(trials.targets), (1, 2, 0)), np.asarray(trials.mask).T
-        )
+        entry = log_entry(outputs, np.transpose(np.asarray(trials.targets), (1, 2, 0)), np.asarray(trials.mask).T)
         entry["penalty"] = self.penalties[index]
         is_better_elsewhere = np.isfinite(best) or index + 1 < self.n_passes
         if "bad_trial" in entry and is_better_elsewhere:  # another penalty works or may work
