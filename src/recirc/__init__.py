@@ -7,7 +7,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("circuits", "compare", "data", "figures", "runs", "studies", "tasks", "train", "types")
+_SUBMODULES = ("analyses", "circuits", "compare", "data", "figures", "runs", "studies", "tasks", "train", "types")
 _NAMES = {
     "Activity": "types",
     "Outcome": "types",

@@ -3,8 +3,10 @@
 Axis words, everywhere the same: trial, condition, time, unit, input, output, hint, component.
 """
 
+import dataclasses
 import enum
-from collections.abc import Mapping, Sequence
+import typing
+from collections.abc import Iterator, Mapping, Sequence
 
 import equinox as eqx
 import jax
@@ -48,6 +50,46 @@ class Outcome(enum.Enum):
     DIVERGED = "diverged: the numbers left the finite range"
 
 
+class Named(Mapping):
+    """Arrays or numbers by name, which cannot be changed and can be hashed, so that circuits may be compiled with them.
+
+    >>> spans = Named({"movement": [(0.1, 0.5)]})
+    >>> spans["movement"].shape, hash(spans) == hash(Named(spans))
+    ((1, 2), True)
+    """
+
+    def __init__(self, entries: Mapping[str, object] | None = None):
+        self._entries = {str(name): _frozen(value) for name, value in (entries or {}).items()}
+
+    def __getitem__(self, name: str) -> typing.Any:
+        value = self._entries[name]
+        return np.array(value) if isinstance(value, tuple) else value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Named) and self._entries == other._entries
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._entries.items()))
+
+    def __repr__(self) -> str:
+        return f"Named({self._entries})"
+
+
+def _frozen(value):
+    value = np.asarray(value).tolist()
+    return _tuples(value) if isinstance(value, list) else value
+
+
+def _tuples(values: list) -> tuple:
+    return tuple(_tuples(value) if isinstance(value, list) else value for value in values)
+
+
 class Trials(eqx.Module):
     """What a network is given and asked for.
 
@@ -68,12 +110,12 @@ class Trials(eqx.Module):
 
     inputs: Float[Array, "trial time input"]
     targets: Float[Array, "trial time output"]
-    mask: Float[Array, "trial time"]
-    hints: Float[Array, "trial time hint"] | None
-    spans: tuple[tuple[str, tuple[tuple[float, float], ...]], ...] = eqx.field(static=True)
-    conditions: tuple[str, ...] = eqx.field(static=True)
-    hint_units: tuple[str, ...] = eqx.field(static=True)
     dt: float = eqx.field(static=True)
+    conditions: tuple[str, ...] = eqx.field(static=True)
+    mask: Float[Array, "trial time"]
+    epochs: Named = eqx.field(static=True)
+    hints: Float[Array, "trial time hint"] | None
+    hint_units: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(
         self,
@@ -91,11 +133,8 @@ class Trials(eqx.Module):
         self.targets = jnp.asarray(targets)
         self.mask = jnp.ones(self.inputs.shape[:2], self.inputs.dtype) if mask is None else jnp.asarray(mask)
         self.hints = None if hints is None else jnp.asarray(hints)
-        n_trials = self.inputs.shape[0]
-        self.spans = tuple(
-            (name, tuple(map(tuple, np.broadcast_to(np.asarray(span, float), (n_trials, 2)).tolist())))
-            for name, span in (epochs or {}).items()
-        )
+        rows = (self.inputs.shape[0], 2)
+        self.epochs = Named({name: np.broadcast_to(np.asarray(s, float), rows) for name, s in (epochs or {}).items()})
         self.conditions = tuple(str(label) for label in conditions)
         self.hint_units = tuple(hint_units)
         self.dt = float(dt)
@@ -110,22 +149,13 @@ class Trials(eqx.Module):
         return self.inputs.shape[1]
 
     @property
-    def epochs(self) -> dict[str, np.ndarray]:
-        """Name -> `(trial, 2)` start and stop in seconds from trial start."""
-        return {name: np.array(rows) for name, rows in self.spans}
-
-    @property
     def time(self) -> np.ndarray:
         """Seconds from trial start at the end of every step, `(time,)`."""
         return (np.arange(self.n_steps) + 1) * self.dt
 
     def replace(self, **changes) -> "Trials":
         """A copy with some of the constructor's arguments changed."""
-        now = {
-            name: getattr(self, name)
-            for name in ("inputs", "targets", "dt", "conditions", "mask", "epochs", "hints", "hint_units")
-        }
-        return Trials(**(now | changes))
+        return dataclasses.replace(self, **changes)
 
     def select(self, indices) -> "Trials":
         """The trials at `indices`, in that order."""
@@ -189,19 +219,43 @@ class Activity(eqx.Module):
         units: one name per unit; "0", "1", ... if omitted.
         outputs: what the circuit produced (muscles, velocity), if known.
         start: time of the first sample's end minus dt, in seconds.
+        standard_error: of rates that are averages over trials, if single trials told; nan where one trial did not.
+        trial_counts: how many single trials each average is over; empty if they are not known.
+        covariates: what is known of every trial beside its label, name -> one value per trial.
+        events: name -> time in seconds on the activity's clock; of averages, the median over single trials.
+        notes: what was guessed, left out and found on the way here, one sentence each.
 
     Raises:
         ValueError: if shapes disagree, a name repeats, or `dt` is not positive.
     """
 
     rates: Float[Array, "trial time unit"]
-    outputs: Float[Array, "trial time output"] | None
+    dt: float = eqx.field(static=True)
     conditions: tuple[str, ...] = eqx.field(static=True)
     units: tuple[str, ...] = eqx.field(static=True)
-    dt: float = eqx.field(static=True)
+    outputs: Float[Array, "trial time output"] | None
     start: float = eqx.field(static=True)
+    standard_error: Float[Array, "trial time unit"] | None
+    trial_counts: tuple[int, ...] = eqx.field(static=True)
+    covariates: Named = eqx.field(static=True)
+    events: Named = eqx.field(static=True)
+    notes: tuple[str, ...] = eqx.field(static=True)
 
-    def __init__(self, rates, *, dt: float, conditions: Sequence[str], units=None, outputs=None, start: float = 0.0):
+    def __init__(
+        self,
+        rates,
+        *,
+        dt: float,
+        conditions: Sequence[str],
+        units=None,
+        outputs=None,
+        start: float = 0.0,
+        standard_error=None,
+        trial_counts: Sequence[int] = (),
+        covariates: Mapping[str, object] | None = None,
+        events: Mapping[str, float] | None = None,
+        notes: Sequence[str] = (),
+    ):
         self.rates = jnp.asarray(rates)
         self.outputs = None if outputs is None else jnp.asarray(outputs)
         self.conditions = tuple(str(label) for label in conditions)
@@ -209,6 +263,11 @@ class Activity(eqx.Module):
         self.units = tuple(str(name) for name in names)
         self.dt = float(dt)
         self.start = float(start)
+        self.standard_error = None if standard_error is None else jnp.asarray(standard_error)
+        self.trial_counts = tuple(int(count) for count in trial_counts)
+        self.covariates = Named(covariates)
+        self.events = Named(events)
+        self.notes = tuple(notes)
         _check_activity(self)
 
     @property
@@ -221,17 +280,24 @@ class Activity(eqx.Module):
         return self.start + (np.arange(self.rates.shape[1]) + 1) * self.dt
 
     def replace(self, **changes) -> "Activity":
-        """A copy with some of the constructor's arguments changed."""
-        now = {name: getattr(self, name) for name in ("rates", "dt", "conditions", "units", "outputs", "start")}
-        return Activity(**(now | changes))
+        """A copy with some of the constructor's arguments changed.
+
+        New rates have a standard error only if it is given with them.
+        """
+        if "rates" in changes:
+            changes = {"standard_error": None} | changes
+        return dataclasses.replace(self, **changes)
 
     def select(self, indices) -> "Activity":
         """The trials at `indices`, in that order."""
-        index = np.asarray(indices)
+        index = np.arange(self.n_trials)[np.asarray(indices)]
         return self.replace(
             rates=self.rates[index],
             outputs=None if self.outputs is None else self.outputs[index],
-            conditions=[self.conditions[i] for i in np.arange(self.n_trials)[index]],
+            standard_error=None if self.standard_error is None else self.standard_error[index],
+            conditions=[self.conditions[i] for i in index],
+            trial_counts=[self.trial_counts[i] for i in index] if self.trial_counts else (),
+            covariates={name: values[index] for name, values in self.covariates.items()},
         )
 
     def select_units(self, names: Sequence[str]) -> "Activity":
@@ -244,7 +310,9 @@ class Activity(eqx.Module):
         missing = [name for name in names if name not in place]
         if missing:
             raise ValueError(f"no unit is called {missing[0]!r}; there are {len(place)}, the first {self.units[:3]}.")
-        return self.replace(rates=self.rates[:, :, np.array([place[n] for n in names], int)], units=names)
+        index = np.array([place[name] for name in names], int)
+        error = None if self.standard_error is None else self.standard_error[:, :, index]
+        return self.replace(rates=self.rates[:, :, index], units=names, standard_error=error)
 
     def without_units(self, names: Sequence[str]) -> "Activity":
         """All units but those called `names`."""
@@ -260,6 +328,14 @@ def _check_activity(activity: Activity) -> None:
         raise ValueError(
             f"outputs have {activity.outputs.shape[:2]} (trial, time) but rates have {shape[:2]}; make them equal."
         )
+    if activity.standard_error is not None and activity.standard_error.shape != shape:
+        raise ValueError(
+            f"standard_error has shape {activity.standard_error.shape} but rates {shape}; make them equal."
+        )
+    per_trial = {"trial_counts": activity.trial_counts} if activity.trial_counts else {}
+    for name, values in {**per_trial, **activity.covariates}.items():
+        if np.shape(values)[:1] != shape[:1]:
+            raise ValueError(f"{name} has shape {np.shape(values)} for {shape[0]} trials; give one value per trial.")
     if len(activity.conditions) != shape[0]:
         raise ValueError(f"{len(activity.conditions)} condition labels for {shape[0]} trials; give one per trial.")
     if len(activity.units) != shape[2]:
@@ -269,6 +345,10 @@ def _check_activity(activity: Activity) -> None:
         raise ValueError(f"unit names repeat: {twice[:5]}; make every name unique.")
     if not activity.dt > 0:
         raise ValueError(f"dt must be a positive number of seconds, got {activity.dt}.")
+
+
+Level = typing.Literal["performance", "unit", "population", "mechanism", "generalization", "robustness"]
+Direction = typing.Literal["higher", "lower"]
 
 
 class Score(eqx.Module):
@@ -282,12 +362,25 @@ class Score(eqx.Module):
         unit: unit of the value; "1" for a pure number.
         parts: named arrays behind the number (canonical correlations, one value per unit, ...).
         settings: every setting that changes the number.
+
+    Raises:
+        ValueError: if `level` or `direction` is none of these words.
     """
 
     metric: str = eqx.field(static=True)
     value: float
-    level: str = eqx.field(static=True)
-    direction: str = eqx.field(static=True, default="higher")
+    level: Level = eqx.field(static=True)
+    direction: Direction = eqx.field(static=True, default="higher")
     unit: str = eqx.field(static=True, default="1")
     parts: dict[str, np.ndarray] = eqx.field(default_factory=dict)
     settings: dict[str, object] = eqx.field(default_factory=dict)
+
+    def __check_init__(self):
+        check_words(self.metric, level=self.level, direction=self.direction)
+
+
+def check_words(metric: str, **words: str) -> None:
+    """Raise ValueError unless `level` and `direction` are among the words that there are for them."""
+    for name, choices in (("level", typing.get_args(Level)), ("direction", typing.get_args(Direction))):
+        if words[name] not in choices:
+            raise ValueError(f"{metric}: {name} is {words[name]!r}; use one of {choices}.")

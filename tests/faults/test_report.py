@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from recirc.analyses import Claim, Row
 from recirc.runs import report, report_tables
-from recirc.runs.metrics import Claim, Row, metrics_text
+from recirc.runs.metrics import metrics_text
 
 HOSTILE = "<img src=x onerror=\"alert('1')\">{{ 7 * 7 }}"
 LONG = "n" * 300

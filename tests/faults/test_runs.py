@@ -34,7 +34,7 @@ WORK = """
 import os, pathlib, signal, time
 import numpy as np
 from recirc.runs import Result
-from recirc.runs.sweep import specification_key
+from recirc.analyses import specification_key
 
 def draw(piece):
     import jax

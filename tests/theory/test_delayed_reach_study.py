@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import recirc
+from recirc.analyses import Result
 from recirc.data import write_netcdf
 from recirc.runs import Row
-from recirc.runs.parts import Result
 from recirc.studies import kao2019, kao2019_network, kao2019_reference, kao2019_run, levels
 from recirc.studies.kao2019_verdict import IC, INPUT, claims
 from recirc.studies.summaries import network_rows
@@ -139,7 +139,7 @@ def test_long_steps_of_a_reference_are_means_over_those_of_the_network(tmp_path)
 def test_every_network_of_a_preset_is_specified_once():
     for preset in kao2019.PRESETS.values():
         entries = kao2019.specifications(preset, 0, CIRCUIT)
-        assert len({recirc.runs.specification_hash(entry) for entry in entries}) == len(entries)
+        assert len({recirc.analyses.pieces.piece_key(entry) for entry in entries}) == len(entries)
         trained = [e for e in entries if e["arm"] in kao2019.NONLINEARITIES]
         assert len(trained) == 2 * 2 * len(preset.rate_penalties) * preset.n_seeds
 

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 
 from recirc import figures
+from recirc.analyses import Row
 from recirc.figures import rows as select_rows
 from recirc.figures import style, trajectories, units
-from recirc.runs.metrics import Row
 
 DIRECTIONS = [f"{45 * i}" for i in range(8)]
 BETWEEN = [f"{22.5 + 45 * i}" for i in range(8)]

@@ -9,10 +9,10 @@ import pytest
 import xarray as xr
 
 from recirc import figures
+from recirc.analyses import Row
 from recirc.compare.mechanism import MechanismSummary
 from recirc.figures import cells, flow, scores, style, units
 from recirc.figures.labels import LABELS
-from recirc.runs.metrics import Row
 
 DIRECTIONS = [f"{45 * i}" for i in range(8)]
 PENALTIES = (0.0, 0.001, 0.01, 0.1, 1.0)

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 import recirc
+from recirc.analyses import Failure, Result
 from recirc.runs import Row
-from recirc.runs.parts import Result
-from recirc.runs.sweep import Failure
 from recirc.studies import networks, salatiello2020, salatiello2020_run, summaries
 from recirc.studies.salatiello2020_verdict import claims
 
@@ -50,7 +49,7 @@ def test_tails_end_at_rest(cortex, key):
 def test_every_network_of_a_preset_is_specified_once():
     for preset in salatiello2020.PRESETS.values():
         entries = salatiello2020.specifications(preset, 0)
-        assert len({recirc.runs.specification_hash(entry) for entry in entries}) == len(entries)
+        assert len({recirc.analyses.pieces.piece_key(entry) for entry in entries}) == len(entries)
         pairs = {(entry["arm"], entry["regime"]) for entry in entries}
         assert len(pairs) == 8, "four arms in two regimes"
 

@@ -1,12 +1,13 @@
 """Configuration in, folder out: what runs the work and keeps its results."""
 
+from recirc.analyses.pieces import Failure, Result, specification_key
+from recirc.analyses.table import Claim, Row
 from recirc.runs.atomic import StorageError, file_name
 from recirc.runs.config import ConfigError, dump_config, load_config
 from recirc.runs.datasets import read_dataset
-from recirc.runs.metrics import Claim, Row, read_metrics
-from recirc.runs.parts import Result, specification_hash
+from recirc.runs.metrics import read_metrics
 from recirc.runs.store import FinishedError, FolderError, RunFolder, is_done, verify
-from recirc.runs.sweep import Failure, run_all, specification_key
+from recirc.runs.sweep import run_all
 
 __all__ = [
     "Claim",
@@ -25,7 +26,6 @@ __all__ = [
     "read_dataset",
     "read_metrics",
     "run_all",
-    "specification_hash",
     "specification_key",
     "verify",
 ]

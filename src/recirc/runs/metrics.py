@@ -3,97 +3,11 @@
 import dataclasses
 import json
 import math
-import typing
 from collections.abc import Mapping, Sequence
 
+from recirc.analyses.table import Claim, Row
+
 SCHEMA = 1
-Level = typing.Literal["performance", "unit", "population", "mechanism", "generalization", "robustness"]
-Direction = typing.Literal["higher", "lower"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One number.
-
-    Args:
-        metric: its name.
-        level: what kind of likeness or ability it measures.
-        arm: which networks (or baseline) it was measured on.
-        value: the number; not finite only if `condition` has an "outcome" that says why.
-        ci: interval (low, high); not finite if there is none.
-        n: how many independent things the value summarizes.
-        condition: on what it was measured, such as {"set": "train"}.
-        unit: unit of the value; "1" for a pure number.
-        direction: whichever is better.
-        null: {"kind", "mean", "p95", "p"} of the null distribution, if one was drawn.
-        baselines: the same number for simpler explanations, by name.
-        ceiling: the value that the data's own noise allows, if known.
-
-    Raises:
-        ValueError: if a field is outside these bounds.
-    """
-
-    metric: str
-    level: Level
-    arm: str
-    value: float
-    ci: tuple[float, float] = (math.nan, math.nan)
-    n: int = 1
-    condition: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
-    unit: str = "1"
-    direction: Direction = "higher"
-    null: Mapping[str, typing.Any] | None = None
-    baselines: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    ceiling: float | None = None
-
-    def __post_init__(self):
-        for field, choices in (("level", typing.get_args(Level)), ("direction", typing.get_args(Direction))):
-            if getattr(self, field) not in choices:
-                raise ValueError(f"{self.metric}: {field} is {getattr(self, field)!r}; use one of {choices}.")
-        if not math.isfinite(self.value) and "outcome" not in self.condition:
-            raise ValueError(
-                f"{self.metric} of {self.arm} is {self.value}; leave the row out, or say why with "
-                'condition={..., "outcome": "a sentence"}.'
-            )
-        if self.null is not None and set(self.null) != {"kind", "mean", "p95", "p"}:
-            raise ValueError(f"{self.metric}: a null has kind, mean, p95 and p, got {sorted(self.null)}.")
-        _check_interval(self.metric, self.ci, self.n)
-
-
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """A published statement and what this run says about it.
-
-    Args:
-        claim: the statement, as one sentence.
-        source: where it was made.
-        supported: the verdict; None if the run is too small to say.
-        effect: size of the effect.
-        ci: its interval (low, high).
-        p: probability of an effect this large if there were none.
-        n: how many independent things it rests on.
-
-    Raises:
-        ValueError: if the interval is reversed or `n` is negative.
-    """
-
-    claim: str
-    source: str
-    supported: bool | None
-    effect: float = math.nan
-    ci: tuple[float, float] = (math.nan, math.nan)
-    p: float = math.nan
-    n: int = 0
-
-    def __post_init__(self):
-        _check_interval(self.claim, self.ci, self.n)
-
-
-def _check_interval(name: str, ci, n: int) -> None:
-    if len(ci) != 2 or ci[0] > ci[1]:
-        raise ValueError(f"{name}: ci must be (low, high), got {ci}.")
-    if n < 0:
-        raise ValueError(f"{name}: n must not be negative, got {n}.")
 
 
 def metrics_text(study: str, preset: str, rows: Sequence[Row], claims: Sequence[Claim]) -> str:

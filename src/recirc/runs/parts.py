@@ -1,59 +1,16 @@
 """Finished pieces of work, each in one file named by the hash of what it came from."""
 
-import dataclasses
-import hashlib
 import io
 import json
 import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from recirc.analyses.pieces import Result
 from recirc.runs.atomic import write_atomic
 
-if TYPE_CHECKING:
-    import numpy as np
-
 _DAMAGE = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
-
-
-class Result(NamedTuple):
-    """What one piece of work gives: named arrays, and anything that JSON can hold."""
-
-    arrays: "Mapping[str, np.ndarray]"
-    metadata: Mapping[str, Any] = {}
-
-
-def canonical(specification) -> str:
-    """JSON text of a specification, the same for equal specifications.
-
-    Raises:
-        TypeError: if it holds something other than numbers, text, lists, mappings and dataclasses of these.
-        ValueError: if a number is not finite.
-    """
-    return json.dumps(_jsonable(specification), sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def specification_hash(specification) -> str:
-    """sha256 of `canonical`, in hexadecimal digits."""
-    return hashlib.sha256(canonical(specification).encode()).hexdigest()
-
-
-def _jsonable(value):
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return _jsonable({"kind": type(value).__name__} | fields)
-    if isinstance(value, Mapping):
-        return {str(name): _jsonable(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    if to_list := getattr(value, "tolist", None):  # NumPy's numbers and arrays
-        return to_list()
-    return f"{value.__module__}.{value.__qualname__}" if callable(value) else value
 
 
 def write_part(path: Path, key: str, result: Result) -> None:

@@ -5,9 +5,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from recirc.analyses.table import Claim, Row
 from recirc.figures import rows as select_rows
 from recirc.figures.style import label
-from recirc.runs.metrics import Claim, Row
 
 _NO_NUMBER = "–"
 _VERDICTS = {True: "supported", False: "not supported", None: "too small to say"}

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from recirc.analyses.pieces import piece_key
+from recirc.analyses.table import Claim, Row
 from recirc.runs import provenance
 from recirc.runs.atomic import TEMPORARY, explained, file_name, write_atomic
 from recirc.runs.datasets import netcdf_bytes
-from recirc.runs.metrics import Claim, Row, metrics_text, strict_json
-from recirc.runs.parts import specification_hash
+from recirc.runs.metrics import metrics_text, strict_json
 
 if TYPE_CHECKING:
     import xarray
@@ -66,7 +67,7 @@ class RunFolder:
         """
         root = Path(os.path.abspath(path))
         header = {
-            "specification": specification_hash(specification),
+            "specification": piece_key(specification),
             "inputs": provenance.describe_inputs(inputs),
             "versions": provenance.versions(),
             "started": provenance.now(),

@@ -1,8 +1,6 @@
 """Many pieces of work side by side, each kept as soon as it is finished."""
 
 import contextlib
-import dataclasses
-import hashlib
 import logging
 import signal
 import tempfile
@@ -12,10 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from recirc.analyses.pieces import Failure, Result, piece_key
 from recirc.runs import provenance
 from recirc.runs.atomic import StorageError
 from recirc.runs.environment import environment, keep_compiled_programs
-from recirc.runs.parts import Result, canonical, read_part, specification_hash, write_part
+from recirc.runs.parts import read_part, write_part
 from recirc.runs.progress import Progress
 from recirc.runs.store import RunFolder
 
@@ -24,34 +23,6 @@ RETRIES = 3
 
 class VersionError(RuntimeError):
     """A worker has other versions of the packages than the process that it works for."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Failure:
-    """A piece of work that gave no result.
-
-    Args:
-        text: what happened, in one sentence.
-        log: the traceback, or what the system said.
-    """
-
-    text: str
-    log: str
-
-
-def specification_key(specification):
-    """The random key of a specification: 64 bits of its sha256, the same on every machine and in any order.
-
-    Example:
-        >>> specification_key({"arm": "ridge", "seed": 0}).shape
-        ()
-    """
-    import jax
-    import numpy as np
-
-    digest = hashlib.sha256(canonical(specification).encode()).digest()
-    words = np.frombuffer(digest[:8], ">u4").astype(np.uint32)
-    return jax.random.wrap_key_data(jax.numpy.asarray(words), impl="threefry2x32")
 
 
 def run_all(
@@ -102,7 +73,7 @@ def run_all(
 
 def _piece_key(function: Callable, specification) -> str:
     name = f"{function.__module__}.{function.__qualname__}"
-    return specification_hash({"function": name, "specification": specification})
+    return piece_key({"function": name, "specification": specification})
 
 
 def _kept(path: Path, key: str) -> Result:

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from recirc.analyses import specification_key
 from recirc.circuits import RateNetwork, simulate
 from recirc.compare import NeuronMap
 from recirc.runs import Result
-from recirc.runs.sweep import specification_key
 from recirc.studies.fit_inputs import (
     Candidate,
     FitConfig,

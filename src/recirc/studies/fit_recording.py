@@ -11,11 +11,12 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from recirc.analyses import Failure
 from recirc.data import DataWarning
 from recirc.data.screening import printable
 from recirc.runs import RunFolder, dump_config, load_config
 from recirc.runs.progress import Progress
-from recirc.runs.sweep import Failure, run_all
+from recirc.runs.sweep import run_all
 from recirc.studies import fit_report
 from recirc.studies.fit_data import Recorded, read_averages
 from recirc.studies.fit_inputs import Candidate, FitConfig, Recording, prepare

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from recirc.analyses import specification_key
 from recirc.circuits import RateNetwork, simulate
 from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.compare import (
@@ -16,7 +17,6 @@ from recirc.compare import (
     mechanism_of,
 )
 from recirc.runs import Result
-from recirc.runs.sweep import specification_key
 from recirc.studies import kao2019 as study
 from recirc.studies.kao2019_likeness import LEAST_UNITS, likeness, n_active
 from recirc.studies.kao2019_pictures import EPOCHS, flows

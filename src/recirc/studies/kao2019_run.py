@@ -8,11 +8,12 @@ import jax
 import numpy as np
 import xarray as xr
 
+from recirc.analyses import Failure
 from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.runs import Result, RunFolder, dump_config
 from recirc.runs.progress import Progress
 from recirc.runs.report import build, write_text
-from recirc.runs.sweep import Failure, run_all
+from recirc.runs.sweep import run_all
 from recirc.studies import kao2019 as study
 from recirc.studies.kao2019_likeness import reference_rows
 from recirc.studies.kao2019_network import train_network

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from recirc.analyses import specification_key
 from recirc.circuits import RateNetwork, simulate
 from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.compare import (
@@ -23,7 +24,6 @@ from recirc.compare import (
 )
 from recirc.data import hints_from
 from recirc.runs import Result
-from recirc.runs.sweep import specification_key
 from recirc.studies.salatiello2020 import REFERENCE_FRACTION, TAIL, Regime, reference
 from recirc.studies.summaries import score_entry
 from recirc.train import Fit, Force, FullForce, fit

@@ -7,11 +7,12 @@ import jax
 import numpy as np
 import xarray as xr
 
+from recirc.analyses import Failure
 from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.runs import Result, RunFolder, dump_config
 from recirc.runs.progress import Progress
 from recirc.runs.report import build, write_text
-from recirc.runs.sweep import Failure, run_all
+from recirc.runs.sweep import run_all
 from recirc.studies import salatiello2020 as study
 from recirc.studies.networks import KEPT_EVERY, N_DRAWS, N_DRAWS_MINOR, NOISES, train_network
 from recirc.studies.salatiello2020_report import draw, report_text

@@ -7,9 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from recirc.analyses import Failure
 from recirc.compare import bootstrap_interval
 from recirc.runs import Result, Row
-from recirc.runs.sweep import Failure
 from recirc.types import Score
 
 UNSHARED = ("seed", "outcome", "verdict")  # what rows of one arm and condition differ in

@@ -1,0 +1,139 @@
+"""Pieces of work that any map can do: in this process, in a pool of processes, or kept in a run folder."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+Map = Callable[[Callable[[Any], "Done"], Iterable[Any]], Iterable["Done"]]
+Piece = TypeVar("Piece")
+
+
+class Result(NamedTuple):
+    """What one piece of work gives: named arrays, and anything that JSON can hold."""
+
+    arrays: Mapping[str, np.ndarray]
+    metadata: Mapping[str, Any] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """A piece of work that gave no result.
+
+    Args:
+        text: what happened, in one sentence.
+        log: the traceback, or what the system said.
+    """
+
+    text: str
+    log: str = ""
+
+
+class Done(NamedTuple):
+    """A piece that is finished, for better or worse; `key` says which, so that maps need not keep the order."""
+
+    key: str
+    result: Result | Failure
+
+
+def compute(function: Callable[[Piece], Result], piece: Piece) -> Done:
+    """Do one piece of work; an error becomes a `Failure`."""
+    try:
+        return Done(piece_key(piece), function(piece))
+    except Exception as error:
+        return Done(piece_key(piece), Failure(f"{type(error).__name__}: {error}", traceback.format_exc()))
+
+
+def results(
+    function: Callable[[Piece], Result], pieces: Sequence[Piece], map: Map = map
+) -> Iterator[tuple[Piece, Result | Failure]]:
+    """Every piece with its result, in the order given, however the map ordered them.
+
+    Args:
+        function: pure, at the top level of a module (or a `functools.partial` of such a one), for maps that use
+            other processes.
+        pieces: dataclasses or JSON; equal ones are computed once.
+        map: the built-in one, that of a pool, or any other that applies a function to every piece.
+
+    Raises:
+        ValueError: if the map lost a piece.
+
+    Example:
+        >>> [result.metadata for _, result in results(lambda piece: Result({}, piece), [{"seed": 0}])]
+        [{'seed': 0}]
+    """
+    by_key = {piece_key(piece): piece for piece in pieces}
+    waiting: dict[str, Result | Failure] = {}
+    order = iter(by_key.items())
+    key, piece = next(order, (None, None))
+    for done in map(functools.partial(compute, function), list(by_key.values())):
+        waiting[done.key] = done.result
+        while key in waiting:
+            yield piece, waiting.pop(key)  # pyright: ignore[reportReturnType]
+            key, piece = next(order, (None, None))
+    if key is not None:
+        raise ValueError(f"the map gave no result for {piece!r}; it must apply the function to every piece.")
+
+
+def piece_key(piece: Any) -> str:
+    """sha256 of `canonical`, in hexadecimal digits."""
+    return hashlib.sha256(canonical(piece).encode()).hexdigest()
+
+
+def specification_key(specification: Any):
+    """The random key of a specification: 64 bits of its sha256, the same on every machine and in any order.
+
+    Example:
+        >>> specification_key({"arm": "ridge", "seed": 0}).shape
+        ()
+    """
+    import jax
+
+    digest = hashlib.sha256(canonical(specification).encode()).digest()
+    words = np.frombuffer(digest[:8], ">u4").astype(np.uint32)
+    return jax.random.wrap_key_data(jax.numpy.asarray(words), impl="threefry2x32")
+
+
+def seed_of(key) -> int:
+    """The whole number that a random key stands for: `jax.random.key(seed)` gives the seed back.
+
+    Example:
+        >>> import jax
+        >>> seed_of(jax.random.key(7))
+        7
+    """
+    import jax
+
+    high, low = (int(word) for word in np.asarray(jax.random.key_data(key)).ravel()[-2:])
+    return high << 32 | low
+
+
+def canonical(specification: Any) -> str:
+    """JSON text of a specification, the same for equal specifications.
+
+    Raises:
+        TypeError: if it holds something other than numbers, text, lists, mappings and dataclasses of these.
+        ValueError: if a number is not finite.
+    """
+    return json.dumps(_jsonable(specification), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _jsonable(value):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return _jsonable({"kind": type(value).__name__} | fields)
+    if isinstance(value, Mapping):
+        return {str(name): _jsonable(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if to_list := getattr(value, "tolist", None):  # NumPy's numbers and arrays
+        return to_list()
+    return f"{value.__module__}.{value.__qualname__}" if callable(value) else value

@@ -1,0 +1,75 @@
+"""What an analysis came to: one table, its claims, labelled arrays, and a sentence for each verdict."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from recirc.analyses.table import Claim, Row, frame
+
+VERDICTS = {True: "supported", False: "not supported", None: "undecided"}
+
+
+@dataclasses.dataclass(frozen=True)
+class AnalysisResult:
+    """Everything that claims, figures and reports need, in memory or read back from a run folder.
+
+    Args:
+        study: which analysis or study it is of; figures are drawn by it.
+        rows: every number.
+        claims: what they were held against.
+        arrays: labelled arrays behind them, as in `activity.nc`.
+        networks: weights of the trained networks, as in `networks.nc`; None if there are none.
+        history: one entry per training pass.
+        sentences: what is found, by level or topic, in words that the numbers wrote.
+        figures: names of what can be drawn, by `recirc.figures.draw`.
+        about: whatever else the report says of how it came about (chosen settings, notes); JSON.
+    """
+
+    study: str
+    rows: tuple[Row, ...]
+    claims: tuple[Claim, ...] = ()
+    arrays: xr.Dataset = dataclasses.field(default_factory=xr.Dataset)
+    networks: xr.Dataset | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+    sentences: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    figures: tuple[str, ...] = ()
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def table(self) -> pd.DataFrame:
+        """All rows as a labelled table; see `frame` for its columns."""
+        return frame(self.rows)
+
+    def to_xarray(self) -> xr.Dataset:
+        """The labelled arrays."""
+        return self.arrays
+
+    def claim_lines(self) -> list[str]:
+        """A line per claim: verdict, effect, interval, and what was claimed."""
+        return [claim_line(claim) for claim in self.claims]
+
+    def _repr_html_(self) -> str:
+        sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.sentences.values())
+        claims = "".join(f"<li>{escape(line)}</li>" for line in self.claim_lines())
+        more = f"<p>{len(self.rows)} numbers in <code>.table</code>; figures: {', '.join(self.figures) or 'none'}.</p>"
+        return f"<div><h4>{escape(self.study)}</h4>{sentences}<ul>{claims}</ul>{more}</div>"
+
+
+def claim_line(claim: Claim) -> str:
+    """A claim, its verdict, effect and interval in one line of text.
+
+    >>> claim_line(Claim("Hints help.", "here", True, 0.21, (0.1, 0.3), 0.01, 12))
+    'supported: Hints help. Effect 0.21 (0.1 to 0.3), n = 12.'
+    """
+    numbers = ""
+    if claim.effect == claim.effect:
+        low, high = claim.ci
+        interval = f" ({low:.3g} to {high:.3g})" if low == low and high == high else ""
+        numbers = f" Effect {claim.effect:.3g}{interval}, n = {claim.n}."
+    text = claim.claim if claim.claim.endswith(".") else f"{claim.claim}."
+    return f"{VERDICTS[claim.supported]}: {text}{numbers}"
