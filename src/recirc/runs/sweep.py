@@ -1,16 +1,16 @@
-"""Many pieces of work side by side, each kept as soon as it is finished."""
+"""Many pieces of work side by side, each kept in a run folder as soon as it is finished."""
 
 import contextlib
+import functools
 import logging
 import signal
 import tempfile
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from recirc.analyses.pieces import Failure, Result, piece_key
+from recirc.analyses.pieces import Done, Failure, Result, compute, piece_key
 from recirc.runs import provenance
 from recirc.runs.atomic import StorageError
 from recirc.runs.environment import environment, keep_compiled_programs
@@ -25,55 +25,53 @@ class VersionError(RuntimeError):
     """A worker has other versions of the packages than the process that it works for."""
 
 
-def run_all(
-    function: Callable[[Any], Result],
-    specifications: Iterable[Any],
-    *,
-    jobs: int,
-    folder: RunFolder,
-    progress: Progress | None = None,
-) -> Iterator[tuple[Any, Result | Failure]]:
-    """Apply a function to every specification, in worker processes, keeping each result in the folder.
+class FolderMap:
+    """A map over pieces that uses worker processes and keeps each result in a run folder.
 
-    Results do not depend on `jobs` or on the order. Equal specifications are computed once, and what an
-    earlier, interrupted call has finished is not computed again. A worker that is killed is replaced, and its
-    piece tried up to three times more. A script that calls this needs `if __name__ == "__main__":`.
+    Results do not depend on `jobs`. What an earlier, interrupted call has finished is not computed again. A worker that
+    is killed is replaced, and its piece tried up to three times more. A script that calls this needs
+    `if __name__ == "__main__":`.
 
     Args:
-        function: pure, at the top level of a module; takes its random key from `specification_key`.
-        specifications: dataclasses or JSON.
-        jobs: worker processes, each with one thread.
         folder: where finished pieces are kept.
-        progress: told of every piece.
-
-    Yields:
-        (specification, result or failure), in the order given, as soon as each is there.
+        jobs: worker processes, each with one thread.
+        progress: told of every piece; by default a `Progress` that calls pieces what they call themselves.
 
     Raises:
         ValueError: if `jobs` is not positive.
+
+    Raises (when called):
         StorageError: if a result cannot be written.
         VersionError: if a worker has other package versions.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs must be at least 1, got {jobs}.")
-    pieces = {_piece_key(function, specification): specification for specification in specifications}
-    failures: dict[str, Failure | None] = {key: None for key in pieces if read_part(folder.part_path(key), key)}
-    todo = {key: specification for key, specification in pieces.items() if key not in failures}
-    for key in todo:
-        folder.part_path(key).unlink(missing_ok=True)
-    progress = progress or Progress()
-    progress.start(len(pieces), len(failures))
-    with contextlib.closing(_compute(function, todo, jobs, folder, progress)) as computed:
-        for key, specification in pieces.items():
-            while key not in failures:
-                finished, failure = next(computed)
-                failures[finished] = failure
-            yield specification, failures[key] or _kept(folder.part_path(key), key)
+
+    def __init__(self, folder: RunFolder, *, jobs: int = 1, progress: Progress | None = None):
+        if jobs < 1:
+            raise ValueError(f"jobs must be at least 1, got {jobs}.")
+        self.folder, self.jobs, self.progress = folder, jobs, progress
+
+    def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
+        """Every piece as it is finished; those of an earlier call first."""
+        pieces = {_store_key(function, piece): piece for piece in pieces}
+        paths = {key: self.folder.part_path(key) for key in pieces}
+        before = [key for key in pieces if read_part(paths[key], key)]
+        todo = {key: piece for key, piece in pieces.items() if key not in before}
+        for key in todo:
+            paths[key].unlink(missing_ok=True)
+        progress = self.progress or Progress(getattr(next(iter(pieces.values()), None), "what", "networks"))
+        progress.start(len(pieces), len(before))
+        for key in before:
+            yield Done(piece_key(pieces[key]), _kept(paths[key], key))
+        with contextlib.closing(_compute(function, todo, self.jobs, self.folder, progress)) as computed:
+            for key, failure in computed:
+                yield Done(piece_key(pieces[key]), failure or _kept(paths[key], key))
 
 
-def _piece_key(function: Callable, specification) -> str:
-    name = f"{function.__module__}.{function.__qualname__}"
-    return piece_key({"function": name, "specification": specification})
+def _store_key(function: Callable, piece) -> str:
+    """Name of a piece in the folder; two functions may be mapped over equal pieces."""
+    while isinstance(function, functools.partial):
+        function = function.args[0] if function.func is compute else function.func
+    return piece_key({"function": f"{function.__module__}.{function.__qualname__}", "piece": piece})
 
 
 def _kept(path: Path, key: str) -> Result:
@@ -135,7 +133,7 @@ def _finished(running: dict, progress: Progress) -> list:
             progress.tick()
 
 
-def run_piece(versions: dict, function, specification, path: Path, key: str) -> Failure | None:
+def run_piece(versions: dict, function, piece, path: Path, key: str) -> Failure | None:
     """In a worker: compute one piece and keep it.
 
     Raises:
@@ -152,12 +150,10 @@ def run_piece(versions: dict, function, specification, path: Path, key: str) -> 
         return None
     jax.config.update("jax_enable_x64", True)
     keep_compiled_programs()
-    try:
-        write_part(path, key, function(specification))
-    except StorageError:
-        raise
-    except Exception as error:
-        return Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+    result = function(piece).result
+    if isinstance(result, Failure):
+        return result
+    write_part(path, key, result)
     return None
 
 
