@@ -17,6 +17,7 @@ from recirc.types import Direction, Level, Score, check_words
 
 NULLS = ("null_kind", "null_mean", "null_p95", "null_p")
 COLUMNS = ("metric", "level", "arm", "value", "low", "high", "n", "unit", "better", *NULLS, "ceiling")
+NO_NUMBER = "–"
 BASELINE = "baseline_"  # and the name of the baseline: a column of the table
 
 
@@ -207,3 +208,20 @@ def _same(value, wanted) -> bool:
     if isinstance(value, int | float) and isinstance(wanted, int | float):
         return bool(np.isclose(value, wanted))
     return value == wanted
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with three significant digits, or a dash if it is none.
+
+    >>> number(0.0123456), number(-12345.6), number(2.5e-7), number(None)
+    ('0.0123', '−12,346', '2.5 × 10⁻⁷', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return NO_NUMBER
+    if value == 0 or isinstance(value, int):
+        return f"{value:,}".replace("-", "−") if value else "0"
+    power = math.floor(math.log10(abs(value)))
+    if -5 < power < 6:
+        return f"{value:,.{max(digits - 1 - power, 0)}f}".replace("-", "−")
+    raised = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{value / 10.0**power:.{digits}g} × 10{raised}".replace("-", "−")

@@ -1,57 +1,50 @@
-"""Studies: one file per published study says what it is; running one trains, measures, judges and reports."""
+"""Studies: one file or folder per published study says what it is; `runs.experiment` runs it.
+
+A study's module has `experiment(preset=, seed=, ...)`, and adds its drawings to `figures.DRAWINGS` when it is imported.
+"""
 
 import difflib
 import importlib
 import inspect
-import sys
-from pathlib import Path
 
-_STUDIES = {"kao2019": "kao2019_run", "salatiello2020": "salatiello2020_run"}
-_DRAW = {
-    "kao2019": "kao2019_report",
-    "salatiello2020": "salatiello2020_report",
-    "fit": "fit_report",
-    "compare": "compare_activities",
-}
+STUDIES = ("kao2019", "salatiello2020")  # a further study is its file and its name here
 
 
-def run(study: str, *, preset: str = "quick", seed: int = 0, jobs: int = 1, out: str | Path, **settings) -> bool:
-    """Run a published study into a folder, or go on with it.
+def find(study: str):
+    """The module of a published study.
+
+    Raises:
+        ValueError: if there is none of this name.
+    """
+    if study not in STUDIES:
+        near = difflib.get_close_matches(study, STUDIES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(STUDIES)}."
+        raise ValueError(f"study {study!r} is unknown; {hint}")
+    return importlib.import_module(f"recirc.studies.{study}")
+
+
+def experiment(study: str, *, preset: str = "quick", seed: int = 0, **settings):
+    """What a published study runs; `recirc.runs.experiment.run` runs it into a folder.
 
     Args:
         study: its name.
         preset: "quick" (minutes) or "full".
         seed: of everything random.
-        jobs: worker processes; the numbers do not depend on it.
-        out: the run folder.
         settings: what only some studies take; for kao2019 `reference`, the path of a recording, and
             `reference_onset`, movement onset on its clock in seconds.
 
-    Returns:
-        Whether no claim was contradicted by the numbers.
-
     Raises:
-        ValueError: if the study or preset is unknown, the study has no such setting, or the folder cannot be used.
-        StorageError: if results cannot be written.
+        ValueError: if the study or preset is unknown, or the study has no such setting.
+
+    Example:
+        >>> experiment("salatiello2020", preset="quick").preset
+        'quick'
     """
-    if study not in _STUDIES:
-        near = difflib.get_close_matches(study, _STUDIES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(_STUDIES)}."
-        raise ValueError(f"study {study!r} is unknown; {hint}")
-    module = importlib.import_module(f"recirc.studies.{_STUDIES[study]}")
-    argv = ["recirc", *sys.argv[1:]]
-    taken = inspect.signature(module.run).parameters
-    foreign = [name for name in settings if name not in taken]
+    module = find(study)
+    foreign = [name for name in settings if name not in inspect.signature(module.experiment).parameters]
     if foreign:
         raise ValueError(f"{study} has no setting {foreign[0]}; leave it out.")
-    return module.run(preset=preset, seed=seed, jobs=jobs, out=Path(out), argv=argv, **settings)
-
-
-def drawer(name: str):
-    """The function that redraws a run folder's figures, for the study named in its `metrics.json`; None if unknown."""
-    if name not in _DRAW:
-        return None
-    return importlib.import_module(f"recirc.studies.{_DRAW[name]}").draw
+    return module.experiment(preset=preset, seed=seed, **settings)
 
 
 def __getattr__(name: str):

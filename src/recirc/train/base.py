@@ -1,8 +1,9 @@
 """What a trainer is, and the only training loop."""
 
 import abc
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,11 +40,14 @@ class AbstractTrainer(eqx.Module):
     """A way to train; its fields are its configuration.
 
     `n_passes` is the number of passes over the trials, `dtype` the arithmetic: least squares needs 64 bits, gradients
-    do with 32. `mend` is the advice that a divergence comes with.
+    do with 32. `mend` is the advice that a divergence comes with. `uses_hints` says whether hints in the trials have a
+    part in it. `tunable` lists what is worth tuning: name of a factor -> the fields that it multiplies.
     """
 
     n_passes: eqx.AbstractVar[int]
     dtype: ClassVar[type] = np.float64
+    uses_hints: ClassVar[bool] = False
+    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     mend: ClassVar[str] = "Try a larger penalty, weaker drive or hints, or a longer update interval."
 
     @abc.abstractmethod
@@ -62,6 +66,15 @@ class AbstractTrainer(eqx.Module):
         A numerical failure is logged as `bad_trial` and `bad_step`, the first place where the network's output was not
         finite, and `fit` stops there.
         """
+
+    def scaled(self, **factors: float) -> "AbstractTrainer":
+        """The same with the fields of some of `tunable` multiplied.
+
+        >>> recirc.train.FullForce(noise=0.1).scaled(noise=2.0).noise
+        0.2
+        """
+        changes = {f: getattr(self, f) * factor for name, factor in factors.items() for f in self.tunable[name]}
+        return dataclasses.replace(self, **changes)
 
 
 class Fit(eqx.Module):

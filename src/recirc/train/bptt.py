@@ -1,6 +1,7 @@
 """Backpropagation through time."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -85,6 +86,9 @@ class Bptt(AbstractTrainer):
 
     dtype: ClassVar[type] = np.float32
     mend: ClassVar[str] = "Try a lower learning rate, a smaller clip, or weaker penalties."
+    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "rate": ("learning_rate", "final_learning_rate"), "noise": ("private_noise",)
+    }  # fmt: skip
     n_passes: int = eqx.field(static=True, default=40)
     n_updates: int = eqx.field(static=True, default=50)
     batch_size: int = eqx.field(static=True, default=32)

@@ -1,5 +1,8 @@
 """FORCE."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 
@@ -30,6 +33,7 @@ class Force(AbstractTrainer):
         1.0
     """
 
+    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {"drive": ("feedback",), "noise": ("noise",)}
     learn: str = eqx.field(static=True, default="feedback")
     feedback: float = eqx.field(static=True, default=1.0)
     noise: float = eqx.field(static=True, default=0.0)

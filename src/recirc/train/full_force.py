@@ -1,5 +1,8 @@
 """Full-FORCE, with or without hints."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -41,6 +44,10 @@ class FullForce(AbstractTrainer):
         1.0
     """
 
+    uses_hints: ClassVar[bool] = True
+    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "gain": ("embedder_gain",), "drive": ("drive", "hint_drive"), "noise": ("noise",)
+    }  # fmt: skip
     embedder_gain: float = eqx.field(static=True, default=1.0)
     drive: float = eqx.field(static=True, default=0.15)
     hint_drive: float = eqx.field(static=True, default=0.6)

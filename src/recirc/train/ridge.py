@@ -1,6 +1,8 @@
 """Teacher-forced closed form: the fast mode."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -40,6 +42,10 @@ class Ridge(AbstractTrainer):
         2
     """
 
+    uses_hints: ClassVar[bool] = True
+    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "gain": ("embedder_gain",), "drive": ("drive", "hint_drive"), "noise": ("noise",)
+    }  # fmt: skip
     penalties: tuple[float, ...] = eqx.field(static=True, default=(1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3))
     embedder_gain: float = eqx.field(static=True, default=1.0)
     drive: float = eqx.field(static=True, default=0.15)

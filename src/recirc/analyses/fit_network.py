@@ -1,0 +1,131 @@
+"""Train one network on part of a recording, and predict the rest of it."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recirc.analyses.fit_config import Candidate, FitConfig
+from recirc.analyses.fit_trials import make_trials, network_clock, output_scale, recorded_units, resample, unit_folds
+from recirc.analyses.pieces import Result, specification_key
+from recirc.circuits import RateNetwork, simulate
+from recirc.circuits.rate_network import WEIGHT_AXES
+from recirc.compare import NeuronMap
+from recirc.train import fit
+from recirc.types import Activity, Outcome, Trials
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """One network: on what it is trained and what it has to predict.
+
+    Args:
+        left_out: places of the directions that have no part in the training.
+        fold: of the units to predict, in the left-out directions.
+        seed: of the network; those that choose the regime have -1.
+        candidate: settings of the network.
+        penalties: of the map to units; there is a prediction with each.
+        is_trained: otherwise a random network, driven alike.
+    """
+
+    left_out: tuple[int, ...]
+    fold: int
+    seed: int
+    candidate: Candidate
+    penalties: tuple[float, ...]
+    is_trained: bool = True
+
+    @property
+    def is_inner(self) -> bool:
+        return self.seed < 0
+
+    @property
+    def what(self) -> str:
+        """What pieces of this kind are, in the plural."""
+        return "networks that choose the regime" if self.is_inner else "networks"
+
+
+def train_piece(activity: Activity, config: FitConfig, study_seed: int, piece: Piece) -> Result:
+    """Predictions of one network for the units of its fold in its left-out directions, in spikes/s.
+
+    Networks of one seed, fold and left-out direction share their random numbers, trained or not.
+
+    Args:
+        activity: a recording made ready by `prepare`.
+        config: of the fit.
+        study_seed: decides unit folds and which units are recorded.
+        piece: which network.
+    """
+    trainer = config.trainer.scaled(**piece.candidate.factors)
+    place = {"study_seed": study_seed, "left_out": piece.left_out, "fold": piece.fold, "seed": piece.seed}
+    network_key, fit_key, run_key = jax.random.split(specification_key(place), 3)
+    trained = np.setdiff1d(np.arange(activity.n_trials), piece.left_out)
+    recorded = recorded_units(len(activity.units), piece.fold, config, seed=study_seed)
+    trials = make_trials(activity, config, recorded, trained)
+    network = RateNetwork.random(
+        key=network_key,
+        n_units=config.network.n_units,
+        n_inputs=trials.inputs.shape[2],
+        n_outputs=trials.targets.shape[2],
+        gain=getattr(trainer, "embedder_gain", 1.0),  # the random J that training starts from, as its embedder's
+        input_scale=config.network.input_scale,
+        time_constant=config.network.time_constant,
+        bias_scale=piece.candidate.bias_scale,
+    )
+    history = []
+    if piece.is_trained:
+        found = fit(trainer, network, trials.select(trained), key=fit_key)
+        if found.outcome is Outcome.DIVERGED:
+            return Result({}, {"outcome": found.message, "history": found.history})
+        network, history = found.network, found.history
+    made = simulate(network, trials.replace(hints=None), key=run_key)
+    network = _with_readout(network, made, trials, trained, config.readout_penalty)
+    made = made.replace(outputs=made.rates @ network.readout.T)
+    unseen = activity.select_units([activity.units[i] for i in _fold(activity, config, study_seed, piece)])
+    arrays = _predictions(piece, unseen, _in_bins(made, activity, config), trained)
+    if piece.is_trained and not piece.is_inner:
+        arrays["outputs"] = (arrays["outputs"] * output_scale(activity, trained)).astype(np.float32)
+        weights = {name: getattr(network, name) for name in WEIGHT_AXES}
+        arrays |= {name: np.asarray(value, np.float32) for name, value in weights.items() if value is not None}
+    else:
+        arrays = {"prediction": arrays["prediction"]}
+    return Result(arrays, {"history": history})
+
+
+def _fold(activity: Activity, config: FitConfig, study_seed: int, piece: Piece) -> np.ndarray:
+    return unit_folds(len(activity.units), config.n_folds, seed=study_seed)[piece.fold]
+
+
+def _with_readout(
+    network: RateNetwork, made: Activity, trials: Trials, trained: np.ndarray, penalty: float
+) -> RateNetwork:
+    """The network with a readout refitted to its noiseless rates.
+
+    A readout that is learned under private noise as strong as here shrinks outputs to half their size.
+    """
+    rates = made.rates[trained].reshape(-1, network.n_units)
+    targets = trials.targets[trained].reshape(-1, trials.targets.shape[2])
+    gram = rates.T @ rates
+    ridge = gram + penalty * jnp.trace(gram) / len(gram) * jnp.eye(len(gram))
+    return dataclasses.replace(network, readout=jnp.linalg.solve(ridge, rates.T @ targets).T)
+
+
+def _in_bins(made: Activity, activity: Activity, config: FitConfig) -> Activity:
+    """A network's activity at the recording's own times."""
+    clock = network_clock(activity.time, config)
+    rates, outputs = (resample(values, clock, activity.time) for values in (made.rates, made.outputs))
+    return activity.replace(rates=rates, outputs=outputs, units=None)
+
+
+def _predictions(piece: Piece, unseen: Activity, made: Activity, trained: np.ndarray) -> dict[str, np.ndarray]:
+    """Unseen units in the left-out directions, one prediction per penalty; and the network's own activity."""
+    left_out = made.select(list(piece.left_out))
+    maps = (
+        NeuronMap.fit(made.select(trained), unseen.select(trained), penalties=[penalty]) for penalty in piece.penalties
+    )
+    return {
+        "prediction": np.stack([np.asarray(fitted.predict(left_out).rates) for fitted in maps]),
+        "rates": np.asarray(made.rates, np.float32),
+        "outputs": np.asarray(made.outputs),
+    }

@@ -1,0 +1,167 @@
+"""The numbers of a fit: every prediction of left-out directions scored, and what they bear on."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, PRNGKeyArray
+
+from recirc.analyses.fit_config import FitConfig
+from recirc.analyses.fit_trials import ceiling, unit_scale
+from recirc.analyses.table import BASELINE, Claim, Row, number, select
+from recirc.compare import (
+    SVCCA,
+    LinearCKA,
+    Procrustes,
+    ShuffledConditions,
+    bootstrap_interval,
+    null_distribution,
+    paired_test,
+)
+from recirc.compare.left_out import other_conditions_null, r2_matrix, shuffled_null
+from recirc.types import Activity
+
+N_DRAWS = 50
+METRIC = "heldout_neuron_r2"
+RIVALS = {
+    "cosine_tuning": "cosine tuning",
+    "gp_directions": "a Gaussian process over directions",
+    "gp_joint": "a Gaussian process over directions and time, tuned inside the training set",
+    "untrained": "an untrained network driven alike",
+}
+Predictions = Float[np.ndarray, "direction time unit"]
+
+
+def ensemble_mean(networks: Float[np.ndarray, "seed direction time unit"]) -> Predictions:
+    """Mean prediction of the networks that did not fail; nan where all did."""
+    good = np.isfinite(networks)
+    total = np.where(good, networks, 0.0).sum(axis=0)
+    return np.where(good.any(axis=0), total / np.maximum(good.sum(axis=0), 1), np.nan)
+
+
+def make_rows(
+    activity: Activity,
+    config: FitConfig,
+    networks: Float[np.ndarray, "seed direction time unit"],
+    baselines: Mapping[str, Predictions],
+    output_errors: Mapping[tuple[str, int], float],
+    failures: Mapping[tuple[int, int], str],
+    *,
+    key: PRNGKeyArray,
+) -> list[Row]:
+    """Every number of a fit.
+
+    Args:
+        activity: the recording made ready.
+        config: of the fit.
+        networks: predictions of every seed, in spikes/s; nan where a network failed.
+        baselines: predictions without a trained network, by name.
+        output_errors: (set, seed) -> nMSE of the networks' outputs.
+        failures: (seed, direction) -> what happened.
+        key: of the intervals and of the surrogates.
+    """
+    rates, fraction = np.asarray(activity.rates, np.float64), {"fraction": config.fraction}
+    scales = np.stack([unit_scale(activity, i, config) for i in range(len(rates))])
+    score = lambda made: np.diag(r2_matrix(rates, made, scales))  # noqa: E731
+    simple, single = {name: score(made) for name, made in baselines.items()}, [score(made) for made in networks]
+    ensemble = ensemble_mean(networks)
+    matrix = r2_matrix(rates, ensemble, scales)
+    ceilings = [ceiling(activity, i, config) for i in range(len(rates))]
+    rows = []
+    for i, direction in enumerate(activity.conditions):
+        where = {"set": "heldout_direction", "direction": direction, **fraction}
+        beside: dict = {"baselines": {name: float(values[i]) for name, values in simple.items()}, "ceiling": ceilings[i]}
+        why = next((text for (_, place), text in failures.items() if place == i), "no value")
+        for seed, values in enumerate(single):
+            rows.append(_left_out_row("network", values[i], where | {"seed": seed}, why, n=1, **beside))
+        null = other_conditions_null(matrix, i)
+        rows.append(_left_out_row("ensemble", matrix[i, i], where, why, n=len(networks), null=null, **beside))
+    rows += _together(matrix, simple, ceilings, fraction, key=key)
+    for (name, seed), error in output_errors.items():
+        place = {"set": name, "seed": seed, **fraction}
+        rows.append(Row("output_nmse", "performance", "network", error, condition=place, direction="lower"))
+    return rows + _population(rates, ensemble, activity, config, key)
+
+
+def _left_out_row(arm: str, value: float, where: dict, why: str, **fields) -> Row:
+    if not math.isfinite(value):
+        where = where | {"outcome": why}
+    return Row(METRIC, "generalization", arm, float(value), condition=where, **fields)
+
+
+def _together(matrix: np.ndarray, simple: dict, ceilings: list, fraction: dict, *, key) -> list[Row]:
+    """Mean and median over the left-out directions."""
+    finite, rows = np.flatnonzero(np.isfinite(np.diag(matrix))), []
+    for name, statistic in (("mean", np.mean), ("median", np.median)):
+        if not len(finite):
+            continue
+        values = np.diag(matrix)[finite]
+        rows.append(
+            Row(METRIC, "generalization", "ensemble", float(statistic(values)),
+                bootstrap_interval(values, key=key, statistic=statistic), len(finite),
+                {"set": "heldout_directions", **fraction, "statistic": name},
+                null=shuffled_null(matrix[np.ix_(finite, finite)], statistic),
+                baselines={other: float(statistic(numbers)) for other, numbers in simple.items()},
+                ceiling=None if None in ceilings else float(statistic(np.array(ceilings, float)[finite])))
+        )  # fmt: skip
+    return rows
+
+
+def _population(rates: np.ndarray, ensemble: np.ndarray, activity: Activity, config: FitConfig, key) -> list[Row]:
+    """Likeness of the whole predicted population to the recorded one, every direction predicted while left out."""
+    if not np.isfinite(ensemble).all():
+        return []
+    scale = np.ptp(rates, axis=(0, 1)) + config.soft_normalization
+    truth, guess = (activity.replace(rates=values / scale, outputs=None) for values in (rates, ensemble))
+    where, rows = {"set": "heldout_direction", "fraction": config.fraction}, []
+    for measure in (SVCCA(), LinearCKA(), Procrustes()):
+        chance = null_distribution(measure, truth, guess, ShuffledConditions(), n_draws=N_DRAWS, key=key)
+        rows.append(Row.of(chance.score, "ensemble", where, n=len(rates), null=chance))
+    return rows
+
+
+def make_claims(table: pd.DataFrame, *, key: PRNGKeyArray) -> list[Claim]:
+    """Whether the networks' mean prediction beats what needs no training, pair by pair over directions."""
+    rows = select(table, METRIC, "ensemble", set="heldout_direction")
+    rows = rows[np.isfinite(rows["value"])]
+    claims = []
+    for name, rival in RIVALS.items():
+        sentence = f"The networks predict unseen units in a left-out direction better than {rival}."
+        if rows.empty:
+            claims.append(Claim(sentence, "this fit", None))
+            continue
+        own, other = rows["value"].to_numpy(), rows[f"{BASELINE}{name}"].to_numpy()
+        test = paired_test(own, other, "greater")
+        interval = bootstrap_interval(own - other, key=jax.random.fold_in(key, len(claims)))
+        supported = None if math.isnan(test.p) else bool(test.p < 0.05 and test.difference > 0)
+        claims.append(Claim(sentence, "this fit", supported, test.difference, interval, test.p, len(rows)))
+    return claims
+
+
+def sentence(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
+    """What a fit found, in words that its numbers write."""
+    found = {row.condition["statistic"]: row for row in rows if row.condition["set"] == "heldout_directions"}
+    if "median" not in found:
+        return "No network gave a prediction, so nothing can be said; see the failures."
+    median, mean = found["median"], found["mean"]
+    interval = f" ({number(mean.ci[0], 2)} to {number(mean.ci[1], 2)})" if np.isfinite(mean.ci).all() else ""
+    ceiling = "" if median.ceiling is None else f" The noise of the averages allows {number(median.ceiling, 2)}."
+    said = [
+        f"Predictions of unseen units in directions that no network had seen, averaged over networks, have R² "
+        f"{number(median.value, 2)} in the median and {number(mean.value, 2)} in the mean{interval} of "
+        f"{mean.n} directions; shuffled directions give {number((mean.null or {}).get('mean'), 2)}.{ceiling}"
+    ]
+    words = {True: "better than {}", False: "not better than {}", None: "not decided against {}"}
+    for claim, (name, rival) in zip(claims, RIVALS.items()):
+        p = "" if not np.isfinite(claim.p) else f", p = {number(claim.p, 2)}"
+        said.append(
+            f"They are {words[claim.supported].format(rival)} (mean R² {number(mean.baselines[name], 2)}{p})."
+        )
+    if any(claim.supported is not True for claim in claims if "Gaussian" in claim.claim):
+        said.append(
+            "Where a Gaussian process predicts as well, the fit does not show that the networks' dynamics explain "
+            "more than smooth tuning does."
+        )
+    return " ".join(said)

@@ -1,0 +1,192 @@
+"""A recording made ready for networks: one trial per direction, unit folds, behavior, and trials on the network's clock.
+
+What is made ready is again an `Activity`; the directions are its covariate "direction", in degrees.
+"""
+
+import dataclasses
+import math
+import re
+
+import numpy as np
+from jaxtyping import Float
+from scipy.interpolate import CubicSpline
+
+from recirc.analyses.fit_config import FitConfig
+from recirc.data import condition_averages, directions
+from recirc.data.reliability import r2_ceiling
+from recirc.types import Activity, Trials
+
+FEWEST_DIRECTIONS = 4
+REACTION, WIDTH = 0.25, 0.1  # seconds from go cue to peak speed, and s.d. of the modeled speed
+
+
+def prepare(activity: Activity, config: FitConfig) -> Activity:
+    """A recording with one trial per direction, in the order of their angles; repeats of a condition are averaged.
+
+    A hand velocity is modeled where there are no outputs.
+
+    Raises:
+        ValueError: if there are too few directions or units, hints do not fit into the network, outputs are
+            zero everywhere, or condition labels are no angles.
+    """
+    degrees = directions(activity, assume_equal_spacing=config.assume_equal_spacing)
+    angles, first = np.unique(degrees, return_index=True)
+    _check_size(len(angles), activity.rates.shape[2], config)
+    labels = [f"{angle:.9g}" for angle in degrees]
+    rates = condition_averages(np.asarray(activity.rates), labels)
+    if activity.outputs is None:
+        outputs = modeled_velocity(activity.time, np.deg2rad(angles), config)
+    else:
+        outputs = condition_averages(np.asarray(activity.outputs), labels).mean
+    if not outputs.any():
+        raise ValueError("the recording's outputs are zero everywhere; take them out, or put behavior there.")
+    is_averaged = len(angles) == activity.n_trials
+    if is_averaged:
+        error = None if activity.standard_error is None else np.asarray(activity.standard_error)[first]
+    else:
+        error = rates.standard_error
+    return activity.select(first).replace(
+        rates=rates.mean, outputs=outputs, conditions=rates.conditions, standard_error=error,
+        trial_counts=activity.select(first).trial_counts if is_averaged else rates.n_trials,
+        covariates={"direction": angles},
+    )  # fmt: skip
+
+
+def with_go_cue(config: FitConfig, activity: Activity) -> FitConfig:
+    """The configuration with the go cue at the recording's event of that name, if it is open and there is one."""
+    if config.go_cue is not None or (name := go_event(activity)) is None:
+        return config
+    return dataclasses.replace(config, go_cue=round(float(activity.events[name]), 6))
+
+
+def go_event(activity: Activity) -> str | None:
+    """Name of the event that is the go cue, if it lies inside the recording."""
+    inside = (name for name, when in activity.events.items() if activity.time[0] < when < activity.time[-1])
+    return next((name for name in inside if re.match(r"go(_|cue|$)", name.lower())), None)
+
+
+def angles_of(activity: Activity) -> Float[np.ndarray, " direction"]:
+    """Directions of a recording made ready, radians."""
+    return np.deg2rad(activity.covariates["direction"])
+
+
+def unit_folds(n_units: int, n_folds: int, *, seed: int) -> tuple[np.ndarray, ...]:
+    """Places of the units of every fold."""
+    order = np.random.default_rng(seed).permutation(n_units)
+    return tuple(np.sort(order[fold::n_folds]) for fold in range(n_folds))
+
+
+def recorded_units(n_units: int, fold: int, config: FitConfig, *, seed: int) -> np.ndarray:
+    """Places of the units that serve as hints when a fold is judged; equal for all networks of a seed."""
+    others = np.setdiff1d(np.arange(n_units), unit_folds(n_units, config.n_folds, seed=seed)[fold])
+    if config.recorded_fraction is None:
+        return others
+    n_recorded = round(config.recorded_fraction * n_units)
+    return np.sort(np.random.default_rng((seed, fold)).choice(others, n_recorded, replace=False))
+
+
+def unit_scale(activity: Activity, left_out: int, config: FitConfig) -> Float[np.ndarray, " unit"]:
+    """What rates are divided by when a direction is left out: every unit's range without it, plus a little."""
+    rates = np.asarray(activity.rates, np.float64)
+    return np.ptp(np.delete(rates, left_out, axis=0), axis=(0, 1)) + config.soft_normalization
+
+
+def ceiling(activity: Activity, direction: int, config: FitConfig) -> float | None:
+    """R² that the true rates would reach in a left-out direction; None if trials do not tell."""
+    if activity.standard_error is None:
+        return None
+    rates, error = (np.asarray(each[direction], np.float64) for each in (activity.rates, activity.standard_error))
+    found = r2_ceiling(rates, error, unit_scale(activity, direction, config))
+    return found if np.isfinite(found) else None
+
+
+def _check_size(n_directions: int, n_units: int, config: FitConfig) -> None:
+    if n_directions < FEWEST_DIRECTIONS:
+        raise ValueError(
+            f"{n_directions} directions; a fit leaves one out and chooses its regime among the others, which "
+            f"needs {FEWEST_DIRECTIONS} or more. `recirc compare` scores recordings with any two conditions."
+        )
+    if n_units < 2 * config.n_folds:
+        raise ValueError(
+            f"{n_units} units that change; {config.n_folds} folds need {2 * config.n_folds} or more. Give fewer "
+            "folds (--set n_folds=2), or score the recording with `recirc compare`."
+        )
+    n_hints = math.floor(n_units * (1 - 1 / config.n_folds))
+    if config.recorded_fraction is not None:
+        n_hints = min(n_hints, round(config.recorded_fraction * n_units))
+    if n_hints < 1:
+        raise ValueError(
+            f"recorded_fraction {config.recorded_fraction} of {n_units} units is no unit; give at least "
+            f"{1 / n_units:.2g}."
+        )
+    if n_hints > config.network.n_units:
+        raise ValueError(
+            f"{n_hints} recorded units cannot drive a network of {config.network.n_units}; enlarge it (--set "
+            f"network.n_units={n_hints}), or record fewer (--recorded-fraction {config.network.n_units / n_units:.2f})."
+        )
+
+
+def go_cue(time: np.ndarray, config: FitConfig) -> float:
+    """When the go input switches on, seconds on the recording's time axis."""
+    if config.go_cue is not None:
+        return config.go_cue
+    return 0.0 if time[0] < 0 < time[-1] else float(time[0] + 0.2 * (time[-1] - time[0]))
+
+
+def modeled_velocity(
+    time: np.ndarray, angles: np.ndarray, config: FitConfig
+) -> Float[np.ndarray, "direction time output"]:
+    """A hand velocity toward each direction with a bell-shaped speed, peak 1, after the go cue."""
+    go = go_cue(time, config)
+    reaction = min(REACTION, max((time[-1] - go) / 2, 0.0))
+    width = max(WIDTH * reaction / REACTION, time[1] - time[0])
+    speed = np.exp(-0.5 * ((time - go - reaction) / width) ** 2)
+    heading = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    return heading[:, None, :] * speed[None, :, None]
+
+
+def network_clock(time: np.ndarray, config: FitConfig) -> np.ndarray:
+    """Times of the network's steps on the recording's time axis, the warm-up included."""
+    n_warm_up = round(config.warm_up / config.dt)
+    n_steps = math.ceil((time[-1] - time[0]) / config.dt - 1e-6) + 1
+    return time[0] + config.dt * np.arange(-n_warm_up, n_steps)
+
+
+def resample(values, time: np.ndarray, new: np.ndarray, *, axis: int = 1) -> np.ndarray:
+    """Values at new times, by cubic splines; before the first and after the last time those are held."""
+    return CubicSpline(time, np.asarray(values), axis=axis)(np.clip(new, time[0], time[-1]))
+
+
+def make_trials(activity: Activity, config: FitConfig, recorded: np.ndarray, trained: np.ndarray) -> Trials:
+    """Trials of all directions; hints and outputs are scaled by what they do in the trained directions.
+
+    Inputs are the cosine and sine of the direction, always on, and a go cue that stays on.
+
+    Args:
+        activity: a recording made ready.
+        config: of the fit.
+        recorded: places of the units that are hints.
+        trained: places of the directions that are trained.
+    """
+    clock = network_clock(activity.time, config)
+    hints = np.asarray(activity.rates, np.float64)[:, :, recorded]
+    mean, spread = (f(hints[trained], axis=(0, 1)) for f in (np.mean, np.std))
+    hints = (hints - mean) / np.where(spread > 1e-9, spread, 1.0)
+    outputs = np.asarray(activity.outputs) / output_scale(activity, trained)
+    angles = angles_of(activity)
+    heading = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    go = clock >= go_cue(activity.time, config) - 1e-9
+    shape = (len(angles), len(clock))
+    inputs = [np.broadcast_to(heading[:, None, :], (*shape, 2)), np.broadcast_to(go[None, :, None], (*shape, 1))]
+    return Trials(
+        np.concatenate(inputs, axis=2).astype(float),
+        resample(outputs, activity.time, clock),
+        dt=config.dt,
+        conditions=activity.conditions,
+        hints=resample(hints, activity.time, clock),
+    )
+
+
+def output_scale(activity: Activity, trained: np.ndarray) -> float:
+    """Largest absolute output in the trained directions."""
+    return float(np.abs(np.asarray(activity.outputs)[trained]).max()) or 1.0

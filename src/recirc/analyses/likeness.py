@@ -1,0 +1,160 @@
+"""How alike two activities are by every similarity there is, each against what would be found by chance."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from zlib import crc32
+
+import jax
+import numpy as np
+import xarray as xr
+from jaxtyping import PRNGKeyArray
+
+from recirc.analyses.result import AnalysisResult
+from recirc.analyses.table import Claim, Row
+from recirc.compare import AbstractSimilarity, NullDistribution, null_distribution, similarities, split_half_ceiling
+from recirc.compare.normalization import average_repeats
+from recirc.compare.resampling import over_units
+from recirc.compare.samples import check_same_samples
+from recirc.data import check_activity
+from recirc.types import Activity
+
+# Streams of random numbers of the first similarities there were; later ones draw theirs from their name.
+_STREAMS = ("svcca5_concatenated", "svcca5_per_condition", "linear_cka", "procrustes_angle", "cca_mean4", "dsa")
+_CHANGES = {"shuffled_conditions": "conditions shuffled", "flipped_components": "components flipped"}
+N_RESAMPLES = 50
+
+
+def likeness(
+    a: Activity,
+    b: Activity,
+    *,
+    key: PRNGKeyArray,
+    n_draws: int = 100,
+    single_trials: Activity | None = None,
+    arm: str = "b",
+) -> AnalysisResult:
+    """Score two activities on every similarity that `recirc.compare` exports, each against its nulls.
+
+    Args:
+        a: surrogates are made of it. With several trials of a condition, averages are compared.
+        b: the same conditions and times; conditions may come in another order.
+        key: of surrogates and of resampled units.
+        n_draws: surrogates per similarity and null.
+        single_trials: those that `a` averages, for a noise ceiling; its own trials if it has repeats.
+        arm: what `b` is called in the rows.
+
+    Returns:
+        A row per similarity and null: its interval is over units drawn again, with replacement, on both sides; its
+        ceiling what another recording of `a` as long would reach, where single trials tell. A similarity that cannot be
+        had is a row without a value that says why. A claim per similarity: nearer than chance by every null.
+
+    Raises:
+        ValueError: if conditions or times differ, nothing is cut to fit; or an activity cannot be used.
+
+    Example:
+        >>> import jax, recirc
+        >>> rates = jax.random.uniform(jax.random.key(0), (6, 50, 8))
+        >>> a = recirc.Activity(rates, dt=0.01, conditions="abcdef")
+        >>> result = recirc.analyses.likeness(a, a, key=jax.random.key(1), n_draws=9)
+        >>> table = result.table.set_index("metric")
+        >>> round(float(table.loc["linear_cka", "value"].iloc[0]), 6)
+        1.0
+    """
+    if single_trials is None and len(set(a.conditions)) < a.n_trials:
+        single_trials = a
+    a, b = (average_repeats(side) if len(set(side.conditions)) < side.n_trials else side for side in (a, b))
+    for side, name in ((a, "the first activity"), (b, "the second activity")):
+        check_activity(side, where=name)
+    b = in_order_of(a, b)
+    check_same_samples(a, b)
+    rows, claims = [], []
+    for measure in sorted(similarities(), key=lambda each: _stream(each.metric)):
+        own = jax.random.fold_in(key, _stream(measure.metric))
+        try:
+            found = [
+                null_distribution(measure, a, b, null, n_draws=n_draws, key=jax.random.fold_in(own, j))
+                for j, null in enumerate(measure.nulls)
+            ]
+        except ValueError as error:
+            where = {"set": "all", "outcome": str(error)}
+            rows.append(Row(measure.metric, "population", arm, math.nan, condition=where, direction=measure.direction))
+            continue
+        about = {"ci": _interval(measure, a, b, own), "ceiling": _ceiling(measure, single_trials, own)}
+        rows += [
+            Row.of(chance.score, arm, {"set": "all", "null": chance.kind}, n=a.n_trials, null=chance, **about)
+            for chance in found
+        ]
+        claims.append(_claim(measure, a, found))
+    return AnalysisResult(
+        "compare", tuple(rows), tuple(claims), _dataset(a, b), sentences={"verdict": _sentence(a, claims)},
+        figures=("principal_components",),
+    )  # fmt: skip
+
+
+def in_order_of(a: Activity, b: Activity) -> Activity:
+    """`b` with its conditions in the order of `a`, where both have the same ones, once each.
+
+    Raises:
+        ValueError: if the time axes start apart.
+    """
+    if abs(a.time[0] - b.time[0]) > 0.5 * min(a.dt, b.dt):
+        raise ValueError(
+            f"the time axes start at {a.time[0]:g} s and {b.time[0]:g} s; cut or shift one so that equal times mean "
+            "equal moments of the trial."
+        )
+    if sorted(a.conditions) != sorted(b.conditions) or len(set(a.conditions)) < len(a.conditions):
+        return b
+    return b.select([b.conditions.index(name) for name in a.conditions])
+
+
+def _stream(metric: str) -> int:
+    return _STREAMS.index(metric) if metric in _STREAMS else len(_STREAMS) + crc32(metric.encode()) // 2
+
+
+def _interval(measure: AbstractSimilarity, a: Activity, b: Activity, key) -> tuple[float, float]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # units drawn twice have fewer dimensions; the score has said what there is
+        return over_units(measure, a, b, n_draws=N_RESAMPLES, key=jax.random.fold_in(key, 10**6))
+
+
+def _ceiling(measure: AbstractSimilarity, trials: Activity | None, key) -> float | None:
+    """What a recording scores against itself, its trials halved; None if a condition has one trial."""
+    if trials is None or min(map(trials.conditions.count, set(trials.conditions))) < 2:
+        return None
+    found = split_half_ceiling(measure, trials, key=jax.random.fold_in(key, 10**6 + 1))
+    return float(found.full if np.isfinite(found.full) else found.value)
+
+
+def _claim(measure: AbstractSimilarity, a: Activity, found: Sequence[NullDistribution]) -> Claim:
+    """Against the null that is nearer; too few conditions to shuffle say nothing."""
+    nearest = max(found, key=lambda chance: chance.p)
+    can_tell = all(1 / null.n_arrangements(a) < 0.05 for null in measure.nulls)
+    changes = " or ".join(_CHANGES.get(null.kind, null.kind.replace("_", " ")) for null in measure.nulls)
+    text = f"{measure.metric}: the two are more alike than with {changes}."
+    effect = abs(nearest.score.value - nearest.mean) * (1 if nearest.p < 0.5 else -1)
+    supported = bool(nearest.p < 0.05) if can_tell else None
+    return Claim(text, "this comparison", supported, effect, p=nearest.p, n=len(set(a.conditions)))
+
+
+def _sentence(a: Activity, claims: Sequence[Claim]) -> str:
+    labels = {measure.metric: measure.label for measure in similarities()}
+    found = {
+        answer: ", ".join(labels[claim.claim.partition(":")[0]] for claim in claims if claim.supported is answer)
+        for answer in (True, False, None)
+    }
+    parts = [f"More alike than chance by {found[True] or 'no similarity'}."]
+    if found[False]:
+        parts.append(f"Not more alike than chance by {found[False]}.")
+    if found[None]:
+        parts.append(f"{len(set(a.conditions))} conditions are too few for the shuffling null to reach p < 0.05.")
+    return " ".join(parts)
+
+
+def _dataset(a: Activity, b: Activity) -> xr.Dataset:
+    variables, coordinates = {}, {}
+    for name, side in (("a", a), ("b", b)):
+        variables[name] = (("condition", "time", f"{name}_unit"), np.asarray(side.rates, np.float32), {"units": "1"})
+        coordinates[f"{name}_unit"] = (f"{name}_unit", np.array(side.units, object))
+    time = {"time": ("time", a.time, {"units": "s"})}
+    return xr.Dataset(variables, {"condition": ("condition", np.array(a.conditions, object)), **time, **coordinates})

@@ -1,0 +1,147 @@
+"""`recirc compare`: two recordings or run folders scored on every similarity, with the words of its report."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from recirc.analyses import AnalysisResult, likeness
+from recirc.analyses.likeness import in_order_of
+from recirc.compare.samples import check_same_samples
+from recirc.data import DataFileError, Preprocessing, read_prepared
+from recirc.figures.style import label
+from recirc.runs import dump_config, read_dataset
+from recirc.runs.experiment import Experiment
+from recirc.runs.report import Picture, ReportText, Section, Table
+from recirc.types import Activity
+
+
+@dataclasses.dataclass(frozen=True)
+class CompareConfig:
+    """What decides a comparison but the two activities.
+
+    Args:
+        n_draws: surrogates per similarity and null.
+        seed: of the surrogates.
+    """
+
+    n_draws: int = 100
+    seed: int = 0
+
+
+def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig()) -> Experiment:
+    """The comparison of two recordings or run folders; both are read here.
+
+    Args:
+        a: netCDF recording, session or run folder; nulls are made of it.
+        b: the same.
+        config: number of draws, and the seed.
+
+    Raises:
+        ValueError: if one cannot be read.
+    """
+    (first, trials), (second, _) = (read_activity(Path(path)) for path in (a, b))
+    check_same_samples(first, in_order_of(first, second))  # refused before a folder is made
+    files = [path / "activity.nc" if path.is_dir() else path for path in (Path(a), Path(b))]
+    key = jax.random.key(config.seed)
+    result = functools.partial(likeness, first, second, key=key, n_draws=config.n_draws, single_trials=trials)
+    return Experiment(
+        "compare",
+        specification={"config": config, "files": [str(path.absolute()) for path in files]},
+        analyse=lambda _: result(arm=Path(b).stem),
+        words=lambda found: words(found, Path(a).name, Path(b).name, [*first.notes, *second.notes]),
+        config=lambda: dump_config(config),
+        seed=config.seed,
+        inputs=files,
+    )
+
+
+def read_activity(path: Path) -> tuple[Activity, Activity | None]:
+    """An activity from a recording, with its single trials if there are any, or of the first network of a run folder.
+
+    A session of spikes becomes averages as `recirc check` says it would. The activity's notes say what was taken.
+
+    Raises:
+        DataFileError: if there is no readable file, or a run folder without the rates of a network.
+        ValueError: if something in a session blocks its use.
+    """
+    if path.is_dir():
+        return _first_network(path), None
+    found = read_prepared(path, Preprocessing(), for_fit=False, seed=0)
+    notes = (f"{path.name}: {len(found.averages.units)} units.", *found.averages.notes)
+    return found.averages.replace(outputs=None, notes=notes), found.single_trials
+
+
+def _first_network(path: Path) -> Activity:
+    file = path / "activity.nc"
+    if not file.is_file():
+        raise DataFileError(f"{path} is a folder without activity.nc; give a netCDF file or a run folder.")
+    dataset = read_dataset(file)
+    if "rates" not in dataset or not {"condition", "time"} <= set(dataset["rates"].dims):
+        raise DataFileError(
+            f"{file} holds no rates of a network by condition and time; give the folder of `recirc fit` or "
+            "`recirc reproduce`."
+        )
+    rates = dataset["rates"]
+    axis = next((str(name) for name in rates.dims if str(name).endswith("unit")), None)
+    if axis is None or "time" not in rates.coords:
+        raise DataFileError(f"{file}: its rates lack an axis of units or times; make the run again.")
+    leading = [name for name in rates.dims if name not in ("condition", "time", axis)]
+    networks = rates.transpose(*leading, "condition", "time", axis)
+    values = networks.values.reshape(-1, *networks.shape[-3:])
+    good = np.flatnonzero(np.isfinite(values).all(axis=(1, 2, 3)))
+    if not len(good):
+        raise DataFileError(f"{file}: every network in it failed.")
+    where = np.unravel_index(good[0], networks.shape[: len(leading)]) if leading else ()
+    words = [
+        f"{coordinate} {rates[coordinate].values[i]}"
+        for name, i in zip(leading, where)
+        for coordinate in rates.coords
+        if rates[coordinate].dims == (name,)
+    ]
+    time = np.asarray(rates["time"].values, float)
+    dt = float((time[-1] - time[0]) / (len(time) - 1))
+    note = f"{path.name}: {values.shape[3]} units of one network of {len(values)} in the folder"
+    return Activity(
+        values[good[0]], dt=dt, start=float(time[0]) - dt,
+        conditions=[str(name) for name in dataset["condition"].values],
+        notes=[f"{note} ({', '.join(words)})." if words else f"{note}."],
+    )  # fmt: skip
+
+
+def words(result: AnalysisResult, a: str, b: str, notes: list[str]) -> ReportText:
+    """The words of the report, written by the result."""
+    n_conditions, n_times = result.arrays.sizes["condition"], result.arrays.sizes["time"]
+    lines = [
+        [label(row.metric), row.value, row.ci[0], row.ci[1], row.ceiling, label(row.null["kind"]),
+         *(row.null[name] for name in ("mean", "p95", "p"))]
+        if row.null else [label(row.metric), None, None, None, None, row.condition["outcome"], None, None, None]
+        for row in result.rows
+    ]  # fmt: skip
+    columns = ["similarity", "value", "from", "to", "ceiling", "null", "null mean", "null p95", "p"]
+    return ReportText(
+        f"{a} against {b}",
+        result.sentences["verdict"],
+        [
+            Section(
+                "Similarities",
+                f"{' '.join(notes)} {n_conditions} conditions, {n_times} times.\n\n{_READ}",
+                [Picture("principal_components", f"{b}, rotated and scaled onto the components of {a}.")],
+                [Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")],
+            )
+        ],
+    )
+
+
+_READ = (
+    "Shuffled conditions keep all that conditions share, and ask whether the right conditions match. Flipped "
+    "components keep each trial's covariance, envelope and smoothness, and ask whether time courses match. "
+    "Phase-randomized surrogates are not used: they call any two transients alike. Conditions are not shuffled "
+    "for dynamical similarity, which asks how states follow one another, not which condition they belong to. A value "
+    "near its null's mean can be high and still say nothing: within one condition, five smooth components nearly "
+    "always match. The ceiling is what a second recording as long would reach; averages without trials have none.\n\n"
+    "A network is like the recording that it was trained on because it was fitted to it. Whether its dynamics "
+    "explain that recording shows only in what it never saw: see the report of `recirc fit`."
+)
