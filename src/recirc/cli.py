@@ -1,6 +1,7 @@
 """The command line: verbs only. What each does is a few lines of public Python."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -21,7 +22,13 @@ app = typer.Typer(
 )
 
 Out = Annotated[Path | None, typer.Option(help="Run folder; a new one, or one to go on with.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Worker processes; the results do not depend on it.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Worker processes, by default one per core; the results do not depend on it."),
+]
+RequireClaims = Annotated[
+    bool, typer.Option("--require-claims", help="Exit with 1 if a claim is not supported, undecided included.")
+]
 DropBad = Annotated[
     bool, typer.Option("--drop-bad", help="Leave spikes and trials out that cannot be right, and count them.")
 ]
@@ -38,19 +45,20 @@ def reproduce(
     ] = None,
     reference_onset: Annotated[float, typer.Option(help="Movement onset on the clock of averages, seconds.")] = 0.0,
     seed: Seed = 0,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    require_claims: RequireClaims = False,
     out: Out = None,
 ):
     """Run a published study again and write its numbers, figures and report."""
 
-    def work() -> bool:
+    def make():
         from recirc import studies
 
         settings = {} if reference is None else {"reference": reference, "reference_onset": reference_onset}
-        return studies.run(study, preset=preset, seed=seed, jobs=jobs, out=folder, **settings)
+        return studies.experiment(study, preset=preset, seed=seed, **settings)
 
     folder = out or _default_folder(study, preset, *([f"seed{seed}"] if seed else []))
-    _run(work, folder)
+    _run(make, folder, jobs, require_claims)
 
 
 @app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")
@@ -63,43 +71,38 @@ def fit(
         float | None, typer.Option(min=0, max=1, help="Share of the units to use as hints; the others judge the fit.")
     ] = None,
     seed: Seed = 0,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
+    require_claims: RequireClaims = False,
     out: Out = None,
 ):
     """Train networks on a recording: its task and its dynamics together, cross-validated."""
 
-    def work() -> bool:
-        from recirc.studies import fit_recording
+    def make():
+        from recirc.analyses import FitConfig
+        from recirc.runs import load_config
+        from recirc.studies import fit
 
-        return fit_recording.run(
-            data,
-            config=config,
-            overrides=_overrides(set_, drop_bad),
-            recorded_fraction=recorded_fraction,
-            jobs=jobs,
-            seed=seed,
-            out=folder,
-        )
+        share = [] if recorded_fraction is None else [f"recorded_fraction={recorded_fraction}"]
+        return fit.experiment(data, load_config(FitConfig, config, [*_overrides(set_, drop_bad), *share]), seed=seed)
 
-    folder = out or _default_folder("fit", data.stem)
-    _run(work, folder)
+    _run(make, out or _default_folder("fit", data.stem), jobs, require_claims)
 
 
 @app.command(epilog="Example: recirc compare recording.nc recirc-fit-session --out likeness")
 def compare(
     a: Annotated[Path, typer.Argument(help="Recording, netCDF file or run folder.")],
     b: Annotated[Path, typer.Argument(help="The same, to compare with.")],
+    require_claims: RequireClaims = False,
     out: Out = None,
 ):
     """Score two activities on every similarity, with nulls."""
 
-    def work() -> bool:
-        from recirc.studies import compare_activities
+    def make():
+        from recirc.studies import compare
 
-        return compare_activities.run(a, b, out=folder)
+        return compare.experiment(a, b)
 
-    folder = out or _default_folder("compare", a.stem, b.stem)
-    _run(work, folder)
+    _run(make, out or _default_folder("compare", a.stem, b.stem), 1, require_claims)
 
 
 @app.command(epilog="Example: recirc check session.nwb --figure first-look.png")
@@ -143,18 +146,20 @@ def demo_data(file: Annotated[Path, typer.Argument(help="NWB file to write; it m
 def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")]):
     """Rebuild the tables, figures and report of a run, without training."""
 
-    def work() -> bool:
+    def work():
         from recirc import studies
-        from recirc.runs import RunFolder, read_metrics
-        from recirc.runs.report import build
+        from recirc.runs import RunFolder
+        from recirc.runs.report import build, read_result
 
         with RunFolder.reopen(directory) as folder:
-            about, _, _ = read_metrics((directory / "metrics.json").read_text())
-            build(folder, studies.drawer(about["study"]))
+            result = read_result(directory)
+            if result.study in studies.STUDIES:
+                studies.find(result.study)  # its drawings
+            build(folder)
             folder.finish()
-        return True
+        return result
 
-    _run(work, directory)
+    _exit(work, directory)
 
 
 @app.callback(invoke_without_command=True)
@@ -170,7 +175,7 @@ def main() -> None:
     """The `recirc` command.
 
     Raises:
-        SystemExit: with 0 done; 1 a claim failed; 2 wrong use or unreadable input; 75 stopped by a signal, to
+        SystemExit: with 0 done; 1 a claim that was required is not supported; 2 wrong use or unreadable input; 75 stopped by a signal, to
             be resumed; 130 interrupted.
     """
     app()
@@ -202,8 +207,24 @@ def _run_plain(work: Callable[[], int]) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _run(work: Callable[[], bool], folder: Path) -> NoReturn:
-    """Do the work of a verb and exit with its code."""
+def _run(make: Callable, folder: Path, jobs: int | None, require_claims: bool) -> NoReturn:
+    """Run the experiment that `make` makes into a folder, say its verdict and exit."""
+
+    def work():
+        from recirc.runs.experiment import run
+
+        return run(make(), folder, jobs=jobs or _n_cores(), argv=["recirc", *sys.argv[1:]])
+
+    _exit(work, folder, require_claims)
+
+
+def _n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _exit(work: Callable, folder: Path, require_claims: bool = False) -> NoReturn:
+    """Do the work of a verb that leaves a run folder and exit with its code."""
     from recirc.runs.environment import environment
     from recirc.runs.signals import INTERRUPTED, RESUMABLE, Stopped, stop_on_signals
 
@@ -211,7 +232,7 @@ def _run(work: Callable[[], bool], folder: Path) -> NoReturn:
     again = f"The same command goes on from what is in {folder}."
     try:
         with stop_on_signals():
-            code = _explain(work, folder)
+            code = _explain(work, folder, require_claims)
     except KeyboardInterrupt:
         code = _say(f"interrupted. {again}", INTERRUPTED)
     except Stopped as stopped:
@@ -219,31 +240,36 @@ def _run(work: Callable[[], bool], folder: Path) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _explain(work: Callable[[], bool], folder: Path) -> int:
-    """Exit code of the work; faults that the user can mend become one sentence."""
+def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
+    """Exit code of the work, its verdict printed; faults that the user can mend become one sentence."""
+    from recirc.data.screening import printable
     from recirc.runs import FinishedError, StorageError
-    from recirc.runs.environment import keep_compiled_programs
+    from recirc.runs.environment import keep_compiled_programs, plain_messages
     from recirc.runs.provenance import describe_device
+    from recirc.runs.report import read_result
     from recirc.types import enable_x64
 
     enable_x64()
     keep_compiled_programs()
     try:
-        describe_device()
-        supported = work()
+        with plain_messages():
+            describe_device()
+            result = work()
     except FinishedError as error:
-        if error.same:
-            typer.echo(f"{folder} is finished: see {folder / 'report.html'}. For a new run give another --out.")
-            return DONE
-        return _say(str(error), WRONG_USE)
+        if not error.same:
+            return _say(str(error), WRONG_USE)
+        typer.echo(f"{folder} is finished; for a new run give another --out.")
+        result = read_result(folder)
     except (ValueError, StorageError) as error:
         if os.environ.get("RECIRC_DEBUG"):
             raise
         return _say(str(error), WRONG_USE)
+    for line in result.claim_lines():
+        typer.echo(printable(line))
     page = folder / "report.html"
-    failed = "" if supported else " Not every claim in it is supported."
-    typer.echo(f"See {page if page.exists() else folder}.{failed}")
-    return DONE if supported else CLAIM_FAILED
+    typer.echo(f"See {page if page.exists() else folder}.")
+    is_short = require_claims and any(claim.supported is not True for claim in result.claims)
+    return CLAIM_FAILED if is_short else DONE
 
 
 def _say(sentence: str, code: int) -> int:

@@ -11,14 +11,18 @@ import xarray as xr
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ExpSineSquared
 
+import recirc
+from recirc.analyses import FitConfig, NetworkConfig, fit_recording
+from recirc.analyses.fit_network import Piece, train_piece
+from recirc.analyses.fit_recording import _Fitting, inner_directions, inner_pairs
+from recirc.analyses.fit_trials import make_trials, network_clock, prepare, recorded_units, resample, unit_folds, unit_scale
+from recirc.analyses.likeness import in_order_of
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
+from recirc.compare.left_out import left_out_r2, shuffled_null
 from recirc.data import read_netcdf
-from recirc.runs import dump_config, is_done, read_dataset, verify
-from recirc.studies import compare_activities, fit_recording, fit_report
-from recirc.studies.fit_inputs import FitConfig, NetworkConfig, make_trials, network_clock, prepare, resample
-from recirc.studies.fit_network import Piece, train_piece
-from recirc.studies.fit_recording import choose_regimes, inner_directions, inner_pairs
-from recirc.studies.fit_scores import direction_r2, interpolated, shuffled_null
+from recirc.runs import experiment, is_done, read_dataset, verify
+from recirc.runs.report import build
+from recirc.studies import compare, fit
 from recirc.train import FullForce
 
 ANGLES = np.deg2rad([10, 70, 120, 200, 260, 330])
@@ -34,8 +38,6 @@ SMALL = FitConfig(
     noise_factors=(),
     penalties=(1e-3, 1e-2),
 )
-
-ONE_CANDIDATE = ["bias_scales=[0.5]", "gain_factors=[]", "drive_factors=[]", "noise_factors=[]"]
 
 
 def recording(path, angles=ANGLES, n_units=12, dt=0.02, n_steps=21, outputs=False, change=None):
@@ -63,15 +65,7 @@ def recording(path, angles=ANGLES, n_units=12, dt=0.02, n_steps=21, outputs=Fals
 @pytest.fixture
 def serial(monkeypatch):
     """Pieces one after the other in this process."""
-
-    def run_all(function, specifications, **_):
-        return ((piece, function(piece)) for piece in specifications)
-
-    monkeypatch.setattr(fit_recording, "run_all", run_all)
-
-
-def in_process(pieces, _):
-    return ((piece, train_piece(piece).arrays) for piece in pieces)
+    monkeypatch.setattr(experiment, "FolderMap", lambda folder, jobs: map)
 
 
 # Interpolation over directions
@@ -136,12 +130,12 @@ def test_interpolations_rotate_with_the_directions_and_scale_with_the_units(rate
 
 def test_knowing_a_units_mean_earns_nothing_and_truth_earns_everything(rates):
     truth, scale = rates[0], np.array([1.0, 2.0, 5.0, 9.0])
-    assert direction_r2(truth, truth, scale) == 1
-    assert direction_r2(truth, np.broadcast_to(truth.mean(0), truth.shape), scale) == pytest.approx(0)
+    assert left_out_r2(truth, truth, scale) == 1
+    assert left_out_r2(truth, np.broadcast_to(truth.mean(0), truth.shape), scale) == pytest.approx(0)
     worse = truth + 1
     factor = np.array([3.0, 0.1, 2.0, 1.0])
-    assert direction_r2(truth * factor, worse * factor, scale * factor) == pytest.approx(
-        direction_r2(truth, worse, scale)
+    assert left_out_r2(truth * factor, worse * factor, scale * factor) == pytest.approx(
+        left_out_r2(truth, worse, scale)
     )
 
 
@@ -167,12 +161,12 @@ def test_every_direction_has_others_to_choose_its_regime_by(n_directions):
         assert min(steps) >= (2 if n_directions >= 6 else 1)
 
 
-def test_every_unit_is_judged_once_and_never_recorded_when_it_is(tmp_path):
+def test_every_unit_is_judged_once_and_never_recorded_when_it_is():
     config = dataclasses.replace(SMALL, n_folds=3)
-    session = prepare(read_netcdf(recording(tmp_path / "a.nc")), config, seed=0)
-    assert sorted(np.concatenate(session.folds)) == list(range(12))
-    for fold, members in enumerate(session.folds):
-        recorded = session.recorded(fold, config, 0)
+    folds = unit_folds(12, 3, seed=0)
+    assert sorted(np.concatenate(folds)) == list(range(12))
+    for fold, members in enumerate(folds):
+        recorded = recorded_units(12, fold, config, seed=0)
         assert len(recorded) == 3
         assert not set(recorded) & set(members)
 
@@ -192,15 +186,13 @@ def test_what_happens_in_a_left_out_direction_changes_no_prediction_of_it(tmp_pa
     """The theorem of the whole design: choice, training, map and baselines never see what they are judged on."""
     found = []
     for name, change in (("a.nc", None), ("b.nc", 2)):
-        path = recording(tmp_path / name, change=change)
-        session = prepare(read_netcdf(path), SMALL, seed=0)
-        regime = choose_regimes(path, session, SMALL, 0, in_process)[True][2]
-        piece = Piece(path, SMALL, 0, (2,), 1, 0, regime.candidate, (regime.penalty,))
-        tests = {i: inner_directions(i, 6) for i in range(6)}
-        simple = interpolated(session, SMALL, tests)
-        scale = session.scale(2, SMALL.soft_normalization)
-        made = {name: values[2] for name, values in simple.items()}
-        found.append([regime, train_piece(piece).arrays["prediction"], scale, made])
+        ready = prepare(read_netcdf(recording(tmp_path / name, change=change)), SMALL)
+        fitting = _Fitting(ready, SMALL, 0, map)
+        regime = fitting.choose_regimes()[True][2]
+        piece = Piece((2,), 1, 0, regime.candidate, (regime.penalty,))
+        made = {name: values[2] for name, values in fitting.baselines().items() if name != "direct_map"}
+        predicted = train_piece(ready, SMALL, 0, piece).arrays["prediction"]
+        found.append([regime, predicted, unit_scale(ready, 2, SMALL), made])
     assert found[0][0] == found[1][0]
     np.testing.assert_array_equal(found[0][1], found[1][1])
     np.testing.assert_array_equal(found[0][2], found[1][2])
@@ -211,20 +203,23 @@ def test_what_happens_in_a_left_out_direction_changes_no_prediction_of_it(tmp_pa
 def test_hints_are_standardized_and_behavior_is_used_where_there_is_any(tmp_path):
     trained = np.array([0, 1, 3, 4, 5])
     for outputs in (False, True):
-        path = recording(tmp_path / f"{outputs}.nc", outputs=outputs)
-        session = prepare(read_netcdf(path), SMALL, seed=0)
-        assert session.is_modeled is not outputs
-        trials = make_trials(session, SMALL, session.recorded(0, SMALL, 0), trained)
+        ready = prepare(read_netcdf(recording(tmp_path / f"{outputs}.nc", outputs=outputs)), SMALL)
+        assert np.abs(np.asarray(ready.outputs)).max() == pytest.approx(30 if outputs else 1, rel=0.02)
+        trials = make_trials(ready, SMALL, recorded_units(12, 0, SMALL, seed=0), trained)
         recorded = np.asarray(trials.hints)[trained][:, round(SMALL.warm_up / SMALL.dt) :: 2]
         np.testing.assert_allclose(recorded.mean((0, 1)), 0, atol=1e-9)
         np.testing.assert_allclose(recorded.std((0, 1)), 1, atol=1e-9)
         assert np.abs(np.asarray(trials.targets)[trained]).max() == pytest.approx(1, abs=0.01)
 
 
-def test_repeats_of_a_direction_are_averaged(tmp_path):
-    path = recording(tmp_path / "a.nc", angles=ANGLES[[0, 1, 2, 3, 3, 4, 5]])
-    session = prepare(read_netcdf(path), SMALL, seed=0)
-    assert session.activity.n_trials == 6
+def test_repeats_of_a_direction_are_averaged_and_tell_their_error(tmp_path):
+    single = read_netcdf(recording(tmp_path / "a.nc", angles=ANGLES[[0, 1, 2, 3, 3, 4, 5]]))
+    single = single.replace(rates=single.rates.at[4].add(2.0))
+    ready = prepare(single, SMALL)
+    assert (ready.n_trials, ready.trial_counts) == (6, (1, 1, 1, 2, 1, 1))
+    np.testing.assert_allclose(ready.rates[3], single.rates[3] + 1)
+    np.testing.assert_allclose(ready.standard_error[3], 1.0)
+    assert np.isnan(ready.standard_error[0]).all()
 
 
 # Whole runs
@@ -232,9 +227,7 @@ def test_repeats_of_a_direction_are_averaged(tmp_path):
 
 def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_path, serial):
     data, out = recording(tmp_path / "six.nc"), tmp_path / "run"
-    config = tmp_path / "small.toml"
-    config.write_text(dump_config(SMALL))
-    fit_recording.run(data, out=out, config=config)
+    experiment.run(fit.experiment(data, SMALL, seed=0), out)
     assert verify(out) == []
     for name in ("activity.nc", "networks.nc", "history.jsonl", "manifest.json", "config.toml", "report.html"):
         assert (out / name).stat().st_size > 0
@@ -244,60 +237,93 @@ def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_pa
     assert len([row for row in rows if row["arm"] == "ensemble"]) == 6
     for row in rows:
         assert row["condition"]["fraction"] == 0.25
-        assert set(row["baselines"]) == set(fit_report.BASELINES)
+        assert set(row["baselines"]) == set(fit.BASELINES)
     assert len(metrics["claims"]) == 4
     assert read_dataset(out / "networks.nc").sizes["network"] == 2 * 6 * 2
-    before = (out / "figures" / "r2_by_direction.svg").read_bytes()
-    fit_report.draw(out)
-    assert (out / "figures" / "r2_by_direction.svg").read_bytes() == before
+    pictures = {path.name: path.read_bytes() for path in (out / "figures").glob("*.svg")}
+    assert len(pictures) == 4
+    build(out)
+    assert {name: (out / "figures" / name).read_bytes() for name in pictures} == pictures
 
     likeness = tmp_path / "likeness"
-    compare_activities.run(data, out, out=likeness, config=compare_activities.CompareConfig(n_draws=10))
+    experiment.run(compare.experiment(data, out, compare.CompareConfig(n_draws=10)), likeness)
     assert is_done(likeness)
     scores = json.loads((likeness / "metrics.json").read_text())["rows"]
-    assert {row["metric"] for row in scores} == {
+    assert {row["metric"] for row in scores} >= {
         "svcca5_concatenated", "svcca5_per_condition", "linear_cka", "procrustes_angle", "cca_mean4", "dsa",
     }  # fmt: skip
     assert {row["null"]["kind"] for row in scores} == {"shuffled_conditions", "flipped_components"}
+    assert all(row["ci"][0] < row["ci"][1] for row in scores)
+
+
+def test_the_order_and_kind_of_the_map_do_not_matter(tmp_path):
+    activity = read_netcdf(recording(tmp_path / "a.nc"))
+    config = dataclasses.replace(SMALL, n_seeds=1, bias_scales=(0.5,), gain_factors=(), penalties=(0.01,))
+    backwards = lambda function, pieces: map(function, reversed(pieces))  # noqa: E731
+    first, second = (fit_recording(activity, config, key=jax.random.key(3), map=each) for each in (map, backwards))
+    assert first.rows == second.rows
+    xr.testing.assert_identical(first.arrays, second.arrays)
+    other = fit_recording(activity, config, key=jax.random.key(4))
+    assert other.rows != first.rows
 
 
 def test_nine_directions_of_other_bins_with_behavior_work(tmp_path, serial):
     angles = np.deg2rad([0, 35, 80, 110, 160, 210, 240, 290, 330])
     data = recording(tmp_path / "nine.nc", angles=angles, outputs=True, dt=0.025, n_units=10)
-    overrides = [*ONE_CANDIDATE, "penalties=[0.01]", "n_seeds=1", "n_folds=2", "network.n_units=15"]
-    fit_recording.run(data, out=tmp_path / "run", overrides=[*overrides, "trainer.n_passes=1"])
+    config = dataclasses.replace(
+        SMALL, n_seeds=1, bias_scales=(0.5,), gain_factors=(), penalties=(0.01,), recorded_fraction=None
+    )
+    experiment.run(fit.experiment(data, config, seed=0), tmp_path / "run")
     assert "behavior that the file holds" in (tmp_path / "run" / "report.json").read_text()
     assert is_done(tmp_path / "run")
 
 
-def test_a_network_that_diverges_is_a_result(tmp_path, monkeypatch):
-    def run_all(function, specifications, **_):
-        for piece in specifications:
-            result = function(piece)
-            is_bad = piece.seed == 0 and piece.left_out == (1,) and piece.is_trained
-            yield (
-                piece,
-                result._replace(arrays={}, metadata={"outcome": "diverged", "history": []}) if is_bad else result,
-            )
+@pytest.mark.parametrize("failure", ["diverged", "raised"])
+def test_a_network_that_fails_is_one_failed_row(tmp_path, failure):
+    def map_with_a_failure(function, pieces):
+        for piece in pieces:
+            done = function(piece)
+            if piece.seed == 0 and piece.left_out == (1,) and piece.is_trained:
+                bad = recirc.analyses.Result({}, {"outcome": failure, "history": []})
+                done = done._replace(result=bad if failure == "diverged" else recirc.analyses.Failure(failure))
+            yield done
 
-    monkeypatch.setattr(fit_recording, "run_all", run_all)
-    data, out, config = recording(tmp_path / "a.nc"), tmp_path / "run", tmp_path / "small.toml"
-    config.write_text(dump_config(SMALL))
-    fit_recording.run(data, out=out, config=config, overrides=[*ONE_CANDIDATE, "penalties=[0.01]"])
-    rows = json.loads((out / "metrics.json").read_text())["rows"]
-    bad = [row for row in rows if row["value"] is None]
-    assert [row["condition"]["outcome"] for row in bad] == ["diverged"]
-    assert all(row["value"] is not None for row in rows if row["arm"] == "ensemble")
+    config = dataclasses.replace(SMALL, bias_scales=(0.5,), gain_factors=(), penalties=(0.01,))
+    activity = read_netcdf(recording(tmp_path / "a.nc"))
+    result = fit_recording(activity, config, key=jax.random.key(0), map=map_with_a_failure)
+    bad = result.table[~np.isfinite(result.table["value"])]
+    assert bad["outcome"].tolist() == [failure]
+    assert bad["arm"].tolist() == ["network"]
+
+
+def test_any_trainer_that_uses_hints_can_be_chosen_and_others_are_refused():
+    ridge = recirc.runs.load_config(FitConfig, overrides=["trainer.kind=Ridge", "trainer.noise=0.1"]).trainer
+    assert ridge == recirc.train.Ridge(noise=0.1)
+    assert ridge.scaled(gain=2.0, noise=0.5) == recirc.train.Ridge(embedder_gain=2.0, noise=0.05)
+    for kind in ("Force", "Bptt"):
+        with pytest.raises(ValueError, match=f"{kind} makes no use of hints"):
+            recirc.runs.load_config(FitConfig, overrides=[f"trainer.kind={kind}"])
+
+
+def test_a_fit_with_another_trainer_runs(tmp_path):
+    activity = read_netcdf(recording(tmp_path / "a.nc"))
+    config = dataclasses.replace(
+        SMALL, n_seeds=1, bias_scales=(0.5,), gain_factors=(), penalties=(0.01,), trainer=recirc.train.Ridge((1e-4,))
+    )
+    result = fit_recording(activity, config, key=jax.random.key(0))
+    assert np.isfinite(result.table["value"]).all()
+
+
+# Likeness
 
 
 def test_a_recording_is_like_itself_beyond_both_nulls(tmp_path):
-    data = recording(tmp_path / "a.nc")
+    activity = read_netcdf(recording(tmp_path / "a.nc"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        supported = compare_activities.run(data, data, out=tmp_path / "same")
-    rows = json.loads((tmp_path / "same" / "metrics.json").read_text())["rows"]
-    values = {row["metric"]: row["value"] for row in rows}
-    assert supported
+        result = recirc.analyses.likeness(activity, activity, key=jax.random.key(0))
+    values = result.table.groupby("metric")["value"].first()
+    assert all(claim.supported is not False for claim in result.claims)
     assert values["linear_cka"] == pytest.approx(1)
     assert values["procrustes_angle"] == pytest.approx(0, abs=1e-6)
 
@@ -305,6 +331,6 @@ def test_a_recording_is_like_itself_beyond_both_nulls(tmp_path):
 def test_conditions_in_another_order_are_matched(tmp_path):
     activity = read_netcdf(recording(tmp_path / "a.nc"))
     turned = activity.select([3, 1, 0, 2, 5, 4])
-    same = compare_activities._in_order_of(activity, turned)
+    same = in_order_of(activity, turned)
     np.testing.assert_array_equal(same.rates, activity.rates)
     assert jax.tree.structure(same) == jax.tree.structure(activity)

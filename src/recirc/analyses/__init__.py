@@ -1,5 +1,9 @@
 """Analyses: what a user calls on data in memory. None of it prints, reads a file or looks at the command line."""
 
+from recirc.analyses.fit_config import FitConfig as FitConfig
+from recirc.analyses.fit_config import NetworkConfig as NetworkConfig
+from recirc.analyses.fit_recording import fit_recording as fit_recording
+from recirc.analyses.likeness import likeness as likeness
 from recirc.analyses.pieces import Done as Done
 from recirc.analyses.pieces import Failure as Failure
 from recirc.analyses.pieces import Result as Result

@@ -1,31 +1,32 @@
-"""Configuration in, folder out: what runs the work and keeps its results."""
+"""Configuration in, folder out: what runs the work and keeps its results.
 
-from recirc.analyses.pieces import Failure, Result, specification_key
-from recirc.analyses.table import Claim, Row
-from recirc.runs.atomic import StorageError, file_name
-from recirc.runs.config import ConfigError, dump_config, load_config
-from recirc.runs.datasets import read_dataset
-from recirc.runs.metrics import read_metrics
-from recirc.runs.store import FinishedError, FolderError, RunFolder, is_done, verify
-from recirc.runs.sweep import run_all
+Submodules load on first use, so that the command line can set threads before NumPy and JAX are there.
+"""
 
-__all__ = [
-    "Claim",
-    "ConfigError",
-    "Failure",
-    "FinishedError",
-    "FolderError",
-    "Result",
-    "Row",
-    "RunFolder",
-    "StorageError",
-    "dump_config",
-    "file_name",
-    "is_done",
-    "load_config",
-    "read_dataset",
-    "read_metrics",
-    "run_all",
-    "specification_key",
-    "verify",
-]
+import importlib
+
+_NAMES = {
+    "ConfigError": "config",
+    "Experiment": "experiment",
+    "FinishedError": "store",
+    "FolderError": "store",
+    "FolderMap": "sweep",
+    "RunFolder": "store",
+    "StorageError": "store",
+    "dump_config": "config",
+    "is_done": "store",
+    "load_config": "config",
+    "read_dataset": "datasets",
+    "read_metrics": "metrics",
+    "verify": "store",
+}
+
+
+def __getattr__(name: str):
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"recirc.runs.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'recirc.runs' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_NAMES])
