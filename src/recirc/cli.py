@@ -23,8 +23,7 @@ app = typer.Typer(
 
 Out = Annotated[Path | None, typer.Option(help="Run folder; a new one, or one to go on with.")]
 Jobs = Annotated[
-    int | None,
-    typer.Option(min=1, help="Worker processes, by default one per core; the results do not depend on it."),
+    int | None, typer.Option(min=1, help="Worker processes, by default one per core; the results do not depend on it.")
 ]
 RequireClaims = Annotated[
     bool, typer.Option("--require-claims", help="Exit with 1 if a claim is not supported, undecided included.")

@@ -4,29 +4,38 @@ import os
 import resource
 import subprocess
 import sys
-import types
 
 import pytest
 from typer.testing import CliRunner
 
 import recirc
+from recirc.analyses import AnalysisResult, Claim
 from recirc.cli import app
 from recirc.runs import ConfigError, FinishedError, RunFolder, StorageError
 
 VERBS = ("reproduce", "fit", "compare", "report")
 
 
+CLAIMS = {
+    True: Claim("Hints help.", "here", True, 0.5, (0.2, 0.8), 0.01, 12),
+    False: Claim("Noise helps.", "here", False, -0.5, (-0.8, -0.2), 0.9, 12),
+    None: Claim("Luck helps.", "here", None),
+}
+
+
+def result_of(*answers):
+    return AnalysisResult("planted", (), tuple(CLAIMS[answer] for answer in answers))
+
+
 @pytest.fixture
 def call(monkeypatch, tmp_path):
-    """Calls the command line with studies that are replaced by `work`."""
+    """Calls the command line with experiments whose work is replaced by `work`."""
 
-    def call(*arguments, work=lambda *a, **k: True):
-        study = types.SimpleNamespace(run=work)
-        fakes = types.SimpleNamespace(
-            run=work, fit_recording=study, compare_activities=study, drawer=lambda name: lambda _: name
-        )
-        monkeypatch.setattr(recirc, "studies", fakes, raising=False)
-        monkeypatch.setitem(sys.modules, "recirc.studies", fakes)
+    def call(*arguments, work=lambda *_, **__: result_of(True)):
+        making = lambda *given, **named: (given, named)  # noqa: E731
+        for place in ("studies.experiment", "studies.fit.experiment", "studies.compare.experiment"):
+            monkeypatch.setattr(f"recirc.{place}", making)
+        monkeypatch.setattr("recirc.runs.experiment.run", work)
         return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
     monkeypatch.chdir(tmp_path)
@@ -103,35 +112,59 @@ def test_what_the_user_can_mend_is_one_sentence(error, call, monkeypatch):
     assert call("fit", "a.nwb", work=_raising(error)).exception is error
 
 
-def test_a_failed_claim_exits_1_and_an_interrupt_130(call):
-    assert call("reproduce", "kao2019", work=lambda *_, **__: False).exit_code == 1
+def test_a_run_ends_with_a_line_per_claim_and_where_the_report_is(call):
+    result = call("reproduce", "kao2019", work=lambda *_, **__: result_of(True, False, None))
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        "supported: Hints help. Effect 0.5 (0.2 to 0.8), n = 12.",
+        "not supported: Noise helps. Effect -0.5 (-0.8 to -0.2), n = 12.",
+        "undecided: Luck helps.",
+        "See recirc-kao2019-quick.",
+    ]
+
+
+@pytest.mark.parametrize(("answers", "code"), [((True,), 0), ((True, False), 1), ((None,), 1), ((), 0)])
+@pytest.mark.parametrize("verb", [("reproduce", "kao2019"), ("fit", "a.nwb"), ("compare", "a.nc", "b.nc")])
+def test_required_claims_decide_the_exit_code(call, verb, answers, code):
+    work = lambda *_, **__: result_of(*answers)  # noqa: E731
+    assert call(*verb, "--require-claims", work=work).exit_code == code
+    assert call(*verb, work=work).exit_code == 0
+
+
+def test_an_interrupt_exits_130(call):
     result = call("reproduce", "kao2019", work=_raising(KeyboardInterrupt()))
     assert result.exit_code == 130
     assert "The same command goes on from what is in recirc-kao2019-quick." in result.stderr
 
 
-def test_a_finished_folder_is_pointed_to_and_another_is_refused(call, tmp_path):
-    result = call("reproduce", "kao2019", work=_raising(FinishedError(tmp_path / "a", True)))
+def test_a_finished_folder_says_its_verdict_again_and_another_is_refused(call, tmp_path, monkeypatch):
+    monkeypatch.setattr("recirc.runs.report.read_result", lambda folder: result_of(False))
+    work = _raising(FinishedError(tmp_path / "a", True))
+    result = call("reproduce", "kao2019", work=work)
     assert result.exit_code == 0
-    assert "recirc-kao2019-quick/report.html" in result.stdout.replace("\\", "/")
+    assert result.stdout.startswith("recirc-kao2019-quick is finished")
+    assert "not supported: Noise helps." in result.stdout
+    assert call("reproduce", "kao2019", "--require-claims", work=work).exit_code == 1
     assert call("reproduce", "kao2019", work=_raising(FinishedError(tmp_path / "a", False))).exit_code == 2
 
 
-def test_arguments_reach_the_studies(call, tmp_path):
+def test_arguments_reach_the_experiments(call, tmp_path):
     seen = []
 
-    def work(*positional, **named):
-        seen.append([str(value) for value in positional] + [str(value) for value in named.values()])
-        return True
+    def work(made, folder, *, jobs, argv):
+        seen.append((*made, str(folder), jobs))
+        return result_of()
 
     call("reproduce", "kao2019", "--preset", "full", "--seed", 3, "--jobs", 2, work=work)
-    call("fit", "ses 1.nwb", "--set", "a.b=1", "--set", "c=d", "--recorded-fraction", 0.5, work=work)
+    call("fit", "ses 1.nwb", "--set", "n_seeds=1", "--set", "dt=0.02", "--recorded-fraction", 0.5, work=work)
     call("compare", "a.nc", "b", "--out", tmp_path, work=work)
     call("fit", "x" * 240 + ".nc", work=work)
-    assert seen[0] == ["kao2019", "full", "3", "2", "recirc-kao2019-full-seed3"]
-    assert seen[1] == ["ses 1.nwb", "None", "('a.b=1', 'c=d')", "0.5", "1", "0", "recirc-fit-ses 1"]
-    assert seen[2] == ["a.nc", "b", str(tmp_path)]
-    assert len(seen[3][-1]) < 200
+    assert seen[0] == (("kao2019",), {"preset": "full", "seed": 3}, "recirc-kao2019-full-seed3", 2)
+    (data, config), named, folder, jobs = seen[1]
+    assert (str(data), config.n_seeds, config.dt, config.recorded_fraction) == ("ses 1.nwb", 1, 0.02, 0.5)
+    assert (named, folder, jobs) == ({"seed": 0}, "recirc-fit-ses 1", len(os.sched_getaffinity(0)))
+    assert ([str(path) for path in seen[2][0]], seen[2][2]) == (["a.nc", "b"], str(tmp_path))
+    assert len(seen[3][2]) < 200
 
 
 def test_report_of_what_is_no_run_is_refused(call, tmp_path):
@@ -142,16 +175,16 @@ def test_report_of_what_is_no_run_is_refused(call, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_report_seals_the_folder_again(call, tmp_path, monkeypatch):
+def test_report_seals_the_folder_again(call, tmp_path):
     with RunFolder.open(tmp_path / "run", specification={}) as folder:
-        folder.write_metrics("planted", "quick", [])
+        folder.write_metrics("planted", "quick", [], [CLAIMS[True]])
         folder.write_manifest([], [0])
         folder.finish()
-    built = types.SimpleNamespace(build=lambda folder, draw: folder.write("report.html", draw(folder)))
-    monkeypatch.setitem(sys.modules, "recirc.runs.report", built)
-    assert call("report", tmp_path / "run").exit_code == 0
+    result = call("report", tmp_path / "run")
+    assert result.exit_code == 0
+    assert "supported: Hints help." in result.stdout
     assert recirc.runs.verify(tmp_path / "run") == []
-    assert (tmp_path / "run/report.html").read_text() == "planted"
+    assert "Hints help." in (tmp_path / "run/report.html").read_text()
 
 
 def test_absent_device_is_named():

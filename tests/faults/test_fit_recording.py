@@ -2,17 +2,21 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
+import recirc
+from recirc.analyses import FitConfig, NetworkConfig
 from recirc.cli import app
-from recirc.studies import compare_activities, fit_recording
+from recirc.data import read_netcdf
+from recirc.runs import experiment
+from recirc.studies import fit
+from recirc.train import FullForce
 
 ANGLES = np.arange(6) * 60.0
-
-ONE_CANDIDATE = ["bias_scales=[0.5]", "gain_factors=[]", "drive_factors=[]", "noise_factors=[]"]
 
 
 def dataset(angles=ANGLES, n_units=12, n_steps=15, dt=0.02, **changes):
@@ -114,15 +118,40 @@ def test_what_was_in_the_folder_before_stays(tmp_path):
 def test_silent_units_are_left_out_and_listed_in_the_report(tmp_path, monkeypatch):
     data = dataset()
     data["rates"][:, :, 3] = 0.0
-    run_all = lambda function, pieces, **_: ((piece, function(piece)) for piece in pieces)  # noqa: E731
-    monkeypatch.setattr(fit_recording, "run_all", run_all)
-    overrides = [*ONE_CANDIDATE, "penalties=[0.01]", "n_seeds=1", "n_folds=2", "network.n_units=15"]
-    with pytest.warns(UserWarning, match="u3"):
-        fit_recording.run(
-            save(data, tmp_path / "a.nc"), out=tmp_path / "run", overrides=[*overrides, "trainer.n_passes=1"]
-        )
+    monkeypatch.setattr(experiment, "FolderMap", lambda folder, jobs: map)
+    config = FitConfig(
+        network=NetworkConfig(n_units=15), trainer=FullForce(n_passes=1), n_seeds=1, n_folds=2, bias_scales=(0.5,),
+        gain_factors=(), drive_factors=(), noise_factors=(), penalties=(0.01,),
+    )  # fmt: skip
+    experiment.run(fit.experiment(save(data, tmp_path / "a.nc"), config, seed=0), tmp_path / "run")
     text = json.loads((tmp_path / "run" / "report.json").read_text())
     assert "u3" in text["sections"][-1]["text"]
+
+
+def in_memory(**changes):
+    return recirc.Activity(
+        **{"rates": np.random.default_rng(0).uniform(1, 30, (6, 15, 12)), "dt": 0.02, "conditions": ANGLES, **changes}
+    )
+
+
+IN_MEMORY = {
+    "not finite": (lambda: in_memory(rates=in_memory().rates.at[2, 3, 4].set(np.nan)), "1 rates are not finite"),
+    "negative": (lambda: in_memory(rates=in_memory().rates.at[2, 3, 4].set(-1.0)), "1 rates are negative"),
+    "one condition": (lambda: in_memory(conditions=["0"] * 6), "one condition"),
+    "repeated names": (lambda: in_memory(units=["a"] * 12), "unit names repeat"),
+    "wrong axes": (lambda: in_memory(rates=np.ones((6, 12))), "three axes"),
+    "three directions": (lambda: in_memory().select([0, 1, 2]), "3 directions"),
+    "few units": (lambda: in_memory().select_units("01234"), "5 units that change; 4 folds need 8"),
+    "no angles": (lambda: in_memory(conditions=list("abcdef")), "not directions"),
+    "silent behavior": (lambda: in_memory(outputs=np.zeros((6, 15, 2))), "outputs are zero everywhere"),
+}
+
+
+@pytest.mark.parametrize("name", IN_MEMORY)
+def test_data_in_memory_gets_the_sentences_that_files_get(name):
+    make, words = IN_MEMORY[name]
+    with pytest.raises(ValueError, match=words):
+        recirc.analyses.fit_recording(make(), key=jax.random.key(0))
 
 
 def test_activities_that_do_not_match_are_refused_and_never_cut(tmp_path):
@@ -147,8 +176,8 @@ def test_a_folder_without_a_networks_activity_is_refused(tmp_path):
 
 def test_one_similarity_that_cannot_be_had_leaves_the_others(tmp_path):
     """Ten noisy units have more dimensions than five samples per condition can tell apart."""
-    short = save(dataset(n_steps=5), tmp_path / "short.nc")
-    compare_activities.run(short, short, out=tmp_path / "run", config=compare_activities.CompareConfig(n_draws=5))
-    rows = json.loads((tmp_path / "run" / "metrics.json").read_text())["rows"]
-    assert any(row["value"] is None and "samples" in row["condition"]["outcome"] for row in rows)
-    assert any(row["value"] is not None for row in rows)
+    short = read_netcdf(save(dataset(n_steps=5), tmp_path / "short.nc"))
+    table = recirc.analyses.likeness(short, short, key=jax.random.key(0), n_draws=5).table
+    failed = table[~np.isfinite(table["value"])]
+    assert 0 < len(failed) < len(table)
+    assert failed["outcome"].str.contains("samples").all()

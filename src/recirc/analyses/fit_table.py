@@ -72,7 +72,10 @@ def make_rows(
     rows = []
     for i, direction in enumerate(activity.conditions):
         where = {"set": "heldout_direction", "direction": direction, **fraction}
-        beside: dict = {"baselines": {name: float(values[i]) for name, values in simple.items()}, "ceiling": ceilings[i]}
+        beside: dict = {
+            "baselines": {name: float(values[i]) for name, values in simple.items()},
+            "ceiling": ceilings[i],
+        }
         why = next((text for (_, place), text in failures.items() if place == i), "no value")
         for seed, values in enumerate(single):
             rows.append(_left_out_row("network", values[i], where | {"seed": seed}, why, n=1, **beside))
@@ -156,9 +159,7 @@ def sentence(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
     words = {True: "better than {}", False: "not better than {}", None: "not decided against {}"}
     for claim, (name, rival) in zip(claims, RIVALS.items()):
         p = "" if not np.isfinite(claim.p) else f", p = {number(claim.p, 2)}"
-        said.append(
-            f"They are {words[claim.supported].format(rival)} (mean R² {number(mean.baselines[name], 2)}{p})."
-        )
+        said.append(f"They are {words[claim.supported].format(rival)} (mean R² {number(mean.baselines[name], 2)}{p}).")
     if any(claim.supported is not True for claim in claims if "Gaussian" in claim.claim):
         said.append(
             "Where a Gaussian process predicts as well, the fit does not show that the networks' dynamics explain "
