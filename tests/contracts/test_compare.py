@@ -12,7 +12,7 @@ from scipy.stats import ortho_group
 import recirc
 from recirc import compare
 
-EXPORTED = [getattr(compare, name) for name in compare.__all__]
+EXPORTED = [item for name, item in vars(compare).items() if not name.startswith("_") and not inspect.ismodule(item)]
 
 
 def _kinds(base):
