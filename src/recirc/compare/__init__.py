@@ -50,6 +50,9 @@ from recirc.compare.epoch_fixed_points import FixedPointCount as FixedPointCount
 from recirc.compare.epoch_fixed_points import SlowestMode as SlowestMode
 
 # Everything else
+from recirc.compare.families import family as family
+from recirc.compare.families import similarities as similarities
+from recirc.compare.families import labels as labels
 from recirc.compare.alignment_index import random_subspaces as random_subspaces
 from recirc.compare.ceiling import Ceiling as Ceiling
 from recirc.compare.ceiling import split_half_ceiling as split_half_ceiling

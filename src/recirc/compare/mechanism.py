@@ -100,14 +100,13 @@ class MechanismSummary:
     def scores(self) -> list[Score]:
         """One score per number, with the verdict in its settings."""
         settings: dict[str, object] = {"set": "crossed_at_go", "verdict": self.verdict}
-        directions = {"movement_without_target": "lower"}
         names = [f.name for f in dataclasses.fields(self) if f.type is float and not f.name.startswith("least")]
         return [
             Score(
                 name if name != "intact_r2" else "movement_r2",
                 float(getattr(self, name)),
                 "mechanism",
-                directions.get(name, "higher"),
+                "lower" if name == "movement_without_target" else "higher",
                 settings=settings,
             )
             for name in names
