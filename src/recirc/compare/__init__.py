@@ -75,6 +75,7 @@ from recirc.compare.normalization import soft_constant as soft_constant
 from recirc.compare.normalization import soft_normalized as soft_normalized
 from recirc.compare.null_distribution import NullDistribution as NullDistribution
 from recirc.compare.null_distribution import null_distribution as null_distribution
+from recirc.compare.null_distribution import null_distributions as null_distributions
 from recirc.compare.samples import window as window
 from recirc.compare.states import states_along as states_along
 from recirc.compare.statistics import PairedTest as PairedTest
