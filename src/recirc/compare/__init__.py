@@ -60,7 +60,7 @@ from recirc.compare.epoch_fixed_points import fixed_points_in_epoch as fixed_poi
 from recirc.compare.fixed_points import FixedPoints as FixedPoints
 from recirc.compare.fixed_points import find_fixed_points as find_fixed_points
 from recirc.compare.flow_field import FlowField as FlowField
-from recirc.compare.flow_field import Plane as Plane
+from recirc.compare.flow_field import ProjectionPlane as ProjectionPlane
 from recirc.compare.flow_field import flow_field as flow_field
 from recirc.compare.flow_field import principal_plane as principal_plane
 from recirc.compare.heldout_neurons import NeuronMap as NeuronMap

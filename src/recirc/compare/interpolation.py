@@ -14,7 +14,7 @@ Rates = Float[np.ndarray, "direction time unit"]
 
 LENGTHS = (0.8, 1.0, 1.3, 1.6, 2.0)
 DURATIONS = (0.06, 0.1, 0.15, 0.2, 0.3)
-NOISES = (0.03, 0.1, 0.3, 1.0)
+NOISE_RATIOS = (0.03, 0.1, 0.3, 1.0)
 
 
 def condition_mean(angles: Angles, rates: Rates, new: Angles) -> Rates:
@@ -112,7 +112,7 @@ class JointGP(NamedTuple):
         tests: Sequence[int],
         lengths: Sequence[float] = LENGTHS,
         durations: Sequence[float] = DURATIONS,
-        noises: Sequence[float] = NOISES,
+        noises: Sequence[float] = NOISE_RATIOS,
     ) -> "JointGP":
         """The parameters that predict best when directions are left out one at a time.
 
