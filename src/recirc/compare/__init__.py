@@ -68,7 +68,14 @@ from recirc.compare.interpolation import JointGP as JointGP
 from recirc.compare.interpolation import condition_mean as condition_mean
 from recirc.compare.interpolation import cosine_tuning as cosine_tuning
 from recirc.compare.interpolation import gp_directions as gp_directions
+from recirc.compare.interpolation import interpolated as interpolated
+from recirc.compare.interpolation import direct_map as direct_map
 from recirc.compare.jpca import JPCAPlanes as JPCAPlanes
+from recirc.compare.left_out import left_out_r2 as left_out_r2
+from recirc.compare.left_out import left_out_scales as left_out_scales
+from recirc.compare.left_out import other_directions_null as other_directions_null
+from recirc.compare.left_out import r2_matrix as r2_matrix
+from recirc.compare.left_out import shuffled_directions_null as shuffled_directions_null
 from recirc.compare.mechanism import MechanismSummary as MechanismSummary
 from recirc.compare.mechanism import mechanism_of as mechanism_of
 from recirc.compare.normalization import soft_constant as soft_constant
@@ -76,6 +83,7 @@ from recirc.compare.normalization import soft_normalized as soft_normalized
 from recirc.compare.null_distribution import NullDistribution as NullDistribution
 from recirc.compare.null_distribution import null_distribution as null_distribution
 from recirc.compare.null_distribution import null_distributions as null_distributions
+from recirc.compare.resampling import over_units as over_units
 from recirc.compare.samples import window as window
 from recirc.compare.states import states_along as states_along
 from recirc.compare.statistics import PairedTest as PairedTest
