@@ -3,33 +3,64 @@
 import dataclasses
 import inspect
 import json
+from typing import ClassVar
 
 import jax
 import numpy as np
 import pytest
+from scipy.optimize import linear_sum_assignment
 from scipy.stats import ortho_group
 
 import recirc
 from recirc import compare
-
-EXPORTED = [getattr(compare, name) for name in compare.__all__]
-
-
-def _kinds(base):
-    return [
-        kind for kind in EXPORTED if inspect.isclass(kind) and issubclass(kind, base) and not inspect.isabstract(kind)
-    ]
+from recirc.compare.base import UNITS
+from recirc.compare.samples import paired_samples
 
 
-SIMILARITIES = [kind() for kind in _kinds(compare.AbstractSimilarity)] + [compare.SVCCA(3, per_condition=True)]
-NULLS = [kind() for kind in _kinds(compare.AbstractNull)]
-PROBES = [kind() for kind in _kinds(compare.AbstractProbe)]
+class Matching(compare.AbstractSimilarity):
+    """Mean correlation of units paired one to one: a stranger, which sees rotations as none of ours does."""
+
+    metric: ClassVar[str] = "matched_units"
+    label: ClassVar[str] = "matched units"
+    direction: ClassVar[str] = "higher"
+    blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "offsets", "scale", "unit scales"})
+    nulls: ClassVar[tuple] = (compare.ShuffledConditions(), compare.FlippedComponents())
+    is_symmetric: ClassVar[bool] = True
+
+    def __call__(self, a, b):
+        x, y = paired_samples(a, b)
+        correlation = np.corrcoef(x.T, y.T)[: x.shape[1], x.shape[1] :]
+        return self.score(correlation[linear_sum_assignment(correlation, maximize=True)].mean())
+
+
+SIMILARITIES = [
+    *compare.similarities(),
+    *compare.similarities("performance"),
+    compare.SVCCA(3, per_condition=True),
+    Matching(),
+]
+NULLS = [kind() for kind in compare.family(compare.AbstractNull)]
+PROBES = [kind() for kind in compare.family(compare.AbstractProbe)]
 EPOCHS = {"first": (0.0, 0.2), "second": (0.2, 0.4), "preparation": (0.0, 0.2), "movement": (0.2, 0.4)}
 PORTRAITS = [
     kind(**{name: EPOCHS[name] for name in EPOCHS if name in inspect.signature(kind).parameters})
-    for kind in _kinds(compare.AbstractPortrait)
+    for kind in compare.family(compare.AbstractPortrait)
 ] + [compare.Tangling(of="outputs"), compare.ParticipationRatio(subtract_condition_mean=True)]
-LEVELS = {"performance", "unit", "population", "mechanism", "generalization", "robustness"}
+
+
+def _units_changed(change):
+    return lambda a: a.replace(rates=change(np.asarray(a.rates), np.arange(1.0, len(a.units) + 1)))
+
+
+CHANGES = {
+    "permutations": _units_changed(lambda rates, units: rates[:, :, ::-1]),
+    "rotations": _units_changed(lambda rates, units: rates @ ortho_group.rvs(len(units), random_state=0)),
+    "offsets": _units_changed(lambda rates, units: rates + units),
+    "scale": _units_changed(lambda rates, units: 7.0 * rates),
+    "unit scales": _units_changed(lambda rates, units: rates * units),
+    "invertible maps": _units_changed(lambda rates, units: rates @ (np.eye(len(units)) + np.tri(len(units), k=-1))),
+    "order of conditions": lambda a: a.select([3, 5, 0, 1, 4, 2]).replace(conditions=a.conditions),
+}
 
 
 def named(component):
@@ -50,20 +81,44 @@ def is_better(score, than, tolerance=1e-6):
 
 
 def test_something_was_found():
-    assert len(SIMILARITIES) >= 5
+    assert [each.metric for each in SIMILARITIES[:2]] == ["svcca5_concatenated", "svcca5_per_condition"]
+    assert {each.level for each in SIMILARITIES} == {"population", "performance"}
     assert len(NULLS) >= 2
     assert len(PROBES) >= 4
     assert len(PORTRAITS) >= 7
 
 
+def test_every_metric_has_one_label():
+    labels = compare.labels()
+    assert len(set(labels.values())) == len(labels) >= 20
+    assert all(name == name.lower() and label for name, label in labels.items())
+
+
+def test_a_similarity_is_found_by_its_export_alone(monkeypatch):
+    before = compare.similarities()
+    monkeypatch.setattr(compare, "Matching", Matching, raising=False)
+    assert compare.similarities() == [*before, Matching()]
+    assert compare.labels()["matched_units"] == "matched units"
+
+
+def test_blindness_is_said_in_words_that_can_be_tested():
+    assert set().union(*(each.blind_to for each in SIMILARITIES)) <= set(CHANGES)
+    assert set(CHANGES) == UNITS | {"order of conditions"}
+
+
 @pytest.mark.parametrize("similarity", SIMILARITIES, ids=named)
 class TestSimilarity:
-    def test_score_is_complete(self, similarity):
+    def test_score_is_complete_and_what_the_class_says(self, similarity):
         score = similarity(activity(0), activity(1, n_units=6))
         assert score.metric == score.metric.lower()
         assert np.isfinite(score.value)
-        assert score.level in LEVELS
-        assert score.direction in ("higher", "lower")
+        said = similarity.metric, similarity.level, similarity.direction
+        assert (score.metric, score.level, score.direction) == said
+        assert 0 < len(similarity.label) <= 34
+        assert {type(each) for each in similarity.variants()} == {type(similarity)}
+        assert [each.value for each in similarity.scores(activity(0), activity(1))] == [
+            similarity(activity(0), activity(1)).value
+        ]
 
     def test_itself_is_the_best(self, similarity):
         a = activity(0)
@@ -72,18 +127,21 @@ class TestSimilarity:
         assert all(is_better(itself, other) for other in others)
         assert abs(itself.value - (1.0 if itself.direction == "higher" else 0.0)) < 1e-6
 
-    def test_does_not_see_rotations_order_or_offsets_of_units(self, similarity):
-        a, b = activity(0), activity(1, n_units=6)
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_is_blind_to_what_it_says_and_to_nothing_else(self, similarity, change):
+        a, b = activity(0, n_units=12), activity(1, n_units=11)
+        change_of_a, change_of_b = CHANGES[change](a), CHANGES[change](b)
         value = similarity(a, b).value
-        rotation = ortho_group.rvs(8, random_state=0)
-        order = np.random.default_rng(0).permutation(8)
-        for rates in (a.rates @ rotation, a.rates[:, :, order], a.rates + np.arange(8.0)[None, None, :]):
-            np.testing.assert_allclose(similarity(a.replace(rates=rates), b).value, value, atol=1e-9)
+        differences = [abs(similarity(*pair).value - value) for pair in ((change_of_a, b), (a, change_of_b))]
+        assert [difference < 1e-9 for difference in differences] == [change in similarity.blind_to] * 2
 
-    def test_does_not_see_the_scale_of_units(self, similarity):
-        a, b = activity(0), activity(1, n_units=6)
-        scaled = similarity(a.replace(rates=7.0 * a.rates), b)
-        np.testing.assert_allclose(scaled.value, similarity(a, b).value, atol=1e-9)
+    def test_its_nulls_make_it_worse(self, similarity, key):
+        assert bool(similarity.nulls) == (similarity.level == "population")
+        a = activity(0)
+        for null in similarity.nulls:
+            found = compare.null_distribution(similarity, a, a, null, n_draws=5, key=key)
+            assert np.isfinite(found.draws).all()
+            assert found.p < 0.2, f"{null.kind} leaves it as it is"
 
     def test_symmetry_where_claimed(self, similarity):
         a, b = activity(0), activity(1, n_units=6)
@@ -116,7 +174,7 @@ class TestSimilarity:
         few = recirc.Activity(
             random.normal(size=(2, 2, 30)), dt=0.1, conditions="ab", outputs=random.normal(size=(2, 2, 4))
         )
-        if similarity(activity(0), activity(1)).level == "performance":
+        if similarity.level == "performance":
             assert similarity(few, few).value is not None  # outputs are compared sample by sample
             return
         with pytest.raises(ValueError, match="samples"):
@@ -130,11 +188,17 @@ class TestPortrait:
         assert score.metric == score.metric.lower()
         assert isinstance(score.value, float)
         assert np.isfinite(score.value)
-        assert score.level in LEVELS
-        assert score.direction in ("higher", "lower")
+        said = portrait.metric, portrait.level, portrait.direction
+        assert (score.metric, score.level, score.direction) == said
+        assert portrait.metric in portrait.labels
         assert {field.name for field in dataclasses.fields(portrait)} <= set(score.settings)
         assert json.loads(json.dumps(score.settings, allow_nan=False))
         assert all(isinstance(part, np.ndarray) for part in score.parts.values())
+
+    def test_scores_of_one_computation_are_those_of_separate_calls(self, portrait):
+        scores = {score.metric: score for score in portrait.scores(activity(0))}
+        assert set(scores) <= set(portrait.labels)
+        assert scores[portrait.metric].value == portrait(activity(0)).value
 
     def test_windows_are_printed_in_seconds(self, portrait):
         windows = {"start", "stop"} & {field.name for field in dataclasses.fields(portrait)}

@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter1d
 
 import recirc
 from recirc import compare
+from recirc.compare.jpca import STATISTICS
 
 
 def smooth(random, n_conditions=6, n_steps=50, n_units=4, decay=0.0):
@@ -102,6 +103,8 @@ def test_draws_on_components_equal_draws_on_units(measure, null):
 
 def test_a_portrait_has_a_null_too():
     class Speed(compare.AbstractPortrait):
+        metric, direction, labels = "speed", "higher", {"speed": "speed"}
+
         def __call__(self, a):
             return recirc.types.Score("speed", float(np.sum(np.diff(np.asarray(a.rates), axis=1) ** 2)), "population")
 
@@ -118,3 +121,32 @@ def test_a_score_that_is_no_number_is_not_beyond_chance(direction):
     a = smooth(np.random.default_rng(0))
     found = compare.null_distribution(nothing, a, None, compare.PhaseRandomized(), n_draws=9, key=jax.random.key(0))
     assert found.p == 1
+
+
+def test_portraits_share_surrogates_and_fits(monkeypatch):
+    a, null, key = smooth(np.random.default_rng(0)), compare.TensorMaximumEntropy(), jax.random.key(0)
+    portraits = [compare.JPCA(4, soft=None), compare.Tangling(4, soft=None)]
+    apart = [compare.JPCA(4, soft=None, statistic=name) for name in STATISTICS] + portraits[1:]
+    expected = [compare.null_distribution(each, a, None, null, n_draws=5, key=key) for each in apart]
+    calls = {"fits": 0, "surrogates": 0}
+
+    def counted(what, function):
+        def call(*args, **kwargs):
+            calls[what] += 1
+            return function(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(compare.JPCA, "fit", counted("fits", compare.JPCA.fit))
+    draw = counted("surrogates", null.sampler(a))
+    monkeypatch.setattr(compare.TensorMaximumEntropy, "sampler", lambda self, a: draw)
+    found = compare.null_distributions(portraits, a, null, n_draws=5, key=key)
+    assert calls == {"fits": 6, "surrogates": 5}
+    assert list(found) == [each.score.metric for each in expected]
+    for one, other in zip(found.values(), expected):
+        assert (one.score.value, one.bounds, one.score.settings) == (
+            other.score.value,
+            other.bounds,
+            other.score.settings,
+        )
+        np.testing.assert_array_equal(one.draws, other.draws)

@@ -1,10 +1,7 @@
-"""Similarities against brute force, and what they can and cannot see."""
+"""What similarities can and cannot see."""
 
 import numpy as np
 import pytest
-import scipy.linalg
-from sklearn.cross_decomposition import CCA
-from sklearn.decomposition import PCA
 
 import recirc
 from recirc import compare
@@ -18,11 +15,6 @@ def noise(seed, n_units=6, n_trials=4, n_steps=60):
     return np.random.default_rng(seed).normal(size=(n_trials, n_steps, n_units)) * np.linspace(1, 3, n_units)
 
 
-def samples(rates):
-    flat = rates.reshape(-1, rates.shape[-1])
-    return flat - flat.mean(axis=0)
-
-
 SHEAR = np.eye(6) + np.triu(np.full((6, 6), 0.9), 1)
 
 
@@ -30,32 +22,6 @@ def related(seed):
     """Two activities that share three signals."""
     shared = noise(seed, n_units=3)
     return [shared @ np.random.default_rng(seed + i).normal(size=(3, 6)) + 0.3 * noise(seed + 10 * i) for i in (1, 2)]
-
-
-def explicit_correlations(x, y):
-    whiten = [np.linalg.inv(scipy.linalg.sqrtm(side.T @ side)) for side in (x, y)]
-    return np.linalg.svd(np.real(whiten[0] @ x.T @ y @ whiten[1]), compute_uv=False)
-
-
-def test_svcca_is_principal_components_then_cca():
-    a, b = related(0)
-    score = compare.SVCCA(3)(activity(a), activity(b))
-    x, y = (PCA(3, svd_solver="full").fit_transform(samples(side)) for side in (a, b))
-    np.testing.assert_allclose(score.parts["correlation"], explicit_correlations(x, y), atol=1e-8)
-    u, v = CCA(3, max_iter=5000, tol=1e-14).fit_transform(x, y)
-    found = [np.corrcoef(u[:, i], v[:, i])[0, 1] for i in range(3)]
-    np.testing.assert_allclose(score.value, np.mean(found), atol=1e-5)
-    kept = [PCA(3).fit(samples(side)).explained_variance_ratio_.sum() for side in (a, b)]
-    np.testing.assert_allclose(score.parts["variance_kept"], kept, atol=1e-10)
-    assert score.metric == "svcca3_concatenated"
-
-
-def test_svcca_per_condition_is_the_mean_over_conditions():
-    a, b = related(0)
-    score = compare.SVCCA(2, per_condition=True)(activity(a), activity(b))
-    each = [compare.SVCCA(2)(activity(a[i : i + 1]), activity(b[i : i + 1])).value for i in range(4)]
-    np.testing.assert_allclose(score.value, np.mean(each))
-    assert score.metric == "svcca2_per_condition"
 
 
 def test_repeats_of_a_condition_are_taken_together():
@@ -76,28 +42,6 @@ def test_invertible_maps_are_seen_by_all_but_full_rank_svcca():
     assert compare.SVCCA(2)(a, sheared).value < 0.99
     assert compare.LinearCKA()(a, sheared).value < 0.95
     assert compare.Procrustes()(a, sheared).value > 0.2
-
-
-def test_cka_is_the_normalized_hsic():
-    a, b = related(1)
-    x, y = a.reshape(-1, 6), b.reshape(-1, 6)
-    center = np.eye(len(x)) - 1 / len(x)
-    kernels = [center @ side @ side.T @ center for side in (x, y)]
-
-    def hsic(k, other):
-        return np.trace(k @ other) / (len(x) - 1) ** 2
-
-    expected = hsic(*kernels) / np.sqrt(hsic(kernels[0], kernels[0]) * hsic(kernels[1], kernels[1]))
-    np.testing.assert_allclose(compare.LinearCKA()(activity(a), activity(b)).value, expected, rtol=1e-10)
-
-
-def test_procrustes_is_the_angle_after_the_best_rotation():
-    a, b = related(2)
-    b = b[:, :, :4]
-    x, y = samples(a), np.pad(samples(b), ((0, 0), (0, 2)))
-    rotation, _ = scipy.linalg.orthogonal_procrustes(y, x)
-    cosine = np.sum(x * (y @ rotation)) / np.linalg.norm(x) / np.linalg.norm(y)
-    np.testing.assert_allclose(compare.Procrustes()(activity(a), activity(b)).value, np.arccos(cosine), rtol=1e-10)
 
 
 def test_procrustes_obeys_the_triangle_inequality():

@@ -255,6 +255,8 @@ class TestDSA:
 
 
 class Mean(compare.AbstractPortrait):
+    metric, direction, labels = "mean", "higher", {"mean": "mean"}
+
     def __call__(self, a):
         return recirc.types.Score("mean", float(np.mean(np.asarray(a.rates))), "unit")
 
@@ -307,7 +309,7 @@ class TestCeiling:
         rates = 2.0 ** np.arange(5)[:, None, None] + np.zeros((5, 3, 1))
         seen = []
 
-        class Spy(compare.AbstractPortrait):
+        class Spy(Mean):
             def __call__(self, a):
                 seen.append(int(2 * np.asarray(a.rates)[0, 0, 0]))  # one bit per trial
                 return recirc.types.Score("spy", 0.0, "unit")

@@ -77,9 +77,10 @@ def test_public_names_resolve():
     for name in recirc.__all__:
         assert getattr(recirc, name) is not None
         assert name in dir(recirc)
-    for layer in recirc._SUBMODULES:
-        for name in getattr(getattr(recirc, layer), "__all__", ()):
-            assert hasattr(getattr(recirc, layer), name), f"recirc.{layer} has no {name}"
+    for layer in set(recirc._SUBMODULES) - {"studies", "types"}:
+        origins = {name: getattr(item, "__module__", "recirc") for name, item in vars(getattr(recirc, layer)).items()}
+        strange = [name for name, origin in origins.items() if name[0] != "_" and not origin.startswith("recirc")]
+        assert strange == [], f"recirc.{layer} exports what is not its own"
 
 
 def test_an_unknown_name_is_an_attribute_error():

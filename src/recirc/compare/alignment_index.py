@@ -1,5 +1,8 @@
 """Whether two epochs use the same dimensions."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
@@ -8,7 +11,7 @@ from recirc.compare.base import AbstractPortrait, numpy_generator
 from recirc.compare.normalization import normalized_averages, without_condition_mean
 from recirc.compare.null_distribution import NullDistribution
 from recirc.compare.samples import check_enough_samples, principal_axes, window_steps
-from recirc.types import Activity, Score
+from recirc.types import Activity, Direction, Score
 
 BLOCK = 500
 
@@ -48,6 +51,10 @@ class AlignmentIndex(AbstractPortrait):
         True
     """
 
+    metric: ClassVar[str] = "alignment_index"
+    labels: ClassVar[Mapping[str, str]] = {"alignment_index": "alignment index"}
+    direction: ClassVar[Direction] = "lower"
+
     first: tuple[float, float] = eqx.field(static=True)
     second: tuple[float, float] = eqx.field(static=True)
     n_components: int = eqx.field(static=True, default=4)
@@ -61,11 +68,8 @@ class AlignmentIndex(AbstractPortrait):
         return self._score(*self._epochs(a))
 
     def _score(self, first: np.ndarray, second: np.ndarray, soft: object) -> Score:
-        return Score(
-            "alignment_index",
+        return self.score(
             self._share(first, second),
-            "population",
-            "lower",
             parts={"reversed": np.array(self._share(second, first))},
             settings={
                 "first": tuple(self.first),

@@ -105,7 +105,7 @@ def at_go(circuit: AbstractCircuit, trials: Trials, *, epoch: str = "movement", 
     )
 
 
-def explained(outputs, targets, group) -> float:
+def movement_r2(outputs, targets, group) -> float:
     r"""R², pooled over a group of outputs as in `OutputR2`; -inf if an output is not finite.
 
     Raises:

@@ -2,8 +2,8 @@
 
 import abc
 import functools
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Self
 
 import equinox as eqx
 import jax
@@ -11,17 +11,58 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
-from recirc.types import Activity, Score, Trials
+from recirc.types import Activity, Direction, Level, Score, Trials
+
+UNITS = frozenset({"permutations", "rotations", "offsets", "scale", "unit scales", "invertible maps"})
 
 
-class AbstractSimilarity(eqx.Module):
-    """How alike two activities are, at equal conditions and times; units need not match.
+class AbstractMeasure(eqx.Module):
+    """What similarities and portraits say of themselves beside their score.
 
-    `is_correlation` says that it is a correlation, so that Spearman and Brown's formula applies.
+    `level` and `direction` are those of the score, `metric` its name; both kinds of measure add what it is called in
+    print.
     """
 
+    level: ClassVar[Level] = "population"
+    direction: eqx.AbstractClassVar[Direction]
+
+    @property
+    @abc.abstractmethod
+    def metric(self) -> str:
+        """Name of the metric, as in `metrics.json`; a string where it does not depend on fields."""
+
+    def score(self, value: float | np.floating, *, unit: str = "1", parts=None, settings=None) -> Score:
+        """A score of this measure; arguments as in `Score`."""
+        return Score(self.metric, float(value), self.level, self.direction, unit, parts or {}, settings or {})
+
+    def scores(self, *activities: Activity) -> tuple[Score, ...]:
+        """All scores that one computation gives: that of a call, unless a measure says otherwise."""
+        return (self(*activities),)  # pyright: ignore[reportCallIssue]
+
+
+class AbstractSimilarity(AbstractMeasure):
+    """How alike two activities are, at equal conditions and times; units need not match.
+
+    `label` is what `metric` is called in print. `nulls` may be used with it, the first before all. `blind_to` names
+    the changes of one side that it does not see, of its units: "permutations", "rotations" (and reflections),
+    "offsets" (one per unit), "scale" (one factor for all), "unit scales" (one factor each), "invertible maps"; and
+    "order of conditions". `is_correlation` says that it is a correlation, so that Spearman and Brown's formula applies.
+    """
+
+    blind_to: eqx.AbstractClassVar[frozenset[str]]
+    nulls: "eqx.AbstractClassVar[tuple[AbstractNull, ...]]"
     is_symmetric: ClassVar[bool] = False
     is_correlation: ClassVar[bool] = False
+
+    @property
+    @abc.abstractmethod
+    def label(self) -> str:
+        """What the metric is called in print; a string where it does not depend on fields."""
+
+    @classmethod
+    def variants(cls) -> tuple[Self, ...]:
+        """The settings in which it is computed where none are asked for."""
+        return (cls(),)  # pyright: ignore[reportCallIssue]
 
     @abc.abstractmethod
     def __call__(self, a: Activity, b: Activity) -> Score:
@@ -36,8 +77,10 @@ class AbstractSimilarity(eqx.Module):
         return a
 
 
-class AbstractPortrait(eqx.Module):
-    """A number that describes one activity."""
+class AbstractPortrait(AbstractMeasure):
+    """A number that describes one activity; `labels` says what each metric that it can give is called in print."""
+
+    labels: eqx.AbstractClassVar[Mapping[str, str]]
 
     @abc.abstractmethod
     def __call__(self, a: Activity) -> Score:

@@ -5,9 +5,10 @@ from typing import ClassVar
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractSimilarity
+from recirc.compare.base import AbstractNull, AbstractSimilarity
+from recirc.compare.nulls import FlippedComponents, ShuffledConditions
 from recirc.compare.svcca import SVCCA
-from recirc.types import Activity, Score
+from recirc.types import Activity, Direction, Score
 
 
 class CCA(AbstractSimilarity):
@@ -43,6 +44,9 @@ class CCA(AbstractSimilarity):
 
     n_components: int = eqx.field(static=True, default=10)
     n_averaged: int = eqx.field(static=True, default=4)
+    direction: ClassVar[Direction] = "higher"
+    blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (ShuffledConditions(), FlippedComponents())
     is_symmetric: ClassVar[bool] = True
     is_correlation: ClassVar[bool] = True
 
@@ -52,15 +56,18 @@ class CCA(AbstractSimilarity):
                 f"n_averaged must be between 1 and n_components, got {self.n_averaged} of {self.n_components}."
             )
 
+    @property
+    def metric(self) -> str:
+        return f"cca_mean{self.n_averaged}"
+
+    @property
+    def label(self) -> str:
+        return f"mean of {self.n_averaged} canonical correlations"
+
     def __call__(self, a: Activity, b: Activity) -> Score:
         parts = SVCCA(self.n_components)(a, b).parts
-        return Score(
-            f"cca_mean{self.n_averaged}",
-            float(np.nanmean(parts["correlation"][: self.n_averaged])),
-            "population",
-            parts=parts,
-            settings={"n_components": self.n_components, "n_averaged": self.n_averaged},
-        )
+        settings = {"n_components": self.n_components, "n_averaged": self.n_averaged}
+        return self.score(np.nanmean(parts["correlation"][: self.n_averaged]), parts=parts, settings=settings)
 
     def compressed(self, a: Activity) -> Activity:
         return SVCCA(self.n_components).compressed(a)

@@ -4,9 +4,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from recirc.compare.base import AbstractSimilarity
+from recirc.compare.base import AbstractNull, AbstractSimilarity
+from recirc.compare.nulls import FlippedComponents, ShuffledConditions
 from recirc.compare.samples import centered, paired_samples, principal_scores
-from recirc.types import Activity, Score
+from recirc.types import Activity, Direction, Score
 
 
 class LinearCKA(AbstractSimilarity):
@@ -33,12 +34,17 @@ class LinearCKA(AbstractSimilarity):
         1.0
     """
 
+    metric: ClassVar[str] = "linear_cka"
+    label: ClassVar[str] = "linear CKA"
+    direction: ClassVar[Direction] = "higher"
+    blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (ShuffledConditions(), FlippedComponents())
     is_symmetric: ClassVar[bool] = True
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         x, y = paired_samples(a, b)
         alike = np.sum((y.T @ x) ** 2) / np.linalg.norm(x.T @ x) / np.linalg.norm(y.T @ y)
-        return Score("linear_cka", float(alike), "population")
+        return self.score(alike)
 
     def compressed(self, a: Activity) -> Activity:
         return rotated(a)

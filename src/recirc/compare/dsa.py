@@ -6,11 +6,19 @@ from typing import ClassVar
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractSimilarity
+from recirc.compare.base import AbstractNull, AbstractSimilarity
+from recirc.compare.nulls import FlippedComponents
 from recirc.compare.orthogonal_similarity import best_orthogonal_map
-from recirc.compare.samples import centered, check_enough_samples, check_same_samples, principal_scores, varying_units
-from recirc.compare.svcca import SVCCA, condition_groups
-from recirc.types import Activity, Score
+from recirc.compare.samples import (
+    centered,
+    check_enough_samples,
+    check_same_samples,
+    condition_groups,
+    principal_scores,
+    varying_units,
+)
+from recirc.compare.svcca import SVCCA
+from recirc.types import Activity, Direction, Score
 
 
 class DSA(AbstractSimilarity):
@@ -63,6 +71,13 @@ class DSA(AbstractSimilarity):
     rank: int = eqx.field(static=True, default=10)
     penalty: float = eqx.field(static=True, default=1e-3)
     n_starts: int = eqx.field(static=True, default=64)
+    metric: ClassVar[str] = "dsa"
+    label: ClassVar[str] = "dynamical similarity (rad)"
+    direction: ClassVar[Direction] = "lower"
+    blind_to: ClassVar[frozenset[str]] = frozenset(
+        {"permutations", "rotations", "offsets", "scale", "order of conditions"}
+    )
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (FlippedComponents(),)
     is_symmetric: ClassVar[bool] = True
 
     def __check_init__(self):
@@ -91,7 +106,7 @@ class DSA(AbstractSimilarity):
         names = ("n_components", "n_delays", "interval", "rank", "penalty", "n_starts")
         settings = {name: getattr(self, name) for name in names} | {"rank": rank}
         value = _angle(*matrices, n_starts=self.n_starts)
-        return Score("dsa", value, "population", "lower", unit="rad", parts=parts, settings=settings)
+        return self.score(value, unit="rad", parts=parts, settings=settings)
 
     def compressed(self, a: Activity) -> Activity:
         return SVCCA(self.n_components).compressed(a)

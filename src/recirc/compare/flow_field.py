@@ -14,7 +14,7 @@ from recirc.types import require_x64
 
 
 @dataclasses.dataclass(frozen=True)
-class Plane:
+class ProjectionPlane:
     """Two orthonormal directions through a center.
 
     Args:
@@ -41,7 +41,7 @@ class Plane:
         return (np.asarray(points, np.float64) - self.center) @ self.axes
 
 
-def principal_plane(samples) -> Plane:
+def principal_plane(samples) -> ProjectionPlane:
     """The plane of most variance of states or rates, `(..., unit)`, such as averages over conditions.
 
     The sign of each axis is such that its largest entry is positive.
@@ -64,7 +64,7 @@ def principal_plane(samples) -> Plane:
     model = PCA(2, svd_solver="full").fit(samples)
     axes = np.asarray(model.components_).T
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])
-    return Plane(np.asarray(model.mean_), axes, float(np.sum(model.explained_variance_ratio_)))
+    return ProjectionPlane(np.asarray(model.mean_), axes, float(np.sum(model.explained_variance_ratio_)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,14 @@ class FlowField:
 
 
 def flow_field(
-    circuit: AbstractCircuit, inputs, center_state, state_axes, plane: Plane, *, extent: float = 5.0, n_grid: int = 15
+    circuit: AbstractCircuit,
+    inputs,
+    center_state,
+    state_axes,
+    plane: ProjectionPlane,
+    *,
+    extent: float = 5.0,
+    n_grid: int = 15,
 ) -> FlowField:
     r"""Velocity of the rates on a grid of states, projected on a plane of rates.
 
@@ -119,7 +126,7 @@ def flow_field(
         >>> recirc.enable_x64()
         >>> network = recirc.circuits.RateNetwork.random(n_units=10, key=jax.random.key(0))
         >>> axes = np.eye(10)[:, :2]
-        >>> field = flow_field(network, np.zeros(2), np.zeros(10), axes, Plane(np.zeros(10), axes))
+        >>> field = flow_field(network, np.zeros(2), np.zeros(10), axes, ProjectionPlane(np.zeros(10), axes))
         >>> field.u.shape
         (15, 15)
     """

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
-from recirc.compare.at_go import AtGo, at_go, explained
+from recirc.compare.at_go import AtGo, at_go, movement_r2
 from recirc.compare.base import AbstractProbe
 from recirc.types import Score, Trials
 
@@ -67,12 +67,12 @@ class AbstractGoProbe(AbstractProbe):
             settings["time_s"] = self.time_s
         return Score(
             metric,
-            explained(outputs, targets, self.velocity),
+            movement_r2(outputs, targets, self.velocity),
             "mechanism",
             parts={
-                "per_condition": np.array([explained(outputs[i], targets[i], self.velocity) for i in each]),
+                "per_condition": np.array([movement_r2(outputs[i], targets[i], self.velocity) for i in each]),
                 "condition": np.array(names),
-                "intact": np.array(explained(cut.outputs(), cut.targets, self.velocity)),
+                "intact": np.array(movement_r2(cut.outputs(), cut.targets, self.velocity)),
                 "position": self._position(outputs, targets),
             }
             | parts,
@@ -81,7 +81,7 @@ class AbstractGoProbe(AbstractProbe):
 
     def _position(self, outputs, targets) -> np.ndarray:
         has_position = self.position and max(self.position) < targets.shape[2]
-        return np.array(explained(outputs, targets, self.position) if has_position else np.nan)
+        return np.array(movement_r2(outputs, targets, self.position) if has_position else np.nan)
 
 
 class TargetOffAtGo(AbstractGoProbe):
@@ -127,7 +127,7 @@ class TargetSwappedAtGo(AbstractGoProbe):
         cut = self.cut(circuit, trials)
         new = cut.opposite()
         outputs = cut.outputs(inputs=cut.inputs[new])
-        old = np.array(explained(outputs, cut.targets, self.velocity))
+        old = np.array(movement_r2(outputs, cut.targets, self.velocity))
         return self.scored("target_swapped_r2", cut, outputs, cut.targets[new], old_target=old)
 
 

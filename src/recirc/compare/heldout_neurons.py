@@ -6,8 +6,7 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.samples import check_same_samples
-from recirc.compare.svcca import condition_groups
+from recirc.compare.samples import check_same_samples, condition_groups
 from recirc.types import Activity, Score
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)

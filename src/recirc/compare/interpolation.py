@@ -3,18 +3,21 @@
 A network that predicts no better than these has not shown that its dynamics explain anything.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+
+from recirc.compare.heldout_neurons import NeuronMap
+from recirc.types import Activity
 
 Angles = Float[np.ndarray, " direction"]
 Rates = Float[np.ndarray, "direction time unit"]
 
 LENGTHS = (0.8, 1.0, 1.3, 1.6, 2.0)
 DURATIONS = (0.06, 0.1, 0.15, 0.2, 0.3)
-NOISES = (0.03, 0.1, 0.3, 1.0)
+NOISE_RATIOS = (0.03, 0.1, 0.3, 1.0)
 
 
 def condition_mean(angles: Angles, rates: Rates, new: Angles) -> Rates:
@@ -112,7 +115,7 @@ class JointGP(NamedTuple):
         tests: Sequence[int],
         lengths: Sequence[float] = LENGTHS,
         durations: Sequence[float] = DURATIONS,
-        noises: Sequence[float] = NOISES,
+        noises: Sequence[float] = NOISE_RATIOS,
     ) -> "JointGP":
         """The parameters that predict best when directions are left out one at a time.
 
@@ -173,3 +176,58 @@ INTERPOLATIONS: dict[str, Callable[[Angles, Rates, Angles], Rates]] = {
     "gp_directions": gp_directions,
     "condition_mean": condition_mean,
 }
+
+
+def interpolated(
+    angles: Angles,
+    rates: Rates,
+    *,
+    dt: float,
+    scales: Float[np.ndarray, "direction unit"],
+    tests: Mapping[int, Sequence[int]],
+) -> dict[str, Rates]:
+    """What every direction looks like to those who saw only the others and need no network.
+
+    Args:
+        angles: all directions, radians.
+        rates: what was recorded at them.
+        dt: seconds between time samples.
+        scales: what rates are divided by where errors of units are added; as in `left_out_scales`.
+        tests: for every direction others, which choose the parameters of the joint process when it is left out.
+
+    Returns:
+        Predictions by the methods of `INTERPOLATIONS` and by `JointGP`, "gp_joint".
+    """
+    found = {name: [] for name in (*INTERPOLATIONS, "gp_joint")}
+    for left_out, angle in enumerate(angles):
+        rest = np.delete(np.arange(len(rates)), left_out)
+        seen, new = (angles[rest], rates[rest]), np.array([angle])
+        for name, method in INTERPOLATIONS.items():
+            found[name].append(method(*seen, new)[0])
+        places = [int(np.flatnonzero(rest == test)[0]) for test in tests[left_out]]
+        process = JointGP.choose(angles[rest], rates[rest] / scales[left_out], dt=dt, tests=places)
+        found["gp_joint"].append(process.predict(*seen, new, dt=dt)[0])
+    return {name: np.stack(values) for name, values in found.items()}
+
+
+def direct_map(
+    activity: Activity, folds: Sequence[tuple[np.ndarray, np.ndarray]], scales: Float[np.ndarray, "direction unit"]
+) -> Rates:
+    """Units from other units by `NeuronMap`, in every direction; it sees the left-out direction's recording.
+
+    Args:
+        activity: one trial per direction.
+        folds: places of the units that are seen, and of those that are predicted from them; together the latter are
+            all units.
+        scales: what seen rates are divided by, as in `left_out_scales`.
+    """
+    rates, names = np.asarray(activity.rates, np.float64), np.array(activity.units)
+    found = np.zeros_like(rates)
+    for left_out, scale in enumerate(scales):
+        rest = np.delete(np.arange(len(rates)), left_out)
+        scaled = activity.replace(rates=rates / scale, outputs=None)
+        for seen, unseen in folds:
+            recorded, asked = scaled.select_units(list(names[seen])), activity.select_units(list(names[unseen]))
+            fitted = NeuronMap.fit(recorded.select(rest), asked.select(rest))
+            found[left_out][:, unseen] = fitted.predict(recorded.select([left_out])).rates[0]
+    return found

@@ -1,6 +1,9 @@
 """Rotations that conditions share: jPCA."""
 
+import dataclasses
 import warnings
+from collections.abc import Mapping
+from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -10,7 +13,7 @@ from jaxtyping import Float
 from recirc.compare.base import AbstractPortrait
 from recirc.compare.normalization import normalized_averages, without_condition_mean
 from recirc.compare.samples import check_enough_samples, principal_axes, window_steps
-from recirc.types import Activity, Score
+from recirc.types import Activity, Direction, Score
 
 STATISTICS = ("ratio", "r2_skew", "r2_best")
 
@@ -112,6 +115,13 @@ class JPCA(AbstractPortrait):
         [1.0, 1.59]
     """
 
+    labels: ClassVar[Mapping[str, str]] = {
+        "jpca_ratio": "jPCA ratio",
+        "jpca_r2_skew": "jPCA R², skew",
+        "jpca_r2_best": "jPCA R², best",
+    }
+    direction: ClassVar[Direction] = "higher"
+
     n_components: int = eqx.field(static=True, default=6)
     soft: float | None = eqx.field(static=True, default=5.0)
     start: float | None = eqx.field(static=True, default=None)
@@ -124,16 +134,26 @@ class JPCA(AbstractPortrait):
         if self.statistic not in STATISTICS:
             raise ValueError(f"statistic must be one of {STATISTICS}, got {self.statistic!r}.")
 
+    @property
+    def metric(self) -> str:
+        return f"jpca_{self.statistic}"
+
     def __call__(self, a: Activity) -> Score:
+        return self.of(self.fit(a))
+
+    def scores(self, a: Activity) -> tuple[Score, ...]:
+        """Those of every statistic, from one fit."""
         planes = self.fit(a)
+        return tuple(dataclasses.replace(self, statistic=name).of(planes) for name in STATISTICS)
+
+    def of(self, planes: JPCAPlanes) -> Score:
+        """The score of planes that were found before."""
         values = {"r2_best": planes.r2_best, "r2_skew": planes.r2_skew}
         values["ratio"] = planes.r2_skew / planes.r2_best if planes.r2_best > 0 else np.nan
         by_plane = ("frequency_hz", "variance", "plane_r2_best", "plane_r2_skew", "phase", "rotation")
         parts = {name: np.array(value) for name, value in values.items()}
-        return Score(
-            f"jpca_{self.statistic}",
-            float(values[self.statistic]),
-            "population",
+        return self.score(
+            values[self.statistic],
             parts=parts | {name: getattr(planes, name) for name in by_plane},
             settings=dict(planes.settings) | {"statistic": self.statistic},
         )

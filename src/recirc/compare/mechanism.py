@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
-from recirc.compare.at_go import AtGo, at_go, explained
+from recirc.compare.at_go import AtGo, at_go, movement_r2
 from recirc.compare.go_probes import NoTarget, StateResetAtGo, TargetOffAtGo
 from recirc.types import Score, Trials
 
@@ -100,14 +100,13 @@ class MechanismSummary:
     def scores(self) -> list[Score]:
         """One score per number, with the verdict in its settings."""
         settings: dict[str, object] = {"set": "crossed_at_go", "verdict": self.verdict}
-        directions = {"movement_without_target": "lower"}
         names = [f.name for f in dataclasses.fields(self) if f.type is float and not f.name.startswith("least")]
         return [
             Score(
                 name if name != "intact_r2" else "movement_r2",
                 float(getattr(self, name)),
                 "mechanism",
-                directions.get(name, "higher"),
+                "lower" if name == "movement_without_target" else "higher",
                 settings=settings,
             )
             for name in names
@@ -159,12 +158,12 @@ def mechanism_of(
     apart = ~np.eye(len(made), dtype=bool)
     of_state, of_input = (np.broadcast_to(np.expand_dims(cut.targets, axis), made.shape) for axis in (1, 0))
     return MechanismSummary(
-        intact_r2=explained(made[~apart], cut.targets, velocity),
+        intact_r2=movement_r2(made[~apart], cut.targets, velocity),
         state_share=state,
         input_share=given,
         interaction_share=both,
-        follows_state_r2=explained(made[apart], of_state[apart], velocity),
-        follows_input_r2=explained(made[apart], of_input[apart], velocity),
+        follows_state_r2=movement_r2(made[apart], of_state[apart], velocity),
+        follows_input_r2=movement_r2(made[apart], of_input[apart], velocity),
         target_off_at_go_r2=off.value,
         state_reset_r2=reset.value,
         movement_without_target=unseen.value,

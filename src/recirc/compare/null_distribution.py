@@ -1,7 +1,7 @@
 """What a score would be by chance."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax
@@ -74,28 +74,72 @@ def null_distribution(
         >>> round(found.p, 3)
         0.01
     """
-    if n_draws < 1:
-        raise ValueError(f"n_draws must be at least 1, got {n_draws}.")
     score = _call(measure, a, b)
     if isinstance(measure, AbstractSimilarity) and b is not None and null.keeps_covariance:
         a, b = measure.compressed(a), measure.compressed(b)
+    (found,) = _beside_surrogates([score], lambda drawn: [_call(measure, drawn, b)], a, null, n_draws, key)
+    return found
+
+
+def null_distributions(
+    portraits: Sequence[AbstractPortrait], a: Activity, null: AbstractNull, *, n_draws: int = 100, key: PRNGKeyArray
+) -> dict[str, NullDistribution]:
+    """`null_distribution` of every score that several portraits give, all from the same surrogates.
+
+    Each surrogate is drawn once and each portrait computed once for all its `scores` (`JPCA`: three statistics of one
+    fit). The numbers are those of separate calls with the same key.
+
+    Args:
+        portraits: of different metrics.
+        a, null, n_draws, key: as in `null_distribution`.
+
+    Returns:
+        One distribution per metric.
+
+    Raises:
+        ValueError: as `null_distribution`.
+
+    Example:
+        >>> import jax, recirc
+        >>> a = recirc.Activity(jax.random.normal(jax.random.key(0), (4, 50, 6)), dt=0.01, conditions="abcd")
+        >>> null = recirc.compare.FlippedComponents()
+        >>> found = null_distributions([recirc.compare.JPCA(soft=None)], a, null, n_draws=9, key=jax.random.key(1))
+        >>> list(found)
+        ['jpca_ratio', 'jpca_r2_skew', 'jpca_r2_best']
+    """
+
+    def scores(drawn: Activity) -> list[Score]:
+        return [score for portrait in portraits for score in portrait.scores(drawn)]
+
+    found = _beside_surrogates(scores(a), scores, a, null, n_draws, key)
+    return {each.score.metric: each for each in found}
+
+
+def _beside_surrogates(
+    scores: list[Score], again: Callable[[Activity], list[Score]], a: Activity, null: AbstractNull, n_draws: int, key
+) -> list[NullDistribution]:
+    if n_draws < 1:
+        raise ValueError(f"n_draws must be at least 1, got {n_draws}.")
     draw = null.sampler(a)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first call has said all there is to say
-        draws = np.array([_call(measure, draw(key=jax.random.fold_in(key, i)), b).value for i in range(n_draws)])
-    worse = draws < score.value if score.direction == "higher" else draws > score.value
+        draws = [[one.value for one in again(draw(key=jax.random.fold_in(key, i)))] for i in range(n_draws)]
+    arrangements = null.n_arrangements(a)
+    return [_distribution(score, np.array(values), null.kind, arrangements) for score, *values in zip(scores, *draws)]
+
+
+def _distribution(score: Score, draws: np.ndarray, kind: str, n_arrangements: float) -> NullDistribution:
+    is_higher = score.direction == "higher"
+    worse = draws < score.value if is_higher else draws > score.value
+    p = float((1 + (~worse).sum()) / (1 + len(draws)))
     return NullDistribution(
         score=score,
-        kind=null.kind,
+        kind=kind,
         mean=float(draws.mean()),
-        p95=float(np.percentile(draws, 95 if score.direction == "higher" else 5)),
-        p=_among(null.n_arrangements(a), float((1 + (~worse).sum()) / (1 + n_draws))),
+        p95=float(np.percentile(draws, 95 if is_higher else 5)),
+        p=1 / n_arrangements + (1 - 1 / n_arrangements) * p,
         draws=draws,
     )
-
-
-def _among(n_arrangements: float, p: float) -> float:
-    return 1 / n_arrangements + (1 - 1 / n_arrangements) * p
 
 
 def _call(measure: Callable, a: Activity, b: Activity | None) -> Score:

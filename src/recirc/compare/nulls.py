@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.compare.base import AbstractNull, numpy_generator
-from recirc.compare.svcca import condition_groups
+from recirc.compare.samples import condition_groups
 from recirc.types import Activity
 
 

@@ -1,13 +1,14 @@
 """How well outputs match: normalized squared error and explained variance."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractSimilarity
+from recirc.compare.base import UNITS, AbstractNull, AbstractSimilarity
 from recirc.compare.samples import check_same_samples
-from recirc.types import Activity, Score
+from recirc.types import Activity, Direction, Level, Score
 
 
 class OutputNMSE(AbstractSimilarity):
@@ -28,9 +29,16 @@ class OutputNMSE(AbstractSimilarity):
     Source: DePasquale et al. 2018 (doi 10.1371/journal.pone.0191527), not in per cent.
     """
 
+    metric: ClassVar[str] = "output_nmse"
+    label: ClassVar[str] = "output error (nMSE)"
+    level: ClassVar[Level] = "performance"
+    direction: ClassVar[Direction] = "lower"
+    blind_to: ClassVar[frozenset[str]] = UNITS
+    nulls: ClassVar[tuple[AbstractNull, ...]] = ()
+
     def __call__(self, a: Activity, b: Activity) -> Score:
         outputs, targets = paired_outputs(a, b)
-        return normalized_error(outputs, targets, np.ones(targets.shape[:2]), b.conditions, level="performance")
+        return normalized_error(outputs, targets, np.ones(targets.shape[:2]), b.conditions, level=self.level)
 
 
 class OutputR2(AbstractSimilarity):
@@ -53,6 +61,13 @@ class OutputR2(AbstractSimilarity):
             outputs, a group has an output that is not there, or its target is constant.
     """
 
+    metric: ClassVar[str] = "output_r2"
+    label: ClassVar[str] = "output R²"
+    level: ClassVar[Level] = "performance"
+    direction: ClassVar[Direction] = "higher"
+    blind_to: ClassVar[frozenset[str]] = UNITS
+    nulls: ClassVar[tuple[AbstractNull, ...]] = ()
+
     groups: tuple[tuple[int, ...], ...] | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
@@ -72,12 +87,9 @@ class OutputR2(AbstractSimilarity):
                     f"target outputs {group} are constant, so there is no variance to explain; use OutputNMSE."
                 )
             per_group.append(1 - error[index].sum() / spread[index].sum())
-        return Score(
-            "output_r2",
-            float(min(per_group)),
-            "performance",
-            parts={"per_output": 1 - _ratio(error, spread), "per_group": np.array(per_group)},
-            settings={} if self.groups is None else {"groups": self.groups},
+        parts = {"per_output": 1 - _ratio(error, spread), "per_group": np.array(per_group)}
+        return self.score(
+            min(per_group), parts=parts, settings=None if self.groups is None else {"groups": self.groups}
         )
 
 
@@ -110,7 +122,7 @@ def paired_outputs(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
 
 
 def normalized_error(
-    outputs, targets, mask, conditions: Sequence[str], *, level: str, settings: dict[str, object] | None = None
+    outputs, targets, mask, conditions: Sequence[str], *, level: Level, settings: dict[str, object] | None = None
 ) -> Score:
     """`output_nmse` over the samples where `mask` is not zero; infinite if an output is not finite.
 

@@ -1,12 +1,15 @@
 """How many dimensions an activity has."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import equinox as eqx
 import numpy as np
 
 from recirc.compare.base import AbstractPortrait
 from recirc.compare.normalization import normalized_averages, without_condition_mean
 from recirc.compare.samples import centered, check_enough_samples, principal_axes
-from recirc.types import Activity, Score
+from recirc.types import Activity, Direction, Score
 
 
 class ParticipationRatio(AbstractPortrait):
@@ -40,6 +43,10 @@ class ParticipationRatio(AbstractPortrait):
         True
     """
 
+    metric: ClassVar[str] = "participation_ratio"
+    labels: ClassVar[Mapping[str, str]] = {"participation_ratio": "participation ratio"}
+    direction: ClassVar[Direction] = "lower"
+
     soft: float | None = eqx.field(static=True, default=5.0)
     start: float | None = eqx.field(static=True, default=None)
     stop: float | None = eqx.field(static=True, default=None)
@@ -56,11 +63,8 @@ class ParticipationRatio(AbstractPortrait):
         needed = 1 + int(np.searchsorted(np.cumsum(share), 0.9))
         n_free = samples.shape[0] - self.subtract_condition_mean * rates.shape[1]
         check_enough_samples(n_free, needed)
-        return Score(
-            "participation_ratio",
-            float(1 / (share**2).sum()),
-            "population",
-            "lower",
+        return self.score(
+            1 / (share**2).sum(),
             parts={"variance_share": share, "n_components_90": np.array(needed)},
             settings=found.settings | {"subtract_condition_mean": self.subtract_condition_mean},
         )

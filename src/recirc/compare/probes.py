@@ -14,7 +14,7 @@ from recirc.circuits.perturbed import Perturbed
 from recirc.compare.base import AbstractProbe, AbstractSimilarity
 from recirc.compare.output_error import normalized_error
 from recirc.compare.samples import window
-from recirc.types import Score, Trials
+from recirc.types import Level, Score, Trials
 
 
 def _items(settings: Mapping[str, object] | Sequence[tuple[str, object]]) -> tuple[tuple[str, object], ...]:
@@ -149,7 +149,7 @@ def output_score(
     trials: Trials,
     settings: dict[str, object],
     *,
-    level: str,
+    level: Level,
     key: PRNGKeyArray,
     measure: AbstractSimilarity | None = None,
 ) -> Score:

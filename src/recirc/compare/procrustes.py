@@ -4,10 +4,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from recirc.compare.base import AbstractSimilarity
+from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.cka import rotated
+from recirc.compare.nulls import FlippedComponents, ShuffledConditions
 from recirc.compare.samples import paired_samples
-from recirc.types import Activity, Score
+from recirc.types import Activity, Direction, Score
 
 
 class Procrustes(AbstractSimilarity):
@@ -36,13 +37,18 @@ class Procrustes(AbstractSimilarity):
         True
     """
 
+    metric: ClassVar[str] = "procrustes_angle"
+    label: ClassVar[str] = "Procrustes angle (rad)"
+    direction: ClassVar[Direction] = "lower"
+    blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (ShuffledConditions(), FlippedComponents())
     is_symmetric: ClassVar[bool] = True
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         x, y = paired_samples(a, b)
         x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
         cosine = np.linalg.svd(x.T @ y, compute_uv=False).sum()
-        return Score("procrustes_angle", float(np.arccos(min(cosine, 1.0))), "population", "lower", unit="rad")
+        return self.score(np.arccos(min(cosine, 1.0)), unit="rad")
 
     def compressed(self, a: Activity) -> Activity:
         return rotated(a)

@@ -5,10 +5,10 @@ from typing import ClassVar
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractSimilarity
+from recirc.compare.base import UNITS, AbstractNull, AbstractSimilarity
 from recirc.compare.output_error import output_index, paired_outputs
-from recirc.compare.svcca import condition_groups
-from recirc.types import Activity, Score
+from recirc.compare.samples import condition_groups
+from recirc.types import Activity, Direction, Level, Score
 
 
 class ReachError(AbstractSimilarity):
@@ -42,6 +42,12 @@ class ReachError(AbstractSimilarity):
         5.0
     """
 
+    metric: ClassVar[str] = "endpoint_error"
+    label: ClassVar[str] = "end-point error"
+    level: ClassVar[Level] = "performance"
+    direction: ClassVar[Direction] = "lower"
+    blind_to: ClassVar[frozenset[str]] = UNITS
+    nulls: ClassVar[tuple[AbstractNull, ...]] = ()
     is_symmetric: ClassVar[bool] = True
 
     outputs: tuple[int, ...] = eqx.field(static=True, default=(2, 3))
@@ -70,4 +76,4 @@ class ReachError(AbstractSimilarity):
             "per_trial": error,
         }
         settings = {"outputs": self.outputs, "duration_s": self.duration}
-        return Score("endpoint_error", float(error.mean()), "performance", "lower", parts=parts, settings=settings)
+        return self.score(error.mean(), parts=parts, settings=settings)

@@ -104,6 +104,12 @@ def varying_units(a: Activity, name: str) -> Activity:
     return a.without_units(names)
 
 
+def condition_groups(a: Activity) -> list[np.ndarray]:
+    """Indices of the trials of every condition, conditions in order of first appearance."""
+    labels = np.array(a.conditions)
+    return [np.flatnonzero(labels == label) for label in dict.fromkeys(a.conditions)]
+
+
 def centered(rates) -> Float[np.ndarray, "sample unit"]:
     """Samples (trials one after the other) by units, in float64, the mean of every unit removed."""
     samples = np.asarray(rates, np.float64).reshape(-1, rates.shape[-1])

@@ -1,14 +1,22 @@
 """Singular vector canonical correlation analysis."""
 
 import warnings
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractSimilarity
-from recirc.compare.samples import centered, check_enough_samples, check_same_samples, principal_scores, varying_units
-from recirc.types import Activity, Score
+from recirc.compare.base import AbstractNull, AbstractSimilarity
+from recirc.compare.nulls import FlippedComponents, ShuffledConditions
+from recirc.compare.samples import (
+    centered,
+    check_enough_samples,
+    check_same_samples,
+    condition_groups,
+    principal_scores,
+    varying_units,
+)
+from recirc.types import Activity, Direction, Score
 
 
 class SVCCA(AbstractSimilarity):
@@ -47,12 +55,28 @@ class SVCCA(AbstractSimilarity):
 
     n_components: int = eqx.field(static=True, default=5)
     per_condition: bool = eqx.field(static=True, default=False)
+    direction: ClassVar[Direction] = "higher"
+    blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (ShuffledConditions(), FlippedComponents())
     is_symmetric: ClassVar[bool] = True
     is_correlation: ClassVar[bool] = True
 
     def __check_init__(self):
         if self.n_components < 1:
             raise ValueError(f"n_components must be at least 1, got {self.n_components}.")
+
+    @property
+    def metric(self) -> str:
+        return f"svcca{self.n_components}_{'per_condition' if self.per_condition else 'concatenated'}"
+
+    @property
+    def label(self) -> str:
+        number = str(self.n_components).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        return f"SVCCA{number}, {'per condition' if self.per_condition else 'concatenated'}"
+
+    @classmethod
+    def variants(cls) -> tuple[Self, ...]:
+        return cls(), cls(per_condition=True)
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         check_same_samples(a, b)
@@ -66,21 +90,15 @@ class SVCCA(AbstractSimilarity):
                 f"an activity has under {self.n_components} dimensions; correlations are over those it has.",
                 stacklevel=2,
             )
-        value = float(np.mean([correlation.mean() for correlation, _ in found]))
+        value = np.mean([correlation.mean() for correlation, _ in found])
         correlation = np.full((len(found), self.n_components), np.nan)
         for row, (values, _) in zip(correlation, found):
             row[: len(values)] = values
         parts = {"correlation": correlation, "variance_kept": np.array([kept for _, kept in found])}
         if not self.per_condition:
             parts = {name: part[0] for name, part in parts.items()}
-        where = "per_condition" if self.per_condition else "concatenated"
-        return Score(
-            f"svcca{self.n_components}_{where}",
-            value,
-            "population",
-            parts=parts,
-            settings={"n_components": self.n_components, "per_condition": self.per_condition},
-        )
+        settings = {"n_components": self.n_components, "per_condition": self.per_condition}
+        return self.score(value, parts=parts, settings=settings)
 
     def compressed(self, a: Activity) -> Activity:
         rates = np.asarray(a.rates)
@@ -99,9 +117,3 @@ class SVCCA(AbstractSimilarity):
             raise ValueError("an activity is constant within a condition; leave that condition out.")
         overlap = np.linalg.qr(x)[0].T @ np.linalg.qr(y)[0]
         return np.clip(np.linalg.svd(overlap, compute_uv=False), 0.0, 1.0), (kept_x, kept_y)
-
-
-def condition_groups(a: Activity) -> list[np.ndarray]:
-    """Indices of the trials of every condition, conditions in order of first appearance."""
-    labels = np.array(a.conditions)
-    return [np.flatnonzero(labels == label) for label in dict.fromkeys(a.conditions)]

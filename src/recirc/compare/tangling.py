@@ -1,5 +1,8 @@
 """Whether the same state can change in different ways."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float
@@ -8,7 +11,7 @@ from scipy.spatial.distance import cdist
 from recirc.compare.base import AbstractPortrait
 from recirc.compare.normalization import normalized_averages
 from recirc.compare.samples import centered, check_enough_samples, principal_axes
-from recirc.types import Activity, Score
+from recirc.types import Activity, Direction, Score
 
 BLOCK = 256
 
@@ -54,6 +57,10 @@ class Tangling(AbstractPortrait):
         True
     """
 
+    metric: ClassVar[str] = "tangling_p95"
+    labels: ClassVar[Mapping[str, str]] = {"tangling_p95": "tangling, 95th percentile"}
+    direction: ClassVar[Direction] = "lower"
+
     n_components: int = eqx.field(static=True, default=8)
     of: str = eqx.field(static=True, default="rates")
     soft: float | None = eqx.field(static=True, default=5.0)
@@ -88,11 +95,8 @@ class Tangling(AbstractPortrait):
             raise ValueError("nothing changes in the window, so that there is nothing to be tangled.")
         q = tangling(x.reshape(-1, x.shape[2]), dx.reshape(-1, x.shape[2]), self._floor(states))
         settings = {"n_components": axes.shape[1], "of": self.of, "epsilon": self.epsilon}
-        return Score(
-            "tangling_p95",
-            float(np.percentile(q, 95)),
-            "population",
-            "lower",
+        return self.score(
+            np.percentile(q, 95),
             unit="1/s²",
             parts={"q": q.reshape(x.shape[:2]), "time": found.time[1::step]},
             settings=found.settings | settings | {"every": step * a.dt},

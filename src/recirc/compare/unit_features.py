@@ -1,5 +1,6 @@
 """What single units look like, and how alike two populations of them are, unit by unit."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import equinox as eqx
@@ -13,15 +14,15 @@ from recirc.compare.base import AbstractPortrait, numpy_generator
 from recirc.compare.normalization import normalized_averages, without_condition_mean
 from recirc.compare.samples import window_steps
 from recirc.compare.statistics import bootstrap_interval
-from recirc.types import Activity, Score
+from recirc.types import Activity, Direction, Level, Score
 
-FEATURES = {
-    "preparatory_tuning": "1",
-    "movement_tuning": "1",
-    "tuning_correlation": "1",
-    "direction_change": "degree",
-    "peak_time": "s",
-    "multiphasic": "1",
+FEATURES = {  # unit, and what it is called in print
+    "preparatory_tuning": ("1", "preparatory tuning"),
+    "movement_tuning": ("1", "movement tuning"),
+    "tuning_correlation": ("1", "correlation of tunings"),
+    "direction_change": ("degree", "change of direction (°)"),
+    "peak_time": ("s", "time of peak tuning (s)"),
+    "multiphasic": ("1", "multiphasic units"),
 }
 
 
@@ -72,6 +73,10 @@ class UnitFeatures(AbstractPortrait):
     """
 
     names: ClassVar[tuple[str, ...]] = tuple(FEATURES)
+    labels: ClassVar[Mapping[str, str]] = {f"unit_{name}": label for name, (_, label) in FEATURES.items()}
+    level: ClassVar[Level] = "unit"
+    direction: ClassVar[Direction] = "higher"
+
     preparation: tuple[float, float] = eqx.field(static=True)
     movement: tuple[float, float] = eqx.field(static=True)
     feature: str = eqx.field(static=True, default="movement_tuning")
@@ -82,6 +87,10 @@ class UnitFeatures(AbstractPortrait):
             raise ValueError(f"feature must be one of {tuple(FEATURES)}, got {self.feature!r}.")
         if not 0 < self.prominence < 1:
             raise ValueError(f"prominence must be between 0 and 1, got {self.prominence}.")
+
+    @property
+    def metric(self) -> str:
+        return f"unit_{self.feature}"
 
     def __call__(self, a: Activity) -> Score:
         found = normalized_averages(a, np.inf)
@@ -102,11 +111,9 @@ class UnitFeatures(AbstractPortrait):
                 f"condition labels {found.conditions[:8]} are not three or more angles in degrees, so that "
                 "units have no preferred direction; label conditions by angle, or ask for another feature."
             )
-        return Score(
-            f"unit_{self.feature}",
+        return self.score(
             _center(self.feature, parts[self.feature]),
-            "unit",
-            unit=FEATURES[self.feature],
+            unit=FEATURES[self.feature][0],
             parts=parts,
             settings={
                 "preparation": tuple(self.preparation),

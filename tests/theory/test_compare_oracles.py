@@ -1,0 +1,177 @@
+"""Every similarity against another way to the same number: scikit-learn, SciPy, or the formula written out."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.optimize
+import scipy.spatial
+import scipy.stats
+from sklearn.cross_decomposition import CCA
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+from sklearn.metrics import mean_squared_error, r2_score
+from sklearn.metrics.pairwise import paired_distances
+from sklearn.model_selection import LeaveOneGroupOut
+
+import recirc
+from recirc import compare
+
+N_CONDITIONS, N_STEPS = 6, 60
+
+
+def flat(values):
+    return np.asarray(values).reshape(-1, values.shape[2])
+
+
+def centered(a):
+    return flat(a.rates) - flat(a.rates).mean(axis=0)
+
+
+def activity(seed, n_units=7):
+    """Three signals that are partly shared, in noise, and outputs that are mostly shared."""
+    random, shared = np.random.default_rng(seed), np.random.default_rng(99)
+    steps = shared.normal(size=(N_CONDITIONS, N_STEPS, 3)) + 0.7 * random.normal(size=(N_CONDITIONS, N_STEPS, 3))
+    course = np.cumsum(steps, axis=1)
+    rates = course @ random.normal(size=(3, n_units)) + 2 * random.normal(size=(N_CONDITIONS, N_STEPS, n_units))
+    outputs = shared.normal(size=(N_CONDITIONS, N_STEPS, 4)) + 3 + 0.3 * random.normal(size=(N_CONDITIONS, N_STEPS, 4))
+    return recirc.Activity(rates, dt=0.01, conditions="abcdef", outputs=outputs)
+
+
+def correlations(a, b, n_components):
+    """Cosines of the principal angles between the spans of principal components."""
+    scores = [PCA(n_components, svd_solver="full").fit_transform(centered(side)) for side in (a, b)]
+    return np.sort(np.cos(scipy.linalg.subspace_angles(*scores)))[::-1]
+
+
+def svcca(a, b):
+    return correlations(a, b, 5).mean()
+
+
+def svcca_per_condition(a, b):
+    return np.mean([svcca(a.select([i]), b.select([i])) for i in range(N_CONDITIONS)])
+
+
+def linear_cka(a, b):
+    """Normalized Hilbert-Schmidt independence of the centered kernels, sample by sample."""
+    center = np.eye(N_CONDITIONS * N_STEPS) - 1 / (N_CONDITIONS * N_STEPS)
+    k, other = (center @ flat(side.rates) @ flat(side.rates).T @ center for side in (a, b))
+    return np.trace(k @ other) / np.sqrt(np.trace(k @ k) * np.trace(other @ other))
+
+
+def procrustes_angle(a, b):
+    """From the disparity of unit shapes after rotation and the best scale, 1 - cos²."""
+    x, y = centered(a), centered(b)
+    y = np.pad(y, ((0, 0), (0, x.shape[1] - y.shape[1])))
+    return np.arccos(np.sqrt(1 - scipy.spatial.procrustes(x, y)[2]))
+
+
+def dynamics(a):
+    """The matrix that takes whitened delay vectors of two components one step on, by ridge."""
+    leading = PCA(2, svd_solver="full").fit_transform(centered(a)).reshape(N_CONDITIONS, N_STEPS, 2)
+    delayed = np.concatenate([leading[:, :-1], leading[:, 1:]], axis=2)
+    states = PCA(2, svd_solver="full").fit_transform(flat(delayed))
+    states = (states / states.std(axis=0)).reshape(N_CONDITIONS, N_STEPS - 1, 2)
+    now, following = flat(states[:, :-1]), flat(states[:, 1:])
+    return Ridge(1e-3 * len(now), fit_intercept=False, solver="svd").fit(now, following).coef_
+
+
+def dsa(a, b):
+    """The least angle over all rotations and reflections of the plane, from a grid and a search around its best."""
+    of_a, of_b = (matrix / np.linalg.norm(matrix) for matrix in map(dynamics, (a, b)))
+
+    def angle(turn, sign):
+        c = np.array([[np.cos(turn), -sign * np.sin(turn)], [np.sin(turn), sign * np.cos(turn)]])
+        return np.arccos(np.clip(np.sum(of_a * (c @ of_b @ c.T)), -1, 1))
+
+    grid = np.linspace(0, 2 * np.pi, 721)
+    _, best, sign = min((angle(turn, sign), turn, sign) for turn in grid for sign in (1, -1))
+    return scipy.optimize.minimize_scalar(
+        angle, args=(sign,), bounds=(best - 0.01, best + 0.01), method="bounded", options={"xatol": 1e-10}
+    ).fun
+
+
+def endpoint_error(a, b):
+    ends = [np.asarray(side.outputs)[:, -10:, 2:].mean(axis=1) for side in (a, b)]
+    return paired_distances(*ends).mean()
+
+
+ORACLES = [
+    (compare.SVCCA(), svcca),
+    (compare.SVCCA(per_condition=True), svcca_per_condition),
+    (compare.LinearCKA(), linear_cka),
+    (compare.Procrustes(), procrustes_angle),
+    (compare.CCA(6, 4), lambda a, b: correlations(a, b, 6)[:4].mean()),
+    (compare.DSA(n_components=2, n_delays=2, rank=2), dsa),
+    (
+        compare.OutputNMSE(),
+        lambda a, b: mean_squared_error(flat(b.outputs), flat(a.outputs)) / np.mean(flat(b.outputs) ** 2),
+    ),
+    (compare.OutputR2(), lambda a, b: r2_score(flat(b.outputs), flat(a.outputs), multioutput="variance_weighted")),
+    (
+        compare.OutputR2(((0,), (1,), (2,), (3,))),
+        lambda a, b: r2_score(flat(b.outputs), flat(a.outputs), multioutput="raw_values").min(),
+    ),
+    (compare.ReachError(), endpoint_error),
+]
+
+
+@pytest.mark.parametrize(("measure", "oracle"), ORACLES, ids=[repr(measure) for measure, _ in ORACLES])
+@pytest.mark.parametrize("seed", range(3))
+def test_similarity_is_what_another_way_gives(measure, oracle, seed):
+    a, b = activity(2 * seed), activity(2 * seed + 1, n_units=6)
+    value = measure(a, b).value
+    assert abs(value - oracle(a, b)) < 1e-7
+    assert abs(value - measure(a, a).value) > 1e-3
+
+
+def test_canonical_correlations_are_those_of_an_iterative_search():
+    a, b = activity(0), activity(1)
+    x, y = (PCA(3, svd_solver="full").fit_transform(centered(side)) for side in (a, b))
+    u, v = CCA(3, max_iter=5000, tol=1e-14).fit_transform(x, y)
+    score = compare.SVCCA(3)(a, b)
+    np.testing.assert_allclose(
+        score.parts["correlation"], [np.corrcoef(*pair)[0, 1] for pair in zip(u.T, v.T)], atol=1e-5
+    )
+    kept = [PCA(3).fit(centered(side)).explained_variance_ratio_.sum() for side in (a, b)]
+    np.testing.assert_allclose(score.parts["variance_kept"], kept, atol=1e-10)
+
+
+def test_map_to_neurons_is_ridge_with_the_penalty_of_leave_one_condition_out():
+    network, neurons = activity(0, 12), activity(1, 5)
+    neurons = neurons.replace(rates=neurons.rates + 8 * np.random.default_rng(5).normal(size=neurons.rates.shape))
+    penalties = (1e-4, 1e-2, 3e-2, 1e-1, 1.0, 10.0)
+    fitted = compare.NeuronMap.fit(network, neurons, penalties=penalties)
+    x, y, groups = flat(network.rates), flat(neurons.rates), np.repeat(np.arange(N_CONDITIONS), N_STEPS)
+
+    def ridge(rows, penalty):
+        spread = np.sum((x[rows] - x[rows].mean(axis=0)) ** 2)
+        return Ridge(penalty * spread / x.shape[1], solver="svd").fit(x[rows], y[rows])
+
+    errors = [
+        sum(
+            np.sum((ridge(train, penalty).predict(x[test]) - y[test]) ** 2)
+            for train, test in LeaveOneGroupOut().split(x, y, groups)
+        )
+        for penalty in penalties
+    ]
+    assert 0 < int(np.argmin(errors)) < len(penalties) - 1
+    assert fitted.penalty == penalties[int(np.argmin(errors))]
+    predicted = ridge(np.arange(len(x)), fitted.penalty).predict(x)
+    np.testing.assert_allclose(flat(fitted.predict(network).rates), predicted, atol=1e-9)
+    score = fitted.score(network, neurons)
+    assert score.value == pytest.approx(r2_score(y, predicted, multioutput="variance_weighted"))
+    np.testing.assert_allclose(score.parts["per_unit"], r2_score(y, predicted, multioutput="raw_values"))
+
+
+@pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
+def test_paired_test_is_the_permutation_test_of_signed_ranks(alternative):
+    a, b = np.random.default_rng(0).normal([[0.6], [0.0]], size=(2, 9))
+
+    def positive_ranks(one, other, axis):
+        difference = one - other
+        return np.sum(scipy.stats.rankdata(np.abs(difference), axis=axis) * (difference > 0), axis=axis)
+
+    expected = scipy.stats.permutation_test(
+        (a, b), positive_ranks, permutation_type="samples", alternative=alternative, n_resamples=np.inf
+    )
+    assert compare.paired_test(a, b, alternative).p == pytest.approx(expected.pvalue)
