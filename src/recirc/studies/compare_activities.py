@@ -84,7 +84,7 @@ def run(a: Path, b: Path, *, out: Path, config: CompareConfig = CompareConfig())
         folder.write_metrics("compare", "default", rows, claims)
         folder.write_manifest(sys.argv, [config.seed])
         write_text(folder, _words(Path(a).name, Path(b).name, (note_a, note_b), first, rows, claims))
-        build(folder, draw)
+        build(folder)
         folder.finish()
     return all(claim.supported is not False for claim in claims)
 

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from recirc import figures
+from recirc.analyses import frame
 from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.runs import Claim, Row, RunFolder, read_dataset, read_metrics
 from recirc.runs.report import Picture, ReportText, Section, Table, build, write_text
@@ -119,7 +120,7 @@ def write(
         ],
     )
     write_text(folder, text)
-    build(folder, draw)
+    build(folder)
 
 
 def draw(folder: Path) -> None:
@@ -128,7 +129,7 @@ def draw(folder: Path) -> None:
     activity = read_dataset(folder / "activity.nc")
     _, rows, _ = read_metrics((folder / "metrics.json").read_text(encoding="utf-8"))
     place = folder / "figures"
-    figures.save(figures.r2_by_direction(rows), place, "r2_by_direction")
+    figures.save(figures.r2_by_direction(frame(rows)), place, "r2_by_direction")
     target, ensemble = activity["target_rates"], activity["prediction"].mean("seed", keep_attrs=True)
     if bool(np.isfinite(ensemble.values).all()):
         names = ("recorded", "predicted")
