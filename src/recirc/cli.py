@@ -150,7 +150,9 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run fo
 
         with RunFolder.reopen(directory) as folder:
             about, _, _ = read_metrics((directory / "metrics.json").read_text())
-            build(folder, studies.drawer(about["study"]))
+            if draw := studies.drawer(about["study"]):
+                draw(directory)
+            build(folder)
             folder.finish()
         return True
 

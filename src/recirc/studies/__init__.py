@@ -7,12 +7,7 @@ import sys
 from pathlib import Path
 
 _STUDIES = {"kao2019": "kao2019_run", "salatiello2020": "salatiello2020_run"}
-_DRAW = {
-    "kao2019": "kao2019_report",
-    "salatiello2020": "salatiello2020_report",
-    "fit": "fit_report",
-    "compare": "compare_activities",
-}
+_DRAW = {"kao2019": "kao2019_report", "salatiello2020": "salatiello2020_report"}
 
 
 def run(study: str, *, preset: str = "quick", seed: int = 0, jobs: int = 1, out: str | Path, **settings) -> bool:
