@@ -6,10 +6,14 @@ import math
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
+import xarray as xr
 
-from recirc.analyses import Claim, Row
+from recirc import figures
+from recirc.analyses import AnalysisResult, Claim, Row, frame
 from recirc.runs import report, report_tables
+from recirc.runs.datasets import netcdf_bytes
 from recirc.runs.metrics import metrics_text
 
 HOSTILE = "<img src=x onerror=\"alert('1')\">{{ 7 * 7 }}"
@@ -128,11 +132,11 @@ def test_null_values_are_dashes_and_failures_are_listed(tmp_path):
     assert not re.search(r"\bnan\b|\binf\b", page.text.lower())
     assert "diverged at trial 3" in page.text
     assert "seed 7" in page.text
-    assert "Too small to say" in page.text
+    assert "Undecided" in page.text
 
 
 def test_long_names_neither_break_nor_vanish(tmp_path):
-    row = Row("heldout_neuron_r2", "unit", LONG, 0.5, condition={"set": LONG, "unit": LONG})
+    row = Row("heldout_neuron_r2", "unit", LONG, 0.5, condition={"set": LONG, "units": LONG})
     page = Page(report.build(make(tmp_path / "run", [row], [Claim(LONG, LONG, True, 0.1, (0, 0.2), 0.04, 5)])))
     assert LONG in page.text
     assert max(map(len, page.source.splitlines())) < 10_000
@@ -141,11 +145,58 @@ def test_long_names_neither_break_nor_vanish(tmp_path):
 def test_rebuilding_changes_nothing_and_trains_nothing(tmp_path):
     folder = make(tmp_path / "run", claims=[Claim("c", "s", True, 0.2, (0.1, 0.3), 1e-5, 8)])
     first = report.build(folder).read_bytes()
-    drawn = []
-    assert report.build(folder, drawn.append).read_bytes() == first
-    assert drawn == [folder]
+    assert report.build(folder).read_bytes() == first
     assert sorted(path.name for path in folder.iterdir()) == ["metrics.json", "report.html"]
     assert b"&lt; 0.001" in first
+
+
+@pytest.fixture
+def toy_study(monkeypatch):
+    """A study with a figure of its numbers and one of arrays that its folders lack."""
+    ways = {
+        "spectrum": lambda result: figures.eigenvalues({"hints": np.diag([result.table["value"][0]])}),
+        "rates": lambda result: figures.eigenvalues({"hints": figures.array_of(result, "rates")}),
+    }
+    monkeypatch.setitem(figures.DRAWINGS, "toy", ways)
+
+
+def test_figures_are_drawn_from_the_folder_and_those_without_numbers_stay(tmp_path, toy_study):
+    pictures = [report.Picture(name) for name in ("spectrum", "rates", "photograph", "../spectrum")]
+    text = report.ReportText("t", sections=[report.Section("s", figures=pictures)])
+    folder = make(tmp_path / "run", text=text, study="toy")
+    report.build(folder, redraw=False)
+    assert not (folder / "figures").exists()
+    (folder / "figures").mkdir()
+    for name in ("spectrum", "rates", "photograph"):
+        (folder / "figures" / f"{name}.svg").write_bytes(SVG)
+    assert Page(report.build(folder)).tags.count("img") == 3
+    changed = {path.stem for path in (folder / "figures").iterdir() if path.read_bytes() != SVG}
+    assert changed == {"spectrum"}
+
+
+def test_a_folder_without_words_gets_every_figure_of_its_study(tmp_path, toy_study):
+    folder = make(tmp_path / "run", study="toy")
+    assert report.read_result(folder).figures == ("spectrum", "rates")
+    assert Page(report.build(folder)).tags.count("img") == 1
+
+
+def test_a_result_is_read_back_from_its_folder(tmp_path):
+    claim = Claim("c", "s", None, n=3)
+    text = report.ReportText("t", sections=[report.Section("s", figures=[report.Picture("a")])], about={"soft": 2.5})
+    folder = make(tmp_path / "run", claims=[claim], text=text)
+    arrays = xr.Dataset({"rates": (("unit",), np.arange(3.0), {"units": "1"})})
+    (folder / "activity.nc").write_bytes(netcdf_bytes(arrays))
+    result = report.read_result(folder)
+    assert (result.study, result.figures, result.about, result.networks) == (
+        "salatiello2020",
+        ("a",),
+        {"soft": 2.5},
+        None,
+    )
+    assert result.rows[0].baselines == SCORE.baselines
+    assert result.table["ceiling"].tolist() == [0.82]
+    assert result.claim_lines() == AnalysisResult("", (), (claim,)).claim_lines()
+    assert result.arrays.equals(arrays)
 
 
 def test_figures_of_a_folder_without_words_are_all_shown(tmp_path):
@@ -198,7 +249,7 @@ def test_key_numbers_are_medians_over_networks_with_null_and_ceiling():
             condition={"set": "train", "seed": i, "fraction": 0.05, "regime": "paper"})
         for i, value in enumerate([0.5, 0.6, 0.9])
     ]  # fmt: skip
-    (group,) = report_tables.key_numbers(rows)["groups"]
+    (group,) = report_tables.key_numbers(frame(rows))["groups"]
     (line,) = group["lines"]
     assert line["n"] == 3
     assert line["cells"][0]["value"] == "0.600"

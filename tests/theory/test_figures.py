@@ -1,6 +1,7 @@
 """Figures: they show the numbers they are given, bit for bit the same every time, and take hostile names."""
 
 import math
+import typing
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 import xarray as xr
 
 from recirc import figures
-from recirc.analyses import Row
-from recirc.figures import rows as select_rows
+from recirc.analyses import AnalysisResult, Row, frame, select
+from recirc.analyses.table import networks, per_network
+from recirc.compare import AbstractSimilarity
 from recirc.figures import style, trajectories, units
 
 DIRECTIONS = [f"{45 * i}" for i in range(8)]
@@ -46,8 +48,8 @@ def like(target, errors, seed=1):
     return xr.concat(copies, "arm")
 
 
-def study_rows(n_seeds=5, regimes=("paper", "tuned"), seed=0):
-    """Rows as a study of hints writes them, in two regimes, with one network that diverged."""
+def study_table(n_seeds=5, regimes=("paper", "tuned"), seed=0):
+    """A table as a study of hints writes them, in two regimes, with one network that diverged."""
     draw = np.random.default_rng(seed)
     found = []
 
@@ -81,11 +83,11 @@ def study_rows(n_seeds=5, regimes=("paper", "tuned"), seed=0):
                 add("svcca5_concatenated", arm, value, number, regime, set="train")
         lost = {"set": "heldout_direction", "regime": regime, "seed": 99, "outcome": "diverged"}
         found.append(Row("output_nmse", "generalization", "force", math.nan, condition=lost, direction="lower"))
-    return found
+    return frame(found)
 
 
-def recording_rows(fractions=(0.1, 0.75), seed=0):
-    """Rows as `fit` writes them: a left-out direction at a time."""
+def recording_table(fractions=(0.1, 0.75), seed=0):
+    """A table as `fit` writes them: a left-out direction at a time."""
     draw = np.random.default_rng(seed)
     simple = {"gp_directions": 0.68, "cosine_tuning": 0.51, "condition_mean": 0.05, "direct_map": 0.43}
     found = []
@@ -101,12 +103,12 @@ def recording_rows(fractions=(0.1, 0.75), seed=0):
             found.append(
                 Row("heldout_neuron_r2", "unit", "ensemble", values.mean() + 0.02, condition=where, baselines=baselines)
             )
-    return found
+    return frame(found)
 
 
 def draw_figures(*names):
     """The figures of these names, or all, on made-up results."""
-    circuit, rows = reaches(conditions=DIRECTIONS + BETWEEN), study_rows()
+    circuit, table = reaches(conditions=DIRECTIONS + BETWEEN), study_table()
     networks = like(circuit, {"hints": 0.15, "no_hints": 0.9})
     muscles = circuit[:8, :, :2].rename(unit="output").drop_vars("output")
     outputs = like(muscles, {"no_hints": 0.4, "hints": 0.1})
@@ -116,11 +118,11 @@ def draw_figures(*names):
         "muscles": lambda: figures.target_against_output(muscles, outputs),
         "units": lambda: figures.example_units(circuit[:8], networks[0, :8], recorded=["0", "1", "2", "3"]),
         "components": lambda: figures.principal_components(circuit, networks, heldout=BETWEEN),
-        "fraction": lambda: figures.similarity_against_fraction(rows),
-        "probes": lambda: figures.generalization(rows),
-        "noise": lambda: figures.noise_curve(rows),
+        "fraction": lambda: figures.similarity_against_fraction(table),
+        "probes": lambda: figures.generalization(table),
+        "noise": lambda: figures.noise_curve(table),
         "spectrum": lambda: figures.eigenvalues(weights),
-        "directions": lambda: figures.r2_by_direction(recording_rows()),
+        "directions": lambda: figures.r2_by_direction(recording_table()),
     }
     return {name: ways[name]() for name in names or ways}
 
@@ -155,17 +157,17 @@ def test_figures_do_not_depend_on_the_users_settings(drawn):
     import matplotlib as mpl
 
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
-        figure = figures.noise_curve(study_rows())
+        figure = figures.noise_curve(study_table())
         assert style.render(figure, "noise") == drawn["noise"]
 
 
 def test_every_network_is_a_point_and_the_line_runs_through_medians():
-    rows = study_rows(n_seeds=7, regimes=("paper",))
-    axes = figures.similarity_against_fraction(rows).axes[0]
-    here = select_rows.select(rows, "svcca5_concatenated", "hints", fraction=0.05)
+    table = study_table(n_seeds=7, regimes=("paper",))
+    axes = figures.similarity_against_fraction(table).axes[0]
+    here = select(table, "svcca5_concatenated", "hints", fraction=0.05)
     points = {value for line in axes.lines if line.get_marker() == "o" for value in np.round(line.get_ydata(), 12)}
-    assert {round(row.value, 12) for row in here} <= points
-    middle = np.median([row.value for row in here])
+    assert {round(value, 12) for value in here["value"]} <= points
+    middle = here["value"].median()
     assert any(np.isclose(line.get_ydata(), middle).any() for line in axes.lines if len(line.get_xdata()) == 6)
 
 
@@ -204,15 +206,17 @@ def test_directions_come_from_angles_or_else_equal_steps():
 def test_networks_come_before_summaries():
     summary = Row("m", "unit", "hints", 0.5, condition={"set": "train"})
     single = Row("m", "unit", "hints", 0.4, condition={"set": "train", "seed": 1})
-    assert select_rows.select([summary, single], "m") == [single]
-    assert select_rows.select([summary], "m") == [summary]
-    assert select_rows.select([summary, single], "m", fraction=0.1) == []
+    assert networks(frame([summary, single]))["value"].tolist() == [0.4]
+    assert networks(frame([summary]))["value"].tolist() == [0.5]
+    assert networks(select(frame([summary, single]), "m", fraction=0.1)).empty
 
 
 def test_a_network_scored_on_many_directions_counts_once_by_its_mean():
     values = {"0": 0.2, "45": 0.6}
     rows = [Row("m", "unit", "network", v, condition={"direction": d, "seed": 3}) for d, v in values.items()]
-    assert select_rows.by_seed(rows) == {3: pytest.approx(0.4)}
+    assert per_network(frame(rows)).to_dict() == {3: pytest.approx(0.4)}
+    lost = Row("m", "unit", "network", math.nan, condition={"direction": "90", "seed": 3, "outcome": "diverged"})
+    assert per_network(frame([*rows, lost])).isna().tolist() == [True]
 
 
 def test_hostile_names_are_drawn_as_plain_text():
@@ -234,8 +238,8 @@ def test_no_rows_and_no_finite_values_still_give_a_figure(draw):
         for metric in ("output_nmse", "heldout_neuron_r2", "svcca5_concatenated")
         for name in ("train", "private_noise", "heldout_direction")
     ]
-    assert style.render(draw([]))["png"]
-    assert style.render(draw(lost))["png"]
+    assert style.render(draw(frame([])))["png"]
+    assert style.render(draw(frame(lost)))["png"]
 
 
 def test_weights_that_are_not_finite_have_no_eigenvalues():
@@ -250,3 +254,52 @@ def test_saving_writes_both_files_and_refuses_paths(tmp_path):
     for name in ("../escape", "", "a/b", ".hidden"):
         with pytest.raises(ValueError, match="letters, digits"):
             figures.save(figure, tmp_path, name)
+
+
+def fitted(**about):
+    """A result as `fit` has it, of the units' own rates as prediction."""
+    rates = reaches().expand_dims(seed=[0, 1])
+    arrays = xr.Dataset({"target_rates": rates.isel(seed=0, drop=True), "prediction": 0.9 * rates})
+    return AnalysisResult("fit", (), arrays=arrays, about=about)
+
+
+def test_a_figure_is_drawn_by_its_name_and_a_wrong_name_is_met_with_the_nearest():
+    drawn = style.render(figures.draw(fitted(), "example_units"))["svg"]
+    assert "predicted" in texts(drawn)
+    with pytest.raises(ValueError, match="'example_units'"):
+        figures.draw(fitted(), "example_unit")
+    with pytest.raises(ValueError, match="It has: none"):
+        figures.draw(AnalysisResult("nothing", ()), "example_units")
+
+
+def test_what_a_result_lacks_is_nothing_to_draw():
+    lost = fitted()
+    lost.arrays["prediction"][:] = np.nan
+    for result, name in ((lost, "principal_components"), (fitted(), "outputs"), (AnalysisResult("fit", ()), "outputs")):
+        with pytest.raises(figures.NothingToDraw):
+            figures.draw(result, name)
+
+
+def test_components_of_a_fit_are_normalized_as_it_was():
+    drawn = [style.render(figures.draw(fitted(**about), "principal_components"))["svg"]
+             for about in ({}, {"soft_normalization": 5.0}, {"soft_normalization": 50.0})]  # fmt: skip
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_baselines_are_drawn_unless_they_are_not_asked_for():
+    for way in (True, False):
+        figure = figures.r2_by_direction(recording_table(), baselines=way)
+        assert ("Gaussian process" in texts(style.render(figure)["svg"])) is way
+
+
+def test_a_metric_is_called_what_its_class_says():
+    class Likeness(AbstractSimilarity):
+        metric: typing.ClassVar[str] = "likeness_of_nothing"
+        label: typing.ClassVar[str] = "nothing's likeness"
+
+        def __call__(self, a, b):
+            raise NotImplementedError
+
+    assert style.label(Likeness.metric) == Likeness.label
+    assert style.label("linear_cka") == "linear CKA"
+    assert style.label("of_no_class") == "of no class"

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 from recirc import figures
-from recirc.analyses import Row
+from recirc.analyses import Row, frame, select
 from recirc.compare.mechanism import MechanismSummary
 from recirc.figures import cells, flow, scores, style, units
 from recirc.figures.labels import LABELS
@@ -186,16 +186,16 @@ def networks():
 
 def draw_figures(*names):
     """The figures of these names, or all, on made-up results."""
-    rows = grid_rows(n_seeds=4)
+    table = frame(grid_rows(n_seeds=4))
     noise = {"noise_set": "input_noise", "metric": "output_r2", "panel": "target_line", "shade": "rate_penalty"}
     ways = {
-        "scores": lambda: figures.score_grid(rows, COLUMNS),
+        "scores": lambda: figures.score_grid(table, COLUMNS),
         "psths": lambda: figures.psths(activities(3)),
         "jpca_planes": lambda: figures.jpca_planes(planes()),
         "flow_fields": lambda: figures.flow_fields(networks()),
-        "noise": lambda: figures.noise_curve(rows, **noise),
+        "noise": lambda: figures.noise_curve(table, **noise),
         "switch": lambda: figures.switch_trajectories(hand_paths()),
-        "mechanism": lambda: figures.mechanism_shares(rows),
+        "mechanism": lambda: figures.mechanism_shares(table),
     }
     return {name: ways[name]() for name in names or ways}
 
@@ -250,13 +250,13 @@ def test_texts_stay_on_the_page_and_off_each_other(drawn):
 
 
 def test_cells_are_sorted_by_target_line_nonlinearity_and_penalty():
-    rows = grid_rows(n_seeds=1, penalties=(1.0, 0.0))
-    found = cells.cells(rows)
+    table = frame(grid_rows(n_seeds=1, penalties=(1.0, 0.0)))
+    found = cells.cells(table)
     assert [tuple(cell) for cell in found[:4]] == [
         ("tanh", 0.0, "on"), ("tanh", 1.0, "on"), ("relu", 0.0, "on"), ("relu", 1.0, "on"),
     ]  # fmt: skip
     assert {cell.target_line for cell in found[4:]} == {"off_at_go"}
-    assert all(row.arm == "tanh" for row in found[0].select(rows, "jpca_ratio"))
+    assert found[0].select(table, "jpca_ratio")["arm"].tolist() == ["tanh"]
 
 
 def three_cells():
@@ -273,7 +273,7 @@ def three_cells():
 
 def test_a_field_says_on_which_side_of_the_interval_its_median_lies():
     column = figures.Column("jpca_ratio", {"set": "compared"}, goal=0.745)
-    axes = figures.score_grid(three_cells(), {"population": [column]}).axes[0]
+    axes = figures.score_grid(frame(three_cells()), {"population": [column]}).axes[0]
     fills = [matplotlib.colors.to_hex(patch.get_facecolor()) for patch in axes.patches[:3]]
     assert fills == [scores.OUTSIDE, scores.INSIDE, scores.OUTSIDE]
     said = [text.get_text() for text in axes.texts]
@@ -288,20 +288,21 @@ def test_inside_and_outside_differ_in_gray():
 
 
 def test_a_network_that_gave_no_number_missed_its_goal():
-    axes = figures.score_grid(grid_rows(), {"task": [figures.Column("output_r2", {"set": "test"}, goal=0.0)]}).axes[0]
+    column = figures.Column("output_r2", {"set": "test"}, goal=0.0)
+    axes = figures.score_grid(frame(grid_rows()), {"task": [column]}).axes[0]
     assert [t.get_text() for t in axes.texts if t.get_text().startswith("× 1")] == ["× 1 of 6"]
 
 
 def test_a_column_that_finds_two_rows_of_a_network_is_refused():
     with pytest.raises(ValueError, match="say in its condition which"):
-        figures.score_grid(grid_rows(n_seeds=1), {"task": [figures.Column("output_r2")]})
+        figures.score_grid(frame(grid_rows(n_seeds=1)), {"task": [figures.Column("output_r2")]})
 
 
 def test_a_condition_of_none_leaves_rows_with_that_key_out():
     extra = [Row("jpca_ratio", "population", row.arm, 0.1, condition={**row.condition, "of": "outputs"})
              for row in three_cells()]  # fmt: skip
     column = figures.Column("jpca_ratio", {"set": "compared", "of": None})
-    axes = figures.score_grid(three_cells() + extra, {"population": [column]}).axes[0]
+    axes = figures.score_grid(frame(three_cells() + extra), {"population": [column]}).axes[0]
     assert "0.75" in {text.get_text() for text in axes.texts}
 
 
@@ -358,15 +359,15 @@ def test_flow_is_drawn_in_one_time_and_stability_by_filling(drawn):
 
 
 def test_noise_has_a_line_per_penalty_darker_the_larger_and_every_network(drawn):
-    rows = grid_rows(n_seeds=4)
     axes = drawn["noise"].axes[0]
     thick = [line for line in axes.lines if line.get_marker() not in ("None", "", None)]
     tanh = [line for line in thick if line.get_marker() == "o"]
     assert len(thick) == 10
     light = [np.mean(matplotlib.colors.to_rgb(line.get_color())) for line in tanh]
     assert (np.diff(light) < 0).all()
-    here = cells.Cell("tanh", 0.1, "on").select(rows, "output_r2", set="input_noise", sigma=0.2)
-    values = {round(row.value, 12) for row in here}
+    cell = cells.Cell("tanh", 0.1, "on")
+    here = cell.select(frame(grid_rows(n_seeds=4)), "output_r2", set="input_noise", sigma=0.2)
+    values = {round(value, 12) for value in here["value"]}
     thin = {round(float(line.get_ydata()[3]), 12) for line in axes.lines if line not in thick}
     assert values <= thin
     assert any(np.isclose(line.get_ydata()[3], np.median(list(values))) for line in tanh)
@@ -376,7 +377,7 @@ def test_noise_has_a_line_per_penalty_darker_the_larger_and_every_network(drawn)
 def test_errors_are_drawn_on_a_logarithmic_axis_and_r2_is_not():
     rows = [Row("output_nmse", "robustness", row.arm, 1 - row.value, condition=row.condition, direction="lower")
             for row in grid_rows(n_seeds=1, penalties=(0.0,)) if row.condition.get("set") == "input_noise"]  # fmt: skip
-    figure = figures.noise_curve(rows, noise_set="input_noise", panel="target_line", shade="rate_penalty")
+    figure = figures.noise_curve(frame(rows), noise_set="input_noise", panel="target_line", shade="rate_penalty")
     assert figure.axes[0].get_yscale() == "log"
     assert len(figure.axes[0].yaxis.get_minorticklocs()) > 0
     assert figure.axes[0].get_xscale() == "symlog"
@@ -384,18 +385,16 @@ def test_errors_are_drawn_on_a_logarithmic_axis_and_r2_is_not():
 
 
 def test_shares_are_filled_where_the_verdict_bears_them_out():
-    rows = grid_rows(n_seeds=4)
-    figure = figures.mechanism_shares(rows)
+    table = frame(grid_rows(n_seeds=4))
+    figure = figures.mechanism_shares(table)
     for axes, metric, verdict in zip(
         figure.axes, ("state_share", "input_share"), ("initial-condition driven", "input driven")
     ):
         points = [line for line in axes.lines if line.get_marker() == "o"]
-        asked = [row for row in rows if row.metric == metric]
-        assert sorted(float(p.get_xdata()[0]) for p in points) == pytest.approx(
-            sorted(min(max(row.value, 0), 1) for row in asked)
-        )
+        asked = select(table, metric)
+        assert sorted(float(p.get_xdata()[0]) for p in points) == pytest.approx(sorted(asked["value"].clip(0, 1)))
         filled = sum(point.get_markerfacecolor() != "white" for point in points)
-        assert filled == sum(row.condition["verdict"] == verdict for row in asked)
+        assert filled == (asked["verdict"] == verdict).sum()
         assert axes.patches[0].get_x() == MechanismSummary.least_share
 
 
@@ -427,10 +426,9 @@ def test_hostile_titles_are_drawn_as_plain_text():
 
 
 def test_nothing_to_draw_still_gives_a_figure():
-    drawings = [figures.psths, figures.jpca_planes, figures.flow_fields, figures.switch_trajectories,
-                figures.mechanism_shares]  # fmt: skip
-    made = [draw([]) for draw in drawings] + [figures.score_grid([], {"task": [figures.Column("output_r2")]})]
-    made.append(figures.score_grid([], {}))
+    drawings = [figures.psths, figures.jpca_planes, figures.flow_fields, figures.switch_trajectories]
+    made = [draw([]) for draw in drawings] + [figures.mechanism_shares(frame([]))]
+    made += [figures.score_grid(frame([]), columns) for columns in ({"task": [figures.Column("output_r2")]}, {})]
     assert all(figure.axes for figure in made)
 
 

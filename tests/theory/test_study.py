@@ -164,7 +164,7 @@ def test_a_small_study_runs_from_start_to_report(tmp_path, monkeypatch):
     assert expected | {"history.jsonl", "figures", "report.html", "report.json"} == names
     assert recirc.runs.verify(out) == []
     page = (out / "report.html").read_text()
-    assert "too small to say" in page.lower()
+    assert "undecided" in page.lower()
     assert "<script" not in page
     weights = recirc.runs.read_dataset(out / "networks.nc")
     assert weights["recurrent"].shape == (3, 40, 40)

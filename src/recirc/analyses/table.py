@@ -128,7 +128,8 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     """Rows as a labelled table.
 
     Its columns are `COLUMNS` ("better" is the row's direction), one of each key of the rows' conditions under its own
-    name, and `baseline_<name>`. What a row does not have is None, or nan in columns of numbers.
+    name, and `baseline_<name>`. What a row does not have is None, or nan in columns of numbers, where whatever is not
+    finite is nan too.
 
     Example:
         >>> row = Row("output_nmse", "performance", "hints", 0.1, condition={"set": "train", "seed": 3})
@@ -156,6 +157,8 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
         table[key] = pd.Series([v.item() if isinstance(v, np.generic) else v for v in values], dtype=object)
     for name in baselines:
         table[f"{BASELINE}{name}"] = [float(row.baselines.get(name, math.nan)) for row in rows]
+    numbers = table.select_dtypes("float")
+    table[numbers.columns] = numbers.where(np.isfinite(numbers))
     return table
 
 
@@ -178,10 +181,27 @@ def select(table: pd.DataFrame, metric: str | None = None, arm: str | None = Non
     return table[keep]
 
 
+def keys_of(table: pd.DataFrame) -> list[str]:
+    """Keys of the rows' conditions."""
+    return [name for name in table if name not in COLUMNS and not name.startswith(BASELINE)]
+
+
+def having(table: pd.DataFrame, *keys: str) -> pd.DataFrame:
+    """Rows whose condition has one of these keys."""
+    return table[table.reindex(columns=list(keys)).notna().any(axis=1)]
+
+
 def networks(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of single networks where there are any, which have a seed; summaries otherwise."""
-    single = table[table["seed"].notna()] if "seed" in table else table[:0]
+    single = having(table, "seed")
     return single if len(single) else table
+
+
+def per_network(table: pd.DataFrame) -> pd.Series:
+    """Value of every network by seed, or of summaries if there are none: the mean of its rows, nan if one is."""
+    found = networks(table)
+    values = found["value"].groupby(found.reindex(columns=["seed"])["seed"], sort=False, dropna=False)
+    return values.mean().where(values.count() == values.size())
 
 
 def levels_of(table: pd.DataFrame, name: str) -> list:
@@ -206,7 +226,7 @@ def baselines_of(table: pd.DataFrame) -> dict[str, float]:
 
 def _same(value, wanted) -> bool:
     if isinstance(value, int | float) and isinstance(wanted, int | float):
-        return bool(np.isclose(value, wanted))
+        return math.isclose(value, wanted, rel_tol=1e-5, abs_tol=1e-8)
     return value == wanted
 
 

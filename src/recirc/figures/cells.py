@@ -1,10 +1,10 @@
 """Cells of a study's grid: networks that share nonlinearity, rate penalty and what the target's input does."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
-from recirc.figures import rows as select_rows
-from recirc.figures.rows import AnyRow, MetricsRow
+import pandas as pd
+
+from recirc.analyses.table import levels_of, networks, select
 from recirc.figures.style import label
 
 _TARGET_LINES = {"on": "target stays on", "off_at_go": "target off at go"}
@@ -17,25 +17,23 @@ class Cell(NamedTuple):
     rate_penalty: float | None
     target_line: str | None
 
-    def select(self, rows: Iterable[AnyRow], metric: str, **condition) -> list[AnyRow]:
-        """Rows of a metric in this cell whose condition has these values."""
-        own = {"rate_penalty": self.rate_penalty, "target_line": self.target_line}
-        return select_rows.select(rows, metric, self.arm, **own, **condition)
+    def select(self, table: pd.DataFrame, metric: str | None = None, **condition) -> pd.DataFrame:
+        """The networks of this cell, with this metric and condition."""
+        return networks(select(table, metric, **self._asdict(), **condition))
 
 
-def cells(rows: Iterable[MetricsRow], *, reference: str = "reference") -> list[Cell]:
+def cells(table: pd.DataFrame, *, reference: str = "reference") -> list[Cell]:
     """Cells that the rows are of: by target line and arm in order of appearance, then by rising penalty."""
-    rows = [row for row in rows if row.arm != reference]
-    names, lines = select_rows.arms(rows), select_rows.levels(rows, "target_line")
-    found = {Cell(row.arm, row.condition.get("rate_penalty"), row.condition.get("target_line")) for row in rows}
+    table = table[table["arm"] != reference]
+    arms, lines = list(table["arm"].unique()), [None, *levels_of(table, "target_line")]
+    found = table.reindex(columns=list(Cell._fields)).astype(object)
+    found = found.where(found.notna(), None).drop_duplicates().itertuples(index=False, name=None)
     return sorted(
-        found,
+        (Cell(*entry) for entry in found),
         key=lambda cell: (
-            lines.index(cell.target_line) if cell.target_line is not None else -1,
-            names.index(cell.arm),
-            -1.0 if cell.rate_penalty is None else cell.rate_penalty,
+            lines.index(cell.target_line), arms.index(cell.arm), -1 if cell.rate_penalty is None else cell.rate_penalty
         ),
-    )
+    )  # fmt: skip
 
 
 def target_line_name(target_line: str | None) -> str:

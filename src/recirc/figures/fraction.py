@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from recirc.figures import rows as select_rows
-from recirc.figures.rows import MetricsRow, by_seed, median
+from recirc.analyses.table import BASELINE, having, levels_of, networks, per_network, select
 from recirc.figures.style import FAINT, INK, MUTED, color, label, label_ends, panels, styled
 
 
 @styled
 def similarity_against_fraction(
-    rows: Sequence[MetricsRow],
+    table: pd.DataFrame,
     *,
     metrics: Sequence[str] = ("svcca5_concatenated",),
     condition_set: str = "train",
     ceiling_name: str = "embedder",
+    baselines: bool = True,
 ) -> Figure:
     """Metrics against the fraction recorded: every network a point, medians joined, null, ceiling, baselines.
 
@@ -24,26 +25,27 @@ def similarity_against_fraction(
     of panels per metric, a column per "regime".
 
     Args:
-        rows: rows of `metrics.json` with condition {"set", "fraction", "regime", "seed"} as they apply.
+        table: of an analysis, with conditions "set", "fraction", "regime", "seed" as they apply.
         metrics: which.
         condition_set: the "set" of the condition.
         ceiling_name: whose value the ceiling is.
+        baselines: whether to draw the rows' baselines.
     """
-    rows = [row for row in rows if row.metric in metrics and row.condition.get("set") == condition_set]
-    regimes = select_rows.levels(rows, "regime") or [None]
-    fractions = select_rows.levels(rows, "fraction")
-    place = _Places(fractions, any(row.condition.get("fraction") is None for row in rows) or not fractions)
+    table = select(table, set=condition_set)
+    table = table[table["metric"].isin(metrics)]
+    regimes, fractions = levels_of(table, "regime") or [None], levels_of(table, "fraction")
+    place = _Places(fractions, len(having(table, "fraction")) < len(table) or not fractions)
     figure, grid = panels(len(metrics), len(regimes), height=0.7 + 1.9 * len(metrics), sharex=True, sharey="row")
-    for line, metric in enumerate(metrics):
-        for column, regime in enumerate(regimes):
-            axes = grid[line, column]
-            chosen = select_rows.select(rows, metric, regime=regime)
-            ends = _panel(axes, chosen, place, ceiling_name)
-            if column == len(regimes) - 1:
+    for line, metric in zip(grid, metrics):
+        for axes, regime in zip(line, regimes):
+            chosen = networks(select(table, metric, regime=regime))
+            ends = _bounds(axes, chosen, place, ceiling_name, baselines) + _arms(axes, chosen, place)
+            if axes is line[-1]:
                 label_ends(axes, ends)
-            if line == 0 and regime is not None:
-                axes.set_title(f"{label(str(regime))} regime")
-        grid[line, 0].set_ylabel(label(metric))
+        line[0].set_ylabel(label(metric))
+    for axes, regime in zip(grid[0], regimes):
+        if regime is not None:
+            axes.set_title(f"{label(str(regime))} regime")
     grid[0, 0].set_xticks(place.ticks, place.labels)
     grid[0, 0].set_xlim(place.ticks[0] - 0.25, place.ticks[-1] + 0.12)
     figure.supxlabel("units recorded (%)", fontsize=7.5, color=INK)
@@ -61,22 +63,21 @@ class _Places:
         self.labels = [*(["none"] if has_none else []), *(f"{100 * fraction:g}" for fraction in fractions)]
 
 
-def _panel(axes, rows: list[MetricsRow], place: _Places, ceiling_name: str) -> list[tuple[float, str, str]]:
-    """Draw one panel and return the labels for the right-hand ends of its lines."""
-    ends = _bounds(axes, rows, place, ceiling_name)
-    names = select_rows.arms(rows)
-    without = [name for name in names if not select_rows.levels([r for r in rows if r.arm == name], "fraction")]
-    for name in names:
-        mine = [row for row in rows if row.arm == name]
+def _arms(axes, table: pd.DataFrame, place: _Places) -> list[tuple[float, str, str]]:
+    """Draw the networks of one panel and return the labels for the right-hand ends of the lines."""
+    ends = []
+    arms = {str(name): own for name, own in table.groupby("arm", sort=False)}
+    without = [name for name, own in arms.items() if not levels_of(own, "fraction")]
+    for name, own in arms.items():
         shift = 0.07 * (without.index(name) - (len(without) - 1) / 2) if name in without else 0.0
         middles = []
         for fraction, x in [(None, place.none), *place.of.items()]:
-            values = list(by_seed(r for r in mine if r.condition.get("fraction") == fraction).values())
-            if not values:
+            values = per_network(select(own, fraction=fraction))
+            if values.empty:
                 continue
             spread = np.linspace(-0.02, 0.02, len(values)) if len(values) > 1 else np.zeros(1)
             axes.plot(x + shift + spread, values, "o", color=color(name), markersize=3, alpha=0.55, markeredgewidth=0)
-            middles.append((x + shift, median(values)))
+            middles.append((x + shift, values.median()))
         if name in without:
             axes.plot([middles[0][0], place.ticks[-1]], [middles[0][1]] * 2, color=color(name), linewidth=0.7)
         else:
@@ -85,30 +86,26 @@ def _panel(axes, rows: list[MetricsRow], place: _Places, ceiling_name: str) -> l
     return ends
 
 
-def _bounds(axes, rows: list[MetricsRow], place: _Places, ceiling_name: str) -> list[tuple[float, str, str]]:
-    """Null band, ceiling and baselines, as they change with the fraction."""
-    groups = [(x, [r for r in rows if r.condition.get("fraction") == f]) for f, x in place.of.items()]
-    x = np.array([at for at, _ in groups])
-    low, high, top = (
-        np.array([read(group) for _, group in groups])
-        for read in (
-            lambda group: select_rows.null_of(group, "mean"),
-            lambda group: select_rows.null_of(group, "p95"),
-            select_rows.ceiling_of,
-        )
-    )
+def _bounds(axes, table: pd.DataFrame, place: _Places, ceiling_name: str, baselines: bool) -> list:
+    """Draw null band, ceiling and baselines, as they change with the fraction, and return their labels."""
+    simple = [name for name in table if name.startswith(BASELINE) and table[name].notna().any()] if baselines else []
+    columns = ["null_mean", "null_p95", "ceiling", *simple]
+    medians = {x: select(table, fraction=fraction)[columns].median() for fraction, x in place.of.items()}
+    bounds = pd.DataFrame(medians, index=columns, dtype=float).T
+    if bounds["null_mean"].notna().any():
+        axes.fill_between(bounds.index, bounds["null_mean"], bounds["null_p95"], color="#ececec", linewidth=0, zorder=0)
+    looks = {
+        "null_mean": ("null, mean to p95", MUTED, {"color": "#b5b5b5", "linewidth": 0.8, "zorder": 1}),
+        "ceiling": (f"ceiling ({ceiling_name})", INK, {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 2))}),
+    }
+    for name in simple:
+        text, tone = label(name.removeprefix(BASELINE)), color(name.removeprefix(BASELINE))
+        looks[name] = (text, tone, {"color": tone, "linewidth": 0.9, "linestyle": (0, (1, 1.5))})
     ends = []
-    if np.isfinite(low).any():
-        axes.fill_between(x, low, high, color="#ececec", linewidth=0, zorder=0)
-        axes.plot(x, low, color="#b5b5b5", linewidth=0.8, zorder=1)
-        ends.append((float(low[np.isfinite(low)][-1]), "null, mean to p95", MUTED))
-    if np.isfinite(top).any():
-        axes.plot(x, top, color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
-        ends.append((float(top[np.isfinite(top)][-1]), f"ceiling ({ceiling_name})", INK))
-    per_group = [select_rows.baselines_of(group) for _, group in groups]
-    for name in dict.fromkeys(name for group in per_group for name in group):
-        heights = np.array([group.get(name, np.nan) for group in per_group])
-        axes.plot(x, heights, color=color(name), linewidth=0.9, linestyle=(0, (1, 1.5)))
-        ends.append((float(heights[-1]), label(name), color(name)))
+    for name, (text, tone, look) in looks.items():
+        heights = bounds[name].dropna()
+        if len(heights):
+            axes.plot(bounds.index, bounds[name], **look)
+            ends.append((heights.iloc[-1], text, tone))
     axes.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
     return ends

@@ -1,4 +1,8 @@
-"""What arms, metrics, baselines and sets are called in print."""
+"""What arms, metrics, baselines, sets and circumstances are called in print."""
+
+from collections.abc import Mapping
+
+from recirc.compare import AbstractPortrait, AbstractSimilarity
 
 LABELS = {
     "no_hints": "no hints",
@@ -68,3 +72,46 @@ LABELS = {
     "delay_s": "delay (s)",
     "rate_penalty": "rate penalty",
 }
+
+# The spaces inside do not break.
+_LEVELS = {"sigma": "σ = {:g}", "snr_db": "{:g} dB", "scale": "× {:g}", "time_s": "at {:g} s"}
+_NOT_SAID = ("set", "seed", "regime", "fraction", "outcome", "draw")
+
+
+def label(name: str) -> str:
+    """What an arm, metric, baseline or set is called in print; a metric as its class says, if it does."""
+    return shorten(_declared().get(name) or LABELS.get(name) or name.replace("_", " "))
+
+
+def _declared() -> dict[str, str]:
+    """Labels of similarities and portraits, by the metric that their class declares."""
+    classes = [*AbstractSimilarity.__subclasses__(), *AbstractPortrait.__subclasses__()]
+    found = {getattr(each, "metric", None): getattr(each, "label", None) for each in classes}
+    return {metric: text for metric, text in found.items() if isinstance(metric, str) and isinstance(text, str)}
+
+
+def shorten(text: str, length: int = 34) -> str:
+    """The text, with its middle left out if it is long."""
+    text = printable(text)
+    return text if len(text) <= length else f"{text[: length // 2]}…{text[len(text) + 1 - (length + 1) // 2 :]}"
+
+
+def printable(text: str) -> str:
+    """The text, with a mark in the place of every letter that cannot be printed."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
+
+
+def circumstance(condition: Mapping) -> str:
+    """On what a number was measured, in words: "private noise σ = 0.1"."""
+    words = [label(str(condition.get("set") or "all"))]
+    for name, value in sorted(condition.items(), key=lambda item: item[0] not in _LEVELS):
+        if name in _NOT_SAID or value is None or value != value:
+            continue
+        plain = f"{value:g}" if isinstance(value, float) else str(value)
+        words.append(_LEVELS[name].format(value) if name in _LEVELS else f"{label(name)} {plain}")
+    return " ".join(words)
+
+
+def percent(fraction: float) -> str:
+    """A share in percent, with a space that does not break: "2.5 %"."""
+    return f"{100 * fraction:g}\N{NO-BREAK SPACE}%"

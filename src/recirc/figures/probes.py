@@ -4,12 +4,13 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from recirc.figures import rows as select_rows
+from recirc.analyses.table import keys_of, levels_of, networks, per_network, select
 from recirc.figures.cells import target_line_name
-from recirc.figures.rows import MetricsRow, by_seed, circumstance, median, percent
+from recirc.figures.labels import circumstance, percent
 from recirc.figures.style import INK, color, key, label, label_ends, log_height, panels, styled
 
 _PAIR = ("no_hints", "hints")
@@ -18,7 +19,7 @@ _MARKERS = "os^"
 
 @styled
 def generalization(
-    rows: Sequence[MetricsRow],
+    table: pd.DataFrame,
     *,
     sets: Sequence[str] | None = None,
     fraction: float | None = None,
@@ -30,24 +31,23 @@ def generalization(
     the top, with how many were lost. A panel per "regime".
 
     Args:
-        rows: rows of `metrics.json` with condition {"set", its level, "regime", "fraction", "seed"}.
+        table: of an analysis, with conditions "set", its level, "regime", "fraction", "seed" as they apply.
         sets: which, in order; all in order of appearance if omitted.
         fraction: of arms that have several, the one to show; the smallest if omitted.
         metric: which.
     """
-    rows, shown = _at_fraction([row for row in rows if row.metric == metric], fraction)
+    table, shown = _at_fraction(select(table, metric), fraction)
     if sets is not None:
-        rows = sorted(
-            (row for row in rows if row.condition.get("set") in sets),
-            key=lambda row: list(sets).index(row.condition["set"]),
-        )
-    names, regimes = select_rows.arms(rows), select_rows.levels(rows, "regime") or [None]
-    where = list(dict.fromkeys(circumstance(row.condition) for row in rows))
+        table = pd.concat([select(table, set=name) for name in sets])
+    names, regimes, keys = table["arm"].unique(), levels_of(table, "regime") or [None], keys_of(table)
+    places = pd.Series([circumstance({k: row[k] for k in keys}) for row in table.to_dict("records")], table.index, str)
+    where = list(places.unique())
     figure, grid = panels(len(regimes), 1, height=0.8 + 1.75 * len(regimes), sharex=True, sharey=True)
     for axes, regime in zip(grid[:, 0], regimes):
+        chosen = networks(select(table, regime=regime))
         for column, place in enumerate(where):
-            here = [r for r in select_rows.select(rows, metric, regime=regime) if circumstance(r.condition) == place]
-            _column(axes, column, {name: by_seed(r for r in here if r.arm == name) for name in names})
+            here = chosen[places[chosen.index] == place]
+            _column(axes, column, {name: per_network(select(here, arm=name)) for name in names})
     for axes, regime in zip(grid[:, 0], regimes):
         _finish(axes, metric, _place_name("regime", regime))
     axes = grid[-1, 0]
@@ -62,7 +62,7 @@ def generalization(
 
 @styled
 def noise_curve(
-    rows: Sequence[MetricsRow],
+    table: pd.DataFrame,
     *,
     noise_set: str = "private_noise",
     level: str = "sigma",
@@ -77,8 +77,7 @@ def noise_curve(
     unless the largest is ten times the smallest above 0 or more: then the axis is logarithmic, but for 0.
 
     Args:
-        rows: rows of `metrics.json` with condition {"set": noise_set, level: number, panel, shade,
-            "fraction", "seed"}.
+        table: of an analysis, with conditions "set", `level`, `panel`, `shade`, "fraction", "seed" as they apply.
         noise_set: the "set" of the condition.
         level: its key that holds the size.
         fraction: of arms that have several, the one to show; the smallest if omitted.
@@ -86,21 +85,18 @@ def noise_curve(
         panel: the condition's key that has a panel per value.
         shade: one that has a line per value, darker and thicker the larger it is.
     """
-    rows = [row for row in rows if row.metric == metric and row.condition.get("set") == noise_set]
-    rows, shown = _at_fraction(rows, fraction)
-    names, places = select_rows.arms(rows), select_rows.levels(rows, panel) or [None]
-    sizes = select_rows.levels(rows, level)
-    shades = select_rows.levels(rows, shade) if shade else []
+    table, shown = _at_fraction(select(table, metric, set=noise_set), fraction)
+    names, places = list(table["arm"].unique()), levels_of(table, panel) or [None]
+    sizes, shades = levels_of(table, level), levels_of(table, shade) if shade else []
     figure, grid = panels(1, len(places), height=2.9 if shades else 2.5, sharex=True, sharey=True)
     ends = []
     for axes, place in zip(grid[0], places):
-        here, ends = select_rows.select(rows, metric, **{panel: place}), []
+        here, ends = networks(select(table, **{panel: place})), []
         for name in names:
-            mine = [row for row in here if row.arm == name]
             last = np.nan
             for value, look in _looks(color(name), shades, _MARKERS[names.index(name) % 3] if shades else "o"):
-                own = [row for row in mine if shade is None or row.condition.get(shade) == value]
-                last = _curve(axes, own, level, sizes, look)
+                own = select(here, arm=name, **({shade: value} if shade else {}))
+                last = _curve(axes, {size: per_network(select(own, **{level: size})) for size in sizes}, look)
             share = f" ({percent(shown[name])})" if name in shown else ""
             ends.append((last, label(name) + share, color(name)))
         _finish(axes, metric, _place_name(panel, place))
@@ -131,15 +127,13 @@ def _looks(tone: str, shades: Sequence[float], marker: str) -> list[tuple[float 
     ]
 
 
-def _curve(axes, rows: list[MetricsRow], level: str, sizes: Sequence[float], look: dict) -> float:
+def _curve(axes, values: dict[float, pd.Series], look: dict) -> float:
     """Draw networks and their median; the last height of the median."""
-    curves = [by_seed(row for row in rows if row.condition[level] == size) for size in sizes]
-    for seed in dict.fromkeys(seed for curve in curves for seed in curve):
-        heights = [curve.get(seed, np.nan) for curve in curves]
-        axes.plot(sizes, heights, color=look["color"], linewidth=0.3 * look["linewidth"], alpha=0.4)
-    middle = [median(curve.values()) for curve in curves]
-    axes.plot(sizes, middle, markersize=3, **look)
-    return middle[-1] if middle else np.nan
+    heights = pd.DataFrame(values, dtype=float)
+    for network in heights.to_numpy():
+        axes.plot(heights.columns, network, color=look["color"], linewidth=0.3 * look["linewidth"], alpha=0.4)
+    axes.plot(heights.columns, heights.median(), markersize=3, **look)
+    return heights.median().iloc[-1] if len(values) else np.nan
 
 
 def _set_sizes(axes, sizes: Sequence[float]) -> None:
@@ -157,31 +151,26 @@ def _place_name(panel: str, value) -> str:
     return f"{label(str(value))} regime" if panel == "regime" else f"{label(panel)} {value}"
 
 
-def _at_fraction(rows: list[MetricsRow], fraction: float | None) -> tuple[list[MetricsRow], dict[str, float]]:
+def _at_fraction(table: pd.DataFrame, fraction: float | None) -> tuple[pd.DataFrame, dict[str, float]]:
     """Rows at one fraction per arm, and which; arms without fractions whole."""
-    names = select_rows.arms(rows)
-    shown = {name: fraction or select_rows.first_fraction(rows, name) for name in names}
-    shown = {name: value for name, value in shown.items() if select_rows.first_fraction(rows, name) and value}
-    kept = [row for row in rows if row.arm not in shown or np.isclose(row.condition.get("fraction", 0), shown[row.arm])]
-    return kept, shown
+    arms = {str(name): own for name, own in table.groupby("arm", sort=False)}
+    shown = {name: fraction or found[0] for name, own in arms.items() if (found := levels_of(own, "fraction"))}
+    kept = [select(own, fraction=shown.get(name)) for name, own in arms.items()]
+    return pd.concat(kept).sort_index() if kept else table, shown
 
 
-def _column(axes, column: int, arms: dict[str, dict]) -> None:
+def _column(axes, column: int, arms: dict[str, pd.Series]) -> None:
     step = 0.8 / max(len(arms), 1)
     x = {name: column + step * (i - (len(arms) - 1) / 2) for i, name in enumerate(arms)}
     if all(name in arms for name in _PAIR):
-        before, after = (arms[name] for name in _PAIR)
-        for seed in [seed for seed in before if seed in after]:
-            axes.plot(
-                [x[name] for name in _PAIR], [before[seed], after[seed]], color="#bdbdbd", linewidth=0.6, zorder=1
-            )
+        for heights in pd.concat([arms[name] for name in _PAIR], axis=1, join="inner").to_numpy():
+            axes.plot([x[name] for name in _PAIR], heights, color="#bdbdbd", linewidth=0.6, zorder=1)
     for name, values in arms.items():
-        finite = [value for value in values.values() if np.isfinite(value)]
+        finite, n_lost = values.dropna(), values.isna().sum()
         axes.plot([x[name]] * len(finite), finite, "o", color=color(name), markersize=3.2, alpha=0.6, mew=0, zorder=2)
-        if finite:
+        if len(finite):
             edges = [x[name] - 0.36 * step, x[name] + 0.36 * step]
-            axes.plot(edges, [np.median(finite)] * 2, color=color(name), linewidth=2, zorder=3, solid_capstyle="butt")
-        n_lost = len(values) - len(finite)
+            axes.plot(edges, [finite.median()] * 2, color=color(name), linewidth=2, zorder=3, solid_capstyle="butt")
         if n_lost:
             top = axes.get_xaxis_transform()
             axes.plot([x[name]], [0.98], "x", color=color(name), markersize=4, transform=top, clip_on=False)

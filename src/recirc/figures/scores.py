@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from recirc.figures import rows as select_rows
+from recirc.analyses.table import levels_of, networks, select
 from recirc.figures.cells import Cell, cells, group_name, penalty_name
-from recirc.figures.rows import MetricsRow, median
 from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, label, panels, styled
 
 # Told apart by lightness too, and "outside" by its arrow.
@@ -38,9 +38,7 @@ class Column:
 
 
 @styled
-def score_grid(
-    rows: Sequence[MetricsRow], columns: Mapping[str, Sequence[Column]], *, reference: str = "reference"
-) -> Figure:
+def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, reference: str = "reference") -> Figure:
     """Medians over networks as numbers, networks as dots below; a line per cell, the reference on top.
 
     The field of a cell is dark if its median lies inside the reference's interval, pale with an arrow if above
@@ -49,19 +47,18 @@ def score_grid(
     column, or without a value there, are counted beside the line.
 
     Args:
-        rows: rows of `metrics.json` with condition {"rate_penalty", "target_line", "seed"} and what the
-            columns ask for.
+        table: of an analysis, with conditions "rate_penalty", "target_line", "seed" and what the columns ask for.
         columns: heading -> columns under it.
-        reference: the arm whose value and `ci` the others are held against.
+        reference: the arm whose value and interval the others are held against.
 
     Raises:
         ValueError: if a column finds several rows of one network.
     """
     flat = [column for group in columns.values() for column in group]
-    here = cells(rows, reference=reference)
+    here = cells(table, reference=reference)
     groups = list(dict.fromkeys(group_name(cell) for cell in here))
-    values = [[_by_seed(cell.select(rows, c.metric, **c.condition), c) for c in flat] for cell in here]
-    wanted = [_reference(rows, column, reference) for column in flat]
+    values = [[_by_seed(cell.select(table, c.metric, **c.condition), c) for c in flat] for cell in here]
+    wanted = [_reference(table, column, reference) for column in flat]
     width = (WIDTH - 0.1 - _LABELS - _GAP * (len(columns) - 1)) / max(len(flat), 1)
     names, turned = _names(flat, width)
     top = 0.36 + _height(names, turned)
@@ -81,7 +78,7 @@ def score_grid(
             group = group_name(cell)
             axes.text(0.02, y + 0.62 * _HEADING, group, va="center", color=color(cell.arm), weight="bold")
             y += _HEADING
-        _line_label(axes, y, cell, _missed(rows, cell, flat, line))
+        _line_label(axes, y, cell, _missed(table, cell, flat, line))
         for x, found, bounds, scale in zip(left, line, wanted, scales):
             _field(axes, (x, y, width), found, bounds, scale, color(cell.arm))
         y += _LINE
@@ -89,46 +86,35 @@ def score_grid(
     return figure
 
 
-def _by_seed(rows: Sequence[MetricsRow], column: Column) -> dict:
-    seeds = [row.condition.get("seed") for row in rows]
-    if len(set(seeds)) < len(seeds):
+def _by_seed(own: pd.DataFrame, column: Column) -> pd.Series:
+    found = own.reindex(columns=["seed", "value"]).set_index("seed")["value"]
+    if found.index.has_duplicates:
         raise ValueError(
-            f"column {column.metric!r} finds {len(seeds)} rows of {len(set(seeds))} networks in a cell; say in "
-            "its condition which one per network, such as {'set': 'train'}."
+            f"column {column.metric!r} finds {len(found)} rows of {found.index.nunique(dropna=False)} networks in a "
+            "cell; say in its condition which one per network, such as {'set': 'train'}."
         )
-    return {seed: float(row.value) for seed, row in zip(seeds, rows)}
+    return found
 
 
-def _missed(rows: Sequence[MetricsRow], cell: Cell, columns: Sequence[Column], line: list[dict]) -> str:
+def _missed(table: pd.DataFrame, cell: Cell, columns: Sequence[Column], line: list[pd.Series]) -> str:
     """How many networks are under a goal that their arm was judged by, and of how many."""
-    place = {"rate_penalty": cell.rate_penalty, "target_line": cell.target_line}
-    own = [r for r in rows if r.arm == cell.arm]
-    seeds = {
-        row.condition["seed"]
-        for row in own
-        if "seed" in row.condition and all(row.condition.get(key) == value for key, value in place.items())
-    }
-    missed = {
-        seed
-        for column, found in zip(columns, line)
-        if column.goal is not None and any(row.metric == column.metric for row in own)
-        for seed in seeds
-        if not found.get(seed, np.nan) >= column.goal
-    }
+    seeds = levels_of(cell.select(table), "seed")
+    judged = [i for i, c in enumerate(columns) if c.goal is not None and len(select(table, c.metric, cell.arm))]
+    missed = {seed for i in judged for seed in seeds if not line[i].get(seed, np.nan) >= columns[i].goal}
     return f"× {len(missed)} of {len(seeds)}" if missed else ""
 
 
-def _reference(rows: Sequence[MetricsRow], column: Column, name: str) -> tuple[float, float, float]:
+def _reference(table: pd.DataFrame, column: Column, name: str) -> tuple[float, float, float]:
     """Value and interval of the reference; nan where it has none."""
-    found = select_rows.select(rows, column.metric, name, **column.condition)
-    return (median(row.value for row in found), median(row.ci[0] for row in found), median(row.ci[1] for row in found))
+    found = networks(select(table, column.metric, name, **column.condition))
+    return tuple(found[["value", "low", "high"]].median())
 
 
-def _scale(lines: Sequence[dict], bounds: tuple[float, float, float]) -> tuple[float, float, int]:
+def _scale(lines: Sequence[pd.Series], bounds: tuple[float, float, float]) -> tuple[float, float, int]:
     """Low and high end of a column's scale, and decimals of its numbers."""
-    found = np.array([value for line in lines for value in line.values()], float)
-    ends = [*np.percentile(found[np.isfinite(found)], (5, 95))] if np.isfinite(found).any() else []
-    ends = [end for end in (*ends, *bounds) if np.isfinite(end)] or [0.0]
+    found = np.array([value for line in lines for value in line.dropna()])
+    ends = [*np.percentile(found, (5, 95)), *bounds] if len(found) else bounds
+    ends = [end for end in ends if np.isfinite(end)] or [0.0]
     low, high = min(ends), max(ends)
     largest = max(abs(low), abs(high))
     return low, high if high > low else low + 1.0, 2 if largest < 9.995 else 1 if largest < 99.95 else 0
@@ -172,9 +158,9 @@ def _line_label(axes, y: float, cell: Cell, missed: str) -> None:
     axes.text(_LABELS - 0.1, y + _LINE / 2, missed, va="center", ha="right", fontsize=6.5)
 
 
-def _field(axes, place, found: dict, bounds, scale, tone: str) -> None:
+def _field(axes, place, found: pd.Series, bounds, scale, tone: str) -> None:
     x, y, width = place
-    middle, (_, low, high) = median(found.values()), bounds
+    middle, (_, low, high) = found.median(), bounds
     arrow, fill = "", "white"
     if np.isfinite([middle, low, high]).all():
         arrow = "▲" if middle > high else "▼" if middle < low else ""
@@ -183,7 +169,7 @@ def _field(axes, place, found: dict, bounds, scale, tone: str) -> None:
     axes.text(x + width / 2, y + 0.1, _number(middle, scale), ha="center", va="center")
     axes.text(x + width - 0.04, y + 0.1, arrow, ha="right", va="center", fontsize=5)
     _strip(axes, place, bounds, scale)
-    finite = np.array([value for value in found.values() if np.isfinite(value)])
+    finite = found.dropna().to_numpy()
     axes.plot(
         _along(finite, place, scale), np.full(len(finite), y + 0.205), "o",
         color=tone, markersize=2.3, markeredgewidth=0, alpha=0.95,

@@ -16,7 +16,9 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from recirc.figures.labels import LABELS
+from recirc.figures.labels import label as label
+from recirc.figures.labels import printable
+from recirc.figures.labels import shorten as shorten
 
 WIDTH = 7.2
 INK, MUTED, FAINT = "#1f1f1f", "#6b6b6b", "#d4d4d4"
@@ -112,21 +114,6 @@ def panels(n_rows: int, n_columns: int, *, height: float, width: float = WIDTH, 
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.04)  # pyright: ignore
     return figure, figure.subplots(n_rows, n_columns, squeeze=False, **kwargs)
-
-
-def label(name: str) -> str:
-    """What an arm, metric, baseline or set is called in print."""
-    return shorten(LABELS.get(name, name.replace("_", " ")))
-
-
-def shorten(text: str, length: int = 34) -> str:
-    """The text, with its middle left out if it is long."""
-    text = _printable(text)
-    return text if len(text) <= length else f"{text[: length // 2]}…{text[len(text) + 1 - (length + 1) // 2 :]}"
-
-
-def _printable(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
 
 
 def color(name: str) -> str:
@@ -244,7 +231,7 @@ def render(figure: Figure, title: str = "") -> dict[str, bytes]:
     """
     data = {}
     with _settings():
-        about = {"svg": {"Date": None} | ({"Title": _printable(title)} if title else {}), "png": {"Software": None}}
+        about = {"svg": {"Date": None} | ({"Title": printable(title)} if title else {}), "png": {"Software": None}}
         for suffix in about:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=200, metadata=about[suffix])

@@ -6,17 +6,24 @@ from anywhere.
 """
 
 import base64
+import contextlib
 import dataclasses
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import xarray as xr
 
+from recirc import figures
+from recirc.analyses.result import AnalysisResult
+from recirc.analyses.table import Claim, Row, frame
+from recirc.figures.labels import label
 from recirc.runs import report_tables as tables
+from recirc.runs.datasets import read_dataset
 from recirc.runs.metrics import read_metrics, strict_json
 from recirc.runs.store import write_atomic
 
@@ -74,6 +81,7 @@ class ReportText:
         failures: (which run, what happened), besides those that `metrics.json` tells of.
         command: the line that makes this run again; that of `manifest.json` if empty.
         key_numbers: whether the medians over all networks of an arm are worth a table.
+        about: that of the result, which figures may need.
     """
 
     title: str
@@ -83,6 +91,12 @@ class ReportText:
     failures: Sequence[Sequence[str]] = ()
     command: str = ""
     key_numbers: bool = True
+    about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def pictures(self) -> list[str]:
+        """Names of the figures of all sections."""
+        return [picture.name for section in self.sections for picture in section.figures]
 
 
 def write_text(folder, text: ReportText) -> Path:
@@ -119,13 +133,40 @@ def read_text(path: Path) -> ReportText:
         raise ValueError(f"{path} is not the text of a report: {error}.") from None
 
 
-def build(folder, draw: Callable[[Path], object] | None = None) -> Path:
-    """Make `report.html` anew from a run folder; nothing is trained and nothing else is changed.
+def read_result(folder) -> AnalysisResult:
+    """What the analysis in a run folder came to, but for its history and sentences.
 
     Args:
-        folder: a run folder with `metrics.json`; `report.json`, `manifest.json`, `config.toml` and `figures/`
-            are used if they are there.
-        draw: makes the figures anew, given the folder; without it those on disk are used.
+        folder: has `metrics.json`; `activity.nc`, `networks.nc` and `report.json` are read if they are there.
+
+    Raises:
+        ValueError: if there is no `metrics.json`, or a file is not what it should be.
+    """
+    folder = Path(folder)
+    about, rows, claims = _metrics(folder)
+    text = _text(folder)
+    arrays, networks = (
+        read_dataset(folder / name) if (folder / name).exists() else None for name in ("activity.nc", "networks.nc")
+    )
+    return AnalysisResult(
+        about["study"],
+        tuple(rows),
+        tuple(claims),
+        xr.Dataset() if arrays is None else arrays,
+        networks,
+        figures=tuple(text.pictures if text else figures.DRAWINGS.get(about["study"], ())),
+        about=text.about if text else {},
+    )
+
+
+def build(folder, redraw: bool = True) -> Path:
+    """Make `report.html` anew from a run folder; nothing is trained and no number is changed.
+
+    Args:
+        folder: has `metrics.json`; `report.json`, `manifest.json`, `config.toml`, `figures/` and what `read_result`
+            reads are used if they are there.
+        redraw: whether to draw the report's figures that `figures.DRAWINGS` has for the study; those that it has not,
+            or whose numbers are missing, stay as they are on disk.
 
     Returns:
         Path of the page.
@@ -135,23 +176,20 @@ def build(folder, draw: Callable[[Path], object] | None = None) -> Path:
         StorageError: if the page cannot be written.
     """
     folder = Path(folder)
-    try:
-        about, rows, claims = read_metrics((folder / "metrics.json").read_text(encoding="utf-8"))
-    except OSError:
-        raise ValueError(f"{folder} has no metrics.json to report on; give the folder of a run.") from None
-    if draw is not None:
-        draw(folder)
-    text = read_text(folder / "report.json") if (folder / "report.json").exists() else _plain_text(folder, about)
-    manifest = _read_json(folder / "manifest.json")
+    about, rows, claims = _metrics(folder)
+    if redraw and about["study"] in figures.DRAWINGS:
+        _draw(read_result(folder), folder / "figures")
+    text = _text(folder) or _plain_text(folder, about)
+    manifest, table = _read_json(folder / "manifest.json"), frame(rows)
     page = _environment().get_template("report.html.j2").render(
         about=about,
         text=text,
-        pictures={p.name: _embed(folder, p.name) for section in text.sections for p in section.figures},
+        pictures={name: _embed(folder, name) for name in text.pictures},
         claims=[tables.claim_line(claim) for claim in claims],
-        key_numbers=tables.key_numbers(rows) if text.key_numbers else None,
-        metrics=tables.metric_lines(rows),
+        key_numbers=tables.key_numbers(table) if text.key_numbers else None,
+        metrics=tables.metric_lines(table),
         n_rows=len(rows),
-        failures=[*text.failures, *tables.failures(rows)],
+        failures=[*text.failures, *tables.failures(table)],
         command=text.command or shlex.join(str(word) for word in manifest.get("argv", ())),
         provenance=_provenance(manifest),
         inputs=manifest.get("inputs", {}),
@@ -159,6 +197,23 @@ def build(folder, draw: Callable[[Path], object] | None = None) -> Path:
     )  # fmt: skip
     write_atomic(folder / "report.html", page.encode("utf-8", "replace"))
     return folder / "report.html"
+
+
+def _metrics(folder: Path) -> tuple[dict[str, str], list[Row], list[Claim]]:
+    try:
+        return read_metrics((folder / "metrics.json").read_text(encoding="utf-8"))
+    except OSError:
+        raise ValueError(f"{folder} has no metrics.json to report on; give the folder of a run.") from None
+
+
+def _text(folder: Path) -> ReportText | None:
+    return read_text(folder / "report.json") if (folder / "report.json").exists() else None
+
+
+def _draw(result: AnalysisResult, place: Path) -> None:
+    for name in [name for name in figures.DRAWINGS[result.study] if name in result.figures]:
+        with contextlib.suppress(figures.NothingToDraw):
+            figures.save(figures.draw(result, name), place, name, label(name))
 
 
 def _environment() -> jinja2.Environment:
@@ -202,8 +257,8 @@ def _provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _plain_text(folder: Path, about: Mapping[str, str]) -> ReportText:
     """Words for a folder that has none: its study, and all its figures."""
     names = sorted({path.stem for path in (folder / "figures").glob("*.*") if _NAME.fullmatch(path.stem)})
-    figures = [Picture(name, name.replace("_", " ")) for name in names]
-    return ReportText(about["study"], sections=[Section("Figures", figures=figures)] if figures else [])
+    pictures = [Picture(name, name.replace("_", " ")) for name in names]
+    return ReportText(about["study"], sections=[Section("Figures", figures=pictures)] if pictures else [])
 
 
 def _embed(folder: Path, name: str) -> str:

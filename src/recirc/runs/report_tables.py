@@ -1,16 +1,18 @@
 """The tables of a report: numbers in print, and which numbers stand where."""
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recirc.analyses.table import Claim, Row
-from recirc.figures import rows as select_rows
-from recirc.figures.style import label
+import pandas as pd
+
+from recirc.analyses.result import VERDICTS
+from recirc.analyses.table import BASELINE, Claim, having, keys_of, levels_of, networks, per_network, select
+from recirc.figures.labels import circumstance, label, percent
 
 _NO_NUMBER = "–"
-_VERDICTS = {True: "supported", False: "not supported", None: "too small to say"}
+_RANGE = ["median", "min", "max", "count"]
+_OWN = (*_RANGE, "low", "high")
 _NOISE_SHOWN = 0.1
 _KEY_NUMBERS = (
     ("training error", "output_nmse", "train"),
@@ -51,126 +53,104 @@ def _interval(ci: Sequence[float]) -> str:
 
 def claim_line(claim: Claim) -> dict:
     """A claim and its verdict as text."""
-    p = "< 0.001" if claim.p < 0.001 else number(claim.p, 2)
     return {
         "claim": claim.claim,
         "source": claim.source,
-        "verdict": _VERDICTS.get(claim.supported, "too small to say"),
+        "verdict": VERDICTS[claim.supported],
         "effect": number(claim.effect),
         "ci": _interval(claim.ci),
-        "p": p,
+        "p": "< 0.001" if claim.p < 0.001 else number(claim.p, 2),
         "n": claim.n,
     }
 
 
-def _summary(rows: Sequence[Row]) -> dict[str, str]:
-    """Median and range over networks; of a single summary, its value and interval."""
-    values = sorted(value for value in select_rows.by_seed(rows).values() if math.isfinite(value))
-    if not values:
-        return {"value": _NO_NUMBER, "spread": ""}
-    spread = f"{number(values[0])} to {number(values[-1])}" if len(values) > 1 else _interval(rows[0].ci)
-    return {"value": number(select_rows.median(values)), "spread": spread.replace(_NO_NUMBER, "")}
+def _cell(group: Mapping[str, float]) -> dict[str, Any]:
+    """Median and range over networks, or of a single number its interval; null, ceiling and baselines."""
+    ends = (group["min"], group["max"]) if group["count"] > 1 else (group["low"], group["high"])
+    bounds = {label(str(name).removeprefix(BASELINE)): value for name, value in group.items() if name not in _OWN}
+    return {
+        "value": number(group["median"]),
+        "spread": _interval(ends).replace(_NO_NUMBER, ""),
+        "bounds": [f"{name} {number(value)}" for name, value in bounds.items() if math.isfinite(value)],
+    }
 
 
-def key_numbers(rows: Sequence[Row]) -> dict | None:
+def _sizes(table: pd.DataFrame) -> list[str]:
+    """Columns that stand beside a value."""
+    return ["low", "high", "null_p95", "ceiling", *(name for name in table if name.startswith(BASELINE))]
+
+
+def key_numbers(table: pd.DataFrame) -> dict | None:
     """Per regime, arm and fraction: the numbers that decide; only columns that have any."""
-    rows = [row for row in rows if "null" not in row.condition]  # the same numbers against further nulls
-    columns = [(title, metric, _level(rows, metric, name)) for title, metric, name in _KEY_NUMBERS]
-    columns = [column for column in columns if select_rows.select(rows, column[1], **column[2])]
-    regimes = list(dict.fromkeys(row.condition.get("regime") for row in rows))
-    groups = [(regime, _key_lines(rows, columns, regime)) for regime in regimes]
-    titles = [
-        title + (f" (σ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{level['sigma']:g})" if "sigma" in level else "")
-        for title, _, level in columns
-    ]
-    groups = [
-        {"title": f"{label(str(regime))} regime" if regime is not None else "", "lines": lines}
-        for regime, lines in groups
-        if lines
-    ]
-    return {"titles": titles, "groups": groups} if groups else None
+    table, columns = select(table, null=None), {}  # not the same numbers against further nulls
+    for title, metric, name in _KEY_NUMBERS:
+        found = select(table, metric, set=name)
+        if sigmas := levels_of(found, "sigma"):
+            sigma = min(sigmas, key=lambda sigma: abs(sigma - _NOISE_SHOWN))
+            found, title = select(found, sigma=sigma), f"{title} (σ\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{sigma:g})"
+        if len(found):
+            columns[title] = found
+    groups = []
+    for regime in table["regime"].unique() if "regime" in table else [None]:
+        here = [select(found, regime=regime) for found in columns.values()]
+        lines = [line for arm in table["arm"].unique() for line in _lines_of(arm, [select(f, arm=arm) for f in here])]
+        groups.append({"title": f"{label(str(regime))} regime" if regime is not None else "", "lines": lines})
+    groups = [group for group in groups if group["lines"]]
+    return {"titles": list(columns), "groups": groups} if groups else None
 
 
-def _key_lines(rows: Sequence[Row], columns: Sequence[tuple], regime) -> list[dict]:
-    """Lines of one regime: arms in order of appearance, fractions from small to large.
-
-    Of an arm's fractions only those with the most columns filled; the others are in the figures.
-    """
+def _lines_of(arm: str, columns: Sequence[pd.DataFrame]) -> list[dict]:
+    """Lines of an arm: of its fractions only those with the most columns filled; the others are in the figures."""
     lines = []
-    for arm in select_rows.arms(rows):
-        fractions, of_arm = select_rows.levels([row for row in rows if row.arm == arm], "fraction"), []
-        for fraction in [None, *fractions]:
-            where = {"regime": regime, "fraction": fraction}
-            found = [select_rows.select(rows, metric, arm, **level, **where) for _, metric, level in columns]
-            members = [row for group in found for row in group]
-            if not members:
-                continue
-            finite = [row for row in members if math.isfinite(row.value)]
-            seeds = {row.condition["seed"] for row in finite if "seed" in row.condition}
-            share = f", {select_rows.percent(fraction)} recorded" if fraction else ""
-            of_arm.append(
-                {
-                    "arm": label(arm) + share,
-                    "n": len(seeds) or max((row.n for row in finite), default=0),
-                    "cells": [_summary(group) | {"bounds": _bounds(group)} for group in found],
-                    "n_filled": sum(map(bool, found)),
-                }
-            )
-        most = max((line["n_filled"] for line in of_arm), default=0)
-        lines += [line for line in of_arm if line["n_filled"] == most]
-    return lines
+    for fraction in [None, *sorted({value for found in columns for value in levels_of(found, "fraction")})]:
+        groups = [networks(select(found, fraction=fraction)) for found in columns]
+        finite = [group.dropna(subset="value") for group in groups]
+        seeds = {seed for group in finite for seed in levels_of(group, "seed")}
+        line = {
+            "arm": label(arm) + (f", {percent(fraction)} recorded" if fraction else ""),
+            "n": len(seeds) or max((n for group in finite for n in group["n"]), default=0),
+            "cells": [
+                _cell(per_network(group).agg(_RANGE).to_dict() | group[_sizes(group)].median().to_dict())
+                for group in groups
+            ],
+        }
+        lines.append((sum(len(group) > 0 for group in groups), line))
+    most = max(n_filled for n_filled, _ in lines)
+    return [line for n_filled, line in lines if n_filled == most and most]
 
 
-def _level(rows: Sequence[Row], metric: str, name: str) -> dict:
-    """Condition of a key number: its set, and of several noise sizes the one nearest to 0.1."""
-    sigmas = select_rows.levels([r for r in rows if r.metric == metric and r.condition.get("set") == name], "sigma")
-    return {"set": name} | ({"sigma": min(sigmas, key=lambda s: abs(s - _NOISE_SHOWN))} if sigmas else {})
-
-
-def _bounds(rows: Sequence[Row]) -> list[str]:
-    """Null, ceiling and baselines of a number, in words."""
-    found = {"null p95": select_rows.null_of(rows, "p95"), "ceiling": select_rows.ceiling_of(rows)}
-    found |= {label(name): value for name, value in select_rows.baselines_of(rows).items()}
-    return [f"{name} {number(value)}" for name, value in found.items() if math.isfinite(value)]
-
-
-def metric_lines(rows: Sequence[Row]) -> list[dict]:
+def metric_lines(table: pd.DataFrame) -> list[dict]:
     """One line per number, networks of one kind together."""
-    groups: dict[tuple, list[Row]] = {}
-    for row in rows:
-        kind = {name: value for name, value in row.condition.items() if name not in ("seed", "outcome")}
-        place = (row.metric, row.arm, json.dumps(kind, sort_keys=True, default=str), "seed" in row.condition)
-        groups.setdefault(place, []).append(row)
+    keys = keys_of(table)
+    kind = ["metric", "arm", *(name for name in keys if name not in ("seed", "outcome"))]
+    single = table.index.isin(having(table, "seed").index)
+    groups = table.groupby([*kind, single], sort=False, dropna=False)
+    numbers = groups["value"].agg(_RANGE).join(groups[_sizes(table)].median())
     return [
         {
-            "metric": members[0].metric,
-            "about": f"{members[0].level}, {members[0].direction} is better"
-            + (f", in {members[0].unit}" if members[0].unit != "1" else ""),
-            "arm": members[0].arm,
-            "where": _where(members[0].condition),
-            "n": sum(math.isfinite(row.value) for row in members) if "seed" in members[0].condition else members[0].n,
-            "bounds": _bounds(members),
-            **_summary(members),
+            "metric": first["metric"],
+            "about": f"{first['level']}, {first['better']} is better"
+            + (f", in {first['unit']}" if first["unit"] != "1" else ""),
+            "arm": first["arm"],
+            "where": _where({key: first[key] for key in keys}),
+            "n": first["n"] if first.get("seed") is None else group["count"],
         }
-        for members in groups.values()
+        | _cell(group)
+        for first, group in zip(groups.head(1).to_dict("records"), numbers.to_dict("records"))
     ]
 
 
 def _where(condition: Mapping[str, Any]) -> str:
-    words = [select_rows.circumstance(condition)]
+    words = [circumstance(condition)]
     if condition.get("fraction") is not None:
-        words.append(f"{select_rows.percent(condition['fraction'])} recorded")
-    return ", ".join(words + ([f"{condition['regime']} regime"] if "regime" in condition else []))
+        words.append(f"{percent(condition['fraction'])} recorded")
+    return ", ".join([*words, *([f"{condition['regime']} regime"] if condition.get("regime") is not None else [])])
 
 
-def failures(rows: Iterable[Row]) -> list[tuple[str, str]]:
+def failures(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Networks that have no number, once each, with the reason."""
     found = {}
-    for row in rows:
-        if not math.isfinite(row.value):
-            words = [
-                label(row.arm),
-                *(f"{k} {row.condition[k]}" for k in ("regime", "fraction", "seed") if k in row.condition),
-            ]
-            found[", ".join(words)] = str(row.condition.get("outcome", "no value"))
+    for row in table[table["value"].isna()].to_dict("records"):
+        where = [f"{key} {row[key]}" for key in ("regime", "fraction", "seed") if row.get(key) is not None]
+        found[", ".join([label(row["arm"]), *where])] = str(row["outcome"])
     return list(found.items())

@@ -1,6 +1,5 @@
 """Figures of the delayed reach study, from what its run folder holds."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from recirc import figures
+from recirc.analyses import frame
 from recirc.compare import JPCA, soft_constant
 from recirc.figures.style import label
 from recirc.runs import Row, read_dataset, read_metrics
@@ -50,12 +50,11 @@ def draw(folder: Path) -> None:
     rows = read_metrics((folder / "metrics.json").read_text(encoding="utf-8"))[1]
     place, activity = folder / "figures", read_dataset(folder / "activity.nc")
     reference = [row for row in rows if row.arm == "reference"]
-    trained = [
-        dataclasses.replace(row, baselines={}) for row in rows if row.arm in NONLINEARITIES and "seed" in row.condition
-    ]
-    figures.save(figures.score_grid([*reference, *trained], COLUMNS), place, "scores", "Scores of every cell and level")
-    figures.save(figures.mechanism_shares(trained), place, "mechanism", "What the movement comes from")
-    noise = figures.noise_curve(trained, noise_set="input_noise", panel="target_line", shade="rate_penalty")
+    trained = [row for row in rows if row.arm in NONLINEARITIES and "seed" in row.condition]
+    table = frame([*reference, *trained])
+    figures.save(figures.score_grid(table, COLUMNS), place, "scores", "Scores of every cell and level")
+    figures.save(figures.mechanism_shares(frame(trained)), place, "mechanism", "What the movement comes from")
+    noise = figures.noise_curve(frame(trained), noise_set="input_noise", panel="target_line", shade="rate_penalty")
     figures.save(noise, place, "noise", "Error against input noise")
     if "rates" not in activity:
         return

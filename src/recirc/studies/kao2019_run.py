@@ -81,7 +81,8 @@ def run(
         folder.write_history(_history(results))
         write_text(folder, report_text(rows, theirs, judged, size, preset, target))
         folder.write_manifest(argv, [seed])
-        build(folder, draw)
+        draw(folder.root)
+        build(folder)
         folder.finish()
     return all(claim.supported is not False for claim in judged)
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from recirc import figures
+from recirc.analyses import frame
 from recirc.compare import NeuronMap
 from recirc.runs import Claim, Row, read_dataset, read_metrics
 from recirc.runs.report import Picture, ReportText, Section
@@ -23,36 +24,34 @@ EXAMPLE_SEED = 0  # the first, whatever it looks like
 def draw(folder: Path) -> None:
     """Make every figure of the study from `metrics.json`, `activity.nc` and `networks.nc`."""
     rows = read_metrics((folder / "metrics.json").read_text(encoding="utf-8"))[1]
-    rows = [
-        dataclasses.replace(row, baselines={})  # the baseline is an arm of its own here
-        for row in rows
-        if "seed" in row.condition and "null" not in row.condition
-    ]
+    rows = [row for row in rows if "seed" in row.condition and "null" not in row.condition]
     main = [row for row in rows if not {*ABLATED, "left_out"} & set(row.condition)]
     activity = read_dataset(folder / "activity.nc")
     weights = read_dataset(folder / "networks.nc")
     place = folder / "figures"
-    similarity = figures.similarity_against_fraction(main, metrics=("svcca5_concatenated", "linear_cka"))
+    similarity = figures.similarity_against_fraction(
+        frame(main), metrics=("svcca5_concatenated", "linear_cka"), baselines=False
+    )
     figures.save(similarity, place, "similarity", "Similarity against the fraction recorded")
     neurons = figures.similarity_against_fraction(
-        main, metrics=("heldout_neuron_r2",), condition_set="heldout_direction"
+        frame(main), metrics=("heldout_neuron_r2",), condition_set="heldout_direction", baselines=False
     )
     figures.save(neurons, place, "neurons", "Unrecorded neurons against the fraction recorded")
     shown = [row for row in main if row.arm != "untrained"]
     sets = ("train", "heldout_direction", "private_noise", "perturbed_initial_state", "input_scale")
     figures.save(
-        figures.generalization([r for r in shown if r.condition.get("sigma", 0.1) == 0.1], sets=sets),
+        figures.generalization(frame(r for r in shown if r.condition.get("sigma", 0.1) == 0.1), sets=sets),
         place,
         "generalization",
         "Error under new circumstances",
     )
-    figures.save(figures.noise_curve(shown), place, "noise", "Error against private noise")
+    figures.save(figures.noise_curve(frame(shown)), place, "noise", "Error against private noise")
     ablations = [row for row in rows if set(ABLATED) & set(row.condition)]
     if ablations:
-        figures.save(figures.generalization(_named(ablations, main)), place, "ablations", "Ablations")
+        figures.save(figures.generalization(frame(_named(ablations, main))), place, "ablations", "Ablations")
     left_out = [_without(row, "left_out") for row in rows if "left_out" in row.condition]
     if left_out:
-        figures.save(figures.generalization(left_out), place, "left_out", "Directions left out of training")
+        figures.save(figures.generalization(frame(left_out)), place, "left_out", "Directions left out of training")
     if "rates" in activity:
         _draw_examples(activity, weights, place)
 

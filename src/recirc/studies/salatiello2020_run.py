@@ -53,7 +53,8 @@ def run(*, preset: str, seed: int, jobs: int, out: Path, argv: Sequence[str] = (
         folder.write_history(_history(results))
         write_text(folder, report_text(rows, judged, size, preset))
         folder.write_manifest(argv, [seed])
-        build(folder, draw)
+        draw(folder.root)
+        build(folder)
         folder.finish()
     return all(claim.supported is not False for claim in judged)
 
