@@ -26,7 +26,7 @@ from recirc.analyses.fit_trials import (
 )
 from recirc.analyses.likeness import in_order_of
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
-from recirc.compare.left_out import left_out_r2, shuffled_null
+from recirc.compare.left_out import left_out_r2, left_out_scales, shuffled_directions_null
 from recirc.data import read_netcdf
 from recirc.runs import experiment, is_done, read_dataset, verify
 from recirc.runs.report import build
@@ -148,10 +148,10 @@ def test_knowing_a_units_mean_earns_nothing_and_truth_earns_everything(rates):
 
 
 def test_predictions_that_fit_only_their_own_direction_are_the_best_of_all_orders():
-    null = shuffled_null(np.eye(5), np.mean)
+    null = shuffled_directions_null(np.eye(5), np.mean)
     assert null["p"] == pytest.approx(1 / 120)
-    assert shuffled_null(np.zeros((5, 5)), np.mean)["p"] == 1
-    assert shuffled_null(np.eye(9), np.mean)["p"] < 0.001
+    assert shuffled_directions_null(np.zeros((5, 5)), np.mean)["p"] == 1
+    assert shuffled_directions_null(np.eye(9), np.mean)["p"] < 0.001
 
 
 # The design
@@ -200,7 +200,7 @@ def test_what_happens_in_a_left_out_direction_changes_no_prediction_of_it(tmp_pa
         piece = Piece((2,), 1, 0, regime.candidate, (regime.penalty,))
         made = {name: values[2] for name, values in fitting.baselines().items() if name != "direct_map"}
         predicted = train_piece(ready, SMALL, 0, piece).arrays["prediction"]
-        found.append([regime, predicted, unit_scale(ready, 2, SMALL), made])
+        found.append([regime, predicted, left_out_scales(np.asarray(ready.rates), 5.0)[2], made])
     assert found[0][0] == found[1][0]
     np.testing.assert_array_equal(found[0][1], found[1][1])
     np.testing.assert_array_equal(found[0][2], found[1][2])

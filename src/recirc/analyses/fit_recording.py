@@ -14,12 +14,12 @@ from recirc.analyses.arrays import weights_dataset
 from recirc.analyses.fit_config import Candidate, FitConfig
 from recirc.analyses.fit_network import Piece, train_piece
 from recirc.analyses.fit_table import ensemble_mean, make_claims, make_rows, sentence
-from recirc.analyses.fit_trials import angles_of, go_event, prepare, recorded_units, unit_folds, unit_scale, with_go_cue
+from recirc.analyses.fit_trials import angles_of, go_event, prepare, recorded_units, unit_folds, with_go_cue
 from recirc.analyses.pieces import Failure, Map, results, seed_of
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import frame
 from recirc.compare.interpolation import direct_map, interpolated
-from recirc.compare.left_out import left_out_r2
+from recirc.compare.left_out import left_out_r2, left_out_scales
 from recirc.data import check_activity
 from recirc.types import Activity
 
@@ -151,6 +151,7 @@ class _Fitting:
         members = unit_folds(len(self.activity.units), config.n_folds, seed=self.seed)[INNER_FOLD]
         shape = (n_directions, len(config.candidates), len(config.penalties), n_directions)
         scores, why = {is_trained: np.full(shape, np.nan) for is_trained in (True, False)}, ""
+        scales = left_out_scales(self.rates, config.soft_normalization)
         for piece, arrays in self.run(pieces):
             if isinstance(arrays, str):
                 why = arrays
@@ -158,7 +159,7 @@ class _Fitting:
             candidate = config.candidates.index(piece.candidate)
             for place, test in enumerate(piece.left_out):
                 left_out = sum(piece.left_out) - test
-                scale = unit_scale(self.activity, left_out, config)[members]
+                scale = scales[left_out][members]
                 truth = self.rates[test][:, members]
                 found = [left_out_r2(truth, made, scale) for made in arrays["prediction"][:, place]]
                 scores[piece.is_trained][left_out, candidate, :, test] = found
@@ -199,13 +200,16 @@ class _Fitting:
 
     def baselines(self) -> dict[str, np.ndarray]:
         """What interpolations and the direct map make of every direction while it is left out."""
-        activity, config, n = self.activity, self.config, self.activity.n_trials
-        scales = np.stack([unit_scale(activity, i, config) for i in range(n)])
-        tests = [inner_directions(i, n) for i in range(n)]
-        found = interpolated(angles_of(activity), self.rates, scales=scales, tests=tests, dt=activity.dt)
-        folds = unit_folds(len(activity.units), config.n_folds, seed=self.seed)
-        recorded = [recorded_units(len(activity.units), i, config, seed=self.seed) for i in range(len(folds))]
-        return found | {"direct_map": direct_map(activity, scales=scales, folds=folds, recorded=recorded)}
+        activity, config = self.activity, self.config
+        n, n_units = activity.n_trials, len(activity.units)
+        scales = left_out_scales(self.rates, config.soft_normalization)
+        tests = {i: inner_directions(i, n) for i in range(n)}
+        found = interpolated(angles_of(activity), self.rates, dt=activity.dt, scales=scales, tests=tests)
+        folds = [
+            (recorded_units(n_units, fold, config, seed=self.seed), members)
+            for fold, members in enumerate(unit_folds(n_units, config.n_folds, seed=self.seed))
+        ]
+        return found | {"direct_map": direct_map(activity, folds, scales)}
 
     def output_errors(self, arrays: Mapping) -> dict[tuple[str, int], float]:
         """(set, seed) -> nMSE of outputs, over folds and left-out directions together."""

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float, PRNGKeyArray
 
 from recirc.analyses.fit_config import FitConfig
-from recirc.analyses.fit_trials import ceiling, unit_scale
+from recirc.analyses.fit_trials import ceilings
 from recirc.analyses.table import BASELINE, Claim, Row, number, select
 from recirc.compare import (
     SVCCA,
@@ -20,7 +20,7 @@ from recirc.compare import (
     null_distribution,
     paired_test,
 )
-from recirc.compare.left_out import other_conditions_null, r2_matrix, shuffled_null
+from recirc.compare.left_out import left_out_scales, other_directions_null, r2_matrix, shuffled_directions_null
 from recirc.types import Activity
 
 N_DRAWS = 50
@@ -63,12 +63,12 @@ def make_rows(
         key: of the intervals and of the surrogates.
     """
     rates, fraction = np.asarray(activity.rates, np.float64), {"fraction": config.fraction}
-    scales = np.stack([unit_scale(activity, i, config) for i in range(len(rates))])
+    scales = left_out_scales(rates, config.soft_normalization)
     score = lambda made: np.diag(r2_matrix(rates, made, scales))  # noqa: E731
     simple, single = {name: score(made) for name, made in baselines.items()}, [score(made) for made in networks]
     ensemble = ensemble_mean(networks)
     matrix = r2_matrix(rates, ensemble, scales)
-    ceilings = [ceiling(activity, i, config) for i in range(len(rates))]
+    tops = ceilings(activity, scales)
     rows = []
     for i, direction in enumerate(activity.conditions):
         where = {"set": "heldout_direction", "direction": direction, **fraction}
@@ -79,9 +79,9 @@ def make_rows(
         why = next((text for (_, place), text in failures.items() if place == i), "no value")
         for seed, values in enumerate(single):
             rows.append(_left_out_row("network", values[i], where | {"seed": seed}, why, n=1, **beside))
-        null = other_conditions_null(matrix, i)
+        null = other_directions_null(matrix, i)
         rows.append(_left_out_row("ensemble", matrix[i, i], where, why, n=len(networks), null=null, **beside))
-    rows += _together(matrix, simple, ceilings, fraction, key=key)
+    rows += _together(matrix, simple, tops, fraction, key=key)
     for (name, seed), error in output_errors.items():
         place = {"set": name, "seed": seed, **fraction}
         rows.append(Row("output_nmse", "performance", "network", error, condition=place, direction="lower"))
@@ -94,7 +94,7 @@ def _left_out_row(arm: str, value: float, where: dict, why: str, **fields) -> Ro
     return Row(METRIC, "generalization", arm, float(value), condition=where, **fields)
 
 
-def _together(matrix: np.ndarray, simple: dict, ceilings: list, fraction: dict, *, key) -> list[Row]:
+def _together(matrix: np.ndarray, simple: dict, tops: list, fraction: dict, *, key) -> list[Row]:
     """Mean and median over the left-out directions."""
     finite, rows = np.flatnonzero(np.isfinite(np.diag(matrix))), []
     for name, statistic in (("mean", np.mean), ("median", np.median)):
@@ -105,9 +105,9 @@ def _together(matrix: np.ndarray, simple: dict, ceilings: list, fraction: dict, 
             Row(METRIC, "generalization", "ensemble", float(statistic(values)),
                 bootstrap_interval(values, key=key, statistic=statistic), len(finite),
                 {"set": "heldout_directions", **fraction, "statistic": name},
-                null=shuffled_null(matrix[np.ix_(finite, finite)], statistic),
+                null=shuffled_directions_null(matrix[np.ix_(finite, finite)], statistic),
                 baselines={other: float(statistic(numbers)) for other, numbers in simple.items()},
-                ceiling=None if None in ceilings else float(statistic(np.array(ceilings, float)[finite])))
+                ceiling=None if None in tops else float(statistic(np.array(tops, float)[finite])))
         )  # fmt: skip
     return rows
 

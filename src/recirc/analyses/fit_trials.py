@@ -85,19 +85,13 @@ def recorded_units(n_units: int, fold: int, config: FitConfig, *, seed: int) -> 
     return np.sort(np.random.default_rng((seed, fold)).choice(others, n_recorded, replace=False))
 
 
-def unit_scale(activity: Activity, left_out: int, config: FitConfig) -> Float[np.ndarray, " unit"]:
-    """What rates are divided by when a direction is left out: every unit's range without it, plus a little."""
-    rates = np.asarray(activity.rates, np.float64)
-    return np.ptp(np.delete(rates, left_out, axis=0), axis=(0, 1)) + config.soft_normalization
-
-
-def ceiling(activity: Activity, direction: int, config: FitConfig) -> float | None:
-    """R² that the true rates would reach in a left-out direction; None if trials do not tell."""
+def ceilings(activity: Activity, scales: Float[np.ndarray, "direction unit"]) -> list[float | None]:
+    """R² that the true rates would reach in every left-out direction; None where trials do not tell."""
     if activity.standard_error is None:
-        return None
-    rates, error = (np.asarray(each[direction], np.float64) for each in (activity.rates, activity.standard_error))
-    found = r2_ceiling(rates, error, unit_scale(activity, direction, config))
-    return found if np.isfinite(found) else None
+        return [None] * activity.n_trials
+    rates, error = (np.asarray(each, np.float64) for each in (activity.rates, activity.standard_error))
+    found = [r2_ceiling(*each) for each in zip(rates, error, scales)]
+    return [value if np.isfinite(value) else None for value in found]
 
 
 def _check_size(n_directions: int, n_units: int, config: FitConfig) -> None:

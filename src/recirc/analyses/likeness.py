@@ -1,7 +1,6 @@
 """How alike two activities are by every similarity there is, each against what would be found by chance."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from zlib import crc32
 
@@ -80,7 +79,8 @@ def likeness(
             where = {"set": "all", "outcome": str(error)}
             rows.append(Row(measure.metric, "population", arm, math.nan, condition=where, direction=measure.direction))
             continue
-        about = {"ci": _interval(measure, a, b, own), "ceiling": _ceiling(measure, single_trials, own)}
+        interval = over_units(measure, a, b, n_draws=N_RESAMPLES, key=jax.random.fold_in(own, 10**6))[measure.metric]
+        about = {"ci": interval, "ceiling": _ceiling(measure, single_trials, own)}
         rows += [
             Row.of(chance.score, arm, {"set": "all", "null": chance.kind}, n=a.n_trials, null=chance, **about)
             for chance in found
@@ -110,12 +110,6 @@ def in_order_of(a: Activity, b: Activity) -> Activity:
 
 def _stream(metric: str) -> int:
     return _STREAMS.index(metric) if metric in _STREAMS else len(_STREAMS) + crc32(metric.encode()) // 2
-
-
-def _interval(measure: AbstractSimilarity, a: Activity, b: Activity, key) -> tuple[float, float]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # units drawn twice have fewer dimensions; the score has said what there is
-        return over_units(measure, a, b, n_draws=N_RESAMPLES, key=jax.random.fold_in(key, 10**6))
 
 
 def _ceiling(measure: AbstractSimilarity, trials: Activity | None, key) -> float | None:
