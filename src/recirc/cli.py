@@ -174,8 +174,8 @@ def main() -> None:
     """The `recirc` command.
 
     Raises:
-        SystemExit: with 0 done; 1 a claim that was required is not supported; 2 wrong use or unreadable input; 75 stopped by a signal, to
-            be resumed; 130 interrupted.
+        SystemExit: with 0 done; 1 a claim that was required is not supported; 2 wrong use or unreadable input; 75
+            stopped by a signal, to be resumed; 130 interrupted.
     """
     app()
 

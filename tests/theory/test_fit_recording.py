@@ -15,15 +15,7 @@ import recirc
 from recirc.analyses import FitConfig, NetworkConfig, fit_recording
 from recirc.analyses.fit_network import Piece, train_piece
 from recirc.analyses.fit_recording import _Fitting, inner_directions, inner_pairs
-from recirc.analyses.fit_trials import (
-    make_trials,
-    network_clock,
-    prepare,
-    recorded_units,
-    resample,
-    unit_folds,
-    unit_scale,
-)
+from recirc.analyses.fit_trials import make_trials, network_clock, prepare, recorded_units, resample, unit_folds
 from recirc.analyses.likeness import in_order_of
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
 from recirc.compare.left_out import left_out_r2, left_out_scales, shuffled_directions_null

@@ -56,8 +56,8 @@ class FitConfig:
         soft_normalization: spikes/s added to each unit's range before its rates are divided by it.
         dt: the network's clock, below half of its time constant.
         warm_up: before the recording starts, with its first sample held.
-        go_cue: when the go input switches on, on the recording's time axis; by default at its event "go", if it has one,
-            else at 0 if that is inside the recording, otherwise after a fifth of it.
+        go_cue: when the go input switches on, on the recording's time axis; by default at its event "go...", if it has
+            one, else at 0 if that is inside the recording, otherwise after a fifth of it.
         assume_equal_spacing: place conditions whose labels are no angles around the circle.
         preprocessing: how a session of spikes becomes averages; not used for averages.
 

@@ -1,4 +1,4 @@
-"""A recording made ready for networks: one trial per direction, unit folds, behavior, and trials on the network's clock.
+"""A recording made ready for networks: a trial per direction, unit folds, behavior, trials on the network's clock.
 
 What is made ready is again an `Activity`; the directions are its covariate "direction", in degrees.
 """
