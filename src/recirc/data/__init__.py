@@ -1,5 +1,6 @@
 """Data: recordings become activities and trials; one format per file, every file through `safe_open`."""
 
+from recirc.data.averages import check_activity
 from recirc.data.conditions import condition_averages, condition_labels
 from recirc.data.directions import directions
 from recirc.data.findings import Finding, check_averages, check_session
@@ -26,6 +27,7 @@ __all__ = [
     "Series",
     "Session",
     "bin_counts",
+    "check_activity",
     "check_averages",
     "check_session",
     "condition_averages",
