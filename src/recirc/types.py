@@ -289,9 +289,9 @@ class Activity(eqx.Module):
         and covariates.
         """
         if "rates" in changes:
-            changes = {"standard_error": None} | changes
-            if len(changes["rates"]) != self.n_trials:
-                changes = {"trial_counts": (), "covariates": None} | changes
+            is_as_many = len(changes["rates"]) == self.n_trials
+            gone = {"standard_error": None} | ({} if is_as_many else {"trial_counts": (), "covariates": {}})
+            changes = gone | changes
         return dataclasses.replace(self, **changes)
 
     def select(self, indices) -> "Activity":

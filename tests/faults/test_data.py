@@ -64,7 +64,7 @@ def refused(save):
     def refuse(data, **settings):
         path = save(data)
         told = reading_refusal(path, **settings)
-        with pytest.raises(ValueError, match=".") as caught:
+        with pytest.raises(ValueError, match=r".") as caught:
             check_activity(Activity.from_xarray(data, **settings), "it")
         assert str(caught.value).removeprefix("it").lstrip(":, ") == told.removeprefix(str(path)).lstrip(":, ")
         return told

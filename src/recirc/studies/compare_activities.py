@@ -23,11 +23,11 @@ from recirc.compare import (
     null_distribution,
 )
 from recirc.compare.samples import check_same_samples
-from recirc.data import DataFileError, Preprocessing
+from recirc.data import DataFileError
+from recirc.data.read import read
 from recirc.figures.style import label
 from recirc.runs import Claim, Row, RunFolder, dump_config, read_dataset
 from recirc.runs.report import Picture, ReportText, Section, Table, build, write_text
-from recirc.studies.fit_data import read_averages
 from recirc.types import Activity
 
 NULLS = (ShuffledConditions(), FlippedComponents())
@@ -99,9 +99,9 @@ def read_activity(path: Path) -> tuple[Activity, str]:
         ValueError: if something in a session blocks its use.
     """
     if not path.is_dir():
-        found = read_averages(path, Preprocessing(), for_fit=False, seed=0)
-        words = (f"{path.name}: {found.activity.rates.shape[2]} units.", *found.notes)
-        return found.activity.replace(outputs=None), " ".join(words)
+        found = read(path)
+        words = (f"{path.name}: {found.rates.shape[2]} units.", *found.notes)
+        return found.replace(outputs=None), " ".join(words)
     file = path / "activity.nc"
     if not file.is_file():
         raise DataFileError(f"{path} is a folder without activity.nc; give a netCDF file or a run folder.")

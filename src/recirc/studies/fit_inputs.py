@@ -11,14 +11,14 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
-from recirc.data import DataWarning, directions
+from recirc.data import DataWarning, condition_averages, directions, fewest_units, read_prepared
+from recirc.data.findings import FEWEST_DIRECTIONS
+from recirc.data.prepared import Prepared
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.reliability import r2_ceiling
-from recirc.studies.fit_data import read_averages
 from recirc.train import FullForce
 from recirc.types import Activity, Trials
 
-FEWEST_DIRECTIONS = 4
 REACTION, WIDTH = 0.25, 0.1  # seconds from go cue to peak speed, and s.d. of the modeled speed
 
 
@@ -189,40 +189,38 @@ class Recording(NamedTuple):
         return np.sort(np.random.default_rng((seed, fold)).choice(others, n_recorded, replace=False))
 
 
-def prepare(activity: Activity, config: FitConfig, *, seed: int, standard_error=None) -> Recording:
+def prepare(activity: Activity, config: FitConfig, *, seed: int) -> Recording:
     """A recording made ready; repeats of a condition are averaged.
 
     Args:
-        activity: average rates.
+        activity: average rates; their standard error is not used if conditions have repeats.
         config: of the fit.
         seed: of the unit folds.
-        standard_error: (trial, time, unit) of the rates, if known; not used if conditions have repeats.
 
     Raises:
         ValueError: if there are too few directions or units, hints do not fit into the network, outputs are
             zero everywhere, or condition labels are no angles.
     """
     degrees = directions(activity, assume_equal_spacing=config.assume_equal_spacing)
-    places = [np.flatnonzero(degrees == angle) for angle in np.unique(degrees)]
-    n_units = activity.rates.shape[2]
-    _check_size(len(places), n_units, config)
-    mean = lambda values: np.stack([np.asarray(values)[place].mean(axis=0) for place in places])  # noqa: E731
-    angles = np.deg2rad(np.unique(degrees))
-    is_modeled = activity.outputs is None
-    outputs = modeled_velocity(activity.time, angles, config) if is_modeled else mean(activity.outputs)
+    labels, n_units = [f"{angle:.9g}" for angle in degrees], activity.rates.shape[2]
+    averages = condition_averages(np.asarray(activity.rates), labels)
+    order = [labels.index(name) for name in averages.conditions]
+    _check_size(len(order), n_units, config)
+    angles, is_modeled = np.deg2rad(degrees[order]), activity.outputs is None
+    if is_modeled:
+        outputs = modeled_velocity(activity.time, angles, config)
+    else:
+        outputs = condition_averages(np.asarray(activity.outputs), labels).mean
     if not outputs.any():
         raise ValueError("the recording's outputs are zero everywhere; take them out, or put behavior there.")
-    order = np.random.default_rng(seed).permutation(n_units)
+    shuffled = np.random.default_rng(seed).permutation(n_units)
+    has_error = activity.standard_error is not None and len(order) == activity.n_trials
     return Recording(
-        activity.replace(
-            rates=mean(activity.rates), outputs=outputs, conditions=[f"{angle:.9g}" for angle in np.unique(degrees)]
-        ),
+        activity.select(order).replace(rates=averages.mean, outputs=outputs, conditions=averages.conditions),
         angles,
-        tuple(np.sort(order[fold :: config.n_folds]) for fold in range(config.n_folds)),
+        tuple(np.sort(shuffled[fold :: config.n_folds]) for fold in range(config.n_folds)),
         is_modeled,
-        standard_error[np.concatenate(places)]
-        if standard_error is not None and len(places) == activity.n_trials
-        else None,
+        np.asarray(activity.standard_error)[order] if has_error else None,
     )
 
 
@@ -231,10 +229,15 @@ def load(data: Path, config: FitConfig, seed: int) -> Recording:
     """A recording made ready from a file, once per process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # said once, where the run begins
-        recorded = read_averages(
-            data, config.preprocessing, assume_equal_spacing=config.assume_equal_spacing, seed=seed
-        )
-        return prepare(recorded.activity, config, seed=seed, standard_error=recorded.standard_error)
+        return prepare(read(data, config, seed).averages, config, seed=seed)
+
+
+def read(data: Path, config: FitConfig, seed: int) -> Prepared:
+    """A file as this fit wants it."""
+    return read_prepared(
+        data, config.preprocessing, assume_equal_spacing=config.assume_equal_spacing, n_folds=config.n_folds,
+        recorded_fraction=config.recorded_fraction, seed=seed,
+    )  # fmt: skip
 
 
 def _check_size(n_directions: int, n_units: int, config: FitConfig) -> None:
@@ -243,20 +246,16 @@ def _check_size(n_directions: int, n_units: int, config: FitConfig) -> None:
             f"{n_directions} directions; a fit leaves one out and chooses its regime among the others, which "
             f"needs {FEWEST_DIRECTIONS} or more. `recirc compare` scores recordings with any two conditions."
         )
-    if n_units < 2 * config.n_folds:
+    if n_units < (needed := fewest_units(config.n_folds, config.recorded_fraction)):
+        of = "" if config.recorded_fraction is None else f" of which {config.recorded_fraction:g} are recorded"
         raise ValueError(
-            f"{n_units} units that change; {config.n_folds} folds need {2 * config.n_folds} or more. Give fewer "
-            "folds (--set n_folds=2), or score the recording with `recirc compare`."
+            f"{n_units} units that change; {config.n_folds} folds{of} need {needed} or more. Give fewer folds (--set "
+            "n_folds=2), record a larger fraction, or score the recording with `recirc compare`."
         )
     n_hints = math.floor(n_units * (1 - 1 / config.n_folds))
     if config.recorded_fraction is not None:
         n_hints = min(n_hints, round(config.recorded_fraction * n_units))
-    if n_hints < 1:
-        raise ValueError(
-            f"recorded_fraction {config.recorded_fraction} of {n_units} units is no unit; give at least "
-            f"{1 / n_units:.2g}."
-        )
-    if math.ceil(n_hints) > config.network.n_units:
+    if n_hints > config.network.n_units:
         raise ValueError(
             f"{n_hints} recorded units cannot drive a network of {config.network.n_units}; enlarge it (--set "
             f"network.n_units={n_hints}), or record fewer (--recorded-fraction "

@@ -13,13 +13,13 @@ import numpy as np
 
 from recirc.analyses import Failure
 from recirc.data import DataWarning
+from recirc.data.prepared import Prepared
 from recirc.data.screening import printable
 from recirc.runs import RunFolder, dump_config, load_config
 from recirc.runs.progress import Progress
 from recirc.runs.sweep import run_all
 from recirc.studies import fit_report
-from recirc.studies.fit_data import Recorded, read_averages
-from recirc.studies.fit_inputs import Candidate, FitConfig, Recording, prepare
+from recirc.studies.fit_inputs import Candidate, FitConfig, Recording, prepare, read
 from recirc.studies.fit_network import Piece, train_piece
 from recirc.studies.fit_scores import Scored, direct_map, direction_r2, interpolated, make_claims, make_rows
 
@@ -81,11 +81,9 @@ def run(
     settings = load_config(FitConfig, config, overrides)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
-        recorded = read_averages(
-            data, settings.preprocessing, assume_equal_spacing=settings.assume_equal_spacing, seed=seed
-        )
+        recorded = read(data, settings, seed)
         settings, notes = resolved(settings, recorded)
-        recording = prepare(recorded.activity, settings, seed=seed, standard_error=recorded.standard_error)
+        recording = prepare(recorded.averages, settings, seed=seed)
     for note in notes:
         print(printable(note))
     doubts = [str(warning.message) for warning in caught]
@@ -116,11 +114,11 @@ def run(
     return all(claim.supported is not False for claim in claims)
 
 
-def resolved(config: FitConfig, recorded: Recorded) -> tuple[FitConfig, list[str]]:
+def resolved(config: FitConfig, recorded: Prepared) -> tuple[FitConfig, list[str]]:
     """The configuration with nothing left open that the recording answers, and what to say about it."""
-    config, notes = dataclasses.replace(config, preprocessing=recorded.chain), list(recorded.notes)
-    time = recorded.activity.time
-    inside = {name: when for name, when in recorded.events.items() if time[0] < when < time[-1]}
+    config, notes = dataclasses.replace(config, preprocessing=recorded.chain), list(recorded.averages.notes)
+    time = recorded.averages.time
+    inside = {name: when for name, when in recorded.averages.events.items() if time[0] < when < time[-1]}
     cue = next((name for name in inside if re.match(r"go(_|cue|$)", name.lower())), None)
     if config.go_cue is None and cue is not None:
         notes.append(f"The networks' go input switches on at {inside[cue]:.3f} s, the median of {cue}.")
