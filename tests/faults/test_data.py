@@ -12,6 +12,7 @@ import xarray as xr
 from recirc import Activity
 from recirc.compare.normalization import average_repeats
 from recirc.data import DataFileError, DataWarning, check_activity, directions, read_netcdf, safe_open, write_netcdf
+from recirc.figures import style
 
 MIB = 2**20
 
@@ -474,6 +475,29 @@ def test_angles_may_lie_beside_the_conditions_and_in_radians(save, refused):
     assert read_netcdf(save(turned)).conditions == ("0", "90", "180", "270")
     several = {name: ("condition", [0.0, 1.0, 2.0, 3.0], {"units": "degree"}) for name in ("elbow", "wrist")}
     assert "several angles" in refused(dataset(**along, **several))
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["10", "11", "12"], [10, 11, 12]),
+        (["0", "90", "180"], [0, 90, 180]),
+        (["-45", "22.5"], [-45, 22.5]),
+        (["3", "1", "2"], None),
+        (["0", "1", "0", "1"], None),
+        (["0", "up"], None),
+        (["0", "inf"], None),
+    ],
+)
+def test_data_and_figures_tell_directions_by_one_rule(labels, expected):
+    activity = Activity(np.ones((len(labels), 6, 1)), dt=0.01, conditions=labels)
+    if expected is None:
+        assert style.angles(labels).tolist() == (360 * np.arange(len(labels)) / len(labels)).tolist()
+        with pytest.raises(ValueError, match="are not directions"):
+            directions(activity)
+    else:
+        assert style.angles(labels).tolist() == expected
+        assert directions(activity).tolist() == [angle % 360 for angle in expected]
 
 
 @pytest.mark.parametrize(

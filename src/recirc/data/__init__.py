@@ -2,7 +2,7 @@
 
 from recirc.data.averages import check_activity
 from recirc.data.conditions import condition_averages, condition_labels
-from recirc.data.directions import directions
+from recirc.data.directions import condition_angles, directions
 from recirc.data.findings import Finding, check_averages, check_session, fewest_units
 from recirc.data.hints import hints_from, spline_tail
 from recirc.data.matlab import read_matlab
@@ -30,6 +30,7 @@ __all__ = [
     "check_activity",
     "check_averages",
     "check_session",
+    "condition_angles",
     "condition_averages",
     "condition_labels",
     "directions",

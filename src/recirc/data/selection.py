@@ -84,9 +84,7 @@ class Selection:
         first, start, stop = self.starts.T
         last = first + self.chain.n_bins * self.chain.dt
         self.drop("trials", (first < start - _TOLERANCE) | (last > stop + _TOLERANCE), "too short for the window")
-        self.drop(
-            "trials", np.asarray(self.labels[self.trials] == ""), f"no {' or '.join(self.chain.conditions or ())}"
-        )
+        self.drop("trials", np.isin(self.labels[self.trials], [""]), f"no {' or '.join(self.chain.conditions or ())}")
 
     def behavior(self) -> Float[np.ndarray, "trial time output"] | None:
         """Behavior of all trials of the session, nan for those that are out; trials without it go out."""
