@@ -74,8 +74,8 @@ def measure(path: Path) -> None:
     done = time.perf_counter()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"read {read - began:.1f} s, prepared {done - read:.1f} s, together {done - began:.1f} s, {memory:.2f} GiB")
-    print(f"{made.rates.shape} (trial, time, unit); behavior {made.output_names[:2]} and more")
-    print(*made.sentences, sep="\n")
+    print(f"{made.single_trials.rates.shape} (trial, time, unit); behavior {made.single_trials.outputs.shape}")
+    print(*made.averages.notes, sep="\n")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ _NAMES = {
     "Trials": "types",
     "enable_x64": "types",
     "fit": "train",
+    "read": "data.read",
     "simulate": "circuits",
 }
 

@@ -14,6 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+if typing.TYPE_CHECKING:
+    import xarray
+
 AXES = ("trial", "condition", "time", "unit", "input", "output", "hint", "component")
 
 
@@ -282,10 +285,13 @@ class Activity(eqx.Module):
     def replace(self, **changes) -> "Activity":
         """A copy with some of the constructor's arguments changed.
 
-        New rates have a standard error only if it is given with them.
+        New rates have a standard error only if it is given with them, and rates of another number of trials counts
+        and covariates.
         """
         if "rates" in changes:
-            changes = {"standard_error": None} | changes
+            is_as_many = len(changes["rates"]) == self.n_trials
+            gone = {"standard_error": None} | ({} if is_as_many else {"trial_counts": (), "covariates": {}})
+            changes = gone | changes
         return dataclasses.replace(self, **changes)
 
     def select(self, indices) -> "Activity":
@@ -319,6 +325,49 @@ class Activity(eqx.Module):
         dropped = set(names)
         return self.select_units([name for name in self.units if name not in dropped])
 
+    def to_xarray(self) -> "xarray.Dataset":
+        """Everything as labelled arrays with units; `from_xarray` is the way back.
+
+        Rates are said to be in spikes/s; where a network has other units, change the attribute. Labels of conditions
+        and covariates are coordinates along `condition`, events lie along `event`, and notes are an attribute.
+
+        Raises:
+            ValueError: if a covariate has the name of an axis or of another part.
+        """
+        from recirc import labelled  # loads xarray
+
+        return labelled.dataset_of(self)
+
+    @classmethod
+    def from_xarray(cls, dataset: "xarray.Dataset", *, outputs: str | None = None) -> "Activity":
+        """Activity from labelled arrays, in memory what `recirc.data.read_netcdf` reads from a file.
+
+        One variable has the dimensions condition, time and unit (in any order), and its attribute `units` is
+        "spikes/s" (or "Hz", "1/s"). The coordinate `time` is uniform, with `units` "s" or "ms", and gives the end of
+        each bin; the coordinate `unit` gives names of units. Condition labels are a coordinate along `condition`: one
+        with `units` "degree" or "radian" gives angles in degrees, otherwise the coordinate `condition` is taken as it
+        is. There may be behavior, a variable `outputs` or `velocity` with dimensions condition, time and one more,
+        and whatever else `to_xarray` writes.
+
+        Args:
+            dataset: labelled arrays; rates alone are enough.
+            outputs: name of the variable with behavior, if it is neither `outputs` nor `velocity`.
+
+        Raises:
+            ValueError: if a dimension, coordinate or `units` attribute is missing or not understood; values are not
+                numbers; unit names repeat; time is not uniform, its step not plausible, or there are fewer than five
+                samples. What rates are is for `recirc.data.check_activity`.
+
+        Example:
+            >>> import numpy as np, recirc
+            >>> activity = recirc.Activity(np.ones((2, 9, 3)), dt=0.01, conditions=["0", "90"])
+            >>> recirc.Activity.from_xarray(activity.to_xarray()).conditions
+            ('0', '90')
+        """
+        from recirc import labelled
+
+        return cls(**labelled.arguments_from(dataset, outputs=outputs))
+
 
 def _check_activity(activity: Activity) -> None:
     shape = activity.rates.shape
@@ -342,7 +391,7 @@ def _check_activity(activity: Activity) -> None:
         raise ValueError(f"{len(activity.units)} unit names for {shape[2]} units; give one per unit.")
     if len(set(activity.units)) != len(activity.units):
         twice = sorted({name for name in activity.units if activity.units.count(name) > 1})
-        raise ValueError(f"unit names repeat: {twice[:5]}; make every name unique.")
+        raise ValueError(f"unit names repeat ({', '.join(twice[:5])}); make them unique.")
     if not activity.dt > 0:
         raise ValueError(f"dt must be a positive number of seconds, got {activity.dt}.")
 

@@ -10,7 +10,9 @@ import pytest
 import xarray as xr
 
 from recirc import Activity
-from recirc.data import DataFileError, DataWarning, directions, read_netcdf, safe_open, write_netcdf
+from recirc.compare.normalization import average_repeats
+from recirc.data import DataFileError, DataWarning, check_activity, directions, read_netcdf, safe_open, write_netcdf
+from recirc.figures import style
 
 MIB = 2**20
 
@@ -54,6 +56,21 @@ def reading_refusal(path, **settings):
         read_netcdf(path, **settings)
     assert str(path) in str(caught.value)
     return str(caught.value)
+
+
+@pytest.fixture
+def refused(save):
+    """The sentence with which a recording is refused: the same for a file and in memory."""
+
+    def refuse(data, **settings):
+        path = save(data)
+        told = reading_refusal(path, **settings)
+        with pytest.raises(ValueError, match=r".") as caught:
+            check_activity(Activity.from_xarray(data, **settings), "it")
+        assert str(caught.value).removeprefix("it").lstrip(":, ") == told.removeprefix(str(path)).lstrip(":, ")
+        return told
+
+    return refuse
 
 
 # Files that are not whole
@@ -277,24 +294,66 @@ def test_when_writing_fails_the_older_file_is_untouched_and_nothing_is_left(tmp_
     assert os.listdir(tmp_path) == ["reach.nc"]
 
 
+def test_all_that_an_activity_carries_is_the_same_after_memory_and_after_a_file(tmp_path):
+    activity = Activity(
+        rates(3, n_units=4),
+        dt=0.01,
+        conditions=["22.5", "up", "1"],
+        units=list("abcd"),
+        outputs=rates(3, n_units=2, seed=1),
+        start=-0.35,
+        standard_error=np.where(rates(3, n_units=4) > 20, np.nan, 0.5),
+        trial_counts=[3, 1, 4],
+        covariates={
+            "target_x": [1.5, 2.0, -1.0],
+            "block": [1, 1, 2],
+            "word": ["a", "東", ""],
+            "pair": np.eye(3)[:, :2],
+        },
+        events={"go_cue_time": 0.02, "stop": 0.3},
+        notes=["One was left out.", "Two lines\nof text."],
+    )
+    write_netcdf(activity, tmp_path / "whole.nc")
+    for back in (Activity.from_xarray(activity.to_xarray()), read_netcdf(tmp_path / "whole.nc")):
+        for name in ("rates", "outputs", "standard_error"):
+            np.testing.assert_array_equal(getattr(back, name), getattr(activity, name))
+        for name in ("units", "conditions", "dt", "trial_counts", "covariates", "events", "notes"):
+            assert getattr(back, name) == getattr(activity, name)
+        np.testing.assert_allclose(back.time, activity.time, atol=1e-12)
+    assert all("units" in variable.attrs for variable in activity.to_xarray().data_vars.values())
+
+
+def test_a_covariate_cannot_take_the_name_of_an_axis():
+    with pytest.raises(ValueError, match="covariate is called 'time'"):
+        Activity(rates(), dt=0.01, conditions="abcd", covariates={"time": [1, 2, 3, 4]}).to_xarray()
+
+
+def test_repeats_in_a_file_may_have_covariates(tmp_path):
+    path = tmp_path / "repeats.nc"
+    write_netcdf(Activity(rates(), dt=0.01, conditions="abca", covariates={"block": [1, 2, 3, 4]}), path)
+    mean = average_repeats(read_netcdf(path))
+    assert (mean.conditions, dict(mean.covariates)) == (("a", "b", "c"), {})
+    np.testing.assert_allclose(mean.rates[0], (rates()[0] + rates()[3]) / 2)
+
+
 @pytest.mark.parametrize("wrong", ["conditions", "tme", "units"])
-def test_a_misspelt_dimension_is_named_with_its_nearest(save, wrong):
+def test_a_misspelt_dimension_is_named_with_its_nearest(refused, wrong):
     right = {"conditions": "condition", "tme": "time", "units": "unit"}[wrong]
-    message = reading_refusal(save(dataset().rename({right: wrong})))
+    message = refused(dataset().rename({right: wrong}))
     assert f"{right!r} (did you mean {wrong!r}? rename it)" in message
 
 
-def test_missing_dimensions_are_errors_with_those_there_are(save):
-    assert "condition, time, muscle" in reading_refusal(save(dataset().rename(unit="muscle")))
+def test_missing_dimensions_are_errors_with_those_there_are(refused):
+    assert "condition, time, muscle" in refused(dataset().rename(unit="muscle"))
     flat = xr.Dataset({"rates": ("sample", np.ones(9))})
-    assert "'condition' or 'time' or 'unit'" in reading_refusal(save(flat))
+    assert "'condition' or 'time' or 'unit'" in refused(flat)
     apart = dataset().isel(unit=0, drop=True).assign(other=("unit", np.ones(3)))
-    assert "together" in reading_refusal(save(apart))
+    assert "together" in refused(apart)
 
 
-def test_two_candidates_need_a_name(save):
+def test_two_candidates_need_a_name(refused):
     two = dataset().rename(rates="a")
-    assert "several variables" in reading_refusal(save(two.assign(b=two.a)))
+    assert "several variables" in refused(two.assign(b=two.a))
 
 
 @pytest.mark.parametrize(
@@ -306,9 +365,9 @@ def test_two_candidates_need_a_name(save):
         ("mV", "expected spikes/s, Hz or 1/s"),
     ],
 )
-def test_rates_must_be_in_spikes_per_second(save, units, message):
+def test_rates_must_be_in_spikes_per_second(refused, units, message):
     attributes = {} if units is None else {"units": units}
-    found = reading_refusal(save(dataset(rates=(("condition", "time", "unit"), rates(), attributes))))
+    found = refused(dataset(rates=(("condition", "time", "unit"), rates(), attributes)))
     assert message in found
     assert 'attrs["units"] = "spikes/s"' in found
 
@@ -326,24 +385,36 @@ def with_rates(place, value):
 
 
 @pytest.mark.parametrize(("value", "what"), [(np.nan, "not finite"), (np.inf, "not finite"), (-0.1, "negative")])
-def test_impossible_rates_name_the_unit_and_the_first_index(save, value, what):
-    message = reading_refusal(save(with_rates((2, slice(7, 9), 3), value)))
+def test_impossible_rates_name_the_unit_and_the_first_index(refused, value, what):
+    message = refused(with_rates((2, slice(7, 9), 3), value))
     assert f"2 rates are {what}, the first of unit u3 in condition 180 at time index 7" in message
 
 
-def test_constant_units_are_left_out_and_listed(save):
+def test_constant_units_are_left_out_and_listed(save, refused):
     quiet = with_rates((slice(None), slice(None), [1, 4]), 0.0)
     with pytest.warns(DataWarning, match="u1, u4"):
         assert read_netcdf(save(quiet)).units == ("u0", "u2", "u3")
-    assert "no unit ever changes" in reading_refusal(save(with_rates(..., 3.0)))
+    assert "no unit ever changes" in refused(with_rates(..., 3.0))
 
 
-def test_one_condition_is_an_error(save):
-    assert "one condition (90)" in reading_refusal(save(dataset().isel(condition=[1])))
+def test_what_is_in_memory_keeps_its_other_units():
+    quiet = rates()
+    quiet[:, :, [1, 4]] = 0
+    with pytest.warns(DataWarning, match="the activity: left out units whose rate never changes: 1, 4"):
+        assert check_activity(Activity(quiet, dt=0.01, conditions="abcd")).units == ("0", "2", "3")
 
 
-def test_repeated_unit_names_are_errors(save):
-    assert "names repeat (a, b)" in reading_refusal(save(dataset(unit=("unit", list("abcab")))))
+def test_words_are_not_rates(refused):
+    words = np.full((4, 20, 5), "a")
+    assert "expected numbers" in refused(dataset(rates=(("condition", "time", "unit"), words, {"units": "Hz"})))
+
+
+def test_one_condition_is_an_error(refused):
+    assert "one condition (90)" in refused(dataset().isel(condition=[1]))
+
+
+def test_repeated_unit_names_are_errors(refused):
+    assert "names repeat (a, b)" in refused(dataset(unit=("unit", list("abcab"))))
 
 
 TIMES = np.arange(20) * 0.02
@@ -361,13 +432,13 @@ TIMES = np.arange(20) * 0.02
         (TIMES, "samples", "set them to 's' or 'ms'"),
     ],
 )
-def test_wrong_time_axes_are_errors(save, time, units, message):
-    assert message in reading_refusal(save(dataset(time=("time", time, {"units": units} if units else {}))))
+def test_wrong_time_axes_are_errors(refused, time, units, message):
+    assert message in refused(dataset(time=("time", time, {"units": units} if units else {})))
 
 
-def test_missing_time_and_too_few_samples_are_errors(save):
-    assert "no coordinate time" in reading_refusal(save(dataset(time=None)))
-    assert "4 time samples" in reading_refusal(save(dataset().isel(time=slice(4))))
+def test_missing_time_and_too_few_samples_are_errors(refused):
+    assert "no coordinate time" in refused(dataset(time=None))
+    assert "4 time samples" in refused(dataset().isel(time=slice(4)))
 
 
 def test_milliseconds_and_single_precision_give_the_same_step(save):
@@ -378,15 +449,15 @@ def test_milliseconds_and_single_precision_give_the_same_step(save):
         np.testing.assert_allclose(activity.time[0], 0.3, atol=1e-6)
 
 
-def test_behavior_must_share_the_clock_of_the_rates(save):
+def test_behavior_must_share_the_clock_of_the_rates(save, refused):
     emg = dataset(emg=(("condition", "time_emg", "muscle"), rates(n_steps=50)))
     assert read_netcdf(save(emg)).outputs is None
-    assert "on the clock of the rates" in reading_refusal(save(emg), outputs="emg")
-    assert "no variable is called 'force'" in reading_refusal(save(emg), outputs="force")
+    assert "on the clock of the rates" in refused(emg, outputs="emg")
+    assert "no variable is called 'force'" in refused(emg, outputs="force")
     both = dataset(**{name: (("condition", "time", name[0]), rates()) for name in ("outputs", "velocity")})
-    assert "say which" in reading_refusal(save(both))
+    assert "say which" in refused(both)
     holes = dataset(outputs=(("condition", "time", "axis"), np.full((4, 20, 2), np.nan)))
-    assert "not finite, first at condition 0" in reading_refusal(save(holes))
+    assert "not finite, first at condition 0" in refused(holes)
 
 
 def test_hdf5_that_is_not_netcdf_is_refused(hostile):
@@ -396,14 +467,37 @@ def test_hdf5_that_is_not_netcdf_is_refused(hostile):
 # Directions
 
 
-def test_angles_may_lie_beside_the_conditions_and_in_radians(save):
+def test_angles_may_lie_beside_the_conditions_and_in_radians(save, refused):
     along = {"condition": ("condition", [0, 1, 2, 3])}
     beside = dataset(**along, direction=("condition", [-90.0, 0.0, 22.5, 90.0], {"units": "degrees"}))
     assert directions(read_netcdf(save(beside))).tolist() == [270.0, 0.0, 22.5, 90.0]
     turned = dataset(**along, direction=("condition", np.pi * np.arange(4) / 2, {"units": "radian"}))
     assert read_netcdf(save(turned)).conditions == ("0", "90", "180", "270")
     several = {name: ("condition", [0.0, 1.0, 2.0, 3.0], {"units": "degree"}) for name in ("elbow", "wrist")}
-    assert "several angles" in reading_refusal(save(dataset(**along, **several)))
+    assert "several angles" in refused(dataset(**along, **several))
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["10", "11", "12"], [10, 11, 12]),
+        (["0", "90", "180"], [0, 90, 180]),
+        (["-45", "22.5"], [-45, 22.5]),
+        (["3", "1", "2"], None),
+        (["0", "1", "0", "1"], None),
+        (["0", "up"], None),
+        (["0", "inf"], None),
+    ],
+)
+def test_data_and_figures_tell_directions_by_one_rule(labels, expected):
+    activity = Activity(np.ones((len(labels), 6, 1)), dt=0.01, conditions=labels)
+    if expected is None:
+        assert style.angles(labels).tolist() == (360 * np.arange(len(labels)) / len(labels)).tolist()
+        with pytest.raises(ValueError, match="are not directions"):
+            directions(activity)
+    else:
+        assert style.angles(labels).tolist() == expected
+        assert directions(activity).tolist() == [angle % 360 for angle in expected]
 
 
 @pytest.mark.parametrize(

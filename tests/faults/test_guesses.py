@@ -41,7 +41,7 @@ def test_of_several_targets_the_one_that_counts_is_the_condition():
     made = retold(target_pos=lists, active_target=places, trial_type=np.arange(len(ANGLES)) % 5)
     prepared = Preprocessing().apply(made, key=KEY)
     assert prepared.chain.conditions == ("target_pos", "active_target")
-    assert prepared.labels == tuple(f"{angle:g}" for angle in ANGLES)
+    assert prepared.single_trials.conditions == tuple(f"{angle:g}" for angle in ANGLES)
 
 
 def test_a_target_that_is_not_listed_is_no_condition():

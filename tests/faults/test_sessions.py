@@ -1,6 +1,8 @@
 """Sessions with faults: found, named and either mended by leaving out, counted, or refused."""
 
+import contextlib
 import dataclasses
+import importlib
 import json
 
 import h5py
@@ -9,12 +11,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import recirc
 from recirc.cli import app
-from recirc.data.findings import BLOCKS, NOTE, WRONG, check_session
+from recirc.data import read_prepared, write_netcdf
+from recirc.data.findings import BLOCKS, NOTE, WRONG, check_session, fewest_units
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.session import Series, Session
 from recirc.runs import dump_config, load_config
-from recirc.studies import check_recording, fit_data, fit_recording
+from recirc.studies import check_recording, fit_recording
 from recirc.studies.fit_inputs import FitConfig, prepare
 
 KEY = jax.random.key(0)
@@ -103,6 +107,31 @@ def test_spikes_that_cannot_be_right_are_refused_or_left_out_and_counted(reason)
     assert [f.level for f in findings if reason in f.what] == [NOTE]
 
 
+def test_what_can_be_left_out_does_not_end_the_look():
+    trials = TRIALS["repeated id"][0].trials
+    both = dataclasses.replace(with_spikes(SPIKES["repeated"]), trials=trials)
+    findings, prepared = check_session(both, Preprocessing(), key=KEY)
+    assert {(f.level, f.where, f.can_drop) for f in findings[:2]} == {
+        (BLOCKS, "units/spike_times", True),
+        (BLOCKS, "trials", True),
+    }
+    assert prepared is not None
+    assert prepared.single_trials.n_trials == N_TRIALS - 1
+    assert not prepared.chain.drop_bad
+
+
+def test_an_error_in_several_parts_is_told_whole():
+    hand = dataclasses.replace(session().series["hand_vel"], start=500.0)
+    stop = session().trials["stop_time"].copy()
+    stop[::2] = session().trials["go_cue_time"][::2] + 0.2
+    lost = session(series={"hand_vel": hand}, trials=session().trials | {"stop_time": stop})
+    findings, prepared = check_session(lost, Preprocessing(window=(-0.3, 0.8)), key=KEY)
+    (found,) = [finding for finding in findings if finding.where == "preparation"]
+    parts = "too short for the window (16); behavior is missing in the window (16)"
+    assert (found.what, prepared) == (f"No trials are left ({parts}).", None)
+    assert found.mend == "Change the window, the event or the conditions."
+
+
 def test_infinite_spike_times_are_not_finite():
     with pytest.raises(ValueError, match="not finite"):
         Preprocessing().apply(with_spikes(put(-1, np.inf)), key=KEY)
@@ -152,7 +181,7 @@ def test_trials_that_cannot_be_right_are_listed_and_left_out_on_request_only(rea
     made = Preprocessing(drop_bad=True).apply(bad, key=KEY)
     (dropped,) = [each for each in made.dropped if each.reason == reason]
     assert dropped.count == 1
-    assert len(made.labels) == N_TRIALS - 1
+    assert made.single_trials.n_trials == N_TRIALS - 1
     findings, prepared = check_session(bad, Preprocessing(), key=KEY)
     assert [f.level for f in findings if reason in f.what] == [BLOCKS]
     assert prepared is not None
@@ -183,10 +212,10 @@ def test_short_trials_are_left_out_and_counted_and_rates_are_never_filled_with_z
     made = Preprocessing(window=(-0.3, 0.8)).apply(with_trials(stop_time=stop), key=KEY)
     (dropped,) = made.dropped
     assert (dropped.reason, dropped.names) == ("too short for the window", ("101", "105", "109"))
-    assert len(made.labels) == N_TRIALS - 3
+    assert made.single_trials.n_trials == N_TRIALS - 3
     whole = Preprocessing(window=(-0.3, 0.8)).apply(session(), key=KEY)
     kept = np.setdiff1d(np.arange(N_TRIALS), [1, 5, 9])
-    np.testing.assert_array_equal(made.rates, whole.rates[kept])
+    np.testing.assert_array_equal(made.single_trials.rates, whole.single_trials.rates[kept])
     with pytest.raises(ValueError, match=r"no trials are left \(too short for the window \(32\)\)"):
         Preprocessing(window=(-0.3, 3.0)).apply(session(), key=KEY)
 
@@ -202,7 +231,7 @@ def test_time_that_was_not_observed_is_not_taken_for_silence():
     one = (spans,) * 9 + (spans[:10],)
     made = Preprocessing().apply(session(observed=one), key=KEY)
     assert [(each.what, each.names) for each in made.dropped] == [("units", ("u9",))]
-    assert len(made.labels) == N_TRIALS
+    assert made.single_trials.n_trials == N_TRIALS
 
 
 def test_conditions_with_one_trial_have_no_error_and_few_conditions_block():
@@ -211,13 +240,13 @@ def test_conditions_with_one_trial_have_no_error_and_few_conditions_block():
     labels[1] = 90.0
     odd = with_trials(target_dir=labels)
     made = Preprocessing().apply(odd, key=KEY)
-    place = made.conditions.index("90")
-    assert np.isnan(made.standard_error[place]).all()
-    assert np.isfinite(np.delete(made.standard_error, place, axis=0)).all()
+    place = made.averages.conditions.index("90")
+    assert np.isnan(made.averages.standard_error[place]).all()
+    assert np.isfinite(np.delete(np.asarray(made.averages.standard_error), place, axis=0)).all()
     findings, _ = check_session(odd, Preprocessing(), key=KEY)
     assert [f.level for f in findings if "90 (1)" in f.what] == [WRONG]
     fewer = Preprocessing(minimum_trials=2).apply(odd, key=KEY)
-    assert "90" not in fewer.conditions
+    assert "90" not in fewer.averages.conditions
     assert fewer.dropped[0].count == 1
     findings, _ = check_session(session(), Preprocessing(conditions=()), key=KEY)
     assert (findings[0].level, findings[0].where) == (BLOCKS, "conditions")
@@ -276,7 +305,7 @@ def test_a_clean_session_has_no_finding_that_blocks_and_every_finding_is_whole()
     assert prepared is not None
     every = [check_session(bad, Preprocessing(), key=KEY)[0] for bad, _ in TRIALS.values()]
     for finding in (each for found in every for each in found):
-        assert all(dataclasses.asdict(finding).values())
+        assert all(dataclasses.asdict(dataclasses.replace(finding, can_drop=True)).values())
 
 
 def test_what_is_left_open_is_guessed_and_said():
@@ -287,14 +316,13 @@ def test_what_is_left_open_is_guessed_and_said():
     assert all(guess.endswith(".") for guess in made.guesses)
     again = chain.apply(session(), key=KEY)
     assert again.guesses == ()
-    np.testing.assert_array_equal(again.rates, made.rates)
+    np.testing.assert_array_equal(again.single_trials.rates, made.single_trials.rates)
 
 
 def test_raw_emg_is_rectified():
     made = Preprocessing(behavior=("emg",)).apply(session(), key=KEY)
     assert made.chain.rectify
-    assert made.outputs is not None
-    assert made.outputs.min() >= 0
+    assert made.single_trials.outputs.min() >= 0
     assert any("raw EMG" in guess for guess in made.guesses)
 
 
@@ -315,10 +343,8 @@ def test_a_chain_that_cannot_work_is_refused(wrong):
 
 def test_a_lag_pairs_activity_with_later_behavior():
     now, later = (Preprocessing(lag=lag).apply(session(), key=KEY) for lag in (0.0, 0.1))
-    assert now.outputs is not None
-    assert later.outputs is not None
-    np.testing.assert_allclose(later.outputs[:, :-10], now.outputs[:, 10:], atol=1e-12)
-    np.testing.assert_array_equal(later.rates, now.rates)
+    np.testing.assert_allclose(later.single_trials.outputs[:, :-10], now.single_trials.outputs[:, 10:], atol=1e-12)
+    np.testing.assert_array_equal(later.single_trials.rates, now.single_trials.rates)
 
 
 def test_averages_and_counts_are_those_of_the_trials_that_were_kept():
@@ -327,9 +353,9 @@ def test_averages_and_counts_are_those_of_the_trials_that_were_kept():
     go = session().trials["go_cue_time"]
     for i, times in enumerate(session().spikes):
         counts = [((times >= each + start) & (times < each + stop)).sum() for each in go]
-        np.testing.assert_allclose(made.rates[:, :, i].sum(axis=1) * made.chain.dt, counts, rtol=1e-12)
-    assert made.n_trials.tolist() == [8] * 4
-    np.testing.assert_allclose(np.asarray(made.averages.rates[1]), made.rates[1::4].mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(made.single_trials.rates[:, :, i].sum(axis=1) * made.chain.dt, counts, rtol=1e-12)
+    assert made.averages.trial_counts == (8,) * 4
+    np.testing.assert_allclose(made.averages.rates[1], made.single_trials.rates[1::4].mean(axis=0), rtol=1e-6)
 
 
 @pytest.fixture
@@ -337,7 +363,7 @@ def held(monkeypatch):
     """The command line reads this session whatever the file is."""
 
     def hold(made):
-        monkeypatch.setattr(fit_data, "read_recording", lambda path: made)
+        monkeypatch.setattr(importlib.import_module("recirc.data.read"), "read_recording", lambda path: made)
         monkeypatch.setattr(check_recording, "read_recording", lambda path: made)
 
     return hold
@@ -375,16 +401,62 @@ def test_a_fit_of_a_session_with_faults_says_all_that_blocks_and_leaves_nothing(
     assert not (tmp_path / "run").exists()
 
 
+def test_averages_carry_what_is_known_of_them(held):
+    trials = {"target_x": np.cos(np.deg2rad(session().trials["target_dir"])), "block": np.arange(N_TRIALS) // 16}
+    held(with_trials(**trials, move_time=session().trials["go_cue_time"] + 0.2))
+    prepared = read_prepared("made.nwb", Preprocessing(), for_fit=False)
+    found = recirc.read("made.nwb")
+    assert (found.conditions, found.trial_counts) == (("0", "90", "180", "270"), (8,) * 4)
+    assert set(found.covariates) == {"target_dir", "target_x"}  # a block is no property of a condition
+    np.testing.assert_array_equal(found.covariates["target_dir"], [0, 90, 180, 270])
+    assert dict(found.events) == {"move_time": pytest.approx(0.2)}
+    np.testing.assert_array_equal(found.standard_error, prepared.averages.standard_error)
+    spread = np.asarray(prepared.single_trials.rates[1::4]).std(axis=0, ddof=1) / np.sqrt(8)
+    np.testing.assert_allclose(found.standard_error[1], spread, rtol=1e-12)
+    assert found.notes == prepared.averages.notes
+    assert found.notes[0] == "Trials are aligned to go_cue_time (other events: move_time)."
+    assert found.notes[5] == f"Kept {N_TRIALS} trials of 4 conditions and {N_UNITS} units."
+    again = recirc.Activity.from_xarray(found.to_xarray())
+    assert (again.covariates, again.events, again.notes) == (found.covariates, found.events, found.notes)
+
+
+def test_a_file_of_averages_is_prepared_as_it_is(tmp_path):
+    written = recirc.Activity(np.random.default_rng(0).uniform(1, 9, (4, 9, 3)), dt=0.01, conditions="abcd")
+    write_netcdf(written, tmp_path / "a.nc")
+    prepared = read_prepared(tmp_path / "a.nc", Preprocessing())
+    np.testing.assert_array_equal(prepared.averages.rates, written.rates)
+    assert (prepared.single_trials, prepared.reliability, prepared.chain) == (None, None, Preprocessing())
+    assert len(prepared.most_reliable(2)) == 2
+    np.testing.assert_array_equal(recirc.read(tmp_path / "a.nc").rates, written.rates)
+
+
+@pytest.mark.parametrize(
+    ("n_units", "n_folds", "fraction", "is_enough"),
+    [(9, 5, None, False), (10, 5, None, True), (5, 2, None, True), (9, 4, 0.05, False), (9, 4, 0.06, True)],
+)
+def test_check_and_fit_need_equally_many_units(n_units, n_folds, fraction, is_enough):
+    made = session(spikes=session().spikes[:n_units], units=session().units[:n_units])
+    config = FitConfig(n_folds=n_folds, recorded_fraction=fraction)
+    checked = check_recording.check(made, config)
+    assert any(f"{n_units} units can be used" in f.what for f in checked.findings if f.level == BLOCKS) != is_enough
+    averages = checked.prepared.averages
+    for_averages = check_recording.check(averages, config)
+    assert (for_averages.code == check_recording.CLEAN) == is_enough == (n_units >= fewest_units(n_folds, fraction))
+    with contextlib.nullcontext() if is_enough else pytest.raises(ValueError, match=f"{n_units} units that change"):
+        recording = prepare(averages, config, seed=0)
+        assert all(len(recording.recorded(fold, config, 0)) for fold in range(n_folds))
+
+
 def test_a_fit_knows_the_ceiling_and_writes_the_chain_down(held, tmp_path):
     held(session())
-    recorded = fit_data.read_averages(tmp_path / "made.nwb", Preprocessing(), seed=0)
+    recorded = read_prepared(tmp_path / "made.nwb", Preprocessing())
     config, notes = fit_recording.resolved(FitConfig(n_folds=2), recorded)
     assert config.preprocessing.align == "go_cue_time"
     assert any("Kept 32 trials" in note for note in notes)
     text = dump_config(config)
     assert 'align = "go_cue_time"' in text
-    made = prepare(recorded.activity, config, seed=0, standard_error=recorded.standard_error)
+    made = prepare(recorded.averages, config, seed=0)
     ceilings = [made.ceiling(i, 5.0) for i in range(4)]
     assert all(ceiling is not None and 0.2 < ceiling < 1 for ceiling in ceilings)
-    few = prepare(recorded.activity, config, seed=0)
+    few = prepare(recorded.averages.replace(standard_error=None), config, seed=0)
     assert few.ceiling(0, 5.0) is None

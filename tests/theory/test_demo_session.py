@@ -47,10 +47,10 @@ def test_it_needs_no_option(file, prepared):
     result = CliRunner().invoke(app, ["check", str(file)])
     assert result.exit_code == 0
     assert "Nothing was found that blocks a fit." in result.output
-    assert len(prepared.units) == 72
+    assert len(prepared.averages.units) == 72
     assert prepared.dropped == ()
-    assert prepared.n_trials.tolist() == [25] * 8
-    assert prepared.conditions == tuple(f"{45 * i}" for i in range(8))
+    assert prepared.averages.trial_counts == (25,) * 8
+    assert prepared.averages.conditions == tuple(f"{45 * i}" for i in range(8))
 
 
 def test_it_can_be_compared_and_be_a_reference(file, tmp_path):
@@ -71,14 +71,14 @@ def test_it_can_be_compared_and_be_a_reference(file, tmp_path):
 
 
 def test_rates_are_those_of_cortex(prepared):
-    rates = prepared.rate_averages.mean
+    rates = np.asarray(prepared.averages.rates)
     assert 5 < np.median(rates.mean(axis=(0, 1))) < 40
     assert 15 < np.median(rates.max(axis=(0, 1))) < 60
     assert np.median(prepared.reliability) > 0.7
 
 
 def test_tuning_is_more_than_a_cosine(prepared):
-    rates, angles = prepared.rate_averages.mean, np.deg2rad(np.arange(8) * 45.0)
+    rates, angles = np.asarray(prepared.averages.rates), np.deg2rad(np.arange(8) * 45.0)
     found = {}
     for method in (cosine_tuning, gp_directions):
         r2 = []

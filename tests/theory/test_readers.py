@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace as Fake
 
 import h5py
+import jax
 import numpy as np
 import pytest
 import scipy.io
@@ -15,6 +16,7 @@ import scipy.io
 from recirc import Activity
 from recirc.data import (
     DataWarning,
+    Preprocessing,
     Series,
     Session,
     from_pynapple,
@@ -25,6 +27,7 @@ from recirc.data import (
     read_recording,
     write_netcdf,
 )
+from recirc.data.pynapple import session_from_pynapple
 
 _spec = importlib.util.spec_from_file_location("fuzz", Path(__file__).parents[2] / "benchmarks" / "fuzz.py")
 fuzz = importlib.util.module_from_spec(_spec)
@@ -260,12 +263,44 @@ def test_pynapple_objects_become_sessions():
     units = Group({3: Fake(t=np.array([0.1, 6.0])), 8: Fake(t=np.array([]))})
     trials = Fake(start=np.array([0.0, 5.0]), end=np.array([1.0, 6.0]))
     hand = Fake(t=np.arange(5) / 2, values=np.ones((5, 2)), columns=["x", "y"])
-    session = from_pynapple(units, trials, hand=hand, speed=Fake(t=np.arange(5) / 2, values=np.ones(5)))
+    session = session_from_pynapple(units, trials, hand=hand, speed=Fake(t=np.arange(5) / 2, values=np.ones(5)))
     assert (session.units, session.unit_columns["area"].tolist()) == (("3", "8"), ["M1", "S1"])
     assert session.observed[1].tolist() == [[0.0, 4.0], [5.0, 9.0]]
     assert session.trials["stop_time"].tolist() == [1.0, 6.0]
     assert session.series["hand"].channels == ("x", "y")
     assert session.series["speed"].values.shape == (5, 1)
+
+
+def test_pynapple_objects_are_averaged_as_a_file_is():
+    """The same spikes as a session and in memory give the same averages."""
+    random = np.random.default_rng(0)
+    start = 2.0 * np.arange(24)
+    angle = np.tile([0.0, 90.0, 180.0], 8)
+
+    class Trials:
+        start, end, metadata_columns = 2.0 * np.arange(24), 2.0 * np.arange(24) + 1.5, ("direction", "go_cue_time")
+
+        def get_info(self, name):
+            return {"direction": angle, "go_cue_time": start + 0.5}[name]
+
+    spikes = {
+        unit: np.sort(
+            np.concatenate([t + random.uniform(0, 1.5, 5 + 6 * ((i + unit) % 3)) for i, t in enumerate(start)])
+        )
+        for unit in range(4)
+    }
+    hand = Fake(t=np.arange(0, 48, 0.005), values=random.normal(size=(9600, 2)), columns=["x", "y"])
+    units = {unit: Fake(t=times) for unit, times in spikes.items()}
+    chain = Preprocessing(minimum_reliability=-1.0)
+    found = from_pynapple(units, Trials(), chain, seed=3, hand_vel=hand)
+    session = session_from_pynapple(units, Trials(), hand_vel=hand)
+    made = chain.apply(session, key=jax.random.key(3))
+    np.testing.assert_array_equal(found.rates, made.averages.rates)
+    np.testing.assert_array_equal(found.outputs, made.averages.outputs)
+    assert (found.conditions, found.trial_counts) == (("0", "90", "180"), (8, 8, 8))
+    assert found.covariates["direction"].tolist() == [0, 90, 180]
+    with pytest.raises(ValueError, match=r"pynapple: .*no such column"):
+        from_pynapple(units, Trials(), Preprocessing(align="cue"))
 
 
 def test_the_name_of_a_file_does_not_matter(tmp_path):

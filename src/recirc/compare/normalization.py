@@ -150,15 +150,14 @@ def average_repeats(a: Activity) -> Activity:
 
     Outputs are dropped where there are repeats.
     """
-    groups = condition_groups(a)
-    if len(groups) == a.n_trials:
+    from recirc.data.conditions import condition_averages  # loads readers of files
+
+    wanted = list(dict.fromkeys(a.conditions))
+    if len(wanted) == a.n_trials:
         return a
-    rates = np.asarray(a.rates, np.float64)
-    return a.replace(
-        rates=np.stack([rates[group].mean(axis=0) for group in groups]),
-        conditions=dict.fromkeys(a.conditions),
-        outputs=None,
-    )
+    found = condition_averages(np.asarray(a.rates), a.conditions)
+    places = [found.conditions.index(name) for name in wanted]
+    return a.replace(rates=found.mean[places], conditions=wanted, outputs=None)
 
 
 def _averages(a: Activity) -> Activity:

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+from recirc.data.session import PreparationError
+
 
 def on_bins(
     time: Float[np.ndarray, " sample"],
@@ -33,7 +35,7 @@ def on_bins(
         Means or interpolated values; nan where the series has none.
 
     Raises:
-        ValueError: if times do not rise or are as many as the values.
+        PreparationError: if times do not rise or are not as many as the values.
 
     Example:
         >>> on_bins(np.arange(4) * 0.5, np.array([[0.0], [1.0], [2.0], [3.0]]), [0.0], 2, 1.0)[0, :, 0].tolist()
@@ -41,9 +43,8 @@ def on_bins(
     """
     time = np.asarray(time, float)
     if len(time) != values.shape[0] or not (np.diff(time) > 0).all():
-        raise ValueError(
-            f"{len(time)} times for {values.shape[0]} samples, and times must rise; repair the series' timestamps."
-        )
+        what = f"{len(time)} times for {values.shape[0]} samples, and times must rise"
+        raise PreparationError(what, "repair the series' timestamps")
     interval = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
     method = _averaged if interval <= dt / 2 * (1 + 1e-6) else _interpolated
     edges = np.asarray(starts, float)[:, None] + lag + dt * np.arange(n_bins + 1)

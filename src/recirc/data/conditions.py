@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from recirc.data.session import PreparationError
+
 RADIANS = 2 * np.pi + 1e-6
 _ANGULAR = ("dir", "angle", "theta")
 
@@ -78,7 +80,7 @@ def condition_labels(
             not whole numbers and none is larger than 2 pi.
 
     Raises:
-        ValueError: if a column has a list for every trial, and these are not positions of targets.
+        PreparationError: if a column has a list for every trial, and these are not positions of targets.
 
     Example:
         >>> condition_labels({"target_x": np.array([1.0, 0.0]), "target_y": np.array([0.0, 2.0])},
@@ -97,9 +99,10 @@ def condition_labels(
         return [_degrees(angle) for angle in angles]
     for name, column in zip(columns, values):
         if column.dtype == object or column.ndim > 1:
-            raise ValueError(
-                f"column {name} has a list for every trial; name columns with one value each, or a list of targets' "
-                "positions and the column that says which target counts, from 0."
+            raise PreparationError(
+                f"column {name} has a list for every trial",
+                "name columns with one value each, or a list of targets' positions and the column that says which "
+                "target counts, from 0",
             )
     texts = [_texts(column) for column in values]
     return ["" if "" in row else ",".join(row) for row in zip(*texts)]

@@ -1,6 +1,7 @@
 """Directions of movement, read from condition labels."""
 
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Float
@@ -9,11 +10,28 @@ from recirc.data.safe_open import DataWarning
 from recirc.types import Activity
 
 
+def condition_angles(labels: Iterable[object]) -> Float[np.ndarray, " label"] | None:
+    """Angles in degrees that condition labels are; None if they are words, or count from 0 or 1.
+
+    Example:
+        >>> condition_angles(["10", "11", "12"]), condition_angles(["1", "2", "3"])
+        (array([10., 11., 12.]), None)
+    """
+    names = list(labels)
+    try:
+        angles = np.array([float(str(name)) for name in names])
+    except ValueError:
+        return None
+    counted = np.sort([float(name) for name in {str(name) for name in names}])
+    is_enumeration = len(counted) > 1 and counted[0] in (0, 1) and (np.diff(counted) == 1).all()
+    return angles if np.isfinite(angles).all() and not is_enumeration else None
+
+
 def directions(activity: Activity, *, assume_equal_spacing: bool = False) -> Float[np.ndarray, " trial"]:
     """Direction of every trial, degrees in [0, 360), from its condition label.
 
     Labels are expected to be angles in degrees: "0", "45", "22.5". Labels 0, 1, 2, ... (or 1, 2, 3, ...) are
-    taken for an enumeration, not for angles.
+    taken for an enumeration, not for angles (`condition_angles`).
 
     Args:
         activity: any activity.
@@ -33,19 +51,12 @@ def directions(activity: Activity, *, assume_equal_spacing: bool = False) -> Flo
         [22.5, 270.0]
     """
     labels = list(dict.fromkeys(activity.conditions))
-    try:
-        angles = np.array([float(label) for label in labels])
-    except ValueError:
-        angles = np.full(len(labels), np.nan)
-    counted = np.sort(angles) - np.arange(len(labels))
-    is_enumeration = len(labels) > 1 and (counted == counted[0]).all() and counted[0] in (0, 1)
-    if not np.isfinite(angles).all() or is_enumeration:
+    angles = condition_angles(labels)
+    if angles is None:
         if not assume_equal_spacing:
             raise ValueError(
-                f"condition labels {labels[:8]} are not directions; expected angles in degrees, such as "
-                "'0', '45', "
-                "'22.5'. Label the conditions so, or pass assume_equal_spacing=True if they lie in order "
-                "at equal "
+                f"condition labels {labels[:8]} are not directions; expected angles in degrees, such as '0', '45', "
+                "'22.5'. Label the conditions so, or pass assume_equal_spacing=True if they lie in order at equal "
                 "steps around the circle."
             )
         angles = 360 * np.arange(len(labels)) / len(labels)

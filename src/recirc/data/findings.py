@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Literal
 
+import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
@@ -13,13 +14,13 @@ from recirc.data.directions import directions
 from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Prepared
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.screening import bad_spikes, bad_trials, listed, trial_names, wrong_time_unit
-from recirc.data.session import Session
+from recirc.data.session import PreparationError, Session
 from recirc.types import Activity
 
 BLOCKS, WRONG, NOTE = "blocks a fit", "likely wrong", "worth knowing"
 LEVELS = (BLOCKS, WRONG, NOTE)
 MOST_UNOBSERVED = 0.01  # share of a session's spikes
-FEWEST_DIRECTIONS, FEWEST_UNITS, FEWEST_SAMPLES = 4, 8, 5
+FEWEST_DIRECTIONS, FEWEST_SAMPLES = 4, 5
 HIGHEST_RATE = 200.0  # spikes/s, averaged over time
 LOWEST_RATE = 2.0  # spikes/s, below which units with a spike each may agree by chance
 COPIED = 0.999  # correlation of average rates above which two units are one
@@ -36,6 +37,7 @@ class Finding:
         what: was found.
         why: it matters.
         mend: how.
+        can_drop: whether leaving out spikes and trials mends it (`Preprocessing.drop_bad`).
     """
 
     level: Literal["blocks a fit", "likely wrong", "worth knowing"]
@@ -43,6 +45,7 @@ class Finding:
     what: str
     why: str
     mend: str
+    can_drop: bool = False
 
 
 def check_session(
@@ -51,6 +54,8 @@ def check_session(
     *,
     assume_equal_spacing: bool = False,
     for_fit: bool = True,
+    n_folds: int = 4,
+    recorded_fraction: float | None = None,
     key: PRNGKeyArray,
 ) -> tuple[list[Finding], Prepared | None]:
     """Everything that is found in a session, the worst first, and the session made ready if that is possible.
@@ -63,6 +68,7 @@ def check_session(
         assume_equal_spacing: as for `directions`.
         for_fit: whether it is to be fitted, which needs directions and units to leave out; if not, it is to be
             compared.
+        n_folds, recorded_fraction: of the fit, as for `fewest_units`.
         key: random key of the halves that reliability is told by.
     """
     findings = [
@@ -75,24 +81,60 @@ def check_session(
                     "Without trials there is nothing to align and average.",
                     "Add a table of trials with start_time, stop_time and events.")
         )  # fmt: skip
-    elif not findings or all(finding.level != BLOCKS or "drop_bad" in finding.mend for finding in findings):
+    elif all(finding.can_drop for finding in findings if finding.level == BLOCKS):
         try:
             chain, _ = preprocessing.resolved(session)
             findings += _of_trials(session, chain.align or "start_time", preprocessing.drop_bad)
             findings += [*_of_events(session), *_of_series(session, chain)]
             prepared = dataclasses.replace(preprocessing, drop_bad=True).apply(session, key=key)
-            prepared = dataclasses.replace(
-                prepared, chain=dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
-            )
+            chain = dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
+            prepared = dataclasses.replace(prepared, chain=chain)
             findings += _of_prepared(session, prepared)
-            findings += check_averages(prepared.averages, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit)
+            findings += check_averages(
+                prepared.averages, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit, n_folds=n_folds,
+                recorded_fraction=recorded_fraction,
+            )  # fmt: skip
         except ValueError as error:
-            text = str(error).removeprefix(f"{session.source}: ")
-            what, _, mend = text.partition("; ")
-            what, mend = (part[:1].upper() + part[1:].rstrip(".") + "." for part in (what, mend))
-            mend = mend if mend != "." else "Change the preprocessing."
-            findings.append(Finding(BLOCKS, "preparation", what, "Rates cannot be made.", mend))
+            is_told = isinstance(error, PreparationError)
+            what, mend = (error.what, error.mend) if is_told else (str(error), "change the preprocessing")
+            findings.append(Finding(BLOCKS, "preparation", _said(what), "Rates cannot be made.", _said(mend)))
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level)), prepared
+
+
+def _said(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
+
+
+def prepare_session(
+    session: Session,
+    preprocessing: Preprocessing,
+    *,
+    assume_equal_spacing: bool = False,
+    for_fit: bool = True,
+    n_folds: int = 4,
+    recorded_fraction: float | None = None,
+    seed: int = 0,
+) -> Prepared:
+    """A session made ready, or all that blocks its use; what is found beside that is among the notes of the averages.
+
+    Args:
+        session, preprocessing, assume_equal_spacing, for_fit, n_folds, recorded_fraction: as for `check_session`.
+        seed: of the halves of trials that reliability is told by.
+
+    Raises:
+        ValueError: if something blocks its use; it says all that does, and how to mend it.
+    """
+    findings, prepared = check_session(
+        session, preprocessing, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit, n_folds=n_folds,
+        recorded_fraction=recorded_fraction, key=jax.random.key(seed),
+    )  # fmt: skip
+    blocking = [finding for finding in findings if finding.level == BLOCKS]
+    if blocking or prepared is None:
+        told = " ".join(f"{finding.what} {finding.why} {finding.mend}" for finding in blocking)
+        raise ValueError(f"{session.source}: {told}")
+    noted = [f"{finding.level.capitalize()}: {finding.what} {finding.why}" for finding in findings]
+    notes = dict.fromkeys((*prepared.averages.notes, *noted))
+    return dataclasses.replace(prepared, averages=prepared.averages.replace(notes=tuple(notes)))
 
 
 def _of_units(session: Session) -> Iterator[Finding]:
@@ -128,7 +170,7 @@ def _of_spikes(session: Session, drop_bad: bool) -> Iterator[Finding]:
         yield Finding(NOTE if drop_bad else BLOCKS, "units/spike_times",
                       f"Spike times are {reason}: {listed(where, 5)}.",
                       "Spikes would be lost or counted twice, or belong to another unit.",
-                      "They are left out." if drop_bad else DROP_BAD)  # fmt: skip
+                      "They are left out." if drop_bad else DROP_BAD, can_drop=True)  # fmt: skip
 
 
 def _of_observed(session: Session) -> Iterator[Finding]:
@@ -149,7 +191,7 @@ def _of_trials(session: Session, event: str, drop_bad: bool) -> Iterator[Finding
         yield Finding(NOTE if drop_bad else BLOCKS, "trials",
                       f"{int(mask.sum()):,} trials, {reason}: {listed(names[mask])}.",
                       "Rates would be aligned to nothing, or trials counted twice.",
-                      "They are left out." if drop_bad else DROP_BAD)  # fmt: skip
+                      "They are left out." if drop_bad else DROP_BAD, can_drop=True)  # fmt: skip
 
 
 def _of_events(session: Session) -> Iterator[Finding]:
@@ -192,7 +234,8 @@ def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
         level = WRONG if dropped.count > 0.5 * total else NOTE
         why, mend = _WHY[dropped.reason if dropped.reason in _WHY else dropped.what]
         yield Finding(level, dropped.what, dropped.sentence, why, mend)
-    rare = [f"{name} ({n})" for name, n in zip(prepared.conditions, prepared.n_trials) if n < 2]
+    averages = prepared.averages
+    rare = [f"{name} ({n})" for name, n in zip(averages.conditions, averages.trial_counts) if n < 2]
     if rare:
         yield Finding(WRONG, "trials", f"Conditions with one trial: {listed(rare)}.",
                       "Their averages have no standard error and no reliability.",
@@ -201,7 +244,7 @@ def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
         yield Finding(WRONG, "units", f"Spikes were counted in bins of {session.resolution:g} s, and are binned in "
                       f"{prepared.chain.dt:g} s.", "Within a counted bin nothing is known: it is filled evenly.",
                       f"--set preprocessing.dt={session.resolution:g}")  # fmt: skip
-    if not np.isfinite(prepared.reliability).any():
+    if prepared.reliability is None or not np.isfinite(prepared.reliability).any():
         yield Finding(NOTE, "trials", "No condition has four trials.",
                       "Reliability and the ceiling of scores cannot be told.", "Record more trials.")  # fmt: skip
 
@@ -220,17 +263,42 @@ _WHY = {
 }
 
 
-def check_averages(averages: Activity, *, assume_equal_spacing: bool = False, for_fit: bool = True) -> list[Finding]:
+def check_averages(
+    averages: Activity,
+    *,
+    assume_equal_spacing: bool = False,
+    for_fit: bool = True,
+    n_folds: int = 4,
+    recorded_fraction: float | None = None,
+) -> list[Finding]:
     """What is found in average rates, whatever file they come from.
 
     Args:
         averages: spikes/s.
-        assume_equal_spacing: as for `directions`.
-        for_fit: as in `check_session`.
+        assume_equal_spacing, for_fit, n_folds, recorded_fraction: as for `check_session`.
     """
-    rates = np.asarray(averages.rates, float)
-    needs = [*_of_conditions(averages, assume_equal_spacing), *_of_number(averages)] if for_fit else []
-    return [*needs, *_of_rates(averages, rates), *_of_sizes(rates)]
+    found = [*_of_rates(averages, np.asarray(averages.rates, float)), *_of_sizes(averages)]
+    if not for_fit:
+        return found
+    needed = fewest_units(n_folds, recorded_fraction)
+    return [*_of_conditions(averages, assume_equal_spacing), *_of_number(averages, needed), *found]
+
+
+def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> int:
+    """How many units a fit needs: two in every fold, and one that is recorded.
+
+    Args:
+        n_folds: groups of units, judged one after the other.
+        recorded_fraction: share of all units that serve as hints; none for all of the other folds.
+
+    Example:
+        >>> fewest_units(4), fewest_units(2, recorded_fraction=0.05)
+        (8, 11)
+    """
+    needed = 2 * n_folds
+    while recorded_fraction is not None and round(recorded_fraction * needed) < 1:
+        needed = max(needed + 1, int(0.5 / recorded_fraction))
+    return needed
 
 
 def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[Finding]:
@@ -254,10 +322,10 @@ def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[F
                       "conditions in this order lie at equal steps around the circle.")  # fmt: skip
 
 
-def _of_number(averages: Activity) -> Iterator[Finding]:
-    if (n_units := len(averages.units)) < FEWEST_UNITS:
+def _of_number(averages: Activity, needed: int) -> Iterator[Finding]:
+    if (n_units := len(averages.units)) < needed:
         yield Finding(BLOCKS, "units", f"{n_units} units can be used.",
-                      "Units are held out to judge a fit by, which needs eight.",
+                      f"Units are held out to judge a fit by, which needs {needed}.",
                       "Add units, give fewer folds, or lower preprocessing.minimum_reliability.")  # fmt: skip
 
 
@@ -279,8 +347,9 @@ def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:
                       "A unit held out would be known from its copy.", "Remove one of each pair.")  # fmt: skip
 
 
-def _of_sizes(rates: np.ndarray) -> Iterator[Finding]:
-    n_samples, n_units = rates.shape[0] * rates.shape[1], rates.shape[2]
+def _of_sizes(averages: Activity) -> Iterator[Finding]:
+    n_conditions, n_bins, n_units = averages.rates.shape
+    n_samples = n_conditions * n_bins
     if n_samples < FEWEST_SAMPLES * n_units:
         yield Finding(NOTE, "conditions", f"{n_samples} samples (conditions times bins) for {n_units} units.",
                       "Comparisons reduce units to components, and are loose with under 5 samples per dimension.",

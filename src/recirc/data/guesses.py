@@ -7,7 +7,7 @@ import numpy as np
 
 from recirc.data.conditions import condition_labels, in_radians, is_angular
 from recirc.data.screening import listed
-from recirc.data.session import Series, Session
+from recirc.data.session import PreparationError, Series, Session
 
 # what a column of events is called, and how much before and after it is wanted, s
 EVENTS = (
@@ -70,29 +70,31 @@ def guess_window(session: Session, align: str, dt: float) -> tuple[tuple[float, 
     """Seconds around the event that nearly all trials have, and a sentence.
 
     Raises:
-        ValueError: if nearly all trials leave less than five bins.
+        PreparationError: if nearly all trials leave less than five bins.
     """
     before, after = next((spans for pattern, *spans in EVENTS if re.search(pattern, align.lower())), (0.2, 1.0))
     when = np.asarray(session.trials[align], float)
     lead, rest = when - session.trials["start_time"], session.trials["stop_time"] - when
     good = np.isfinite(lead) & np.isfinite(rest) & (lead >= 0) & (rest >= 0)
     if not good.any():
-        raise ValueError(f"{session.source}: {align} lies within no trial; choose another event to align to.")
+        raise PreparationError(f"{align} lies within no trial", "choose another event to align to", session.source)
     lead, rest = (float(np.quantile(a[good], COVERED, method="lower")) for a in (lead, rest))
     steps = [int(np.floor(min(a, b) / dt + 1e-6)) for a, b in ((before, lead), (after, rest))]
     if sum(steps) < 5:
-        raise ValueError(
-            f"{session.source}: around {align} most trials have no more than {lead + rest:.3g} s; align to another "
-            "event, or give a window."
-        )
+        what = f"around {align} most trials have no more than {lead + rest:.3g} s"
+        raise PreparationError(what, "align to another event, or give a window", session.source)
     window = (round(-steps[0] * dt, 9), round(steps[1] * dt, 9))
     return window, f"The window is {window[0]:g} to {window[1]:g} s around {align}."
 
 
+def telling_columns(session: Session) -> list[str]:
+    """Columns that may say what a trial was: neither times nor ids."""
+    return [name for name in session.trials if not name.endswith("_time") and name not in ("id", "trial_id")]
+
+
 def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
     """The columns that make a trial's condition, and a sentence."""
-    trials = session.trials
-    names = [name for name in trials if not name.endswith("_time") and name not in ("id", "trial_id")]
+    trials, names = session.trials, telling_columns(session)
     pairs = [(x, x[:-1] + y) for x in names for y in "yY" if x[-1:] in "xX" and x[:-1] + y in names]
     pairs.sort(key=lambda pair: not re.search("target|tgt", pair[0].lower()))
     candidates = [

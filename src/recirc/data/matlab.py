@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from recirc.data.averages import averaged_activity, is_plausible, uniform_step
+from recirc.data.averages import averaged_activity
 from recirc.data.matlab_tree import matlab_variables
-from recirc.data.safe_open import DataFileError, DataWarning, reading
+from recirc.data.safe_open import DataFileError, DataWarning, named, reading
 from recirc.data.session import Session
 from recirc.data.trial_structs import is_trial_struct, session_from_trials
+from recirc.labelled import is_plausible, uniform_step
 from recirc.types import Activity
 
 
@@ -81,20 +82,14 @@ def _averages(rows: list[dict], where: str) -> Activity:
         )
     if (times != times[0]).any():
         raise DataFileError(f"{where}, field times: differs between conditions; average on one time axis.")
-    dt, start = uniform_step(times[0] / 1000, f"{where}, field times")
+    with named(where):
+        dt, start = uniform_step(times[0] / 1000, "field times")
     if not is_plausible(dt):
         raise DataFileError(
             f"{where}, field times: the step is {1000 * dt:g} if it is in ms; give times in milliseconds."
         )
     warnings.warn(f"{where}, field A: taken for spikes/s; the file does not say.", DataWarning, stacklevel=3)
-    return averaged_activity(
-        rates,
-        where=where,
-        conditions=[str(i + 1) for i in range(len(rows))],
-        units=[str(i) for i in range(rates.shape[2])],
-        dt=dt,
-        start=start,
-    )
+    return averaged_activity(where, rates=rates, conditions=[str(i + 1) for i in range(len(rows))], dt=dt, start=start)
 
 
 def _stacked(rows: list[dict], field: str, where: str) -> np.ndarray:

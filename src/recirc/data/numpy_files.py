@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from recirc.data.averages import averaged_activity, is_plausible
+from recirc.data.averages import averaged_activity
 from recirc.data.safe_open import DataFileError, load_numpy, reading
+from recirc.labelled import is_plausible
 from recirc.types import Activity
 
 KEYS = {
@@ -61,19 +62,17 @@ def read_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> Activity:
     if data.name != table["file"] or data.resolve().parent != path.parent.resolve():
         raise DataFileError(f"{path}, file: {table['file']!r} is not in the folder of this file; put it there.")
     arrays = load_numpy(data, max_ratio=max_ratio)
-    where = str(data)
     with reading(data):
         rates = _rates(arrays, table, path)
         outputs = _array(arrays, table["outputs"], path, "outputs") if "outputs" in table else None
         if outputs is not None and (outputs.ndim != 3 or outputs.shape[:2] != rates.shape[:2]):
             raise DataFileError(f"{path}, outputs: the shape is {outputs.shape}, expected (condition, time, output).")
         numbered = list(map(str, range(1, len(rates) + 1)))
-        names = _labels(arrays, table, "unit_names", rates.shape[2], path)
         return averaged_activity(
-            rates,
-            where=where,
+            str(data),
+            rates=rates,
+            units=_labels(arrays, table, "unit_names", rates.shape[2], path) or None,
             conditions=_labels(arrays, table, "conditions", len(rates), path) or numbered,
-            units=names or list(map(str, range(rates.shape[2]))),
             dt=float(table["dt"]),
             start=float(table.get("start", 0.0)),
             outputs=None if outputs is None else outputs.astype(float),

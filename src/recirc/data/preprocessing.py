@@ -6,10 +6,9 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
-from recirc.data.binned import unit_rates
-from recirc.data.prepared import Dropped, Prepared
+from recirc.data.prepared import Prepared
 from recirc.data.screening import check_column
-from recirc.data.selection import Selection, check_units, clean_spikes
+from recirc.data.selection import Selection
 from recirc.data.session import Session
 
 
@@ -82,7 +81,7 @@ class Preprocessing:
         """The same with nothing left open, and what was guessed, one sentence each.
 
         Raises:
-            ValueError: if a column or series that is named does not exist, or no window can be guessed.
+            PreparationError: if a column that is named does not exist, or no window can be guessed.
         """
         said: list[str | None] = []
 
@@ -116,25 +115,8 @@ class Preprocessing:
             key: of the random halves that reliability is told by.
 
         Raises:
-            ValueError: if spikes or trials cannot be right and `drop_bad` is off, times are not in seconds, a
+            PreparationError: if spikes or trials cannot be right and `drop_bad` is off, times are not in seconds, a
                 column or series does not exist, names of units repeat, or no trial or unit is left.
         """
         chain, guessed = self.resolved(session)
-        dropped: list[Dropped] = []
-        check_units(session)
-        spikes = clean_spikes(session, chain.drop_bad, dropped)
-        kept = Selection(session, chain, dropped)
-        kept.drop_bad_trials()
-        kept.drop_short()
-        kept.drop_unlabelled()
-        outputs, names = kept.behavior()
-        units = kept.observed_units()
-        kept.drop_rare()
-        rates = unit_rates(session, [spikes[i] for i in units], units, kept.starts, chain)
-        made = Prepared(
-            chain, guessed, tuple(dropped), rates, None if outputs is None else outputs[kept.now], names,
-            tuple(kept.labels[kept.now].tolist()), tuple(session.units[i] for i in units),
-            np.full(len(units), np.nan), kept.events(),
-            kept.when[kept.now],
-        )  # fmt: skip
-        return made.without_poor_units(key)
+        return Selection(session, chain).prepared(guessed, key=key)

@@ -4,33 +4,46 @@ from typing import Any
 
 import numpy as np
 
+from recirc.data.findings import prepare_session
+from recirc.data.preprocessing import Preprocessing
 from recirc.data.session import Series, Session
+from recirc.types import Activity
 
 RESERVED = ("start", "end", "rate")
 
 
-def from_pynapple(units: Any, trials: Any, **series: Any) -> Session:
-    """Session from a `TsGroup` of units, an `IntervalSet` of trials, and any number of `Tsd` or `TsdFrame`.
+def from_pynapple(
+    units: Any, trials: Any, preprocessing: Preprocessing | None = None, *, seed: int = 0, **series: Any
+) -> Activity:
+    """Average rates and behavior by condition, as `recirc.read` gives them, from objects of pynapple.
 
-    Metadata of the units become `unit_columns`, those of the trials become columns beside start_time and stop_time,
-    and the `time_support` of the units says when they were observed. All times are in seconds, as pynapple has
-    them.
+    Metadata of the trials are the columns that conditions and events are found in, and the `time_support` of the
+    units says when they were observed. All times are in seconds, as pynapple has them.
 
     Args:
-        units: spike times; keys become unit names.
-        trials: one interval per trial.
-        **series: behavior, by name; units of measurement are unknown.
+        units: a `TsGroup` of spike times; keys become unit names.
+        trials: an `IntervalSet`, one interval per trial.
+        preprocessing: what it leaves open is guessed, and so is all of it by default.
+        seed: of the halves of trials that reliability is told by.
+        **series: behavior by name, each a `Tsd` or `TsdFrame`; units of measurement are unknown.
 
     Raises:
-        ValueError: if one of these is not what it should be.
+        ValueError: if one of these is not what it should be, or something blocks its use; it says all that does, and
+            how to mend it.
 
     Example:
         >>> from types import SimpleNamespace as Fake
-        >>> import numpy as np
+        >>> import numpy as np, recirc
         >>> trials = Fake(start=np.array([0.0, 2.0]), end=np.array([1.0, 3.0]))
-        >>> from_pynapple({7: Fake(t=np.array([0.1, 2.5]))}, trials).units
+        >>> recirc.data.from_pynapple({7: Fake(t=np.array([0.1, 2.5]))}, trials).units
         ('7',)
     """
+    session = session_from_pynapple(units, trials, **series)
+    return prepare_session(session, preprocessing or Preprocessing(), for_fit=False, seed=seed).averages
+
+
+def session_from_pynapple(units: Any, trials: Any, **series: Any) -> Session:
+    """The session that `from_pynapple` averages; metadata of the units become `unit_columns`."""
     if not hasattr(units, "keys") or not hasattr(units, "__getitem__"):
         raise ValueError(f"units are a {type(units).__name__}; expected a pynapple TsGroup.")
     if not hasattr(trials, "start") or not hasattr(trials, "end"):

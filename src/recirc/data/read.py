@@ -6,10 +6,13 @@ from pathlib import Path
 
 import h5py
 
+from recirc.data.findings import prepare_session
 from recirc.data.matlab import read_matlab
 from recirc.data.netcdf import read_netcdf
 from recirc.data.numpy_files import read_numpy
 from recirc.data.nwb import session_from_nwb
+from recirc.data.prepared import Prepared
+from recirc.data.preprocessing import Preprocessing
 from recirc.data.probe import ONLY_ZEROS, head_of
 from recirc.data.safe_open import DataFileError, named, open_hdf5, reading
 from recirc.data.session import Session
@@ -22,6 +25,68 @@ FORMATS = (
     "NWB 2 (spikes, trials, behavior), netCDF-4 (rates by condition, time and unit), MATLAB 5 to 7.3 (structs of "
     "averages or of single trials), or a TOML file that describes a .npy or .npz file (see read_numpy)"
 )
+
+
+def read(path: str | PathLike, preprocessing: Preprocessing | None = None, *, seed: int = 0) -> Activity:
+    """Average rates and behavior by condition from a file of any format.
+
+    Averages are taken as they are; a session of spikes is aligned, binned, smoothed and averaged. The activity then
+    carries standard errors, numbers of trials, covariates of conditions, times of events, and as notes what was
+    guessed, left out and found. `read_prepared` gives single trials too.
+
+    Args:
+        path: the file.
+        preprocessing: of a session; what it leaves open is guessed, and so is all of it by default.
+        seed: of the halves of trials that reliability is told by.
+
+    Raises:
+        DataFileError: if the file cannot be used.
+        ValueError: if something in a session blocks its use; it says all that does, and how to mend it.
+
+    Example:
+        >>> import numpy as np, recirc
+        >>> made = recirc.Activity(np.eye(9)[:, :, None], dt=0.01, conditions=range(9))
+        >>> recirc.data.write_netcdf(made, "reach.nc")
+        >>> recirc.read("reach.nc").rates.shape
+        (9, 9, 1)
+    """
+    return read_prepared(path, preprocessing or Preprocessing(), for_fit=False, seed=seed).averages
+
+
+def read_prepared(
+    path: str | PathLike,
+    preprocessing: Preprocessing,
+    *,
+    assume_equal_spacing: bool = False,
+    for_fit: bool = True,
+    n_folds: int = 4,
+    recorded_fraction: float | None = None,
+    seed: int = 0,
+) -> Prepared:
+    """Averages by condition from a file of any format, and of a session the trials behind them.
+
+    Args:
+        path: a session or average rates.
+        preprocessing: of a session.
+        assume_equal_spacing, for_fit, n_folds, recorded_fraction: of a session, as for `check_session`.
+        seed: of the halves of trials that reliability is told by.
+
+    Raises:
+        DataFileError: if the file cannot be used.
+        ValueError: if something in a session blocks its use; it says all that does, and how to mend it.
+    """
+    found = read_recording(path)
+    if isinstance(found, Activity):
+        return Prepared(found, preprocessing)
+    try:
+        return prepare_session(
+            found, preprocessing, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit, n_folds=n_folds,
+            recorded_fraction=recorded_fraction, seed=seed,
+        )  # fmt: skip
+    except DataFileError:
+        raise
+    except ValueError as error:
+        raise ValueError(f"{error} `recirc check {Path(path).name}` says all that was found.") from None
 
 
 def read_recording(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | Activity:

@@ -136,13 +136,13 @@ def reading(path: str | PathLike) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def named(path: Path) -> Iterator[None]:
-    """Put the file's name before what a check says."""
+def named(where: str | PathLike, kind: type[ValueError] = DataFileError) -> Iterator[None]:
+    """Put before what a check says where it was, as the file's name, and make it that kind of error."""
     try:
         yield
-    except DataFileError as error:
-        joint = "," if str(error).startswith("entry ") else ":"
-        raise DataFileError(f"{path}{joint} {error}") from error.__cause__
+    except ValueError as error:
+        joint = "," if str(error).startswith(("entry ", "variable ", "coordinate ", "field ")) else ":"
+        raise kind(f"{where}{joint} {error}") from error.__cause__
 
 
 def _look(kind: str, path: Path, max_ratio: float) -> tuple[dict[str, Any], list[np.ndarray], Any]:

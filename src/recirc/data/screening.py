@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Bool, Float
 
-from recirc.data.session import Session
+from recirc.data.session import PreparationError, Session
 
 MILLISECONDS, SAMPLES = (300.0, 3000.0), 3000.0  # how many times later than the trials the last spike is
 COARSE = 5e-4  # seconds; spikes that are counted in such bins repeat their times
@@ -128,12 +128,10 @@ def check_column(session: Session, name: str, what: str) -> None:
     """Raise if the trials table has no such column.
 
     Raises:
-        ValueError: naming the columns there are and the nearest name.
+        PreparationError: naming the columns there are and the nearest name.
     """
     if name not in session.trials:
         near = difflib.get_close_matches(name, session.trials, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(
-            f"{session.source}: {what} is {name!r}, and the trials table has no such column; {hint}"
-            f"there are {listed(session.trials, 20)}."
-        )
+        mend = f"{hint}there are {listed(session.trials, 20)}"
+        raise PreparationError(f"{what} is {name!r}, and the trials table has no such column", mend, session.source)

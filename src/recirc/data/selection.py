@@ -1,171 +1,228 @@
 """Which spikes, trials and units of a session are used; whatever is left out is counted with its reason."""
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 
 from recirc.data import guesses
 from recirc.data.behavior import on_bins
-from recirc.data.binned import unit_coverage
-from recirc.data.conditions import condition_labels, in_order
-from recirc.data.prepared import NOT_OBSERVED, Dropped, nothing_left
+from recirc.data.binned import unit_coverage, unit_rates
+from recirc.data.conditions import condition_averages, condition_labels, in_order
+from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Dropped, Prepared
+from recirc.data.reliability import split_half_reliability
 from recirc.data.screening import bad_spikes, bad_trials, listed, trial_names, wrong_time_unit
-from recirc.data.session import Session
+from recirc.data.session import PreparationError, Session
+from recirc.labelled import TAKEN
+from recirc.types import Activity
 
 if TYPE_CHECKING:
     from recirc.data.preprocessing import Preprocessing
 
+FEWEST_TRIALS = 4  # of a condition, to tell reliability by halves of them
+MEND = "mend {}, or leave them out with --set preprocessing.drop_bad=true"
 _TOLERANCE = 1e-6  # seconds
 
 
 class Selection:
-    """The trials that are still in, while they become fewer."""
+    """The trials and units that are still in, while they become fewer.
 
-    def __init__(self, session: Session, chain: "Preprocessing", dropped: list[Dropped]):
-        self.session, self.chain, self.dropped = session, chain, dropped
+    Raises:
+        PreparationError: if times are not in seconds, names of units repeat, or spikes cannot be right and are not to
+            be left out.
+    """
+
+    def __init__(self, session: Session, chain: "Preprocessing"):
+        self.session, self.chain = session, chain
+        self.dropped: list[Dropped] = []
+        self.spikes = self._clean_spikes()
         self.when = np.asarray(session.trials[chain.align or "start_time"], float)
-        self.names = trial_names(session)
         self.labels = np.array(condition_labels(session.trials, chain.conditions or (), radians=chain.radians))
-        self.now = np.arange(session.n_trials)
+        self.names = {"trials": trial_names(session), "units": np.array(session.units, str)}
+        self.left = {what: np.arange(len(names)) for what, names in self.names.items()}
         self.window = chain.window or (0.0, 0.0)
+
+    @property
+    def trials(self) -> np.ndarray:
+        """Places of the trials that are in."""
+        return self.left["trials"]
 
     @property
     def starts(self) -> Float[np.ndarray, "trial 3"]:
         """First edge of the window, and the trial's start and stop, of the trials that are in; s."""
         trials = self.session.trials
         columns = (self.when + self.window[0], trials["start_time"], trials["stop_time"])
-        return np.stack([np.asarray(column, float)[self.now] for column in columns], axis=1)
+        return np.stack([np.asarray(column, float)[self.trials] for column in columns], axis=1)
 
-    def drop(self, mask: np.ndarray, reason: str) -> None:
-        """Leave out those of the remaining trials that the mask marks.
+    def drop(self, what: str, mask: np.ndarray, reason: str) -> None:
+        """Leave out those of the remaining trials or units that the mask marks.
 
         Raises:
-            ValueError: if none remains.
+            PreparationError: if none remains.
         """
         if mask.any():
-            names = tuple(self.names[self.now[mask]].tolist())
-            self.dropped.append(Dropped("trials", reason, names, len(names)))
-        self.now = self.now[~mask]
-        if not self.now.size:
-            raise ValueError(f"{self.session.source}: {nothing_left('trials', self.dropped)}")
+            names = tuple(self.names[what][self.left[what][mask]].tolist())
+            self.dropped.append(Dropped(what, reason, names, len(names)))
+        self.left[what] = self.left[what][~mask]
+        if not self.left[what].size:
+            told = "; ".join(f"{each.reason} ({each.count:,})" for each in self.dropped if each.what == what)
+            mend = "change the window, the event or the conditions"
+            raise PreparationError(f"no {what} are left ({told})", mend, self.session.source)
 
-    def drop_bad_trials(self) -> None:
+    def drop_trials(self) -> None:
+        """Leave out trials that cannot be right, do not hold the whole window or belong to no condition.
+
+        Rates are never filled with zeros.
+        """
         found = bad_trials(self.session, self.chain.align or "start_time")
         if found and not self.chain.drop_bad:
-            told = "; ".join(f"{reason}: {listed(self.names[mask])}" for reason, mask in found.items())
-            raise ValueError(
-                f"{self.session.source}: trials that cannot be used ({told}); mend them, or leave them out "
-                "with --set preprocessing.drop_bad=true."
-            )
+            told = "; ".join(f"{reason}: {listed(self.names['trials'][mask])}" for reason, mask in found.items())
+            raise PreparationError(f"trials that cannot be used ({told})", MEND.format("them"), self.session.source)
         for reason, mask in found.items():
-            self.drop(mask[self.now], reason)
-
-    def drop_short(self) -> None:
-        """Trials that do not hold the whole window; rates are never filled with zeros."""
+            self.drop("trials", mask[self.trials], reason)
         first, start, stop = self.starts.T
         last = first + self.chain.n_bins * self.chain.dt
-        self.drop((first < start - _TOLERANCE) | (last > stop + _TOLERANCE), "too short for the window")
+        self.drop("trials", (first < start - _TOLERANCE) | (last > stop + _TOLERANCE), "too short for the window")
+        self.drop("trials", np.isin(self.labels[self.trials], [""]), f"no {' or '.join(self.chain.conditions or ())}")
 
-    def drop_unlabelled(self) -> None:
-        self.drop(self.labels[self.now] == "", f"no {' or '.join(self.chain.conditions or ())}")
-
-    def behavior(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    def behavior(self) -> Float[np.ndarray, "trial time output"] | None:
         """Behavior of all trials of the session, nan for those that are out; trials without it go out."""
         if not self.chain.behavior:
-            return None, ()
-        parts, names = [], []
+            return None
+        parts = []
         for wanted in self.chain.behavior:
             series, columns = _find_series(self.session, wanted)
-            name = wanted if wanted in self.session.series else wanted.rpartition(":")[0]
             made = on_bins(
                 series.time, series.values, self.starts[:, 0], self.chain.n_bins, self.chain.dt,
                 lag=self.chain.lag, rectify=bool(self.chain.rectify),
-            )[:, :, columns]  # fmt: skip
-            parts.append(made)
-            names += [f"{name}:{series.channels[i]}" for i in columns]
+            )  # fmt: skip
+            parts.append(made[:, :, columns])
         outputs = np.concatenate(parts, axis=2)
         whole = np.full((self.session.n_trials, *outputs.shape[1:]), np.nan)
-        whole[self.now] = outputs
-        self.drop(~np.all(np.isfinite(outputs), axis=(1, 2)), "behavior is missing in the window")
-        return whole, tuple(names)
+        whole[self.trials] = outputs
+        self.drop("trials", ~np.all(np.isfinite(outputs), axis=(1, 2)), "behavior is missing in the window")
+        return whole
 
-    def observed_units(self) -> list[int]:
-        """Units that were observed in every trial; trials that most units miss go out first."""
-        covered = unit_coverage(self.session, self.starts[:, 0], self.chain.n_bins * self.chain.dt)
-        is_missed = np.array([column.mean() < 0.5 for column in covered.T])
-        self.drop(is_missed, "most units were not observed in the window")
-        covered = unit_coverage(self.session, self.starts[:, 0], self.chain.n_bins * self.chain.dt)
-        missing = ~covered.all(axis=1)
-        if missing.any():
-            names = tuple(np.asarray(self.session.units)[missing].tolist())
-            self.dropped.append(Dropped("units", NOT_OBSERVED, names, len(names)))
-        if missing.all():
-            raise ValueError(f"{self.session.source}: {nothing_left('units', self.dropped)}")
-        return np.flatnonzero(~missing).tolist()
+    def drop_unobserved(self) -> None:
+        """Leave out trials that most units miss, and then units that were not observed in every trial."""
+        is_missed = np.array([column.mean() < 0.5 for column in self._covered().T])
+        self.drop("trials", is_missed, "most units were not observed in the window")
+        self.drop("units", ~self._covered().all(axis=1), NOT_OBSERVED)
+
+    def _covered(self) -> np.ndarray:
+        return unit_coverage(self.session, self.starts[:, 0], self.chain.n_bins * self.chain.dt)
 
     def drop_rare(self) -> None:
-        labels, fewest = self.labels[self.now], self.chain.minimum_trials
+        """Leave out trials of conditions that have too few."""
+        labels, fewest = self.labels[self.trials], self.chain.minimum_trials
         rare = [name for name in in_order(labels) if (labels == name).sum() < fewest]
-        self.drop(np.isin(labels, rare), f"conditions with fewer than {fewest} trials")
+        self.drop("trials", np.isin(labels, rare), f"conditions with fewer than {fewest} trials")
 
-    def events(self) -> dict[str, float]:
+    def rates(self, key: PRNGKeyArray) -> tuple[Float[np.ndarray, "trial time unit"], Float[np.ndarray, " unit"]]:
+        """Rates and reliability of units that change, without those less reliable than the chain wants.
+
+        A unit that is silent in a half of the trials has shown no reliability, and is left out too.
+        """
+        units, labels = self.left["units"].tolist(), self.labels[self.trials].tolist()
+        rates = unit_rates(self.session, [self.spikes[i] for i in units], units, self.starts, self.chain)
+        varies = np.ptp(condition_averages(rates, labels).mean, axis=(0, 1)) > 0
+        counts = Counter(labels)
+        known = np.array([counts[label] >= FEWEST_TRIALS for label in labels])
+        reliability = np.full(len(units), np.nan)
+        if known.any():
+            reliability = split_half_reliability(rates[known], np.array(labels)[known].tolist(), key=key)
+        is_poor = varies & known.any() & ~(reliability >= self.chain.minimum_reliability)
+        self.drop("units", ~varies, NEVER_CHANGES)
+        self.drop("units", is_poor[varies], f"reliability below {self.chain.minimum_reliability:g}")
+        good = np.flatnonzero(varies & ~is_poor)
+        return rates[:, :, good] if len(good) < len(units) else rates, reliability[good]
+
+    def prepared(self, guessed: tuple[str, ...], *, key: PRNGKeyArray) -> Prepared:
+        """All steps, one after the other."""
+        self.drop_trials()
+        behavior = self.behavior()
+        self.drop_unobserved()
+        self.drop_rare()
+        rates, reliability = self.rates(key)
+        labels, outputs = self.labels[self.trials].tolist(), None if behavior is None else behavior[self.trials]
+        found = condition_averages(rates, labels)
+        units, dt, start = self.names["units"][self.left["units"]].tolist(), self.chain.dt, self.window[0]
+        kept = f"Kept {len(labels):,} trials of {len(found.conditions)} conditions and {len(units)} units."
+        averages = Activity(
+            found.mean, dt=dt, start=start, units=units, conditions=found.conditions,
+            outputs=None if outputs is None else condition_averages(outputs, labels).mean,
+            standard_error=found.standard_error, trial_counts=found.n_trials.tolist(),
+            covariates=self._covariates(), events=self._events(),
+            notes=(*guessed, *(each.sentence for each in self.dropped), kept),
+        )  # fmt: skip
+        single = Activity(rates, dt=dt, start=start, units=units, conditions=labels, outputs=outputs)
+        aligned_at = self.when[self.trials]
+        return Prepared(averages, self.chain, single, guessed, tuple(self.dropped), reliability, aligned_at)
+
+    def _covariates(self) -> dict[str, np.ndarray]:
+        """Columns of the table of trials that are the same in all trials of a condition."""
+        labels, found = self.labels[self.trials], {}
+        names, first, place = np.unique(labels, return_index=True, return_inverse=True)
+        of_condition = [first[names.tolist().index(name)] for name in in_order(labels)]
+        for name in guesses.telling_columns(self.session):
+            values = self.session.trials[name][self.trials]
+            if name not in TAKEN and values.dtype.kind in "biufU" and (values == values[first[place]]).all():
+                found[name] = values[of_condition]
+        return found
+
+    def _events(self) -> dict[str, float]:
         """Median time of every other event from the one aligned to, s, where most trials have it."""
         found = {}
         for name in guesses.event_columns(self.session):
-            since = (np.asarray(self.session.trials[name], float) - self.when)[self.now]
+            since = (np.asarray(self.session.trials[name], float) - self.when)[self.trials]
             if name != self.chain.align and np.isfinite(since).mean() > 0.5:
                 found[name] = float(np.nanmedian(since))
         return found
 
-
-def check_units(session: Session) -> None:
-    """Raise if times are not in seconds or names of units repeat."""
-    if problem := wrong_time_unit(session):
-        raise ValueError(f"{session.source}: {problem}; convert all times to seconds.")
-    twice = sorted({name for name in session.units if session.units.count(name) > 1})
-    if twice:
-        raise ValueError(f"{session.source}: names of units repeat ({listed(twice)}); make them unique.")
-
-
-def clean_spikes(session: Session, drop_bad: bool, dropped: list[Dropped]) -> list[np.ndarray]:
-    """Spike times of every unit, those that cannot be right refused or left out."""
-    found: dict[str, dict[str, int]] = {}
-    clean = []
-    for name, times in zip(session.units, session.spikes):
-        masks = bad_spikes(times, resolution=session.resolution)
-        if masks and not drop_bad:
-            reason, mask = next(iter(masks.items()))
-            first = int(np.flatnonzero(mask)[0])
-            raise ValueError(
-                f"{session.source}: unit {name} has {int(mask.sum()):,} spike times that are {reason}, the first at "
-                f"index {first} ({times[first]:g} s); mend them, or leave them out with --set "
-                "preprocessing.drop_bad=true."
-            )
-        for reason, mask in masks.items():
-            found.setdefault(reason, {})[name] = int(mask.sum())
-        clean.append(times[~np.any(list(masks.values()), axis=0)] if masks else times)
-    for reason, counts in found.items():
-        dropped.append(Dropped("spikes", reason, tuple(counts), sum(counts.values())))
-    return clean
+    def _clean_spikes(self) -> list[np.ndarray]:
+        """Spike times of every unit, those that cannot be right refused or left out."""
+        session = self.session
+        if problem := wrong_time_unit(session):
+            raise PreparationError(problem, "convert all times to seconds", session.source)
+        if twice := sorted({name for name in session.units if session.units.count(name) > 1}):
+            raise PreparationError(f"names of units repeat ({listed(twice)})", "make them unique", session.source)
+        found: dict[str, dict[str, int]] = {}
+        clean = []
+        for name, times in zip(session.units, session.spikes):
+            masks = bad_spikes(times, resolution=session.resolution)
+            if masks and not self.chain.drop_bad:
+                reason, mask = next(iter(masks.items()))
+                first = int(np.flatnonzero(mask)[0])
+                raise PreparationError(
+                    f"unit {name} has {int(mask.sum()):,} spike times that are {reason}, the first at index {first} "
+                    f"({times[first]:g} s)", MEND.format("them"), session.source,
+                )  # fmt: skip
+            for reason, mask in masks.items():
+                found.setdefault(reason, {})[name] = int(mask.sum())
+            clean.append(times[~np.any(list(masks.values()), axis=0)] if masks else times)
+        for reason, counts in found.items():
+            self.dropped.append(Dropped("spikes", reason, tuple(counts), sum(counts.values())))
+        return clean
 
 
 def _find_series(session: Session, wanted: str):
     """A series and the places of the channels that are meant.
 
     Raises:
-        ValueError: naming the series or channels there are.
+        PreparationError: naming the series or channels there are.
     """
     if wanted in session.series:
         series = session.series[wanted]
         return series, list(range(len(series.channels)))
     name, _, channel = wanted.rpartition(":")
     if name not in session.series:
-        raise ValueError(
-            f"{session.source}: behavior is {wanted!r}, and there is no such series; there are "
-            f"{listed(session.series, 20) or 'none'}."
+        have = listed(session.series, 20) or "none"
+        raise PreparationError(
+            f"behavior is {wanted!r}, and there is no such series", f"there are {have}", session.source
         )
     series = session.series[name]
     if channel not in series.channels:
-        raise ValueError(f"{session.source}: {name} has no channel {channel!r}; it has {listed(series.channels)}.")
+        have = listed(series.channels)
+        raise PreparationError(f"{name} has no channel {channel!r}", f"it has {have}", session.source)
     return series, [series.channels.index(channel)]

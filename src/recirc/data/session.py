@@ -7,6 +7,20 @@ from typing import Protocol
 import numpy as np
 
 
+class PreparationError(ValueError):
+    """Why rates cannot be made of a session.
+
+    Args:
+        what: is wrong, without the stop of a sentence.
+        mend: what to do, likewise.
+        source: the file.
+    """
+
+    def __init__(self, what: str, mend: str, source: str = ""):
+        super().__init__(f"{source}: {what}; {mend}." if source else f"{what}; {mend}.")
+        self.what, self.mend = what, mend
+
+
 class Samples(Protocol):
     """What a series needs of its values: an array, or something in a file that gives arrays for slices."""
 

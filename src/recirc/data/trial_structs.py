@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from recirc.data.averages import is_plausible
 from recirc.data.safe_open import DataFileError, DataWarning
 from recirc.data.session import Series, Session
+from recirc.labelled import is_plausible
 
 SPIKES = "_spikes"
 EVENT = "idx_"

@@ -123,14 +123,11 @@ def color(name: str) -> str:
 
 def angles(conditions: Iterable) -> np.ndarray:
     """Directions of conditions in degrees, from labels such as "45"; equal steps if they are no angles."""
+    from recirc.data.directions import condition_angles  # loads readers of files
+
     labels = list(conditions)
-    try:
-        found = np.array([float(name) for name in labels])
-    except ValueError:
-        found = np.full(len(labels), np.nan)
-    steps = np.sort(found) - np.arange(len(found))
-    is_count = len(found) > 1 and (steps == steps[0]).all()
-    return 360 * np.arange(len(found)) / max(len(found), 1) if is_count or not np.isfinite(found).all() else found
+    found = condition_angles(labels)
+    return 360 * np.arange(len(labels)) / max(len(labels), 1) if found is None else found
 
 
 def direction_color(angle: float) -> str:

@@ -4,10 +4,10 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
-import xarray as xr
 
 from recirc.data import DataFileError, DataWarning, read_recording
 from recirc.data.findings import BLOCKS, NOTE, Finding, check_averages, check_session
@@ -118,12 +118,14 @@ def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) ->
             "time": f"{recording.start:g} to {recording.time[-1]:g} s in bins of {recording.dt:g} s",
             "mean rate (spikes/s)": _spread(rates.mean(axis=(0, 1))),
         }
-        findings = check_averages(recording, assume_equal_spacing=config.assume_equal_spacing)
-        return Checked(summary, (), findings)
-    findings, prepared = check_session(
-        recording, config.preprocessing, assume_equal_spacing=config.assume_equal_spacing, key=jax.random.key(seed)
-    )
+        return Checked(summary, (), check_averages(recording, **_fit(config)))
+    findings, prepared = check_session(recording, config.preprocessing, **_fit(config), key=jax.random.key(seed))
     return Checked(_summary(recording, prepared), () if prepared is None else prepared.guesses, findings, prepared)
+
+
+def _fit(config: FitConfig) -> dict[str, Any]:
+    """What a fit needs of a recording."""
+    return {name: getattr(config, name) for name in ("assume_equal_spacing", "n_folds", "recorded_fraction")}
 
 
 def _summary(session: Session, prepared: Prepared | None) -> dict[str, object]:
@@ -144,15 +146,16 @@ def _summary(session: Session, prepared: Prepared | None) -> dict[str, object]:
         counts = np.array([len(spans) for spans in session.observed])
         summary["observed intervals per unit"] = _spread(counts)
     if prepared is not None:
-        counts = zip(prepared.conditions, prepared.n_trials)
+        averages = prepared.averages
+        counts = zip(averages.conditions, averages.trial_counts)
         summary["trials used per condition"] = ", ".join(f"{name}: {n}" for name, n in counts)
-        summary["units used"] = len(prepared.units)
-        summary["mean rate (spikes/s)"] = _spread(prepared.rate_averages.mean.mean(axis=(0, 1)))
+        summary["units used"] = len(averages.units)
+        summary["mean rate (spikes/s)"] = _spread(np.mean(averages.rates, axis=(0, 1)))
         summary["reliability of units"] = _spread(prepared.reliability)
     return summary
 
 
-def _spread(values: np.ndarray) -> str:
+def _spread(values: np.ndarray | None) -> str:
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
     if not known.size:
@@ -190,27 +193,25 @@ def draw(recording: Session | Activity, checked: Checked, path: Path) -> None:
     from recirc import figures
 
     prepared = checked.prepared
-    if prepared is None or isinstance(recording, Activity):
+    if (
+        prepared is None
+        or prepared.single_trials is None
+        or prepared.aligned_at is None
+        or isinstance(recording, Activity)
+    ):
         raise ValueError("there are no trials to draw: the file holds averages, or nothing could be aligned.")
     start, stop = prepared.chain.window or (0.0, 0.0)
     place = {name: i for i, name in enumerate(recording.units)}
     spikes = []
-    for name in prepared.units:
+    for name in prepared.averages.units:
         times = recording.spikes[place[name]]
         times = np.sort(times[np.isfinite(times)])
         spikes.append([_between(times, when, start, stop) for when in prepared.aligned_at])
-    coordinates = {
-        "condition": np.array(prepared.conditions, object),
-        "time": ("time", prepared.averages.time - prepared.chain.dt / 2, {"units": "s"}),
-        "unit": np.array(prepared.units, object),
-    }
-    averages = prepared.rate_averages
-    rates, error = (
-        xr.DataArray(values, coordinates, ("condition", "time", "unit"), attrs={"units": "spikes/s"})
-        for values in (averages.mean, averages.standard_error)
-    )
-    chosen = prepared.most_reliable(5)
-    drawn = figures.rasters([spikes[i] for i in chosen], prepared.labels, rates[:, :, chosen], error[:, :, chosen],
+    averages, chosen = prepared.averages, prepared.most_reliable(5)
+    labelled = averages.to_xarray()
+    labelled["time"] = "time", averages.time - averages.dt / 2, {"units": "s"}
+    rates, error = (labelled[name][:, :, chosen] for name in ("rates", "standard_error"))
+    drawn = figures.rasters([spikes[i] for i in chosen], prepared.single_trials.conditions, rates, error,
                             event=(prepared.chain.align or "").removesuffix("_time").replace("_", " "))  # fmt: skip
     path.write_bytes(figures.render(drawn)[path.suffix[1:]])
 

@@ -13,9 +13,8 @@ from recirc import circuits
 from recirc.circuits import simulate
 from recirc.compare import window
 from recirc.compare.normalization import average_repeats
-from recirc.data import Preprocessing, Session, directions, read_recording
+from recirc.data import Preprocessing, directions, read_prepared
 from recirc.runs.provenance import hash_file
-from recirc.studies.fit_data import read_averages
 from recirc.studies.kao2019 import COMPARED
 from recirc.tasks import CenterOutReach
 from recirc.tasks.angles import angle_label, wrap_angles
@@ -78,11 +77,11 @@ def load(description: dict) -> Reference:
 
 
 def _recording(path: str, onset: float) -> Reference:
-    if onset and isinstance(read_recording(path), Session):
-        raise ValueError(f"{path} is a session, which is aligned by its own events; leave --reference-onset out.")
     around = Preprocessing(window=(COMPARED[0] - MARGIN, COMPARED[1] + MARGIN))
-    found = read_averages(Path(path), around, for_fit=False, seed=0)
-    whole = found.activity if found.single_trials is None else found.single_trials
+    found = read_prepared(path, around, for_fit=False)
+    if onset and found.single_trials is not None:
+        raise ValueError(f"{path} is a session, which is aligned by its own events; leave --reference-onset out.")
+    whole = found.averages if found.single_trials is None else found.single_trials
     whole = whole.replace(start=whole.start - onset)
     ends = whole.start, whole.start + whole.rates.shape[1] * whole.dt
     late = max(ends[0] - COMPARED[0], COMPARED[1] - ends[1])
