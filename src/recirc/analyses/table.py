@@ -183,7 +183,12 @@ def select(table: pd.DataFrame, metric: str | None = None, arm: str | None = Non
 
 def keys_of(table: pd.DataFrame) -> list[str]:
     """Keys of the rows' conditions."""
-    return [name for name in table if name not in COLUMNS and not name.startswith(BASELINE)]
+    return [name for name in map(str, table) if name not in COLUMNS and not name.startswith(BASELINE)]
+
+
+def baseline_columns(table: pd.DataFrame) -> list[str]:
+    """Columns of the baselines that some row has."""
+    return [name for name in map(str, table) if name.startswith(BASELINE) and table[name].notna().any()]
 
 
 def having(table: pd.DataFrame, *keys: str) -> pd.DataFrame:
@@ -220,8 +225,7 @@ def by_seed(table: pd.DataFrame, metric: str, arm: str | None = None, **conditio
 
 def baselines_of(table: pd.DataFrame) -> dict[str, float]:
     """Median over rows of every baseline that they have, by name."""
-    columns = [name for name in table if str(name).startswith(BASELINE) and table[name].notna().any()]
-    return {str(name).removeprefix(BASELINE): float(table[name].median()) for name in columns}
+    return {name.removeprefix(BASELINE): float(table[name].median()) for name in baseline_columns(table)}
 
 
 def _same(value, wanted) -> bool:

@@ -1,10 +1,9 @@
 """Left-out directions of a recording: networks against interpolation over directions."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from recirc.analyses.table import baselines_of, having, levels_of, per_network, select
 from recirc.figures.labels import percent
@@ -95,9 +94,10 @@ def _points(axes, x: np.ndarray, values: np.ndarray, look: dict) -> None:
         )  # fmt: skip
 
 
-def _with_mean(values: Sequence[float]) -> np.ndarray:
+def _with_mean(values: ArrayLike) -> np.ndarray:
     """Values and, last, their mean over directions; no mean if one is missing."""
-    return np.append(np.asarray(values, float), np.mean(values) if len(values) else np.nan)
+    values = np.asarray(values, float)
+    return np.append(values, values.mean() if len(values) else np.nan)
 
 
 def _degrees(place) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from recirc.analyses.table import BASELINE, having, levels_of, networks, per_network, select
+from recirc.analyses.table import BASELINE, baseline_columns, having, levels_of, networks, per_network, select
 from recirc.figures.style import FAINT, INK, MUTED, color, label, label_ends, panels, styled
 
 
@@ -88,7 +88,7 @@ def _arms(axes, table: pd.DataFrame, place: _Places) -> list[tuple[float, str, s
 
 def _bounds(axes, table: pd.DataFrame, place: _Places, ceiling_name: str, baselines: bool) -> list:
     """Draw null band, ceiling and baselines, as they change with the fraction, and return their labels."""
-    simple = [name for name in table if name.startswith(BASELINE) and table[name].notna().any()] if baselines else []
+    simple = baseline_columns(table) if baselines else []
     columns = ["null_mean", "null_p95", "ceiling", *simple]
     medians = {x: select(table, fraction=fraction)[columns].median() for fraction, x in place.of.items()}
     bounds = pd.DataFrame(medians, index=columns, dtype=float).T

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -115,7 +116,7 @@ def noise_curve(
     return figure
 
 
-def _looks(tone: str, shades: Sequence[float], marker: str) -> list[tuple[float | None, dict]]:
+def _looks(tone: str, shades: Sequence[float], marker: str) -> list[tuple[Any, dict]]:
     """Values that get a line each, and its look: darker and thicker the larger the value."""
     if not shades:
         return [(None, {"color": tone, "linewidth": 1.6, "marker": marker})]

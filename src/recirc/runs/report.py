@@ -1,8 +1,7 @@
 """The report of a run: one static page, rebuilt from what the run folder holds.
 
-A study writes its words once, with `write_text`; the numbers come from `metrics.json`, the pictures from
-`figures/`, the provenance from `manifest.json` and `config.toml`. The page runs no script and fetches nothing
-from anywhere.
+A study writes its words once, with `write_text`; the numbers come from `metrics.json`, the pictures from `figures/`,
+the provenance from `manifest.json` and `config.toml`. The page runs no script and fetches nothing from anywhere.
 """
 
 import base64

@@ -7,11 +7,21 @@ from typing import Any
 import pandas as pd
 
 from recirc.analyses.result import VERDICTS
-from recirc.analyses.table import BASELINE, Claim, having, keys_of, levels_of, networks, per_network, select
+from recirc.analyses.table import (
+    BASELINE,
+    Claim,
+    baseline_columns,
+    having,
+    keys_of,
+    levels_of,
+    networks,
+    per_network,
+    select,
+)
 from recirc.figures.labels import circumstance, label, percent
 
 _NO_NUMBER = "–"
-_RANGE = ["median", "min", "max", "count"]
+_RANGE: list[Any] = ["median", "min", "max", "count"]
 _OWN = (*_RANGE, "low", "high")
 _NOISE_SHOWN = 0.1
 _KEY_NUMBERS = (
@@ -64,10 +74,10 @@ def claim_line(claim: Claim) -> dict:
     }
 
 
-def _cell(group: Mapping[str, float]) -> dict[str, Any]:
+def _cell(group: Mapping[Any, float]) -> dict[str, Any]:
     """Median and range over networks, or of a single number its interval; null, ceiling and baselines."""
     ends = (group["min"], group["max"]) if group["count"] > 1 else (group["low"], group["high"])
-    bounds = {label(str(name).removeprefix(BASELINE)): value for name, value in group.items() if name not in _OWN}
+    bounds = {label(name.removeprefix(BASELINE)): value for name, value in group.items() if name not in _OWN}
     return {
         "value": number(group["median"]),
         "spread": _interval(ends).replace(_NO_NUMBER, ""),
@@ -75,9 +85,9 @@ def _cell(group: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def _sizes(table: pd.DataFrame) -> list[str]:
-    """Columns that stand beside a value."""
-    return ["low", "high", "null_p95", "ceiling", *(name for name in table if name.startswith(BASELINE))]
+def _beside(table: pd.DataFrame) -> list[str]:
+    """Columns of the numbers that stand beside a value."""
+    return ["low", "high", "null_p95", "ceiling", *baseline_columns(table)]
 
 
 def key_numbers(table: pd.DataFrame) -> dict | None:
@@ -109,10 +119,7 @@ def _lines_of(arm: str, columns: Sequence[pd.DataFrame]) -> list[dict]:
         line = {
             "arm": label(arm) + (f", {percent(fraction)} recorded" if fraction else ""),
             "n": len(seeds) or max((n for group in finite for n in group["n"]), default=0),
-            "cells": [
-                _cell(per_network(group).agg(_RANGE).to_dict() | group[_sizes(group)].median().to_dict())
-                for group in groups
-            ],
+            "cells": [_cell({**per_network(own).agg(_RANGE), **own[_beside(own)].median()}) for own in groups],
         }
         lines.append((sum(len(group) > 0 for group in groups), line))
     most = max(n_filled for n_filled, _ in lines)
@@ -125,7 +132,7 @@ def metric_lines(table: pd.DataFrame) -> list[dict]:
     kind = ["metric", "arm", *(name for name in keys if name not in ("seed", "outcome"))]
     single = table.index.isin(having(table, "seed").index)
     groups = table.groupby([*kind, single], sort=False, dropna=False)
-    numbers = groups["value"].agg(_RANGE).join(groups[_sizes(table)].median())
+    numbers = groups["value"].agg(_RANGE).join(groups[_beside(table)].median())
     return [
         {
             "metric": first["metric"],
