@@ -1,4 +1,4 @@
-"""What networks of one kind came to together: medians with intervals, and the same numbers of untrained networks."""
+"""Rows of single networks, and what networks of one kind came to together: medians, intervals, untrained ones."""
 
 import dataclasses
 import typing
@@ -9,8 +9,43 @@ import numpy as np
 import pandas as pd
 from jaxtyping import PRNGKeyArray
 
+from recirc.analyses.pieces import Failure, Result
 from recirc.analyses.table import Row, baselines_of, frame
 from recirc.compare import bootstrap_interval
+
+
+def network_rows(specification: Mapping[str, typing.Any], result: Result | Failure, names: Sequence[str]) -> list[Row]:
+    """Rows of one network; of one that diverged or failed, a row without a value that says why.
+
+    Args:
+        specification: of the network, with "arm" and "seed".
+        result: what came of it: in its metadata "rows", as JSON (`dataclasses.asdict`), whose conditions do not yet
+            say which network it is; or "outcome", why there are none.
+        names: entries of the specification that say which network it is, beside arm and seed; those that are None are
+            left out.
+    """
+    place = {name: specification[name] for name in names if specification.get(name) is not None}
+    place["seed"] = specification["seed"]
+    outcome = result.text if isinstance(result, Failure) else result.metadata.get("outcome")
+    if isinstance(result, Failure) or outcome is not None:
+        condition = {"set": "train", "outcome": outcome} | place
+        return [Row("output_nmse", "performance", specification["arm"], np.nan, condition=condition, direction="lower")]
+    rows = [Row(**entry | {"ci": tuple(entry["ci"])}) for entry in result.metadata["rows"]]
+    lost = {"outcome": "the network's output was not finite in this test"}
+    return [
+        dataclasses.replace(row, condition={**row.condition, **place, **({} if np.isfinite(row.value) else lost)})
+        for row in rows
+    ]
+
+
+def network_history(results: Iterable[tuple[Mapping, Result | Failure]], names: Sequence[str]) -> list[dict]:
+    """Every training pass of every network, each with these entries of the network's specification."""
+    return [
+        {name: specification[name] for name in names} | entry
+        for specification, result in results
+        if isinstance(result, Result)
+        for entry in result.metadata["history"]
+    ]
 
 
 def with_baselines(
