@@ -23,7 +23,8 @@ EXAMPLE_SEED = 0  # the first, whatever it looks like
 
 def ablations(result: AnalysisResult) -> Figure:
     """Ablations, as arms of their own beside the arm that they vary."""
-    table = select(_single(result), "output_nmse", "hints", fraction=REFERENCE_FRACTION, left_out=None)
+    same = select(_main(result), arm="hints", fraction=REFERENCE_FRACTION)
+    table = select(pd.concat([same, _varied(result, *ABLATED)]), "output_nmse")
     table = table[table["set"].isin(["train", "heldout_direction"])]
     varied = table.reindex(columns=list(ABLATED)).rename(columns=lambda name: name.replace("_", " "))
     names = [", ".join(f"{name} {value}" for name, value in row.dropna().items()) for _, row in varied.iterrows()]
@@ -74,7 +75,7 @@ DRAWINGS = figures.DRAWINGS["salatiello2020"] = {
     ),
     "noise": lambda result: figures.noise_curve(_trained(result)),
     "ablations": ablations,
-    "left_out": lambda result: figures.generalization(having(_single(result), "left_out").drop(columns="left_out")),
+    "left_out": lambda result: figures.generalization(_varied(result, "left_out").drop(columns="left_out")),
     "outputs": outputs,
     "components": components,
     "units": units,
@@ -90,6 +91,14 @@ def _single(result: AnalysisResult) -> pd.DataFrame:
 def _main(result: AnalysisResult) -> pd.DataFrame:
     """Single networks that are no ablation, of all regimes and fractions."""
     return select(_single(result), **dict.fromkeys((*ABLATED, "left_out")))
+
+
+def _varied(result: AnalysisResult, *keys: str) -> pd.DataFrame:
+    """Single networks that differ from the others in one of these ways."""
+    table = having(_single(result), *keys)
+    if table.empty:
+        raise figures.NothingToDraw(f"no network of this size of the study differs in {', '.join(keys)}.")
+    return table
 
 
 def _trained(result: AnalysisResult) -> pd.DataFrame:
