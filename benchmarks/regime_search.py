@@ -27,8 +27,8 @@ recirc.enable_x64()
 from recirc.circuits import RateNetwork
 from recirc.compare import SVCCA, NewTrials, PrivateNoise
 from recirc.data import hints_from
-from recirc.studies.networks import train
 from recirc.studies.salatiello2020 import TAIL, Regime, reference
+from recirc.studies.salatiello2020.network import train
 
 CIRCUIT_SEED, SEEDS, FRACTION = 1000, (100, 101, 102), 0.05
 

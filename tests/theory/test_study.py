@@ -1,16 +1,26 @@
 """The study of Salatiello & Giese 2020: its circuit, its arms, its verdicts."""
 
 import dataclasses
+import functools
+import json
+import tomllib
 
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 
 import recirc
-from recirc.analyses import Failure, Result
-from recirc.runs import Row
-from recirc.studies import networks, salatiello2020, salatiello2020_run, summaries
-from recirc.studies.salatiello2020_verdict import claims
+from recirc.analyses import Failure, Result, Row, by_seed, frame, summary_rows, with_baselines
+from recirc.analyses.pieces import Done, piece_key
+from recirc.analyses.summaries import network_rows
+from recirc.runs.datasets import netcdf_bytes
+from recirc.runs.experiment import run
+from recirc.runs.metrics import metrics_text
+from recirc.studies import salatiello2020
+from recirc.studies.salatiello2020.arms import REFERENCE_FRACTION
+from recirc.studies.salatiello2020.claims import claims
+from recirc.studies.salatiello2020.report import predicted
 
 SMALL = {"n_units": 40, "circuit_units": 50}
 
@@ -61,26 +71,40 @@ def _specification(arm: str, **changes) -> dict:
     return entry | SMALL | {"settings": entry["settings"] | {"n_passes": 2}} | changes
 
 
-def test_arms_of_a_seed_share_what_is_random():
-    hinted, plain = (networks.train_network(_specification(arm)) for arm in ("hints", "untrained"))
-    scale = _specification("hints")["settings"]["input_scale"]
-    other = _specification("untrained")["settings"]["input_scale"]
-    assert np.allclose(hinted.arrays["input_weights"] / scale, plain.arrays["input_weights"] / other)
-    assert np.array_equal(hinted.arrays["recorded"], networks_sample(0.1))
+@functools.cache
+def _network(arm: str, **changes) -> Result:
+    return salatiello2020.train_network(_specification(arm, **changes))
 
 
-def networks_sample(fraction: float) -> np.ndarray:
-    return networks.train_network(_specification("hints", fraction=fraction)).arrays["recorded"]
+ARMS = ("hints", "no_hints", "force", "untrained")
+
+
+@pytest.mark.parametrize("name", ["start", "input_weights"])
+def test_arms_of_a_seed_share_what_is_random_and_other_seeds_do_not(name):
+    direction = lambda arrays: arrays[name] / np.linalg.norm(arrays[name])  # noqa: E731  (arms differ in scale)
+    first, *others = (direction(_network(arm).arrays) for arm in ARMS)
+    assert all(np.allclose(other, first, atol=1e-12) for other in others)
+    assert not np.allclose(direction(_network("untrained", seed=1).arrays), first, atol=0.1)
+    trained = [_network(arm).arrays["recurrent"] for arm in ARMS]
+    assert not any(np.allclose(one, two) for one in trained for two in trained if one is not two)
+
+
+def test_arms_of_a_seed_share_the_sample_of_recorded_units():
+    """What is new to the hint arm must be new to the arms that it is compared with."""
+    hinted = _network("hints", fraction=REFERENCE_FRACTION).arrays["recorded"]
+    assert 0 < hinted.sum() < len(hinted)
+    assert all(np.array_equal(_network(arm).arrays["recorded"], hinted) for arm in ARMS[1:])
+    assert not np.array_equal(_network("untrained", seed=1).arrays["recorded"], hinted)
 
 
 def test_a_network_is_the_same_bits_twice():
-    first, second = (networks.train_network(_specification("hints")) for _ in range(2))
+    first, second = _network("hints"), salatiello2020.train_network(_specification("hints"))
     assert all(np.array_equal(first.arrays[name], second.arrays[name]) for name in first.arrays)
     assert first.metadata == second.metadata
 
 
 def test_every_similarity_has_nulls_and_the_hint_arm_a_ceiling():
-    scores = networks.train_network(_specification("hints")).metadata["scores"]
+    scores = _network("hints").metadata["rows"]
     similarities = [s for s in scores if s["metric"].startswith(("svcca", "linear", "procrustes"))]
     on_trained = [s for s in similarities if s["condition"]["set"] == "train"]
     assert on_trained
@@ -90,16 +114,59 @@ def test_every_similarity_has_nulls_and_the_hint_arm_a_ceiling():
 
 
 def test_left_out_directions_are_scored_apart():
-    scores = networks.train_network(_specification("no_hints", left_out=2)).metadata["scores"]
+    scores = _network("no_hints", left_out=2).metadata["rows"]
     assert [s["condition"]["set"] for s in scores] == ["left_out_2"]
+
+
+def test_predictions_are_of_their_own_units_and_know_nothing_of_new_directions():
+    """A network that holds every unit of the circuit, in another order, predicts each one, and no other."""
+    random = np.random.default_rng(0)
+    circuit = np.cumsum(random.normal(size=(16, 55, 12)), axis=1)
+    order = random.permutation(12)
+
+    def predict(target: np.ndarray) -> np.ndarray:
+        axes = ("condition", "time", "unit")
+        data = {"target_rates": (axes, target), "rates": (("condition", "time", "network_unit"), circuit[..., order])}
+        places = {"condition": [str(i) for i in range(16)], "time": 0.01 * np.arange(55)}
+        sets = ("condition", ["train"] * 8 + ["heldout_direction"] * 8)
+        return predicted(xr.Dataset(data, coords=places | {"set": sets})).values
+
+    made = predict(circuit)[8:].reshape(-1, 12)
+    truth = circuit[8:].reshape(-1, 12)
+    error = ((made[:, :, None] - truth[:, None, :]) ** 2).mean(axis=0) / truth.var(axis=0)
+    assert np.diag(error).max() < 0.05
+    assert error[~np.eye(12, dtype=bool)].min() > 0.2, "units are told apart"
+    changed = np.concatenate([circuit[:8], circuit[8:] + 5])
+    assert np.array_equal(predict(changed), predict(circuit))
 
 
 def test_a_diverged_network_is_a_row_that_says_so():
     entry = _specification("hints")
-    rows = summaries.network_rows(entry, Result({}, {"outcome": "diverged in pass 3", "scores": [], "history": []}))
-    rows += summaries.network_rows(entry, Failure("its process was killed", "log"))
+    rows = [
+        row
+        for result in (Result({}, {"outcome": "diverged in pass 3", "history": []}), Failure("its process was killed"))
+        for row in network_rows(entry, result, tuple(salatiello2020.PLACE))
+    ]
     assert [row.condition["outcome"] for row in rows] == ["diverged in pass 3", "its process was killed"]
     assert all(np.isnan(row.value) for row in rows)
+
+
+def test_a_study_whose_networks_all_fail_ends_in_rows_that_say_so():
+    entries = [_specification(arm) for arm in ("hints", "no_hints")]
+    lose = lambda function, pieces: [Done(piece_key(piece), Failure("killed")) for piece in pieces]  # noqa: E731
+    result = salatiello2020.analyse(salatiello2020.Preset(1, (0.1,)), entries, lose)
+    assert [row.condition["outcome"] for row in result.rows if "seed" in row.condition] == ["killed"] * 2
+    assert [claim.supported for claim in result.claims] == [None] * 6
+    for name in ("outputs", "components", "units", "eigenvalues", "ablations", "left_out"):
+        with pytest.raises(recirc.figures.NothingToDraw):
+            recirc.figures.draw(result, name)
+    assert "no number" in result.sentences["verdict"]
+    assert all(netcdf_bytes(dataset) for dataset in (result.arrays, result.networks))
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="quick, full"):
+        salatiello2020.experiment(preset="quik", seed=0)
 
 
 def _rows(advantage: float, n_seeds: int) -> list[Row]:
@@ -125,16 +192,16 @@ def _rows(advantage: float, n_seeds: int) -> list[Row]:
 
 def test_planted_effects_are_judged_for_what_they_are(key):
     preset = dataclasses.replace(salatiello2020.PRESETS["full"], n_seeds=10)
-    judge = lambda advantage: [c.supported for c in claims(_rows(advantage, 10), preset, key=key)]  # noqa: E731
+    judge = lambda advantage: [c.supported for c in claims(frame(_rows(advantage, 10)), preset, key=key)]  # noqa: E731
     assert judge(1.0) == [True] * 6
     assert judge(-1.0) == [False, True, False] * 2
-    held_out = claims(_rows(1.0, 10), preset, key=key)[2]
+    held_out = claims(frame(_rows(1.0, 10)), preset, key=key)[2]
     assert held_out.effect == pytest.approx(3.0)
 
 
 def test_too_few_networks_are_too_small_to_say(key):
     preset = dataclasses.replace(salatiello2020.PRESETS["quick"], n_seeds=2)
-    judged = claims(_rows(1.0, 2), preset, key=key)
+    judged = claims(frame(_rows(1.0, 2)), preset, key=key)
     assert [claim.supported for claim in judged if "sample" not in claim.claim] == [None] * 4
 
 
@@ -145,26 +212,76 @@ def test_summaries_keep_null_baseline_and_interval(key):
         for arm, value in (("hints", 1.0), ("untrained", 0.0))
         for seed in range(5)
     ]
-    summary = summaries.summary_rows(summaries.with_baselines(rows), key=key)[0]
+    summary = summary_rows(with_baselines(rows, ignored=()), key=key)[0]
     assert (summary.value, summary.n, summary.baselines["untrained"]) == (3.0, 5, 2.0)
     assert summary.null is not None
     assert summary.null["p95"] == 0.4
     assert summary.ci[0] < 3.0 < summary.ci[1]
 
 
-def test_a_small_study_runs_from_start_to_report(tmp_path, monkeypatch):
-    monkeypatch.setitem(salatiello2020.PRESETS, "tiny", salatiello2020.Preset(1, (0.1,)))
-    entries = [_specification(arm) for arm in ("hints", "no_hints", "untrained")]
-    monkeypatch.setattr(salatiello2020_run.study, "specifications", lambda preset, seed: entries)
-    out = tmp_path / "run"
-    assert salatiello2020_run.run(preset="tiny", seed=0, jobs=1, out=out)
-    names = {path.name for path in out.iterdir()}
-    assert summaries.by_seed(recirc.runs.read_metrics((out / "metrics.json").read_text())[1], "output_nmse", "hints")
-    expected = {"DONE", "manifest.json", "config.toml", "metrics.json", "activity.nc", "networks.nc"}
-    assert expected | {"history.jsonl", "figures", "report.html", "report.json"} == names
+FILES = {"DONE", "manifest.json", "config.toml", "metrics.json", "activity.nc", "networks.nc", "history.jsonl"}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The folder of a small study with an ablation and left-out directions, its result, and its specifications."""
+    preset = salatiello2020.Preset(1, (0.05,), hint_gains=(1.0,), left_out=(2,))
+    everything = salatiello2020.specifications(preset, 0)
+    entries = [
+        entry | SMALL | {"settings": entry["settings"] | {"n_passes": 2}}
+        for entry in everything
+        if entry["regime"] == "tuned"
+        and entry["arm"] != "force"
+        and (entry["arm"], entry["left_out"]) != ("no_hints", 2)
+    ]
+    out = tmp_path_factory.mktemp("study") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(salatiello2020.PRESETS, "tiny", preset)
+        patch.setattr(salatiello2020, "specifications", lambda preset, seed: entries)
+        study = salatiello2020.experiment(preset="tiny", seed=0)
+        result = run(study, out, jobs=1)
+        return out, result, entries, study.words(result)
+
+
+def test_a_small_study_leaves_a_whole_folder(small):
+    out, result, _, words = small
+    assert FILES | {"figures", "report.html", "report.json"} == {path.name for path in out.iterdir()}
     assert recirc.runs.verify(out) == []
+    assert (out / "metrics.json").read_text() == metrics_text("salatiello2020", "tiny", result.rows, result.claims)
+    config = tomllib.loads((out / "config.toml").read_text())
+    assert (config["preset"], config["circuit_units"], config["preset_sizes"]["left_out"]) == ("tiny", 50, [2])
     page = (out / "report.html").read_text()
     assert "undecided" in page.lower()
     assert "<script" not in page
-    weights = recirc.runs.read_dataset(out / "networks.nc")
-    assert weights["recurrent"].shape == (3, 40, 40)
+    drawn = {path.stem for path in (out / "figures").iterdir()}
+    assert drawn == set(words.pictures) == set(result.figures) == set(salatiello2020.DRAWINGS), "all of it is shown"
+
+
+def test_files_hold_every_network_in_its_place(small):
+    """What is filed under a network's labels is what training it anew gives."""
+    out, _, entries, _ = small
+    activity, weights = (recirc.runs.read_dataset(out / name) for name in ("activity.nc", "networks.nc"))
+    history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
+    for place, entry in enumerate(entries):
+        n_passes = sum(line["arm"] == entry["arm"] and line["left_out"] == entry["left_out"] for line in history)
+        assert n_passes >= (0 if entry["arm"] == "untrained" else 2)
+        for dataset in (activity, weights):
+            assert dataset["arm"].values[place] == entry["arm"]
+            assert dataset["left_out"].values[place] == (entry["left_out"] or 0)
+            assert dataset["hint_gain"].values[place] == (entry["hint_gain"] or -1)
+    for place in (0, len(entries) - 1):
+        made = salatiello2020.train_network(entries[place]).arrays
+        for dataset, names in ((activity, ("rates", "outputs", "recorded")), (weights, ("recurrent", "readout"))):
+            assert all(np.allclose(dataset[name].values[place], made[name]) for name in names)
+
+
+def test_rows_of_a_small_study_are_those_of_its_networks(small):
+    _, result, entries, _ = small
+    for entry in entries:
+        place = {name: entry[name] for name in ("fraction", "hint_gain", "left_out")}
+        found = by_seed(result.table, "spectral_abscissa", entry["arm"], **place)
+        assert found.index.tolist() == ([] if entry["left_out"] else [0])
+    hinted = {"fraction": 0.05, "hint_gain": None, "left_out": None}
+    errors = by_seed(result.table, "output_nmse", "hints", set="train", **hinted)
+    (row,) = salatiello2020.train_network(entries[0]).metadata["rows"][:1]
+    assert errors[0] == pytest.approx(row["value"], rel=1e-9)
