@@ -9,6 +9,7 @@ from recirc.analyses.pieces import Failure as Failure
 from recirc.analyses.pieces import Result as Result
 from recirc.analyses.pieces import results as results
 from recirc.analyses.pieces import specification_key as specification_key
+from recirc.analyses.reference import VerdictConfig as VerdictConfig
 from recirc.analyses.result import AnalysisResult as AnalysisResult
 from recirc.analyses.summaries import summary_rows as summary_rows
 from recirc.analyses.summaries import with_baselines as with_baselines
@@ -17,3 +18,4 @@ from recirc.analyses.table import Row as Row
 from recirc.analyses.table import by_seed as by_seed
 from recirc.analyses.table import frame as frame
 from recirc.analyses.table import select as select
+from recirc.analyses.verdict import verdict as verdict

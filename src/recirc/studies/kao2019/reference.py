@@ -1,7 +1,5 @@
 """What the networks of the study are compared with: a recording, or a circuit in its place."""
 
-import dataclasses
-import functools
 from collections import Counter
 from pathlib import Path
 
@@ -10,12 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from recirc import circuits
+from recirc.analyses.reference import Reference
 from recirc.circuits import simulate
 from recirc.compare import window
 from recirc.compare.normalization import average_repeats
 from recirc.data import Preprocessing, directions, read_prepared
 from recirc.runs.provenance import hash_file
-from recirc.studies.kao2019 import COMPARED
+from recirc.studies.kao2019.design import COMPARED
 from recirc.tasks import CenterOutReach
 from recirc.tasks.angles import angle_label, wrap_angles
 from recirc.types import Activity, Trials
@@ -24,30 +23,6 @@ CIRCUIT_UNITS = 200
 FEWEST_DIRECTIONS = 5
 MARGIN = 0.05  # seconds of a session read beyond what is compared
 DT, FINE = 0.01, 0.001  # seconds per sample kept, and per step of the circuit
-
-
-@dataclasses.dataclass(frozen=True)
-class Reference:
-    """Activity to compare with; time 0 is movement onset and condition labels are angles.
-
-    Args:
-        name: what it is, for the report.
-        activity: averages over repeats, in the compared window.
-        trials: single trials in the same window, if every condition has two or more.
-        another: a second circuit of the same kind; how alike the two are is what a network can hope for.
-        mechanism: how its movements are known to arise; None if unknown.
-    """
-
-    name: str
-    activity: Activity
-    trials: Activity | None = None
-    another: Activity | None = None
-    mechanism: str | None = None
-
-    @property
-    def angles(self) -> tuple[float, ...]:
-        """Directions in degrees, in the order of the conditions."""
-        return tuple(float(angle) for angle in directions(self.activity))
 
 
 def describe(path: Path | None, onset: float, seed: int) -> dict:
@@ -60,20 +35,22 @@ def describe(path: Path | None, onset: float, seed: int) -> dict:
     return {"kind": "recording", "path": str(path.resolve()), "sha256": hash_file(path), "onset": onset}
 
 
-@functools.lru_cache(maxsize=2)
-def _load(kind: str, *rest) -> Reference:
-    return _circuits(*rest) if kind == "circuit" else _recording(*rest)
-
-
 def load(description: dict) -> Reference:
-    """The reference that a specification describes; once per process.
+    """The reference that a specification describes; time 0 is movement onset and condition labels are angles.
 
     Raises:
         ValueError: if a recording's window does not cover what is compared, its labels are not angles, two are the
             same, or there are fewer than five.
         DataFileError: if it cannot be read.
     """
-    return _load(*(value for name, value in description.items() if name != "sha256"))
+    if description["kind"] == "circuit":
+        return _circuits(description["seed"], description["n_units"])
+    return _recording(description["path"], description["onset"])
+
+
+def angles_of(reference: Reference | None) -> tuple[float, ...]:
+    """Directions in degrees, in the order of the conditions; those of the circuit if None."""
+    return CenterOutReach().angles if reference is None else tuple(directions(reference.activity).tolist())
 
 
 def _recording(path: str, onset: float) -> Reference:
@@ -103,15 +80,15 @@ def _recording(path: str, onset: float) -> Reference:
             "them can tell likeness from chance. `recirc compare` scores any two conditions."
         )
     has_halves = min(Counter(cut.conditions).values()) > 1
-    return Reference(Path(path).name, average_repeats(cut).replace(outputs=None), cut if has_halves else None)
+    averages = average_repeats(cut).replace(outputs=None)
+    return Reference(averages, Path(path).name, single_trials=cut if has_halves else None)
 
 
 def _circuits(seed: int, n_units: int) -> Reference:
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2019), 2)
     one, other = (_prepared_reach(key, n_units) for key in keys)
-    return Reference(
-        "a stability-optimized circuit, in place of a recording", one, None, other, "initial-condition driven"
-    )
+    name = "a stability-optimized circuit, in place of a recording"
+    return Reference(one, name, another=other, mechanism="initial-condition driven")
 
 
 def _prepared_reach(key, n_units: int) -> Activity:

@@ -1,7 +1,6 @@
 """Kao 2019: networks that do a delayed reach alike, have alike units, and still work in different ways.
 
-The study as data: task, training, arms and presets. `kao2019_reference` is what networks are compared with,
-`kao2019_network` trains and measures one, `kao2019_verdict` judges the claims.
+The study as data: task, training, arms and presets.
 """
 
 import dataclasses
@@ -10,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
+from recirc.analyses import VerdictConfig
 from recirc.circuits import RateNetwork
 from recirc.tasks import DelayedReach
 from recirc.train import Bptt, RatePenalty, WeightPenalty
@@ -29,8 +29,10 @@ DELAY = 0.5  # seconds, of the trials that are compared
 PREPARATION, MOVEMENT = (-0.45, -0.15), (0.0, 0.45)
 ROTATION = (-0.05, 0.35)
 COMPARED = (-0.45, 0.5)
+EPOCHS = ("hold", "delay", "movement")
+NETWORK = ["arm", "target_line", "rate_penalty", "seed"]  # what tells networks apart; without the seed, a cell
 
-NOISES = (0.05, 0.1, 0.2, 0.5, 1.0)
+INPUT_NOISES = (0.05, 0.1, 0.2, 0.5, 1.0)
 SWITCHES = (-0.25, 0.0, 0.1, 0.2)  # seconds from go at which the target jumps by 90 degrees
 RADII = (0.75, 1.25, 1.5)
 DELAYS = (0.1, 2.0)
@@ -71,7 +73,20 @@ def measured_task(angles: tuple[float, ...], target_line: str, **changes) -> Del
     return task(angles, target_line, **{"hold": 0.2, "delay": DELAY, "catch": 0.0, **changes})
 
 
-def network(nonlinearity: str, *, n_units: int = N_UNITS, key: PRNGKeyArray) -> RateNetwork:
+def comparison(onset: float, n_draws: int) -> VerdictConfig:
+    """On what networks are compared with the reference; `onset` is on their own clock, in seconds."""
+    return VerdictConfig(
+        preparation=PREPARATION, movement=MOVEMENT, rotation=ROTATION, onset=onset, n_draws=n_draws, n_units=N_UNITS,
+        epochs=EPOCHS,
+    )  # fmt: skip
+
+
+def onset(task: DelayedReach) -> float:
+    """When the movement begins in trials of one hold and one delay, seconds from their start."""
+    return task.hold[0] + task.delay[0] + task.reaction
+
+
+def untrained(nonlinearity: str, *, n_units: int = N_UNITS, key: PRNGKeyArray) -> RateNetwork:
     """The untrained network: fully connected but for autapses, spectral radius 1.1, time constant 50 ms."""
     return RateNetwork.random(
         key=key,
@@ -108,7 +123,7 @@ def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
     Args:
         preset: how many.
         seed: of everything random.
-        reference: what `kao2019_reference.describe` says of it.
+        reference: what `reference.describe` says of it.
     """
     shared = {
         "study_seed": seed,

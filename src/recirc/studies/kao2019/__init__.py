@@ -1,0 +1,146 @@
+"""Kao 2019: networks that do a delayed reach alike, have alike units, and still work in different ways.
+
+`design` says what the study is, `reference` what networks are compared with, `network` trains and measures one,
+`claims` judges them, `report` draws and tells.
+"""
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from recirc.analyses import AnalysisResult, Result, frame, results, summary_rows, with_baselines
+from recirc.analyses.arrays import Arrays, labels, stacked, weights_dataset
+from recirc.analyses.pieces import Map
+from recirc.analyses.reference import Reference, reference_rows
+from recirc.analyses.summaries import network_history, network_rows
+from recirc.runs import dump_config
+from recirc.runs.experiment import Experiment
+from recirc.studies.kao2019 import claims, design, report
+from recirc.studies.kao2019 import reference as references
+from recirc.studies.kao2019.network import train_network
+
+PLACE = tuple(design.NETWORK[1:-1])  # what tells networks of one arm and seed apart
+NAME = "kao2019"
+
+
+def experiment(*, preset: str, seed: int, reference: Path | None = None, reference_onset: float = 0.0) -> Experiment:
+    """The study, ready to run into a folder.
+
+    Args:
+        preset: "quick" or "full".
+        seed: of everything random.
+        reference: recording to compare with; a stability-optimized circuit stands in if there is none.
+        reference_onset: movement onset on the recording's clock, seconds.
+
+    Raises:
+        ValueError: if the preset is unknown, or the recording does not cover the window.
+        DataFileError: if the recording cannot be read.
+    """
+    if preset not in design.PRESETS:
+        raise ValueError(f"preset {preset!r} is unknown; choose one of {', '.join(design.PRESETS)}.")
+    size, description = design.PRESETS[preset], references.describe(reference, reference_onset, seed)
+    target = None if reference is None else load(description)  # one that cannot serve is refused now
+    specifications = design.specifications(size, seed, description)
+    return Experiment(
+        NAME,
+        specification=specifications,
+        analyse=functools.partial(analyse, specifications, size, seed, target),
+        words=functools.partial(report.words, name=preset, size=size),
+        config=functools.partial(_config_text, preset, size, seed, description, references.angles_of(target)),
+        preset=preset,
+        seed=seed,
+        inputs=[] if reference is None else [reference],
+    )
+
+
+def analyse(
+    specifications: Sequence[dict], size: design.Preset, seed: int, target: Reference | None, map: Map
+) -> AnalysisResult:
+    """Train and measure every network, and judge the claims.
+
+    Args:
+        specifications: of the networks.
+        size: how many there are.
+        seed: of everything random.
+        target: what they are compared with; the circuit that the specifications describe if None.
+        map: applies a function to every specification.
+    """
+    target = target or references.load(specifications[0]["reference"])
+    key = jax.random.key(seed)
+    theirs = reference_rows(target, design.comparison(0.0, size.n_draws), key=key)  # refused now, if it has no portrait
+    done = list(results(functools.partial(train_network, target), specifications, map=map))
+    rows = [row for each in done for row in network_rows(*each, PLACE)]
+    rows = with_baselines(rows, baseline=lambda arm: f"untrained_{arm}", ignored=PLACE)
+    table = frame([*theirs, *rows])
+    kept = [(s, r.arrays) for s, r in done if isinstance(r, Result) and "rates" in r.arrays]
+    names = labels([s for s, _ in kept], {"arm": "", "seed": 0, "target_line": "", "rate_penalty": 0.0})
+    arrays = _activity([found for _, found in kept], names, target)
+    return AnalysisResult(
+        NAME,
+        rows=(*theirs, *rows, *summary_rows(rows, key=key)),
+        claims=tuple(claims.claims(table, claims.judge_all(table, target.mechanism), size, key=key)),
+        arrays=arrays,
+        networks=weights_dataset([found for _, found in kept], names),
+        history=network_history(done, ("arm", "seed", *PLACE)),
+        figures=report.figures_of(arrays),
+        about=report.about(target),
+    )
+
+
+def _activity(members: Sequence[Arrays], names: dict[str, tuple], target: Reference) -> xr.Dataset:
+    """Rates of reference and networks as compared, outputs, jumps of the target, and flows of the first seed."""
+    theirs, task = target.activity, design.measured_task(references.angles_of(target), "on")
+    axes = {
+        "rates": ("condition", "time", "network_unit"),
+        "outputs": ("condition", "trial_time", "output"),
+        "flow": ("epoch", "flow_axis", "grid_y", "grid_x"),
+        "flow_points": ("epoch", "point", "point_axis"),
+        "flow_path": ("condition", "trial_time", "plane_axis"),
+        "flow_steps": ("epoch", "edge"),
+    }
+    axes |= {f"switch_{time}": ("condition", "trial_time", "plane_axis") for time in design.SWITCHES}
+    found = xr.Dataset(
+        {
+            "target_rates": (
+                ("condition", "time", "unit"),
+                np.asarray(theirs.rates, np.float32),
+                {"units": "spikes/s"},
+            ),
+            **stacked(members, axes, dtype=np.float32),
+        },
+        {
+            "condition": list(theirs.conditions),
+            "time": ("time", theirs.time, {"units": "s", "long_name": "time from movement onset"}),
+            "unit": list(theirs.units),
+            "epoch": list(design.EPOCHS),
+            **names,
+        },
+    )
+    if members:
+        time = (np.arange(found.sizes["trial_time"]) + 1) * task.dt - task.hold[0] - task.delay[0]
+        found["trial_time"] = ("trial_time", time, {"units": "s", "long_name": "time from go"})
+    return found
+
+
+def _config_text(preset: str, size: design.Preset, seed: int, description: dict, angles: Sequence[float]) -> str:
+    """The resolved configuration as TOML."""
+    lines = [f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}\nn_trials = {design.N_TRIALS}']
+    lines.append(f"target_lines = {list(design.TARGET_LINES)}\nnonlinearities = {list(design.NONLINEARITIES)}")
+    lines.append(f"weight_penalty = {design.WEIGHT_PENALTY}\ndelay_measured = {design.DELAY}")
+    for name in ("preparation", "movement", "rotation", "compared"):
+        lines.append(f"window_{name} = {list(getattr(design, name.upper()))}")
+    plain = vars(design.trainer(0.0, **design.TRAINING))
+    plain = {name: value for name, value in plain.items() if name != "penalties" and value is not None}
+    tables = {"preset_sizes": dump_config(size), "reference": _toml(description)}
+    tables |= {"task": dump_config(design.task(tuple(angles), "on")), "trainer": _toml(plain)}
+    return "\n".join([*lines, *(f"\n[{name}]\n{text.strip()}" for name, text in tables.items())]) + "\n"
+
+
+def _toml(fields: Mapping[str, Any]) -> str:
+    return "\n".join(f"{name} = {json.dumps(value)}" for name, value in fields.items())

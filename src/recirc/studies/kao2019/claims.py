@@ -1,0 +1,165 @@
+"""What the numbers of the delayed reach study say: its five claims, judged."""
+
+import jax
+import numpy as np
+import pandas as pd
+from jaxtyping import PRNGKeyArray
+
+from recirc.analyses import Claim
+from recirc.analyses.levels import UNDETERMINED, judge, numbers
+from recirc.compare import bootstrap_interval, paired_test
+from recirc.studies.kao2019.design import INPUT_NOISES, NETWORK, NONLINEARITIES, PERFORMS, SOURCE, Preset
+
+ENOUGH = 10  # seeds from which on a claim that is not supported counts as failed
+ENOUGH_SEEDS = 5  # seeds from which on a claim is judged at all
+SUCCEEDS = 0.9  # R² from which on a test without training counts as passed
+SHARE = 0.9  # of networks that must do the task
+MATCHED = 1.5  # largest ratio of the errors without noise of two networks that are compared under noise
+WORST_R2, WORST_ERROR = -1.0, 100.0  # what a network that blew up in a test counts as
+IC, INPUT = "initial-condition driven", "input driven"
+CELL = NETWORK[:-1]
+
+
+def trained(table: pd.DataFrame) -> pd.DataFrame:
+    """The part of the table that is of single trained networks."""
+    return table[table["arm"].isin(list(NONLINEARITIES)) & table["seed"].notna()]
+
+
+def judge_all(table: pd.DataFrame, mechanism: str | None) -> pd.DataFrame:
+    """Every trained network on every level, and whether it `performs` the task.
+
+    Args:
+        table: of networks and reference.
+        mechanism: the reference's, None if unknown.
+    """
+    networks = trained(table)
+    levels = judge(networks, table, mechanism, by=NETWORK)
+    reached = numbers(networks, NETWORK, "output_r2", set="train").reindex(levels.index)
+    return levels.assign(performs=reached >= PERFORMS)
+
+
+def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PRNGKeyArray) -> list[Claim]:
+    """The paper's claims, in its order.
+
+    Args:
+        table: a line per network and number.
+        levels: `judge_all` of it.
+        preset: how many networks there were.
+        key: of the bootstrap.
+    """
+    networks, keys = trained(table), jax.random.split(key, 4)
+    transfers = (
+        ("the target jumps in the delay", {"set": "target_switch", "time_s": -0.25}),
+        (
+            "the target jumps at the go cue, shown from then on although it was never shown after go in training",
+            {"set": "target_switch", "time_s": 0.0},
+        ),
+        ("targets lie between the trained ones", {"set": "heldout_direction"}),
+    )
+    return [
+        _performance_claim(levels),
+        _units_claim(levels, preset),
+        _mechanisms_claim(levels, preset),
+        _noise_claim(networks, levels, keys[0]),
+        *(_transfer_claim(networks, levels, *test, key) for test, key in zip(transfers, keys[1:])),
+    ]
+
+
+def _performance_claim(levels: pd.DataFrame) -> Claim:
+    text = (
+        "Networks of either nonlinearity and every rate penalty learn the delayed reach (share of networks with R² of "
+        "velocity and position of .95 or more)"
+    )
+    if levels.empty:
+        return Claim(text, SOURCE, None)
+    share = float(levels["performs"].mean())
+    return Claim(text, SOURCE, share >= SHARE, share, n=len(levels))  # networks of a seed are no independent draws
+
+
+def _in_most(cell: pd.Series) -> bool:
+    return cell.sum() > len(cell) / 2
+
+
+def _units_claim(levels: pd.DataFrame, preset: Preset) -> Claim:
+    text = (
+        "Networks that do the task and whose single units look like the reference's may still miss its population "
+        "features (share of those networks that do)"
+    )
+    like = levels["performs"] & levels["units"].fillna(False)
+    missing = like & ~levels["population"].fillna(True)
+    n = int(like.sum())
+    some = bool(missing.groupby(CELL, sort=False).agg(_in_most).any())
+    share = float(missing.sum() / n) if n else np.nan
+    return Claim(text, SOURCE, some if n and preset.n_seeds >= ENOUGH_SEEDS else None, share, n=n)
+
+
+def _mechanisms_claim(levels: pd.DataFrame, preset: Preset) -> Claim:
+    text = (
+        "Networks that match both units and population work by different mechanisms (number of mechanisms among cells "
+        "most of whose networks do the task and match both; with the target off at go a network can only use its state)"
+    )
+    matches = levels["performs"] & levels["units"].fillna(False) & levels["population"].fillna(False)
+    matching = levels[matches.groupby(CELL, sort=False).transform(_in_most).astype(bool)]
+    shares = matching.groupby(CELL, sort=False)["verdict"].value_counts(normalize=True)
+    kinds = set(shares[shares > 0.5].index.get_level_values("verdict")) - {UNDETERMINED}
+    supported = len(kinds) > 1 if len(matching) and preset.n_seeds >= ENOUGH_SEEDS else None
+    return Claim(text, SOURCE, supported, float(len(kinds)), n=len(matching))
+
+
+def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
+    text = (
+        "Networks driven by their initial condition withstand input noise better (error of the input driven network "
+        "over that of its pair, geometric mean over noise levels, median per seed; pairs share nonlinearity, penalty "
+        f"and seed, both do the task, and without noise neither error is over {MATCHED:g} times the other)"
+    )
+    errors = [
+        _finite(numbers(networks, NETWORK, "output_nmse", set="input_noise", sigma=sigma), WORST_ERROR)
+        .clip(upper=WORST_ERROR)
+        .reindex(levels.index)
+        for sigma in INPUT_NOISES
+    ]
+    quiet = numbers(networks, NETWORK, "output_nmse", set="train").reindex(levels.index)
+    every = levels.assign(noisy=np.mean(np.log(errors), axis=0), quiet=quiet)
+    own, other = (every[every.index.get_level_values("target_line") == line] for line in ("on", "off_at_go"))
+    own = own.droplevel("target_line")
+    other = other.droplevel("target_line").reindex(own.index)
+    pairs = own["performs"] & other["performs"].eq(True) & (own["verdict"] == INPUT) & (other["verdict"] == IC)
+    before = own["quiet"], other["quiet"]
+    pairs &= np.maximum(*before) <= MATCHED * np.minimum(*before)
+    values = _by_seed((own["noisy"] - other["noisy"])[pairs])
+    if not len(values):
+        return Claim(text, SOURCE, None)
+    test, effect = paired_test(values, np.zeros(len(values)), "greater"), float(np.exp(np.median(values)))
+    low, high = np.exp(bootstrap_interval(values, key=key))
+    supported = None
+    if test.p < 0.05 and effect > 1:
+        supported = True
+    elif len(values) >= ENOUGH_SEEDS and (high < 1 or len(values) >= ENOUGH):
+        supported = False
+    return Claim(text, SOURCE, supported, effect, (float(low), float(high)), test.p, len(values))
+
+
+def _by_seed(values: pd.Series) -> np.ndarray:
+    """Median of every seed: its networks share their random numbers, and so are one draw."""
+    return values.groupby("seed", sort=False).median().to_numpy()
+
+
+def _finite(values: pd.Series, worst: float) -> pd.Series:
+    """The values, the worst for networks that blew up."""
+    return values.where(np.isfinite(values), worst)
+
+
+def _transfer_claim(networks: pd.DataFrame, levels: pd.DataFrame, what: str, condition: dict, key) -> Claim:
+    text = (
+        f"Networks driven by their initial condition reach without further training when {what} (R², median per seed)"
+    )
+    reached = _finite(numbers(networks, NETWORK, "output_r2", **condition), WORST_R2).clip(lower=WORST_R2)
+    reached = reached.reindex(levels.index)
+    values = _by_seed(reached[levels["performs"] & (levels["verdict"] == IC)].dropna())
+    if not len(values):
+        return Claim(text, SOURCE, None)
+    low, high = bootstrap_interval(values, key=key)
+    supported = None
+    if len(values) >= ENOUGH_SEEDS and np.isfinite(low):
+        supported = True if low >= SUCCEEDS else False if high < SUCCEEDS or len(values) >= ENOUGH else None
+    return Claim(text, SOURCE, supported, float(np.median(values)), (low, high), n=len(values))
