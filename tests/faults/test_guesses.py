@@ -7,12 +7,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from recirc.studies.fit_inputs import FitConfig
 
 from recirc.data.conditions import condition_labels
 from recirc.data.findings import BLOCKS, NOTE, WRONG, check_session
 from recirc.data.preprocessing import Preprocessing
 from recirc.studies import check_recording
-from recirc.studies.fit_inputs import FitConfig
 
 _SPEC = importlib.util.spec_from_file_location("sessions", Path(__file__).with_name("test_sessions.py"))
 sessions = importlib.util.module_from_spec(_SPEC)  # pyright: ignore[reportArgumentType]

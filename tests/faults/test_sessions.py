@@ -9,6 +9,7 @@ import h5py
 import jax
 import numpy as np
 import pytest
+from recirc.studies.fit_inputs import FitConfig, prepare
 from typer.testing import CliRunner
 
 import recirc
@@ -19,7 +20,6 @@ from recirc.data.preprocessing import Preprocessing
 from recirc.data.session import Series, Session
 from recirc.runs import dump_config, load_config
 from recirc.studies import check_recording, fit_recording
-from recirc.studies.fit_inputs import FitConfig, prepare
 
 KEY = jax.random.key(0)
 N_TRIALS, N_UNITS = 32, 10

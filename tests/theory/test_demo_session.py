@@ -6,6 +6,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from recirc.studies.fit_inputs import FitConfig
+from recirc.studies.fit_scores import direction_r2
 from typer.testing import CliRunner
 
 from recirc.cli import app
@@ -14,8 +16,6 @@ from recirc.data.nwb import read_nwb
 from recirc.data.preprocessing import Preprocessing
 from recirc.runs import load_config
 from recirc.studies.demo_session import DISTANCE, DemoSession
-from recirc.studies.fit_inputs import FitConfig
-from recirc.studies.fit_scores import direction_r2
 from recirc.studies.write_nwb import write_nwb
 
 SMALL = DemoSession(n_units=6, n_repeats=2, circuit_units=40)

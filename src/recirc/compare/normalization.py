@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from recirc.compare.samples import check_finite_rates, condition_groups, varying_units, window_steps
+from recirc.compare.samples import check_finite_rates, varying_units, window_steps
 from recirc.types import Activity
 
 
