@@ -6,14 +6,14 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from recirc.studies.kao2019_verdict import IC, INPUT, claims
 
 import recirc
 from recirc.analyses import Result
+from recirc.analyses.summaries import network_rows
 from recirc.data import write_netcdf
 from recirc.runs import Row
 from recirc.studies import kao2019, kao2019_network, kao2019_reference, kao2019_run, levels
-from recirc.studies.kao2019_verdict import IC, INPUT, claims
-from recirc.studies.summaries import network_rows
 
 CIRCUIT = {"kind": "circuit", "seed": 0, "n_units": 50}
 SHORT = {"n_passes": 1, "n_updates": 2, "ramp": 0, "n_passes_least": 0, "learning_rate": 3e-3}

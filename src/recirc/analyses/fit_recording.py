@@ -78,7 +78,7 @@ def fit_recording(
         >>> len(result.claims), sorted(result.arrays.dims)[:3]
         (4, ['condition', 'from_unit', 'left_out'])
     """
-    check_activity(activity)
+    activity = check_activity(activity)
     config = with_go_cue(config or FitConfig(), activity)
     fitting = _Fitting(prepare(activity, config), config, seed_of(key), map)
     regimes = fitting.choose_regimes()

@@ -72,10 +72,7 @@ def make_rows(
     rows = []
     for i, direction in enumerate(activity.conditions):
         where = {"set": "heldout_direction", "direction": direction, **fraction}
-        beside: dict = {
-            "baselines": {name: float(values[i]) for name, values in simple.items()},
-            "ceiling": ceilings[i],
-        }
+        beside: dict = {"baselines": {name: float(values[i]) for name, values in simple.items()}, "ceiling": tops[i]}
         why = next((text for (_, place), text in failures.items() if place == i), "no value")
         for seed, values in enumerate(single):
             rows.append(_left_out_row("network", values[i], where | {"seed": seed}, why, n=1, **beside))

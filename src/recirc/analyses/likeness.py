@@ -63,8 +63,7 @@ def likeness(
     if single_trials is None and len(set(a.conditions)) < a.n_trials:
         single_trials = a
     a, b = (average_repeats(side) if len(set(side.conditions)) < side.n_trials else side for side in (a, b))
-    for side, name in ((a, "the first activity"), (b, "the second activity")):
-        check_activity(side, where=name)
+    a, b = (check_activity(side, f"the {name} activity", signed=True) for side, name in ((a, "first"), (b, "second")))
     b = in_order_of(a, b)
     check_same_samples(a, b)
     rows, claims = [], []

@@ -9,7 +9,7 @@ from recirc.labelled import check_samples
 from recirc.types import Activity
 
 
-def check_activity(activity: Activity, where: str = "the activity") -> Activity:
+def check_activity(activity: Activity, where: str = "the activity", *, signed: bool = False) -> Activity:
     """A recording in memory, held to what files of averages are held to; without the units that never change.
 
     Names of units that repeat and unequal shapes are refused by `Activity`, uneven times and wrong axes by
@@ -18,6 +18,7 @@ def check_activity(activity: Activity, where: str = "the activity") -> Activity:
     Args:
         activity: rates in spikes/s.
         where: what messages call it.
+        signed: whether rates may be negative, as those of a model may.
 
     Raises:
         ValueError: if there are fewer than two conditions or five time samples; rates are negative or not finite;
@@ -33,7 +34,7 @@ def check_activity(activity: Activity, where: str = "the activity") -> Activity:
         ValueError: the activity: no unit ever changes its rate; check how the rates were made.
     """
     with named(where, ValueError):
-        return _held_to(activity, where)
+        return _held_to(activity, where, signed)
 
 
 def averaged_activity(where: str, **settings) -> Activity:
@@ -46,7 +47,7 @@ def averaged_activity(where: str, **settings) -> Activity:
         return _held_to(Activity(**settings), where)
 
 
-def _held_to(activity: Activity, where: str) -> Activity:
+def _held_to(activity: Activity, where: str, signed: bool = False) -> Activity:
     rates, conditions, units = np.asarray(activity.rates), activity.conditions, activity.units
     check_samples(rates.shape[1], "coordinate time")
     if len(set(conditions)) < 2:
@@ -54,7 +55,7 @@ def _held_to(activity: Activity, where: str) -> Activity:
             f"one condition ({conditions[0] if conditions else 'none'}); at least two are needed, since dynamics are "
             "compared across conditions."
         )
-    for wrong, what in ((~np.isfinite(rates), "not finite"), (rates < 0, "negative")):
+    for wrong, what in ((~np.isfinite(rates), "not finite"), ((rates < 0) & (not signed), "negative")):
         if wrong.any():
             condition, time, unit = (int(i) for i in np.argwhere(wrong)[0])
             raise ValueError(

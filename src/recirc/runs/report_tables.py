@@ -9,18 +9,19 @@ import pandas as pd
 from recirc.analyses.result import VERDICTS
 from recirc.analyses.table import (
     BASELINE,
+    NO_NUMBER,
     Claim,
     baseline_columns,
     having,
     keys_of,
     levels_of,
     networks,
+    number,
     per_network,
     select,
 )
 from recirc.figures.labels import circumstance, label, percent
 
-_NO_NUMBER = "–"
 _RANGE: list[Any] = ["median", "min", "max", "count"]
 _OWN = (*_RANGE, "low", "high")
 _NOISE_SHOWN = 0.1
@@ -33,23 +34,6 @@ _KEY_NUMBERS = (
 )
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A number with three significant digits, or a dash if it is none.
-
-    >>> number(0.0123456), number(-12345.6), number(2.5e-7), number(None)
-    ('0.0123', '−12,346', '2.5 × 10⁻⁷', '–')
-    """
-    if value is None or not math.isfinite(value):
-        return _NO_NUMBER
-    if value == 0 or isinstance(value, int):
-        return f"{value:,}".replace("-", "−") if value else "0"
-    power = math.floor(math.log10(abs(value)))
-    if -5 < power < 6:
-        return f"{value:,.{max(digits - 1 - power, 0)}f}".replace("-", "−")
-    raised = str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{value / 10.0**power:.{digits}g} × 10{raised}".replace("-", "−")
-
-
 def cell(value) -> str:
     """A cell of a table as text."""
     if isinstance(value, bool):
@@ -58,7 +42,7 @@ def cell(value) -> str:
 
 
 def _interval(ci: Sequence[float]) -> str:
-    return f"{number(ci[0])} to {number(ci[1])}" if all(map(math.isfinite, ci)) else _NO_NUMBER
+    return f"{number(ci[0])} to {number(ci[1])}" if all(map(math.isfinite, ci)) else NO_NUMBER
 
 
 def claim_line(claim: Claim) -> dict:
@@ -80,7 +64,7 @@ def _cell(group: Mapping[Any, float]) -> dict[str, Any]:
     bounds = {label(name.removeprefix(BASELINE)): value for name, value in group.items() if name not in _OWN}
     return {
         "value": number(group["median"]),
-        "spread": _interval(ends).replace(_NO_NUMBER, ""),
+        "spread": _interval(ends).replace(NO_NUMBER, ""),
         "bounds": [f"{name} {number(value)}" for name, value in bounds.items() if math.isfinite(value)],
     }
 
