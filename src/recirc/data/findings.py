@@ -1,16 +1,15 @@
-"""What is wrong with a session, or worth knowing: where, what, why it matters, how to mend it."""
+"""What is wrong with a recording, or worth knowing: where, what, why it matters, how to mend it."""
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
-import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
 from recirc.data.binned import inside
-from recirc.data.directions import directions
+from recirc.data.directions import condition_angles
 from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Prepared
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.screening import bad_spikes, bad_trials, listed, trial_names, wrong_time_unit
@@ -19,8 +18,8 @@ from recirc.types import Activity
 
 BLOCKS, WRONG, NOTE = "blocks a fit", "likely wrong", "worth knowing"
 LEVELS = (BLOCKS, WRONG, NOTE)
-MOST_UNOBSERVED = 0.01  # share of a session's spikes
 FEWEST_DIRECTIONS, FEWEST_SAMPLES = 4, 5
+MOST_UNOBSERVED = 0.01  # share of a session's spikes
 HIGHEST_RATE = 200.0  # spikes/s, averaged over time
 LOWEST_RATE = 2.0  # spikes/s, below which units with a spike each may agree by chance
 COPIED = 0.999  # correlation of average rates above which two units are one
@@ -49,14 +48,7 @@ class Finding:
 
 
 def check_session(
-    session: Session,
-    preprocessing: Preprocessing,
-    *,
-    assume_equal_spacing: bool = False,
-    for_fit: bool = True,
-    n_folds: int = 4,
-    recorded_fraction: float | None = None,
-    key: PRNGKeyArray,
+    session: Session, preprocessing: Preprocessing, *, key: PRNGKeyArray, **fit: Any
 ) -> tuple[list[Finding], Prepared | None]:
     """Everything that is found in a session, the worst first, and the session made ready if that is possible.
 
@@ -65,23 +57,12 @@ def check_session(
     Args:
         session: as it was stored.
         preprocessing: as it would be prepared.
-        assume_equal_spacing: as for `directions`.
-        for_fit: whether it is to be fitted, which needs directions and units to leave out; if not, it is to be
-            compared.
-        n_folds, recorded_fraction: of the fit, as for `fewest_units`.
         key: random key of the halves that reliability is told by.
+        **fit: what it is for, as for `check_averages`.
     """
-    findings = [
-        *_of_units(session), *_of_spikes(session, preprocessing.drop_bad), *_of_observed(session)
-    ]  # fmt: skip
+    findings = [*_of_tables(session), *_of_spikes(session, preprocessing.drop_bad), *_of_observed(session)]
     prepared = None
-    if not session.n_trials:
-        findings.append(
-            Finding(BLOCKS, "trials", "There is no table of trials.",
-                    "Without trials there is nothing to align and average.",
-                    "Add a table of trials with start_time, stop_time and events.")
-        )  # fmt: skip
-    elif all(finding.can_drop for finding in findings if finding.level == BLOCKS):
+    if all(finding.can_drop for finding in findings if finding.level == BLOCKS):
         try:
             chain, _ = preprocessing.resolved(session)
             findings += _of_trials(session, chain.align or "start_time", preprocessing.drop_bad)
@@ -90,10 +71,7 @@ def check_session(
             chain = dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
             prepared = dataclasses.replace(prepared, chain=chain)
             findings += _of_prepared(session, prepared)
-            findings += check_averages(
-                prepared.averages, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit, n_folds=n_folds,
-                recorded_fraction=recorded_fraction,
-            )  # fmt: skip
+            findings += check_averages(prepared.averages, **fit)
         except ValueError as error:
             is_told = isinstance(error, PreparationError)
             what, mend = (error.what, error.mend) if is_told else (str(error), "change the preprocessing")
@@ -105,49 +83,19 @@ def _said(words: str) -> str:
     return f"{words[:1].upper()}{words[1:].rstrip('.')}."
 
 
-def prepare_session(
-    session: Session,
-    preprocessing: Preprocessing,
-    *,
-    assume_equal_spacing: bool = False,
-    for_fit: bool = True,
-    n_folds: int = 4,
-    recorded_fraction: float | None = None,
-    seed: int = 0,
-) -> Prepared:
-    """A session made ready, or all that blocks its use; what is found beside that is among the notes of the averages.
-
-    Args:
-        session, preprocessing, assume_equal_spacing, for_fit, n_folds, recorded_fraction: as for `check_session`.
-        seed: of the halves of trials that reliability is told by.
-
-    Raises:
-        ValueError: if something blocks its use; it says all that does, and how to mend it.
-    """
-    findings, prepared = check_session(
-        session, preprocessing, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit, n_folds=n_folds,
-        recorded_fraction=recorded_fraction, key=jax.random.key(seed),
-    )  # fmt: skip
-    blocking = [finding for finding in findings if finding.level == BLOCKS]
-    if blocking or prepared is None:
-        told = " ".join(f"{finding.what} {finding.why} {finding.mend}" for finding in blocking)
-        raise ValueError(f"{session.source}: {told}")
-    noted = [f"{finding.level.capitalize()}: {finding.what} {finding.why}" for finding in findings]
-    notes = dict.fromkeys((*prepared.averages.notes, *noted))
-    return dataclasses.replace(prepared, averages=prepared.averages.replace(notes=tuple(notes)))
-
-
-def _of_units(session: Session) -> Iterator[Finding]:
+def _of_tables(session: Session) -> Iterator[Finding]:
     if problem := wrong_time_unit(session):
-        yield Finding(BLOCKS, "units/spike_times", f"{problem[0].upper()}{problem[1:]}.",
-                      "Spikes and trials do not meet.", "Convert all times to seconds.")  # fmt: skip
-    twice = sorted({name for name in session.units if session.units.count(name) > 1})
-    if twice:
+        yield Finding(BLOCKS, "units/spike_times", _said(problem), "Spikes and trials do not meet.",
+                      "Convert all times to seconds.")  # fmt: skip
+    if twice := sorted({name for name in session.units if session.units.count(name) > 1}):
         yield Finding(BLOCKS, "units", f"Names of units repeat: {listed(twice)}.",
                       "Units could be mistaken for each other.", "Make names unique.")  # fmt: skip
     if not session.n_units:
         yield Finding(BLOCKS, "units", "There are no units.", "Without spikes there is nothing to fit.",
                       "Add a table of units with spike_times.")  # fmt: skip
+    if not session.n_trials:
+        yield Finding(BLOCKS, "trials", "There is no table of trials.", "Without trials there is nothing to align and "
+                      "average.", "Add a table of trials with start_time, stop_time and events.")  # fmt: skip
     held_out = session.unit_columns.get("heldout")
     if held_out is not None and np.any(held_out):
         yield Finding(NOTE, "units/heldout", f"{np.count_nonzero(held_out)} units are marked as held out.",
@@ -186,10 +134,9 @@ def _of_observed(session: Session) -> Iterator[Finding]:
 
 
 def _of_trials(session: Session, event: str, drop_bad: bool) -> Iterator[Finding]:
-    names = trial_names(session)
     for reason, mask in bad_trials(session, event).items():
         yield Finding(NOTE if drop_bad else BLOCKS, "trials",
-                      f"{int(mask.sum()):,} trials, {reason}: {listed(names[mask])}.",
+                      f"{int(mask.sum()):,} trials, {reason}: {listed(trial_names(session)[mask])}.",
                       "Rates would be aligned to nothing, or trials counted twice.",
                       "They are left out." if drop_bad else DROP_BAD, can_drop=True)  # fmt: skip
 
@@ -208,8 +155,7 @@ def _of_events(session: Session) -> Iterator[Finding]:
 def _of_series(session: Session, chain: Preprocessing) -> Iterator[Finding]:
     for name, series in session.series.items():
         used = any(name in (wanted, wanted.rpartition(":")[0]) for wanted in chain.behavior or ())
-        time = series.time
-        steps = np.diff(time)
+        time, steps = series.time, np.diff(series.time)
         if len(time) < 2 or not (steps > 0).all():
             yield Finding(BLOCKS if used else NOTE, f"series {name}", "Timestamps do not rise.",
                           "Samples cannot be placed in time.", "Repair the timestamps, or choose other behavior with "
@@ -275,7 +221,9 @@ def check_averages(
 
     Args:
         averages: spikes/s.
-        assume_equal_spacing, for_fit, n_folds, recorded_fraction: as for `check_session`.
+        assume_equal_spacing: as for `directions`.
+        for_fit: whether they are to be fitted, which needs directions and units to leave out, or to be compared.
+        n_folds, recorded_fraction: of the fit, as for `fewest_units`.
     """
     found = [*_of_rates(averages, np.asarray(averages.rates, float)), *_of_sizes(averages)]
     if not for_fit:
@@ -309,12 +257,7 @@ def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[F
                       "need two, since their mean is removed.",
                       "Name the columns that tell directions apart, as in --set "
                       "'preprocessing.conditions=[\"target_direction\"]'; `recirc compare` needs two.")  # fmt: skip
-        return
-    if assume_equal_spacing:
-        return
-    try:
-        directions(averages)
-    except ValueError:
+    elif not assume_equal_spacing and condition_angles(labels) is None:
         yield Finding(BLOCKS, "conditions", f"Labels are no angles in degrees: {listed(labels)}.",
                       "A fit interpolates between directions.",
                       "Name a column of angles or target positions (targets at two distances in one direction need the "

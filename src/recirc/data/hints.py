@@ -42,8 +42,7 @@ def hints_from(
         target: the recorded circuit.
         trials: trials of the same conditions, in the same order, on the same time axis.
         key: decides the sample.
-        fraction: share of the usable units that is sampled, in (0, 1]; K is rounded up. Give this or
-            `n_units`.
+        fraction: share of the usable units that is sampled, in (0, 1]; K is rounded up. Give this or `n_units`.
         n_units: K itself.
         gain: g, at least 0. Hints are strong drives: 1 suits normalized rates; 5, as published, saturates the
             network that they drive.
@@ -63,9 +62,8 @@ def hints_from(
     Warns:
         DataWarning: if units whose rate never changes are left out of the sample ("sd" only).
 
-    Source: Salatiello & Giese 2020 (doi 10.1007/978-3-030-61609-0_69): gain 5, 110 samples of tail. The
-    normalizer and the shape of the tail are not in what could be read of that paper and are ours, and so is
-    the default gain.
+    Source: Salatiello & Giese 2020 (doi 10.1007/978-3-030-61609-0_69): gain 5, 110 samples of tail. The normalizer and
+    the shape of the tail are not in what could be read of that paper and are ours, and so is the default gain.
 
     Example:
         >>> import jax, recirc
@@ -99,9 +97,8 @@ def spline_tail(
 ) -> Float[Array, "trial time channel"]:
     r"""The signal with its end replaced by a smooth decay to zero.
 
-    The last $n$ = `duration` / `dt` samples of every trial become the cubic Hermite spline that leaves the
-    sample before them, $j$, with its value $y_j$ and slope $m = y_j - y_{j-1}$ and reaches 0 with slope 0 at
-    the last one:
+    The last $n$ = `duration` / `dt` samples of every trial become the cubic Hermite spline that leaves the sample
+    before them, $j$, with its value $y_j$ and slope $m = y_j - y_{j-1}$ and reaches 0 with slope 0 at the last one:
 
     $$D[y]_{j+k} = y_j (1 + 2s)(1-s)^2 + m\,n\,s(1-s)^2, \qquad s = k/n$$
 
@@ -115,8 +112,7 @@ def spline_tail(
             after it the signal is 0. All ones if omitted.
 
     Raises:
-        ValueError: if `duration` is shorter than `dt` or than the shortest trial allows, or a trial is all
-            masked.
+        ValueError: if `duration` is shorter than `dt` or than the shortest trial allows, or a trial is all masked.
 
     Example:
         >>> import jax.numpy as jnp
@@ -132,9 +128,8 @@ def spline_tail(
     n_tail = round(duration / dt)
     if n_tail < 1 or last.min() - n_tail < 1:
         raise ValueError(
-            f"a tail of {duration} s is {n_tail} steps of {dt} s, but it needs at least 1 step and the "
-            f"shortest trial, {last.min() + 1} steps, allows {max(0, last.min() - 1)}; change tail, or "
-            "pass None for no tail."
+            f"a tail of {duration} s is {n_tail} steps of {dt} s, but it needs at least 1 step and the shortest "
+            f"trial, {last.min() + 1} steps, allows {max(0, last.min() - 1)}; change tail, or pass None for no tail."
         )
     joint = last - n_tail
     trial = np.arange(n_trials)
@@ -150,15 +145,13 @@ def _check_match(target: Activity, trials: Trials) -> None:
     n_steps = target.rates.shape[1]
     if n_steps != trials.n_steps or not math.isclose(target.dt, trials.dt, rel_tol=1e-6):
         raise ValueError(
-            f"the time axes differ: target has {n_steps} steps of {target.dt} s, trials have "
-            f"{trials.n_steps} steps of {trials.dt} s; make the trials with the target's dt and duration, or "
-            "cut or resample the target."
+            f"the time axes differ: target has {n_steps} steps of {target.dt} s, trials have {trials.n_steps} steps "
+            f"of {trials.dt} s; make the trials with the target's dt and duration, or cut or resample the target."
         )
     if target.conditions != trials.conditions:
         raise ValueError(
-            f"the conditions differ: target has {_brief(target.conditions)}, "
-            f"trials have {_brief(trials.conditions)}; order or select them so that trial i is the same "
-            "condition in both."
+            f"the conditions differ: target has {_brief(target.conditions)}, trials have {_brief(trials.conditions)}; "
+            "order or select them so that trial i is the same condition in both."
         )
 
 

@@ -24,27 +24,11 @@ from h5py import h5a, h5d, h5g, h5l, h5o, h5r, h5t  # pyright: ignore[reportAttr
 
 BUILT_IN_FILTERS = {1, 2, 3, 4, 5, 6, 32000}  # deflate, shuffle, fletcher32, szip, nbit, scaleoffset, lzf
 HARMLESS_BYTES = 64 * 2**20
-READ_WHOLE_BYTES = 16 * 2**20
-READ_AT_MOST_BYTES = 256 * 2**20
-MAX_ENTRIES = 200_000
-MAX_DEPTH = 64
+READ_WHOLE_BYTES, READ_AT_MOST_BYTES = 16 * 2**20, 256 * 2**20
+MAX_ENTRIES, MAX_DEPTH, BLOCK = 200_000, 64, 65_536
 ONLY_ZEROS = "the file holds only zeros, as after an interrupted copy; copy it again."
-BLOCK = 65_536
-DAMAGE = (
-    OSError,
-    RuntimeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    SyntaxError,
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_BUILT_IN = OSError, RuntimeError, LookupError, TypeError, ValueError, ArithmeticError, AttributeError, EOFError
+DAMAGE = (*_BUILT_IN, SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
 
 
 class DataFileError(ValueError):
@@ -107,8 +91,7 @@ class Hdf5Walk:
     def __init__(self, file: h5py.File, stored: int, max_ratio: float):
         self.file, self.stored, self.max_ratio = file, stored, max_ratio
         self.seen: set[int] = set()
-        self.soft: list[tuple[str, str]] = []
-        self.references: list[tuple[str, object]] = []
+        self.pointers: list[tuple[str, object]] = []  # soft links by their entry, and references
         self.declared = self.was_read = 0
         self.where = "entry /"
 
@@ -143,7 +126,7 @@ class Hdf5Walk:
             if kind == h5l.TYPE_EXTERNAL:
                 self._refuse("a link to another file; copy the data into this file.")
             if kind == h5l.TYPE_SOFT:
-                self.soft.append((self.where, entry))
+                self.pointers.append((self.where, entry))
                 continue
             if kind != h5l.TYPE_HARD:
                 self._refuse("a user-defined link; copy the data into this file.")
@@ -170,34 +153,28 @@ class Hdf5Walk:
             if attribute.get_storage_size() > HARMLESS_BYTES:
                 self._refuse("an attribute of more than 64 MiB; store it as a dataset.")
             kind = attribute.get_type()
-            if isinstance(kind, (h5t.TypeIntegerID, h5t.TypeFloatID)) or (
-                isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str()
-            ):
+            is_text = isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str()
+            if is_text or isinstance(kind, (h5t.TypeIntegerID, h5t.TypeFloatID)):
                 continue  # part of the header that was just read
             try:
                 value = item.attrs[attribute.name.decode()]
             except TypeError:  # a type without a NumPy equivalent: readers cannot and do not use it
                 continue
-            self.references.extend((self.where, found) for found in _references(value))
+            self.pointers.extend((self.where, found) for found in _references(value))
 
     def _dataset(self, dataset: h5py.Dataset) -> None:
         """Layout, filters and type first, then sizes, then attributes and data."""
         creation = dataset.id.get_create_plist()
-        if creation.get_layout() == h5d.VIRTUAL:
-            self._refuse("virtual storage, the data lie in other files; copy the data into this file.")
-        if creation.get_external_count() > 0:
-            self._refuse("external storage, the data lie in another file; copy the data into this file.")
-        filters = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())}
-        if not filters <= BUILT_IN_FILTERS:
-            code = min(filters - BUILT_IN_FILTERS)
-            self._refuse(f"compressed with filter {code}, which needs a plugin; save it again with gzip.")
-        kind = dataset.id.get_type()
+        is_virtual = creation.get_layout() == h5d.VIRTUAL
+        if is_virtual or creation.get_external_count() > 0:
+            what = "virtual" if is_virtual else "external"
+            self._refuse(f"{what} storage, the data lie in another file; copy the data into this file.")
+        if foreign := {creation.get_filter(i)[0] for i in range(creation.get_nfilters())} - BUILT_IN_FILTERS:
+            self._refuse(f"compressed with filter {min(foreign)}, which needs a plugin; save it again with gzip.")
+        kind, stored = dataset.id.get_type(), dataset.id.get_storage_size()
         holds_objects = self._check_type(kind)
-        stored = dataset.id.get_storage_size()
-        n_items = math.prod(dataset.shape or ())
-        if dataset.chunks and stored:
-            n_items = max(n_items, math.prod(dataset.chunks))
-        declared = n_items * kind.get_size()
+        n_chunk = math.prod(dataset.chunks) if dataset.chunks and stored else 0
+        declared = max(math.prod(dataset.shape or ()), n_chunk) * kind.get_size()
         self._check_size(declared, stored)
         self.declared += declared
         self._attributes(dataset)
@@ -230,14 +207,11 @@ class Hdf5Walk:
             )
 
     def _read(self, dataset: h5py.Dataset, n_bytes: int, holds_objects: bool) -> None:
-        """Strings and references whole; compressed numbers whole if they are few, otherwise their index and ends.
-
-        Numbers that lie in one piece have neither index nor filter to go wrong.
-        """
+        """Strings and references whole; chunked numbers whole if they are few, otherwise their index and ends."""
         if holds_objects:
             for block in _blocks(dataset):
                 found = list(_references(block))
-                self.references.extend((self.where, reference) for reference in found)
+                self.pointers.extend((self.where, reference) for reference in found)
                 self.declared += sum(map(len, block.flat)) if block.dtype == object and not found else 0
                 self._check_size(self.declared, self.stored)
         elif dataset.chunks and n_bytes <= READ_WHOLE_BYTES and self.was_read + n_bytes <= READ_AT_MOST_BYTES:
@@ -251,22 +225,16 @@ class Hdf5Walk:
 
     def _resolve(self) -> None:
         """Soft links and references must lead to what was looked at."""
-        for where, entry in self.soft:
-            self.where = where
+        for where, pointer in self.pointers:
+            self.where, is_link = where, isinstance(pointer, str)
             try:
-                address = h5o.get_info(self.file[entry].id).addr
-            except (KeyError, OSError, RuntimeError):
-                address = None
-            if address not in self.seen:
-                self._refuse("a soft link to nothing; remove it.")
-        for where, reference in self.references:
-            self.where = where
-            try:
-                address = h5o.get_info(h5r.dereference(reference, self.file.id)).addr
+                found = self.file[pointer].id if is_link else h5r.dereference(pointer, self.file.id)
+                address = h5o.get_info(found).addr
             except DAMAGE:
                 address = None
             if address not in self.seen:
-                self._refuse("a reference to nothing in the file; write the file again.")
+                what, mend = ("soft link", "remove it") if is_link else ("reference", "write the file again")
+                self._refuse(f"a {what} to nothing in the file; {mend}.")
 
     def _refuse(self, why: str) -> NoReturn:
         raise DataFileError(f"{self.where}: {why}")
@@ -274,15 +242,11 @@ class Hdf5Walk:
 
 def _references(value: object) -> Iterator[object]:
     """All object and region references in what h5py gave, null ones left out."""
-    if isinstance(value, h5r.Reference):
-        if value:
-            yield value
-    elif isinstance(value, (np.ndarray, np.void)) and value.dtype.names:
-        for name in value.dtype.names:
-            yield from _references(value[name])
-    elif isinstance(value, np.ndarray) and value.dtype == object:
-        for item in value.flat:
-            yield from _references(item)
+    if isinstance(value, h5r.Reference) and value:
+        yield value
+    elif isinstance(value, (np.ndarray, np.void)) and (value.dtype.names or value.dtype == object):
+        for part in [value[name] for name in value.dtype.names] if value.dtype.names else value.flat:
+            yield from _references(part)
 
 
 def _blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
@@ -299,22 +263,18 @@ def look(kind: str, path: Path, max_ratio: float) -> tuple[dict, list[np.ndarray
     """Why a file is refused, if it is, under "refused"; of a MATLAB 5 file its variables and their arrays too."""
     try:
         head_of(path)
-        if kind == "matlab":
-            take_apart = runpy.run_path(str(Path(__file__).with_name("matlab5.py")))["take_apart"]
-            try:
-                variables, arrays = take_apart(path)
-            except MemoryError:
-                raise
-            except Exception as error:
-                raise DataFileError(f"damaged ({error}); save it again in MATLAB.") from error
-            return {"variables": variables, "arrays": [(x.dtype.str, x.shape) for x in arrays]}, arrays
-        with open_hdf5(path) as file:
-            Hdf5Walk(file, path.stat().st_size, max_ratio).run()
+        if kind == "hdf5":
+            with open_hdf5(path) as file:
+                Hdf5Walk(file, path.stat().st_size, max_ratio).run()
+            return {}, []
+        variables, arrays = runpy.run_path(str(Path(__file__).with_name("matlab5.py")))["take_apart"](path)
+        return {"variables": variables, "arrays": [(x.dtype.str, x.shape) for x in arrays]}, arrays
     except DataFileError as error:
         return {"refused": str(error)}, []
     except MemoryError:
         return {"refused": "to read it takes more memory than a file of this size should; export it again."}, []
-    return {}, []
+    except Exception as error:
+        return {"refused": f"damaged ({error}); save it again."}, []
 
 
 def serve() -> None:
@@ -325,8 +285,7 @@ def serve() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         with contextlib.suppress(ValueError, OSError):  # not every system limits memory
-            hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-            resource.setrlimit(resource.RLIMIT_AS, (request["memory"], hard))
+            resource.setrlimit(resource.RLIMIT_AS, (request["memory"], resource.getrlimit(resource.RLIMIT_AS)[1]))
         signal.setitimer(signal.ITIMER_PROF, request["seconds"])
         answer, arrays = look(request["kind"], Path(request["path"]), request["max_ratio"])
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from recirc.data.findings import prepare_session
 from recirc.data.preprocessing import Preprocessing
+from recirc.data.read import prepare_session
 from recirc.data.session import Series, Session
 from recirc.types import Activity
 

@@ -1,12 +1,15 @@
 """Any recording, told apart by what is in the file and not by its name."""
 
+import dataclasses
 import re
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import h5py
+import jax
 
-from recirc.data.findings import prepare_session
+from recirc.data.findings import BLOCKS, check_session
 from recirc.data.matlab import read_matlab
 from recirc.data.netcdf import read_netcdf
 from recirc.data.numpy_files import read_numpy
@@ -68,7 +71,7 @@ def read_prepared(
     Args:
         path: a session or average rates.
         preprocessing: of a session.
-        assume_equal_spacing, for_fit, n_folds, recorded_fraction: of a session, as for `check_session`.
+        assume_equal_spacing, for_fit, n_folds, recorded_fraction: what a session is for, as for `check_averages`.
         seed: of the halves of trials that reliability is told by.
 
     Raises:
@@ -87,6 +90,26 @@ def read_prepared(
         raise
     except ValueError as error:
         raise ValueError(f"{error} `recirc check {Path(path).name}` says all that was found.") from None
+
+
+def prepare_session(session: Session, preprocessing: Preprocessing, *, seed: int = 0, **fit: Any) -> Prepared:
+    """A session made ready, or all that blocks its use; what is found beside that is among the notes of the averages.
+
+    Args:
+        session, preprocessing, **fit: as for `check_session`.
+        seed: of the halves of trials that reliability is told by.
+
+    Raises:
+        ValueError: if something blocks its use; it says all that does, and how to mend it.
+    """
+    findings, prepared = check_session(session, preprocessing, key=jax.random.key(seed), **fit)
+    blocking = [finding for finding in findings if finding.level == BLOCKS]
+    if blocking or prepared is None:
+        told = " ".join(f"{finding.what} {finding.why} {finding.mend}" for finding in blocking)
+        raise ValueError(f"{session.source}: {told}")
+    noted = [f"{finding.level.capitalize()}: {finding.what} {finding.why}" for finding in findings]
+    notes = dict.fromkeys((*prepared.averages.notes, *noted))
+    return dataclasses.replace(prepared, averages=prepared.averages.replace(notes=tuple(notes)))
 
 
 def read_recording(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | Activity:

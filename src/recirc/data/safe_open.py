@@ -22,18 +22,6 @@ from recirc.data import probe
 from recirc.data.probe import DAMAGE, DataFileError
 from recirc.data.unfold import check_matlab, check_numpy
 
-__all__ = [
-    "DAMAGE",
-    "DataFileError",
-    "DataWarning",
-    "load_matlab",
-    "load_numpy",
-    "named",
-    "open_hdf5",
-    "reading",
-    "safe_open",
-]
-
 SECONDS = 20.0
 SECONDS_PER_GIB = 20.0
 MEMORY_BYTES = 4 * 2**30
@@ -149,14 +137,9 @@ def _look(kind: str, path: Path, max_ratio: float) -> tuple[dict[str, Any], list
     """Have the other process look at a file, and say which it was; nothing may change it meanwhile."""
     before = _identity(path)
     size = before[2] if before else 0
-    seconds = SECONDS + SECONDS_PER_GIB * size / 2**30
-    request = {
-        "kind": kind,
-        "path": os.path.abspath(path),
-        "max_ratio": max_ratio,
-        "seconds": seconds,
-        "memory": MEMORY_BYTES + 2 * size,
-    }
+    seconds, memory = SECONDS + SECONDS_PER_GIB * size / 2**30, MEMORY_BYTES + 2 * size
+    request = {"kind": kind, "path": os.path.abspath(path), "max_ratio": max_ratio}
+    request |= {"seconds": seconds, "memory": memory}
     with named(path):
         answer, arrays = _other_process.ask(request, seconds)
         if "refused" in answer:
@@ -198,7 +181,7 @@ class _OtherProcess:
             except TimeoutError as error:
                 self.stop()
                 raise DataFileError(slow) from error
-            except (OSError, ValueError, EOFError) as error:  # it ended half-way
+            except (OSError, ValueError) as error:  # it ended half-way
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(1)
                 self.stop()

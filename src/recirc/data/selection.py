@@ -108,7 +108,7 @@ class Selection:
         """Leave out trials that most units miss, and then units that were not observed in every trial."""
         is_missed = np.array([column.mean() < 0.5 for column in self._covered().T])
         self.drop("trials", is_missed, "most units were not observed in the window")
-        self.drop("units", ~self._covered().all(axis=1), NOT_OBSERVED)
+        self.drop("units", ~np.array([row.all() for row in self._covered()]), NOT_OBSERVED)
 
     def _covered(self) -> np.ndarray:
         return unit_coverage(self.session, self.starts[:, 0], self.chain.n_bins * self.chain.dt)

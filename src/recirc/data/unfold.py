@@ -60,8 +60,7 @@ def check_numpy(path: Path, max_ratio: float) -> None:
     """Compare what the headers of a .npy or .npz file promise with what is there.
 
     Raises:
-        DataFileError: if the file is truncated or damaged, holds Python objects, or unfolds to far more than
-            is stored.
+        DataFileError: if the file is truncated or damaged, holds Python objects, or unfolds to far more than is stored.
     """
     head = head_of(path)
     try:
