@@ -7,8 +7,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from recirc.studies.fit_inputs import FitConfig
 
+from recirc.analyses.fit_config import FitConfig
 from recirc.data.conditions import condition_labels
 from recirc.data.findings import BLOCKS, NOTE, WRONG, check_session
 from recirc.data.preprocessing import Preprocessing

@@ -9,17 +9,19 @@ import h5py
 import jax
 import numpy as np
 import pytest
-from recirc.studies.fit_inputs import FitConfig, prepare
 from typer.testing import CliRunner
 
 import recirc
+from recirc.analyses.fit_config import FitConfig
+from recirc.analyses.fit_trials import ceilings, prepare, recorded_units
 from recirc.cli import app
 from recirc.data import read_prepared, write_netcdf
 from recirc.data.findings import BLOCKS, NOTE, WRONG, check_session, fewest_units
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.session import Series, Session
 from recirc.runs import dump_config, load_config
-from recirc.studies import check_recording, fit_recording
+from recirc.studies import check_recording
+from recirc.studies.fit import experiment
 
 KEY = jax.random.key(0)
 N_TRIALS, N_UNITS = 32, 10
@@ -443,20 +445,17 @@ def test_check_and_fit_need_equally_many_units(n_units, n_folds, fraction, is_en
     for_averages = check_recording.check(averages, config)
     assert (for_averages.code == check_recording.CLEAN) == is_enough == (n_units >= fewest_units(n_folds, fraction))
     with contextlib.nullcontext() if is_enough else pytest.raises(ValueError, match=f"{n_units} units that change"):
-        recording = prepare(averages, config, seed=0)
-        assert all(len(recording.recorded(fold, config, 0)) for fold in range(n_folds))
+        prepare(averages, config)
+        assert all(len(recorded_units(n_units, fold, config, seed=0)) for fold in range(n_folds))
 
 
 def test_a_fit_knows_the_ceiling_and_writes_the_chain_down(held, tmp_path):
     held(session())
-    recorded = read_prepared(tmp_path / "made.nwb", Preprocessing())
-    config, notes = fit_recording.resolved(FitConfig(n_folds=2), recorded)
-    assert config.preprocessing.align == "go_cue_time"
-    assert any("Kept 32 trials" in note for note in notes)
-    text = dump_config(config)
-    assert 'align = "go_cue_time"' in text
-    made = prepare(recorded.averages, config, seed=0)
-    ceilings = [made.ceiling(i, 5.0) for i in range(4)]
-    assert all(ceiling is not None and 0.2 < ceiling < 1 for ceiling in ceilings)
-    few = prepare(recorded.averages.replace(standard_error=None), config, seed=0)
-    assert few.ceiling(0, 5.0) is None
+    found = experiment(tmp_path / "made.nwb", FitConfig(n_folds=2), seed=0)
+    assert 'align = "go_cue_time"' in found.config()
+    averages = read_prepared(tmp_path / "made.nwb", Preprocessing()).averages
+    assert any("Kept 32 trials" in note for note in averages.notes)
+    made = prepare(averages, FitConfig(n_folds=2))
+    scales = np.ptp(made.rates, axis=(0, 1)) + np.full((4, 1), 5.0)
+    assert all(ceiling is not None and 0.2 < ceiling < 1 for ceiling in ceilings(made, scales))
+    assert ceilings(made.replace(standard_error=None), scales) == [None] * 4

@@ -12,11 +12,11 @@ from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
 from recirc.analyses.fit_config import FitConfig
-from recirc.data import condition_averages, directions
+from recirc.data import condition_averages, directions, fewest_units
+from recirc.data.findings import FEWEST_DIRECTIONS
 from recirc.data.reliability import r2_ceiling
 from recirc.types import Activity, Trials
 
-FEWEST_DIRECTIONS = 4
 REACTION, WIDTH = 0.25, 0.1  # seconds from go cue to peak speed, and s.d. of the modeled speed
 
 
@@ -100,19 +100,15 @@ def _check_size(n_directions: int, n_units: int, config: FitConfig) -> None:
             f"{n_directions} directions; a fit leaves one out and chooses its regime among the others, which "
             f"needs {FEWEST_DIRECTIONS} or more. `recirc compare` scores recordings with any two conditions."
         )
-    if n_units < 2 * config.n_folds:
+    if n_units < (needed := fewest_units(config.n_folds, config.recorded_fraction)):
+        of = "" if config.recorded_fraction is None else f", with {config.recorded_fraction:g} of the units recorded,"
         raise ValueError(
-            f"{n_units} units that change; {config.n_folds} folds need {2 * config.n_folds} or more. Give fewer "
-            "folds (--set n_folds=2), or score the recording with `recirc compare`."
+            f"{n_units} units that change; {config.n_folds} folds{of} need {needed} or more. Give fewer folds (--set "
+            "n_folds=2), record a larger share, or score the recording with `recirc compare`."
         )
     n_hints = math.floor(n_units * (1 - 1 / config.n_folds))
     if config.recorded_fraction is not None:
         n_hints = min(n_hints, round(config.recorded_fraction * n_units))
-    if n_hints < 1:
-        raise ValueError(
-            f"recorded_fraction {config.recorded_fraction} of {n_units} units is no unit; give at least "
-            f"{1 / n_units:.2g}."
-        )
     if n_hints > config.network.n_units:
         raise ValueError(
             f"{n_hints} recorded units cannot drive a network of {config.network.n_units}; enlarge it (--set "

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from recirc.analyses.fit_config import FitConfig
 from recirc.data import DataFileError, DataWarning, read_recording
 from recirc.data.findings import BLOCKS, NOTE, Finding, check_averages, check_session
 from recirc.data.prepared import Prepared
@@ -17,7 +18,6 @@ from recirc.data.screening import printable
 from recirc.data.session import Session
 from recirc.runs import load_config
 from recirc.runs.metrics import strict_json
-from recirc.studies.fit_inputs import FitConfig
 from recirc.types import Activity
 
 CLEAN, BLOCKED, UNREADABLE = 0, 1, 2

@@ -34,8 +34,9 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
         ValueError: if the recording cannot be fitted.
     """
     found = read_prepared(
-        data, config.preprocessing, assume_equal_spacing=config.assume_equal_spacing, n_folds=config.n_folds, seed=seed
-    )
+        data, config.preprocessing, assume_equal_spacing=config.assume_equal_spacing, n_folds=config.n_folds,
+        recorded_fraction=config.recorded_fraction, seed=seed,
+    )  # fmt: skip
     activity = found.averages
     config = with_go_cue(dataclasses.replace(config, preprocessing=found.chain), activity)
     prepare(activity, config)  # what cannot be fitted is refused before a folder is made
