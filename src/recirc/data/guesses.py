@@ -124,11 +124,10 @@ def _with_choice(trials: Mapping[str, np.ndarray], name: str) -> tuple[str, ...]
 
 def guess_radians(session: Session, columns: Sequence[str]) -> tuple[bool | None, str | None]:
     """Whether angles are radians, and a sentence where there was something to guess."""
-    if len(columns) != 1 or not is_angular(columns[0]) or session.trials[columns[0]].dtype.kind not in "iuf":
+    column = session.trials[columns[0]] if len(columns) == 1 and is_angular(columns[0]) else np.empty(0, str)
+    if column.dtype.kind not in "iuf" or column.ndim != 1:
         return None, None
-    if session.trials[columns[0]].ndim != 1:
-        return None, None
-    found = in_radians(np.asarray(session.trials[columns[0]], float))
+    found = in_radians(column.astype(float))
     return found, f"Angles in {columns[0]} are taken as {'radians' if found else 'degrees'}."
 
 

@@ -11,9 +11,11 @@ from recirc.data.averages import averaged_activity
 from recirc.data.matlab_tree import matlab_variables
 from recirc.data.safe_open import DataFileError, DataWarning, named, reading
 from recirc.data.session import Session
-from recirc.data.trial_structs import is_trial_struct, session_from_trials
+from recirc.data.trial_structs import fields_of, is_trial_struct, session_from_trials
 from recirc.labelled import is_plausible, uniform_step
 from recirc.types import Activity
+
+AVERAGES = {"A", "times"}
 
 
 def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | Activity:
@@ -41,16 +43,12 @@ def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | 
     variables = matlab_variables(path, max_ratio=max_ratio)
     with reading(path):
         variables = {name: [value] if isinstance(value, dict) else value for name, value in variables.items()}
-        found = {name: rows for name, rows in variables.items() if _is_averages(rows) or is_trial_struct(rows)}
+        found = {name: rows for name, rows in variables.items() if fields_of(rows) >= AVERAGES or is_trial_struct(rows)}
         if len(found) != 1:
             raise DataFileError(f"{path}: {_no_layout(variables, list(found))}")
         ((name, rows),) = found.items()
         where = f"{path}, variable {name}"
-        return _averages(rows, where) if _is_averages(rows) else session_from_trials(rows, where, path)
-
-
-def _is_averages(rows: Any) -> bool:
-    return isinstance(rows, list) and len(rows) > 0 and isinstance(rows[0], dict) and {"A", "times"} <= set(rows[0])
+        return _averages(rows, where) if fields_of(rows) >= AVERAGES else session_from_trials(rows, where, path)
 
 
 def _no_layout(variables: dict[str, Any], found: list[str]) -> str:
@@ -68,7 +66,7 @@ def _kind(value: Any) -> str:
         return f"numbers of shape {' x '.join(map(str, value.shape))}"
     if isinstance(value, str):
         return "text"
-    if value and isinstance(value[0], dict):
+    if fields_of(value):
         return f"{len(value)} structs with fields {', '.join(list(value[0])[:12])}"
     return f"{len(value)} cells"
 

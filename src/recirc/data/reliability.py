@@ -34,14 +34,8 @@ def split_halves(
     rates = np.asarray(rates)
     for _ in range(n_splits):
         orders = [random.permutation(group) for group in groups]
-        sizes = [len(order) // 2 for order in orders]
-        yield tuple(
-            np.stack([rates[part].mean(axis=0, dtype=float) for part in parts])
-            for parts in (
-                [order[:size] for order, size in zip(orders, sizes)],
-                [order[-size:] for order, size in zip(orders, sizes)],
-            )
-        )
+        pairs = [(order[: len(order) // 2], order[-(len(order) // 2) :]) for order in orders]
+        yield tuple(np.stack([rates[part].mean(axis=0, dtype=float) for part in parts]) for parts in zip(*pairs))
 
 
 def split_half_reliability(

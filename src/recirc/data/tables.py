@@ -41,24 +41,20 @@ def split_rows(table: h5py.Group, name: str, values: np.ndarray) -> list[np.ndar
     ends = read_array(table, f"{name}_index")
     if ends is None or ends.ndim != 1 or ends.dtype.kind not in "iu":
         raise DataFileError(f"{where}: expected one whole number per row; write the table again.")
-    falls = np.flatnonzero(ends[1:] < ends[:-1])
+    falls, beyond = np.flatnonzero(ends[1:] < ends[:-1]), np.flatnonzero((ends > len(values)) | (ends < 0))
+    last, problem = int(ends[-1]) if len(ends) else 0, ""
     if falls.size:
         row = int(falls[0]) + 1
-        raise DataFileError(
-            f"{where}: not rising: row {row} ends at {ends[row]} and the row before it at {ends[row - 1]}, so "
-            "that rows would share values; write the table again."
+        problem = (
+            f"not rising: row {row} ends at {ends[row]} and the row before it at {ends[row - 1]}, so that rows would "
+            "share values"
         )
-    beyond = np.flatnonzero((ends > len(values)) | (ends < 0))
-    if beyond.size:
-        row = int(beyond[0])
-        raise DataFileError(
-            f"{where}: row {row} ends at {ends[row]}, but {name} has {len(values)} values; write the table again."
-        )
-    if len(values) > (ends[-1] if len(ends) else 0):
-        last = int(ends[-1]) if len(ends) else 0
-        raise DataFileError(
-            f"{where}: the last row ends at {last}, but {name} has {len(values)} values; write the table again."
-        )
+    elif beyond.size:
+        problem = f"row {beyond[0]} ends at {ends[beyond[0]]}, but {name} has {len(values)} values"
+    elif len(values) > last:
+        problem = f"the last row ends at {last}, but {name} has {len(values)} values"
+    if problem:
+        raise DataFileError(f"{where}: {problem}; write the table again.")
     edges = [0, *map(int, ends)]
     return [values[start:stop] for start, stop in itertools.pairwise(edges)]
 

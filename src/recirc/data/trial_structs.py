@@ -17,15 +17,14 @@ SHORTEST_INTERVAL = 1e-4
 ABOUT = {"monkey": "subject", "subject": "subject", "date": "start", "task": "task"}
 
 
+def fields_of(rows: Any) -> set[str]:
+    """Names of the fields of a struct array; none of anything else."""
+    return set(rows[0]) if isinstance(rows, list) and rows and isinstance(rows[0], dict) else set()
+
+
 def is_trial_struct(rows: Any) -> bool:
     """Whether it is a struct array with a field `*_spikes` and a field `bin_size`."""
-    return (
-        isinstance(rows, list)
-        and len(rows) > 0
-        and isinstance(rows[0], dict)
-        and "bin_size" in rows[0]
-        and any(name.endswith(SPIKES) for name in rows[0])
-    )
+    return "bin_size" in fields_of(rows) and any(name.endswith(SPIKES) for name in fields_of(rows))
 
 
 def session_from_trials(rows: list[dict], where: str, path: Path) -> Session:
