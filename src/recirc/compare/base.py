@@ -1,6 +1,7 @@
 """What comparisons are: similarities of two activities, portraits of one, probes of a circuit, nulls."""
 
 import abc
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
@@ -31,9 +32,15 @@ class AbstractMeasure(eqx.Module):
     def metric(self) -> str:
         """Name of the metric, as in `metrics.json`; a string where it does not depend on fields."""
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """Its fields, which are the settings of its score unless others are given."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     def score(self, value: float | np.floating, *, unit: str = "1", parts=None, settings=None) -> Score:
         """A score of this measure; arguments as in `Score`."""
-        return Score(self.metric, float(value), self.level, self.direction, unit, parts or {}, settings or {})
+        settings = self.settings if settings is None else settings
+        return Score(self.metric, float(value), self.level, self.direction, unit, parts or {}, settings)
 
     def scores(self, *activities: Activity) -> tuple[Score, ...]:
         """All scores that one computation gives: that of a call, unless a measure says otherwise."""

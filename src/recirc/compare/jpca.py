@@ -155,7 +155,7 @@ class JPCA(AbstractPortrait):
         return self.score(
             values[self.statistic],
             parts=parts | {name: getattr(planes, name) for name in by_plane},
-            settings=dict(planes.settings) | {"statistic": self.statistic},
+            settings=self.settings | planes.settings,
         )
 
     def fit(self, a: Activity) -> JPCAPlanes:

@@ -88,9 +88,7 @@ class OutputR2(AbstractSimilarity):
                 )
             per_group.append(1 - error[index].sum() / spread[index].sum())
         parts = {"per_output": 1 - _ratio(error, spread), "per_group": np.array(per_group)}
-        return self.score(
-            min(per_group), parts=parts, settings=None if self.groups is None else {"groups": self.groups}
-        )
+        return self.score(min(per_group), parts=parts, settings={} if self.groups is None else self.settings)
 
 
 def output_index(outputs: Sequence[int], n_outputs: int) -> np.ndarray:

@@ -97,8 +97,7 @@ class SVCCA(AbstractSimilarity):
         parts = {"correlation": correlation, "variance_kept": np.array([kept for _, kept in found])}
         if not self.per_condition:
             parts = {name: part[0] for name, part in parts.items()}
-        settings = {"n_components": self.n_components, "per_condition": self.per_condition}
-        return self.score(value, parts=parts, settings=settings)
+        return self.score(value, parts=parts)
 
     def compressed(self, a: Activity) -> Activity:
         rates = np.asarray(a.rates)

@@ -111,17 +111,7 @@ class UnitFeatures(AbstractPortrait):
                 f"condition labels {found.conditions[:8]} are not three or more angles in degrees, so that "
                 "units have no preferred direction; label conditions by angle, or ask for another feature."
             )
-        return self.score(
-            _center(self.feature, parts[self.feature]),
-            unit=FEATURES[self.feature][0],
-            parts=parts,
-            settings={
-                "preparation": tuple(self.preparation),
-                "movement": tuple(self.movement),
-                "feature": self.feature,
-                "prominence": self.prominence,
-            },
-        )
+        return self.score(_center(self.feature, parts[self.feature]), unit=FEATURES[self.feature][0], parts=parts)
 
     def _n_extrema(self, rates: Float[np.ndarray, "condition time unit"]) -> Float[np.ndarray, " unit"]:
         courses = np.linalg.svd(np.moveaxis(rates, 2, 0), full_matrices=False)[2][:, 0]
