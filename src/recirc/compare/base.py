@@ -105,10 +105,9 @@ class AbstractProbe(eqx.Module):
 class AbstractNull(eqx.Module):
     """A way to make activities that share what is uninteresting with a given one, and nothing else.
 
-    `kind` is its name in results. `keeps_covariance` says that a surrogate has the covariance among units of
-    the original (within each condition and over all samples), and that it does not matter whether units are
-    rotated before or after a draw; surrogates are then made of the leading components alone, which is much
-    faster.
+    `kind` is its name in results. `keeps_covariance` says that a surrogate has the covariance among units of the
+    original (within each condition and over all samples), and that it does not matter whether units are rotated before
+    or after a draw; surrogates are then made of the leading components alone, which is much faster.
     """
 
     kind: eqx.AbstractClassVar[str]

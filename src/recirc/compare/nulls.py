@@ -14,9 +14,8 @@ from recirc.types import Activity
 class ShuffledConditions(AbstractNull):
     """The same trials under other labels: conditions change places, at least two of them.
 
-    It keeps everything within a trial (time course, envelope, dimensions) and all that conditions share, and
-    breaks which condition is which. It is exact where conditions are exchangeable. Repeats of a condition
-    move together.
+    It keeps everything within a trial (time course, envelope, dimensions) and all that conditions share, and breaks
+    which condition is which. It is exact where conditions are exchangeable. Repeats of a condition move together.
 
     Raises (when drawn from):
         ValueError: if there are fewer than two conditions, or they have different numbers of trials.
@@ -51,9 +50,8 @@ class PhaseRandomized(AbstractNull):
     conditions share. It is exact for noise that is stationary and periodic in the trial.
 
     Do not use it for transients: their energy is spread over the trial, so that a common envelope (both sides
-    rise and fall together) counts as similarity. Unrelated noises that both decayed to 5 % within the trial
-    had p <= 0.05 in 57 to 100 % of cases, against 4 to 9 % without the decay. Use `FlippedComponents` or
-    `ShuffledConditions`.
+    rise and fall together) counts as similarity. Unrelated noises that both decayed to 5 % within the trial had p <=
+    0.05 in 57 to 100 % of cases, against 4 to 9 % without the decay. Use `FlippedComponents` or `ShuffledConditions`.
 
     Source: Prichard & Theiler 1994 (doi 10.1103/PhysRevLett.73.951), for every trial apart.
     """
@@ -77,13 +75,12 @@ class FlippedComponents(AbstractNull):
     $$\tilde X_c = E\, \mathrm{diag}(\pm 1)_c\, E^\top X_c$$
 
     E are the temporal principal components: the eigenvectors of time-by-time second moments, pooled over
-    trials and units, about every unit's mean. Each component of each trial gets a random sign, the same for
-    all units. This is phase randomization in the activity's own basis instead of Fourier's: it keeps the
-    second moments among units in every trial exactly, and the variance at every time and its smoothness on
-    average, so transients stay where they are. It breaks the course within a trial and what conditions share.
-    Unrelated noises had p <= 0.05 in 3 to 9 % of cases (SVCCA within conditions: 8 to 11 %) with 6 or 8
-    conditions of 4 dimensions, whether or not both decayed. With fewer E is poorly known: 4 conditions of 3
-    dimensions gave up to 13 %.
+    trials and units, about every unit's mean. Each component of each trial gets a random sign, the same for all units.
+    This is phase randomization in the activity's own basis instead of Fourier's: it keeps the second moments among
+    units in every trial exactly, and the variance at every time and its smoothness on average, so transients stay where
+    they are. It breaks the course within a trial and what conditions share. Unrelated noises had p <= 0.05 in 3 to 9 %
+    of cases (SVCCA within conditions: 8 to 11 %) with 6 or 8 conditions of 4 dimensions, whether or not both decayed.
+    With fewer E is poorly known: 4 conditions of 3 dimensions gave up to 13 %.
 
     It suits portraits and `DSA` too, which shuffled conditions leave as they are.
 

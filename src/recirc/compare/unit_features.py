@@ -40,8 +40,7 @@ class UnitFeatures(AbstractPortrait):
       and plus or minus 1 with two conditions.
     - `direction_change`: angle between the preferred directions atan2(b2, b1) of the two epochs, 0 to 180
       degrees; only where labels are angles, of three conditions or more. Noise for units without tuning.
-    - `peak_time`: when the s.d. over conditions is largest, at any time, in seconds from the start of
-      `movement`.
+    - `peak_time`: when the s.d. over conditions is largest, at any time, in seconds from the start of `movement`.
     - `multiphasic`: whether the time course of the unit's tuning in movement (first right singular vector of
       condition by time, the mean over conditions subtracted) has two or more extrema, maxima or minima, whose
       prominence is at least `prominence` times its range. Ends are no extrema.
