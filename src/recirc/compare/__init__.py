@@ -33,13 +33,13 @@ from recirc.compare.nulls import ShuffledConditions as ShuffledConditions
 from recirc.compare.nulls import FlippedComponents as FlippedComponents
 from recirc.compare.nulls import PhaseRandomized as PhaseRandomized
 from recirc.compare.tensor_maximum_entropy import TensorMaximumEntropy as TensorMaximumEntropy
-from recirc.compare.permuted_conditions import PermutedConditionsPerUnit as PermutedConditionsPerUnit
-from recirc.compare.time_shifted import TimeShifted as TimeShifted
+from recirc.compare.nulls import PermutedConditionsPerUnit as PermutedConditionsPerUnit
+from recirc.compare.nulls import TimeShifted as TimeShifted
 
 # Probes
 from recirc.compare.probes import NewTrials as NewTrials
 from recirc.compare.probes import InputScale as InputScale
-from recirc.compare.input_noise import InputNoise as InputNoise
+from recirc.compare.probes import InputNoise as InputNoise
 from recirc.compare.probes import PrivateNoise as PrivateNoise
 from recirc.compare.probes import PerturbedState as PerturbedState
 from recirc.compare.go_probes import TargetOffAtGo as TargetOffAtGo

@@ -9,7 +9,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from recirc.compare.base import AbstractPortrait, numpy_generator
 from recirc.compare.normalization import normalized_averages, without_condition_mean
-from recirc.compare.null_distribution import NullDistribution
+from recirc.compare.null_distribution import NullDistribution, beside
 from recirc.compare.samples import check_enough_samples, principal_axes, window_steps
 from recirc.types import Activity, Direction, Score
 
@@ -71,12 +71,7 @@ class AlignmentIndex(AbstractPortrait):
         return self.score(
             self._share(first, second),
             parts={"reversed": np.array(self._share(second, first))},
-            settings={
-                "first": tuple(self.first),
-                "second": tuple(self.second),
-                "n_components": self.n_components,
-                "soft": soft,
-            },
+            settings=self.settings | {"soft": soft},
         )
 
     def _epochs(self, a: Activity) -> tuple[np.ndarray, np.ndarray, object]:
@@ -140,14 +135,7 @@ def random_subspaces(
             for begun in range(0, n_draws, BLOCK)
         ]
     ) / portrait._most(second)
-    return NullDistribution(
-        score=score,
-        kind="random_subspaces",
-        mean=float(draws.mean()),
-        p95=float(np.percentile(draws, 5)),
-        p=float((1 + (draws <= score.value).sum()) / (1 + n_draws)),
-        draws=draws,
-    )
+    return beside(score, draws, "random_subspaces")
 
 
 def _held(vectors: Float[np.ndarray, "draw unit component"], covariance: np.ndarray) -> Float[np.ndarray, " draw"]:

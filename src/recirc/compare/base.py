@@ -1,6 +1,7 @@
 """What comparisons are: similarities of two activities, portraits of one, probes of a circuit, nulls."""
 
 import abc
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
@@ -31,9 +32,15 @@ class AbstractMeasure(eqx.Module):
     def metric(self) -> str:
         """Name of the metric, as in `metrics.json`; a string where it does not depend on fields."""
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """Its fields, which are the settings of its score unless others are given."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     def score(self, value: float | np.floating, *, unit: str = "1", parts=None, settings=None) -> Score:
         """A score of this measure; arguments as in `Score`."""
-        return Score(self.metric, float(value), self.level, self.direction, unit, parts or {}, settings or {})
+        settings = self.settings if settings is None else settings
+        return Score(self.metric, float(value), self.level, self.direction, unit, parts or {}, settings)
 
     def scores(self, *activities: Activity) -> tuple[Score, ...]:
         """All scores that one computation gives: that of a call, unless a measure says otherwise."""
@@ -98,10 +105,9 @@ class AbstractProbe(eqx.Module):
 class AbstractNull(eqx.Module):
     """A way to make activities that share what is uninteresting with a given one, and nothing else.
 
-    `kind` is its name in results. `keeps_covariance` says that a surrogate has the covariance among units of
-    the original (within each condition and over all samples), and that it does not matter whether units are
-    rotated before or after a draw; surrogates are then made of the leading components alone, which is much
-    faster.
+    `kind` is its name in results. `keeps_covariance` says that a surrogate has the covariance among units of the
+    original (within each condition and over all samples), and that it does not matter whether units are rotated before
+    or after a draw; surrogates are then made of the leading components alone, which is much faster.
     """
 
     kind: eqx.AbstractClassVar[str]

@@ -66,8 +66,7 @@ class CCA(AbstractSimilarity):
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         parts = SVCCA(self.n_components)(a, b).parts
-        settings = {"n_components": self.n_components, "n_averaged": self.n_averaged}
-        return self.score(np.nanmean(parts["correlation"][: self.n_averaged]), parts=parts, settings=settings)
+        return self.score(np.nanmean(parts["correlation"][: self.n_averaged]), parts=parts)
 
     def compressed(self, a: Activity) -> Activity:
         return SVCCA(self.n_components).compressed(a)

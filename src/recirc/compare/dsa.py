@@ -103,10 +103,8 @@ class DSA(AbstractSimilarity):
             "persistence_error": np.array([error for _, _, error in fits]),
             "variance_kept": np.array(kept),
         }
-        names = ("n_components", "n_delays", "interval", "rank", "penalty", "n_starts")
-        settings = {name: getattr(self, name) for name in names} | {"rank": rank}
         value = _angle(*matrices, n_starts=self.n_starts)
-        return self.score(value, unit="rad", parts=parts, settings=settings)
+        return self.score(value, unit="rad", parts=parts, settings=self.settings | {"rank": rank})
 
     def compressed(self, a: Activity) -> Activity:
         return SVCCA(self.n_components).compressed(a)

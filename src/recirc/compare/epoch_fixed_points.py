@@ -143,9 +143,8 @@ class SlowestMode(AbstractFixedPointProbe):
 
     Neither slow nor fast is better: the number is there to be compared with that of another circuit.
 
-    Returns (when called): metric `slowest_mode_s`, seconds; conditions without a stable fixed point are nan
-    in `per_condition` and not in the mean. If there is none at all the value is nan and the settings have an
-    "outcome".
+    Returns (when called): metric `slowest_mode_s`, seconds; conditions without a stable fixed point are nan in
+    `per_condition` and not in the mean. If there is none at all the value is nan and the settings have an "outcome".
     """
 
     def of(self, found: Mapping[str, FixedPoints]) -> Score:

@@ -88,10 +88,9 @@ def find_fixed_points(
     any stability wherever they are, and Powell's dogleg descent of q (Gauss-Newton inside a trust region),
     which stays nearer to its start and also stops at slow points. Each finds points that the other misses.
 
-    Where F is piecewise linear (ReLU), a Newton step from the right region is exact, so that a search ends
-    when it enters the region of its solution; it may also cycle among regions, and then does not count as
-    converged. At a kink the Jacobian is that of one side, and so are stability and eigenvalues of a fixed point
-    there.
+    Where F is piecewise linear (ReLU), a Newton step from the right region is exact, so that a search ends when it
+    enters the region of its solution; it may also cycle among regions, and then does not count as converged. At a kink
+    the Jacobian is that of one side, and so are stability and eigenvalues of a fixed point there.
 
     Points further from the centroid of the starts than 10 times their root-mean-square distance from it are
     left out and counted (unless all starts are equal); of points closer than a thousandth of that distance,

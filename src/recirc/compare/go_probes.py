@@ -1,6 +1,7 @@
 """What makes the movement, the state at go or the input after it: each test changes one of the two."""
 
 import abc
+import dataclasses
 from typing import ClassVar
 
 import equinox as eqx
@@ -171,11 +172,6 @@ class NoTarget(AbstractGoProbe):
         labels = np.array(unseen.conditions)
         each = [labels == name for name in score.parts["condition"]]
         ratio = np.array([np.sqrt(made[i].sum() / asked[i].sum()) for i in each])
-        return Score(
-            score.metric,
-            float(np.nan_to_num(np.sqrt(made.sum() / asked.sum()), nan=np.inf, posinf=np.inf)),
-            score.level,
-            "lower",
-            parts=score.parts | {"per_condition": ratio, "position": np.array(np.nan)},
-            settings=score.settings,
-        )
+        parts = score.parts | {"per_condition": ratio, "position": np.array(np.nan)}
+        value = float(np.nan_to_num(np.sqrt(made.sum() / asked.sum()), nan=np.inf, posinf=np.inf))
+        return dataclasses.replace(score, value=value, direction="lower", parts=parts)

@@ -82,9 +82,8 @@ class JPCA(AbstractPortrait):
     condition. The best M is least squares; the best M = -M^T solves X'X M + M X'X = X'dX - dX'X.
 
     Values depend strongly on the window and on k: state both. A high ratio alone says nothing: any smooth
-    activity in which conditions peak in one order has it. Never show it without a null
-    (`null_distribution`). Frequencies are of differences: a rotation by w per step is found as sin(w), under
-    by 1 % at w = 0.25.
+    activity in which conditions peak in one order has it. Never show it without a null (`null_distribution`).
+    Frequencies are of differences: a rotation by w per step is found as sin(w), under by 1 % at w = 0.25.
 
     Args:
         n_components: k, even. Fewer dimensions are used as they are, with a warning.
@@ -93,8 +92,7 @@ class JPCA(AbstractPortrait):
         start, stop: window, seconds on the activity's clock; None for all of it.
         statistic: "ratio", "r2_skew" or "r2_best", the value of the score.
 
-    Returns (when called): metric `jpca_<statistic>`; parts are those numbers of `JPCAPlanes` that are not
-    weights.
+    Returns (when called): metric `jpca_<statistic>`; parts are those numbers of `JPCAPlanes` that are not weights.
 
     Raises:
         ValueError: if `n_components` is not even and positive, or `statistic` unknown; when called, if there
@@ -155,7 +153,7 @@ class JPCA(AbstractPortrait):
         return self.score(
             values[self.statistic],
             parts=parts | {name: getattr(planes, name) for name in by_plane},
-            settings=dict(planes.settings) | {"statistic": self.statistic},
+            settings=self.settings | planes.settings,
         )
 
     def fit(self, a: Activity) -> JPCAPlanes:

@@ -19,9 +19,8 @@ def soft_normalized(activity: Activity, constant: float) -> Activity:
 
     Args:
         activity: any activity; units that never change are left out with a warning.
-        constant: c, in the unit of the rates, not negative; 5 suits spikes/s, `soft_constant` a network. 0
-            gives all units the same range, infinity leaves them as they are (the limit, up to a factor that
-            all units share).
+        constant: c, in the unit of the rates, not negative; 5 suits spikes/s, `soft_constant` a network. 0 gives all
+            units the same range, infinity leaves them as they are (the limit, up to a factor that all units share).
 
     Raises:
         ValueError: if `constant` is negative, a rate is not finite, or no unit changes.

@@ -125,10 +125,11 @@ def _beside_surrogates(
         warnings.simplefilter("ignore")  # the first call has said all there is to say
         draws = [[one.value for one in again(draw(key=jax.random.fold_in(key, i)))] for i in range(n_draws)]
     arrangements = null.n_arrangements(a)
-    return [_distribution(score, np.array(values), null.kind, arrangements) for score, *values in zip(scores, *draws)]
+    return [beside(score, np.array(values), null.kind, arrangements) for score, *values in zip(scores, *draws)]
 
 
-def _distribution(score: Score, draws: np.ndarray, kind: str, n_arrangements: float) -> NullDistribution:
+def beside(score: Score, draws: np.ndarray, kind: str, n_arrangements: float = np.inf) -> NullDistribution:
+    """A score beside values that it takes by chance, one of `n_arrangements` of which may be its own."""
     is_higher = score.direction == "higher"
     worse = draws < score.value if is_higher else draws > score.value
     p = float((1 + (~worse).sum()) / (1 + len(draws)))

@@ -14,12 +14,11 @@ def best_orthogonal_map(
 
     $$\max_{C^\top C = I} \mathrm{tr}(A^\top C B C^\top)$$
 
-    Both matrices are taken without their trace part, which C does not touch and which hides the rest where
-    dynamics are slow. Starts are one that pairs the eigenvectors of the symmetric parts (exact where B is a
-    rotated A), and random ones, the same in every call. All ascend by
-    C <- polar(A C B' + A' C B + k C) with momentum, k = |A| |B| (2-norms); the best twelve are finished by
-    Newton's method on the group. There are local maxima: each random start found the best one in a third to a
-    half of the cases at rank 10, and more starts make a miss rarer.
+    Both matrices are taken without their trace part, which C does not touch and which hides the rest where dynamics are
+    slow. Starts are one that pairs the eigenvectors of the symmetric parts (exact where B is a rotated A), and random
+    ones, the same in every call. All ascend by C <- polar(A C B' + A' C B + k C) with momentum, k = |A| |B| (2-norms);
+    the best twelve are finished by Newton's method on the group. There are local maxima: each random start found the
+    best one in a third to a half of the cases at rank 10, and more starts make a miss rarer.
 
     Args:
         a, b: A and B.

@@ -23,8 +23,7 @@ class OutputNMSE(AbstractSimilarity):
     `per_output`, nan where a target is zero.
 
     Raises:
-        ValueError: if conditions or time axes differ, an activity has no outputs, or the target is zero
-            everywhere.
+        ValueError: if conditions or time axes differ, an activity has no outputs, or the target is zero everywhere.
 
     Source: DePasquale et al. 2018 (doi 10.1371/journal.pone.0191527), not in per cent.
     """
@@ -53,8 +52,7 @@ class OutputR2(AbstractSimilarity):
         groups: outputs to pool, by index, such as ((0, 1), (2, 3)) for velocity and position, so that the
             group with more variance does not hide the other; None pools all.
 
-    Returns (when called): metric `output_r2`, the smallest over the groups; parts `per_output` and
-    `per_group`.
+    Returns (when called): metric `output_r2`, the smallest over the groups; parts `per_output` and `per_group`.
 
     Raises:
         ValueError: if a group is empty. When called: if conditions or time axes differ, an activity has no
@@ -88,9 +86,7 @@ class OutputR2(AbstractSimilarity):
                 )
             per_group.append(1 - error[index].sum() / spread[index].sum())
         parts = {"per_output": 1 - _ratio(error, spread), "per_group": np.array(per_group)}
-        return self.score(
-            min(per_group), parts=parts, settings=None if self.groups is None else {"groups": self.groups}
-        )
+        return self.score(min(per_group), parts=parts, settings={} if self.groups is None else self.settings)
 
 
 def output_index(outputs: Sequence[int], n_outputs: int) -> np.ndarray:

@@ -66,5 +66,5 @@ class ParticipationRatio(AbstractPortrait):
         return self.score(
             1 / (share**2).sum(),
             parts={"variance_share": share, "n_components_90": np.array(needed)},
-            settings=found.settings | {"subtract_condition_mean": self.subtract_condition_mean},
+            settings=self.settings | found.settings,
         )

@@ -17,10 +17,9 @@ class Procrustes(AbstractSimilarity):
     $$\theta = \min_{Q^\top Q = I} \arccos \frac{\langle X, YQ\rangle}{\|X\|_F\|Y\|_F}
              = \arccos\frac{\|X^\top Y\|_*}{\|X\|_F\|Y\|_F}$$
 
-    X and Y are centered samples (trial and time) by units, the smaller padded with silent units (which does
-    not change the nuclear norm, so nothing is padded in fact). 0 means equal up to translation, rotation and
-    scale; pi/2 means unrelated. It is a metric: symmetric, with the triangle inequality. Near 0, rounding
-    alone gives about 1e-8.
+    X and Y are centered samples (trial and time) by units, the smaller padded with silent units (which does not change
+    the nuclear norm, so nothing is padded in fact). 0 means equal up to translation, rotation and scale; pi/2 means
+    unrelated. It is a metric: symmetric, with the triangle inequality. Near 0, rounding alone gives about 1e-8.
 
     Returns (when called): metric `procrustes_angle` in rad; lower is better.
 

@@ -122,8 +122,7 @@ def paired_samples(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
     The dimension of a side is the number of principal components that hold 99 % of its variance.
 
     Raises:
-        ValueError: as `check_same_samples` and `varying_units`; or if a side has as many dimensions as
-            samples.
+        ValueError: as `check_same_samples` and `varying_units`; or if a side has as many dimensions as samples.
     """
     check_same_samples(a, b)
     x, y = (centered(varying_units(side, name).rates) for side, name in ((a, "first"), (b, "second")))

@@ -27,9 +27,8 @@ class SVCCA(AbstractSimilarity):
     with U_X, U_Y the first k left singular vectors of the centered samples (trial and time) by units. It is 1
     if the two k-dimensional signals are linear maps of each other, whatever their variances.
 
-    Two smooth, low-dimensional signals reach high values by chance, most of all within one condition: always
-    read it against a null. Do not use it to ask how large shared dimensions are; Procrustes and CKA weigh
-    them.
+    Two smooth, low-dimensional signals reach high values by chance, most of all within one condition: always read it
+    against a null. Do not use it to ask how large shared dimensions are; Procrustes and CKA weigh them.
 
     Args:
         n_components: k, at least 1. A side of lower rank is compared at its rank, with a warning.
@@ -97,8 +96,7 @@ class SVCCA(AbstractSimilarity):
         parts = {"correlation": correlation, "variance_kept": np.array([kept for _, kept in found])}
         if not self.per_condition:
             parts = {name: part[0] for name, part in parts.items()}
-        settings = {"n_components": self.n_components, "per_condition": self.per_condition}
-        return self.score(value, parts=parts, settings=settings)
+        return self.score(value, parts=parts)
 
     def compressed(self, a: Activity) -> Activity:
         rates = np.asarray(a.rates)

@@ -94,12 +94,11 @@ class Tangling(AbstractPortrait):
         if not np.any(dx):
             raise ValueError("nothing changes in the window, so that there is nothing to be tangled.")
         q = tangling(x.reshape(-1, x.shape[2]), dx.reshape(-1, x.shape[2]), self._floor(states))
-        settings = {"n_components": axes.shape[1], "of": self.of, "epsilon": self.epsilon}
         return self.score(
             np.percentile(q, 95),
             unit="1/s²",
             parts={"q": q.reshape(x.shape[:2]), "time": found.time[1::step]},
-            settings=found.settings | settings | {"every": step * a.dt},
+            settings=self.settings | found.settings | {"n_components": axes.shape[1], "every": step * a.dt},
         )
 
     def _floor(self, states: np.ndarray) -> float:

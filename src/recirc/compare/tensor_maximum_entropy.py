@@ -20,11 +20,10 @@ class TensorMaximumEntropy(AbstractNull):
     $$X = M + \sum_{ctu} \frac{z_{ctu}}{\sqrt{\lambda_c + \lambda_t + \lambda_u}}\; q_c \otimes q_t \otimes q_u,
       \qquad z_{ctu} \sim N(0, 1)$$
 
-    M is the sum of the mean over each axis (condition, time, unit); q are the eigenvectors of the covariance
-    over each axis of what M leaves, and the multipliers lambda make the expected covariance over every axis
-    equal to that of `a`: the sum of 1 / (lambda_c + lambda_t + lambda_u) over two axes is the eigenvalue over
-    the third. Where an eigenvalue is zero (a mean was removed, or there are fewer samples than units) the
-    surrogates have no variance either.
+    M is the sum of the mean over each axis (condition, time, unit); q are the eigenvectors of the covariance over each
+    axis of what M leaves, and the multipliers lambda make the expected covariance over every axis equal to that of `a`:
+    the sum of 1 / (lambda_c + lambda_t + lambda_u) over two axes is the eigenvalue over the third. Where an eigenvalue
+    is zero (a mean was removed, or there are fewer samples than units) the surrogates have no variance either.
 
     It asks whether a portrait says more than: signals so smooth, in so many dimensions, with conditions so
     alike, look like this. Every trial is a condition; average repeats first. Means and covariances hold over

@@ -40,8 +40,7 @@ class UnitFeatures(AbstractPortrait):
       and plus or minus 1 with two conditions.
     - `direction_change`: angle between the preferred directions atan2(b2, b1) of the two epochs, 0 to 180
       degrees; only where labels are angles, of three conditions or more. Noise for units without tuning.
-    - `peak_time`: when the s.d. over conditions is largest, at any time, in seconds from the start of
-      `movement`.
+    - `peak_time`: when the s.d. over conditions is largest, at any time, in seconds from the start of `movement`.
     - `multiphasic`: whether the time course of the unit's tuning in movement (first right singular vector of
       condition by time, the mean over conditions subtracted) has two or more extrema, maxima or minima, whose
       prominence is at least `prominence` times its range. Ends are no extrema.
@@ -111,17 +110,7 @@ class UnitFeatures(AbstractPortrait):
                 f"condition labels {found.conditions[:8]} are not three or more angles in degrees, so that "
                 "units have no preferred direction; label conditions by angle, or ask for another feature."
             )
-        return self.score(
-            _center(self.feature, parts[self.feature]),
-            unit=FEATURES[self.feature][0],
-            parts=parts,
-            settings={
-                "preparation": tuple(self.preparation),
-                "movement": tuple(self.movement),
-                "feature": self.feature,
-                "prominence": self.prominence,
-            },
-        )
+        return self.score(_center(self.feature, parts[self.feature]), unit=FEATURES[self.feature][0], parts=parts)
 
     def _n_extrema(self, rates: Float[np.ndarray, "condition time unit"]) -> Float[np.ndarray, " unit"]:
         courses = np.linalg.svd(np.moveaxis(rates, 2, 0), full_matrices=False)[2][:, 0]
