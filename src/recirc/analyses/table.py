@@ -134,8 +134,8 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     Example:
         >>> row = Row("output_nmse", "performance", "hints", 0.1, condition={"set": "train", "seed": 3})
         >>> table = frame([row])
-        >>> table.loc[0, ["set", "seed", "value"]].tolist()
-        ['train', 3, 0.1]
+        >>> print(*table.loc[0, ["set", "seed", "value"]])
+        train 3 0.1
     """
     rows = list(rows)
     keys = list(dict.fromkeys(key for row in rows for key in row.condition))

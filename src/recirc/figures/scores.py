@@ -78,7 +78,9 @@ def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, 
             group = group_name(cell)
             axes.text(0.02, y + 0.62 * _HEADING, group, va="center", color=color(cell.arm), weight="bold")
             y += _HEADING
-        _line_label(axes, y, cell, _missed(table, cell, flat, line))
+        axes.text(0.12, y + _LINE / 2, penalty_name(cell), va="center")
+        missed = _missed(table, cell, flat, line)
+        axes.text(_LABELS - 0.1, y + _LINE / 2, missed, va="center", ha="right", fontsize=6.5)
         for x, found, bounds, scale in zip(left, line, wanted, scales):
             _field(axes, (x, y, width), found, bounds, scale, color(cell.arm))
         y += _LINE
@@ -153,11 +155,6 @@ def _columns(axes, columns, names: list[str], width: float, top: float, turned: 
     return left
 
 
-def _line_label(axes, y: float, cell: Cell, missed: str) -> None:
-    axes.text(0.12, y + _LINE / 2, penalty_name(cell), va="center")
-    axes.text(_LABELS - 0.1, y + _LINE / 2, missed, va="center", ha="right", fontsize=6.5)
-
-
 def _field(axes, place, found: pd.Series, bounds, scale, tone: str) -> None:
     x, y, width = place
     middle, (_, low, high) = found.median(), bounds
@@ -165,10 +162,13 @@ def _field(axes, place, found: pd.Series, bounds, scale, tone: str) -> None:
     if np.isfinite([middle, low, high]).all():
         arrow = "▲" if middle > high else "▼" if middle < low else ""
         fill = OUTSIDE if arrow else INSIDE
-    _background(axes, place, fill)
+    look = {"facecolor": fill, "edgecolor": FAINT, "linewidth": 0.4}
+    axes.add_patch(Rectangle((x + 0.012, y + 0.012), width - 0.024, _LINE - 0.024, **look))
     axes.text(x + width / 2, y + 0.1, _number(middle, scale), ha="center", va="center")
     axes.text(x + width - 0.04, y + 0.1, arrow, ha="right", va="center", fontsize=5)
-    _strip(axes, place, bounds, scale)
+    if np.isfinite([low, high]).all():
+        ends = _along(np.array([low, high]), place, scale)
+        axes.plot(ends, [y + 0.205] * 2, color=INK, alpha=0.2, linewidth=3.2, solid_capstyle="butt")
     finite = found.dropna().to_numpy()
     axes.plot(
         _along(finite, place, scale), np.full(len(finite), y + 0.205), "o",
@@ -177,28 +177,12 @@ def _field(axes, place, found: pd.Series, bounds, scale, tone: str) -> None:
 
 
 def _reference_field(axes, place, bounds, scale) -> None:
-    x, y, width = place
-    value, low, high = bounds
-    if not np.isfinite(value):
-        return
-    axes.text(x + width / 2, y + 0.08, _number(value, scale), ha="center", va="center", weight="bold")
-    if np.isfinite([low, high]).all():
+    (x, y, width), (value, low, high) = place, bounds
+    if np.isfinite(value):
+        axes.text(x + width / 2, y + 0.08, _number(value, scale), ha="center", va="center", weight="bold")
+    if np.isfinite([value, low, high]).all():
         text = f"{_number(low, scale)}–{_number(high, scale)}"
         axes.text(x + width / 2, y + 0.2, text, ha="center", va="center", fontsize=5.2, color=MUTED)
-
-
-def _background(axes, place, fill: str) -> None:
-    x, y, width = place
-    box = Rectangle((x + 0.012, y + 0.012), width - 0.024, _LINE - 0.024, facecolor=fill, edgecolor=FAINT)
-    box.set_linewidth(0.4)
-    axes.add_patch(box)
-
-
-def _strip(axes, place, bounds, scale) -> None:
-    """The reference's interval below a number."""
-    if np.isfinite(bounds[1:]).all():
-        ends = _along(np.array(bounds[1:]), place, scale)
-        axes.plot(ends, [place[1] + 0.205] * 2, color=INK, alpha=0.2, linewidth=3.2, solid_capstyle="butt")
 
 
 def _along(values: np.ndarray, place, scale) -> np.ndarray:
