@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from recirc.analyses import AnalysisResult, Result, frame, results, summary_rows, with_baselines
-from recirc.analyses.arrays import labels, stacked, weights_dataset
+from recirc.analyses.arrays import Arrays, labels, stacked, weights_dataset
 from recirc.analyses.pieces import Map
 from recirc.analyses.summaries import network_history, network_rows
 from recirc.runs import dump_config
@@ -78,7 +78,7 @@ def analyse(size: Preset, asked: Sequence[dict], map: Map = map) -> AnalysisResu
 _LABELS = {"arm": "", **PLACE, "seed": -1}
 
 
-def _activity_dataset(arrays: Sequence[dict], seed: int, n_units: int) -> xr.Dataset:
+def _activity_dataset(arrays: Sequence[Arrays], seed: int, n_units: int) -> xr.Dataset:
     """Rates and outputs of the circuit and of every network, every 10 ms, on trained and held-out directions."""
     (trials, target), (new_trials, new_target) = reference(seed, n_units)
     every = slice(KEPT_EVERY - 1, None, KEPT_EVERY)
