@@ -5,15 +5,20 @@ import itertools
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
-from recirc.studies.kao2019_verdict import IC, INPUT, claims
 
 import recirc
-from recirc.analyses import Result
+from recirc.analyses import Result, Row, frame
+from recirc.analyses.levels import SHOWN, SIMILARITIES, judge, level_verdicts
+from recirc.analyses.reference import reference_rows
 from recirc.analyses.summaries import network_rows
+from recirc.analyses.verdict import on_the_reference_clock
 from recirc.data import write_netcdf
-from recirc.runs import Row
-from recirc.studies import kao2019, kao2019_network, kao2019_reference, kao2019_run, levels
+from recirc.runs.experiment import run
+from recirc.studies import kao2019
+from recirc.studies.kao2019 import PLACE, design, network, references
+from recirc.studies.kao2019.claims import IC, INPUT, claims, judge_all
 
 CIRCUIT = {"kind": "circuit", "seed": 0, "n_units": 50}
 SHORT = {"n_passes": 1, "n_updates": 2, "ramp": 0, "n_passes_least": 0, "learning_rate": 3e-3}
@@ -29,145 +34,150 @@ def recording(tmp_path, start=-0.6, n_steps=60, labels=None, n_repeats=1):
     return tmp_path / "session.nc"
 
 
+@pytest.fixture(scope="module")
+def reference():
+    return references.load(CIRCUIT)
+
+
 def specification(**changes):
-    preset = kao2019.Preset(1, (0.1,), 5)
-    entry = kao2019.specifications(preset, 0, CIRCUIT)[0]
+    preset = design.Preset(1, (0.1,), 5)
+    entry = design.specifications(preset, 0, CIRCUIT)[0]
     return {**entry, "n_units": 20, "training": SHORT, **changes}
 
 
 class TestReference:
     def test_the_circuit_moves_out_of_a_prepared_state(self):
         """Conditions differ before movement onset, activity dies away after it, and a second circuit stands beside."""
-        reference = kao2019_reference.load(CIRCUIT)
+        reference = references.load(CIRCUIT)
         assert reference.mechanism == IC
         assert reference.another is not None
         assert reference.another.conditions == reference.activity.conditions
         time, rates = reference.activity.time, np.asarray(reference.activity.rates)
-        np.testing.assert_allclose([time[0], time[-1]], [kao2019.COMPARED[0] + 0.01, kao2019.COMPARED[1]])
+        np.testing.assert_allclose([time[0], time[-1]], [design.COMPARED[0] + 0.01, design.COMPARED[1]])
         spread = rates.std(axis=0).mean(axis=1)
         assert spread[time < 0].max() > 2 * spread[-1]
 
     def test_a_recording_is_cut_around_its_onset_and_averaged(self, tmp_path):
         path = recording(tmp_path, start=0.0, n_repeats=3)
-        reference = kao2019_reference.load(kao2019_reference.describe(path, 0.6, 0))
+        reference = references.load(references.describe(path, 0.6, 0))
         assert reference.activity.n_trials == 8
-        assert reference.trials is not None
-        assert reference.trials.n_trials == 24
+        assert reference.single_trials is not None
+        assert reference.single_trials.n_trials == 24
         assert reference.mechanism is None
-        assert reference.angles == tuple(45.0 * np.arange(8))
-        assert reference.activity.time[0] == pytest.approx(kao2019.COMPARED[0], abs=0.021)
+        assert references.angles_of(reference) == tuple(45.0 * np.arange(8))
+        assert reference.activity.time[0] == pytest.approx(design.COMPARED[0], abs=0.021)
 
-    def test_a_recording_that_does_not_cover_the_window_is_refused_before_a_folder_is_made(self, tmp_path):
+    def test_a_recording_that_does_not_cover_the_window_is_refused_before_anything_runs(self, tmp_path):
         path = recording(tmp_path, start=0.0)
         with pytest.raises(ValueError, match="--reference-onset"):
-            kao2019_run.run(preset="quick", seed=0, jobs=1, out=tmp_path / "run", reference=path)
-        assert not (tmp_path / "run").exists()
+            kao2019.experiment(preset="quick", seed=0, reference=path)
 
     def test_what_is_no_file_is_refused_in_one_sentence(self, tmp_path):
         for path, sentence in ((tmp_path / "absent.nc", "no such file"), (tmp_path, "is a folder")):
             with pytest.raises(ValueError, match=sentence):
-                kao2019_run.run(preset="quick", seed=0, jobs=1, out=tmp_path / "run", reference=path)
-        assert not (tmp_path / "run").exists()
+                kao2019.experiment(preset="quick", seed=0, reference=path)
 
     def test_labels_that_are_no_angles_are_refused(self, tmp_path):
         path = recording(tmp_path, labels=["left", "right", "up", "down"])
         with pytest.raises(ValueError, match="angle"):
-            kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
+            references.load(references.describe(path, 0.0, 0))
 
     def test_directions_are_named_as_the_task_names_them(self, tmp_path):
         path = recording(tmp_path, labels=["0.0", "90", "-90.0", "1.8e2", "45"])
-        reference = kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
-        trials = kao2019.measured_task(reference.angles, "on").trials(5, key=jax.random.key(0))
+        reference = references.load(references.describe(path, 0.0, 0))
+        trials = design.measured_task(references.angles_of(reference), "on").trials(5, key=jax.random.key(0))
         assert reference.activity.conditions == trials.conditions == ("0", "90", "270", "180", "45")
 
     def test_a_direction_with_two_names_is_refused(self, tmp_path):
         path = recording(tmp_path, labels=["0", "90", "360"])
         with pytest.raises(ValueError, match="two names"):
-            kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
+            references.load(references.describe(path, 0.0, 0))
 
     def test_one_trial_of_a_direction_leaves_no_halves_to_compare(self, tmp_path):
         path = recording(tmp_path, labels=["0", "45", "90", "135", "180", "0", "90"])
-        reference = kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
-        assert reference.trials is None
+        reference = references.load(references.describe(path, 0.0, 0))
+        assert reference.single_trials is None
         assert reference.activity.n_trials == 5
 
     def test_too_few_directions_for_any_p_are_refused(self, tmp_path):
         path = recording(tmp_path, labels=["0", "90", "180", "270"])
         with pytest.raises(ValueError, match="fewer than 5"):
-            kao2019_reference.load(kao2019_reference.describe(path, 0.0, 0))
+            references.load(references.describe(path, 0.0, 0))
 
     @pytest.mark.parametrize("start", [-0.6, -0.56, -0.441, -0.432])
     def test_a_recording_covers_every_window_or_is_refused(self, tmp_path, start):
         """Also one that begins a part of a step late."""
-        description = kao2019_reference.describe(recording(tmp_path, start=start), 0.0, 0)
+        description = references.describe(recording(tmp_path, start=start), 0.0, 0)
         if start > -0.44:
             with pytest.raises(ValueError, match="--reference-onset"):
-                kao2019_reference.load(description)
+                references.load(description)
         else:
-            recirc.compare.window(kao2019_reference.load(description).activity, *kao2019.PREPARATION)
+            recirc.compare.window(references.load(description).activity, *design.PREPARATION)
 
     def test_a_changed_recording_is_another_specification(self, tmp_path):
-        before = kao2019_reference.describe(recording(tmp_path), 0.0, 0)
-        assert kao2019_reference.describe(recording(tmp_path, n_steps=70), 0.0, 0) != before
+        before = references.describe(recording(tmp_path), 0.0, 0)
+        assert references.describe(recording(tmp_path, n_steps=70), 0.0, 0) != before
 
 
 def test_networks_are_read_at_the_reference_times():
     """A rate that grows with time from movement onset has the time as its value."""
-    reference = kao2019_reference.load(CIRCUIT)
-    task = kao2019.measured_task(reference.angles, "on")
+    reference = references.load(CIRCUIT)
+    task = design.measured_task(references.angles_of(reference), "on")
     trials = task.trials(8, key=jax.random.key(0))
-    onset = trials.epochs["movement"][0, 0] + task.reaction
+    onset = design.onset(task)
+    assert onset == pytest.approx(trials.epochs["movement"][0, 0] + task.reaction)
     ramp = np.broadcast_to((trials.time - onset)[None, :, None], (8, trials.n_steps, 3))
     made = recirc.Activity(ramp, outputs=ramp, dt=trials.dt, conditions=trials.conditions)
-    seen = kao2019_network.on_the_reference_clock(made, task, reference)
+    seen = on_the_reference_clock(made, reference.activity, onset)
     np.testing.assert_allclose(seen.rates[3, :, 1], reference.activity.time, atol=1e-9)
     np.testing.assert_allclose(seen.time, reference.activity.time)
 
 
 def test_long_steps_of_a_reference_are_means_over_those_of_the_network(tmp_path):
     """Of a ramp, the value half a step before the end but for half a step of the network's own."""
-    reference = kao2019_reference.load(kao2019_reference.describe(recording(tmp_path), 0.0, 0))
-    task = kao2019.measured_task(reference.angles, "on")
+    reference = references.load(references.describe(recording(tmp_path), 0.0, 0))
+    task = design.measured_task(references.angles_of(reference), "on")
     trials = task.trials(8, key=jax.random.key(0))
-    onset = trials.epochs["movement"][0, 0] + task.reaction
+    onset = design.onset(task)
+    assert onset == pytest.approx(trials.epochs["movement"][0, 0] + task.reaction)
     ramp = np.broadcast_to((trials.time - onset)[None, :, None], (8, trials.n_steps, 3))
     made = recirc.Activity(ramp, outputs=ramp, dt=trials.dt, conditions=trials.conditions)
-    seen = kao2019_network.on_the_reference_clock(made, task, reference)
+    seen = on_the_reference_clock(made, reference.activity, onset)
     np.testing.assert_allclose(seen.rates[0, :, 0], reference.activity.time - 0.005, atol=1e-9)
 
 
 def test_every_network_of_a_preset_is_specified_once():
-    for preset in kao2019.PRESETS.values():
-        entries = kao2019.specifications(preset, 0, CIRCUIT)
+    for preset in design.PRESETS.values():
+        entries = design.specifications(preset, 0, CIRCUIT)
         assert len({recirc.analyses.pieces.piece_key(entry) for entry in entries}) == len(entries)
-        trained = [e for e in entries if e["arm"] in kao2019.NONLINEARITIES]
+        trained = [e for e in entries if e["arm"] in design.NONLINEARITIES]
         assert len(trained) == 2 * 2 * len(preset.rate_penalties) * preset.n_seeds
 
 
 class TestNetwork:
-    def test_is_the_same_bits_twice_and_shares_its_start_with_the_other_arms(self):
-        one, again = (kao2019_network.train_network(specification()) for _ in range(2))
+    def test_is_the_same_bits_twice(self, reference):
+        one, again = (network.train_network(reference, specification()) for _ in range(2))
         assert one.metadata == again.metadata
         assert all(np.array_equal(one.arrays[name], again.arrays[name], equal_nan=True) for name in one.arrays)
 
     @pytest.mark.parametrize("n_active", [0, 1, 3])
-    def test_that_is_all_but_silent_is_measured_and_like_nothing(self, n_active, monkeypatch):
-        make = kao2019.network
+    def test_that_is_all_but_silent_is_measured_and_like_nothing(self, n_active, reference, monkeypatch):
+        make = design.untrained
 
         def silent(*given, **named):
-            network = make(*given, **named)
-            level = np.where(np.arange(network.n_units) < n_active, 1.0, -50.0)
-            return dataclasses.replace(network, bias=jax.numpy.asarray(level), start=jax.numpy.asarray(level))
+            made = make(*given, **named)
+            level = np.where(np.arange(made.n_units) < n_active, 1.0, -50.0)
+            return dataclasses.replace(made, bias=jax.numpy.asarray(level), start=jax.numpy.asarray(level))
 
-        monkeypatch.setattr(kao2019, "network", silent)
-        result = kao2019_network.train_network(specification(arm="relu"))
+        monkeypatch.setattr(design, "untrained", silent)
+        result = network.train_network(reference, specification(arm="relu"))
         assert "flow" not in result.arrays
-        rows = network_rows(specification(arm="relu"), result, kao2019_run.PLACE)
-        judged = levels.judge_network(rows, INTERVALS, IC)
-        assert (judged.performs, judged.units, judged.population) == (False, None, None)
+        judged = judge_all(frame([*REFERENCE, *network_rows(specification(arm="relu"), result, PLACE)]), IC).iloc[0]
+        assert not judged["performs"]
+        assert judged[["units", "population"]].isna().all()
 
-    def test_no_similarity_comes_without_its_null(self):
-        scores = kao2019_network.train_network(specification()).metadata["scores"]
+    def test_no_similarity_comes_without_its_null(self, reference):
+        scores = network.train_network(reference, specification()).metadata["rows"]
         for metric in ("cca_mean4", "procrustes_angle", "dsa", "jpca_ratio", "jpca_r2_skew", "alignment_index"):
             (found,) = (score for score in scores if score["metric"] == metric)
             assert 0 < found["null"]["p"] <= 1
@@ -177,14 +187,11 @@ class TestNetwork:
 
 def test_the_second_circuit_is_like_the_reference_on_every_level_that_is_judged():
     """A positive control: two circuits of one kind pass where a network is asked to."""
-    from recirc.studies.kao2019_likeness import reference_rows
-
-    reference = kao2019_reference.load({**CIRCUIT, "n_units": 110})
-    rows = reference_rows(reference, n_draws=39, key=jax.random.key(0))
+    reference = references.load({**CIRCUIT, "n_units": 110})
+    rows = reference_rows(reference, design.comparison(0.0, 39), key=jax.random.key(0))
     second = [row for row in rows if row.arm == "second circuit"]
-    intervals = {r.metric: r.ci for r in rows if r.arm == "reference" and np.isfinite(r.ci).all()}
-    assert levels.judge_network(second, intervals, None).units
-    chance = [row.null["p"] for row in second if row.metric in levels.SIMILARITIES and row.null]
+    assert judge(frame(second), frame(rows), None, by=["arm"])["units"].all()
+    chance = [row.null["p"] for row in second if row.metric in SIMILARITIES and row.null]
     assert len(chance) == 2
     assert max(chance) < 0.05
 
@@ -204,8 +211,8 @@ def planted(name, *, units=1.0, ratio=0.8, p=0.01, verdict=IC, r2=0.99, quiet=0.
         Row("state_share", "mechanism", arm, 0.9, condition={"set": "crossed_at_go", "verdict": verdict} | place),
         Row("output_r2", "generalization", arm, jump, condition={"set": "heldout_direction"} | place),
     ]
-    rows += [Row(m, "population", arm, 0.9, condition={"set": "compared"} | place, null=null) for m in levels.SHOWN]
-    for sigma in kao2019.NOISES:
+    rows += [Row(m, "population", arm, 0.9, condition={"set": "compared"} | place, null=null) for m in SHOWN]
+    for sigma in design.INPUT_NOISES:
         condition = {"set": "input_noise", "sigma": sigma} | place
         rows.append(Row("output_nmse", "robustness", arm, noise * sigma, condition=condition))
     for time in (-0.25, 0.0):
@@ -218,7 +225,6 @@ REFERENCE = [
     Row("jpca_ratio", "population", "reference", 0.8, (0.7, 0.9), n=30, condition={"set": "compared"}),
     Row("alignment_index", "population", "reference", 0.3, (0.2, 0.4), n=30, condition={"set": "compared"}),
 ]
-INTERVALS = {row.metric: row.ci for row in REFERENCE}
 NAME = ("tanh", "on", 0.1, 0)
 
 
@@ -238,40 +244,46 @@ class TestLevels:
         ],
     )
     def test_each_is_judged_by_its_own_numbers(self, change, level, expected):
-        judged = levels.judge_network(planted(NAME, **change), INTERVALS, IC)
-        assert getattr(judged, level) is expected
+        found = judge_all(frame([*REFERENCE, *planted(NAME, **change)]), IC).loc[NAME, level]
+        assert pd.isna(found) if expected is None else found == expected
 
     def test_an_unknown_mechanism_stays_unknown(self):
-        verdicts = levels.level_verdicts([planted(NAME)], REFERENCE, None)
-        assert levels.judge_network(planted(NAME), INTERVALS, None).mechanism is None
+        table = frame(planted(NAME))
+        verdicts = level_verdicts(table, frame(REFERENCE), None, by=design.NETWORK)
+        assert judge(table, frame(REFERENCE), None, by=design.NETWORK)["mechanism"].isna().all()
         assert verdicts[2].n == 0
         assert "unknown" in verdicts[2].sentence
         assert "geometry does not tell" in verdicts[2].sentence
 
     def test_sentences_hold_the_numbers_and_the_spread(self):
-        networks = [planted(("tanh", "on", 0.1, i), ratio=r) for i, r in enumerate((0.75, 0.8, 0.95))]
-        units, population, mechanism = levels.level_verdicts(networks, REFERENCE, IC)
+        rows = [row for i, r in enumerate((0.75, 0.8, 0.95)) for row in planted(("tanh", "on", 0.1, i), ratio=r)]
+        units, population, mechanism = level_verdicts(frame(rows), frame(REFERENCE), IC, by=design.NETWORK)
         assert (units.alike, population.alike, mechanism.alike) == (3, 2, 3)
         assert "0.8 (0.75 to 0.95), reference 0.8 (0.7 to 0.9)" in population.sentence
         assert "null 0.5, p 0.01" in population.sentence
 
 
 def grid(n_seeds, **by_line):
-    """Rows and levels of a study; `by_line` changes the networks of a target line."""
-    rows, judged = [], {}
-    for line in kao2019.TARGET_LINES:
+    """Rows of a study; `by_line` changes the networks of a target line."""
+    rows = list(REFERENCE)
+    for line in design.TARGET_LINES:
         for seed in range(n_seeds):
             name = ("tanh", line, 0.1, seed)
-            own = planted(name, **{"jump": 0.95 + 0.001 * seed, **by_line.get(line, {})})
-            rows += own
-            judged[name] = levels.judge_network(own, INTERVALS, IC)
-    return rows, judged
+            rows += planted(name, **{"jump": 0.95 + 0.001 * seed, **by_line.get(line, {})})
+    return rows
+
+
+def judged(rows, n_seeds=10, change=lambda levels: None):
+    """The claims that rows bear on; `change` may edit what the networks were found to be."""
+    table = frame(rows)
+    levels = judge_all(table, IC)
+    change(levels)
+    return claims(table, levels, design.Preset(n_seeds, (0.1,), 9), key=jax.random.key(0))
 
 
 class TestClaims:
     def judged(self, n_seeds, **by_line):
-        rows, found = grid(n_seeds, **by_line)
-        return claims(rows, found, kao2019.Preset(n_seeds, (0.1,), 9), key=jax.random.key(0))
+        return judged(grid(n_seeds, **by_line), n_seeds)
 
     def test_planted_effects_are_judged_for_what_they_are(self):
         on = {"verdict": INPUT, "noise": 0.2, "ratio": 0.95}
@@ -309,10 +321,10 @@ class TestClaims:
         assert (found[2].n, found[2].effect) == (10, 1.0)
 
     def test_one_odd_network_is_no_second_mechanism(self):
-        rows, found = grid(10)
-        odd = ("tanh", "on", 0.1, 3)
-        found[odd] = dataclasses.replace(found[odd], verdict="mixed")
-        mechanisms = claims(rows, found, kao2019.Preset(10, (0.1,), 9), key=jax.random.key(0))[2]
+        def odd(levels):
+            levels.loc[("tanh", "on", 0.1, 3), "verdict"] = "mixed"
+
+        mechanisms = judged(grid(10), change=odd)[2]
         assert (mechanisms.supported, mechanisms.effect) == (False, 1.0)
 
     def test_where_no_network_is_like_the_reference_nothing_is_said(self):
@@ -324,7 +336,7 @@ class TestClaims:
         assert self.judged(10, on={"verdict": INPUT, "quiet": 0.014})[3].n == 10
 
     def test_a_network_that_blows_up_in_a_test_counts_as_bad_and_not_as_missing(self):
-        rows, found = grid(10, on={"verdict": INPUT})
+        rows = grid(10, on={"verdict": INPUT})
         place = {"target_line": "off_at_go", "rate_penalty": 0.1}
         blown = [
             dataclasses.replace(
@@ -336,17 +348,18 @@ class TestClaims:
             else row
             for row in rows
         ]
-        judged = claims(blown, found, kao2019.Preset(10, (0.1,), 9), key=jax.random.key(0))
-        assert judged[3].supported is False
-        assert judged[4].n == 10
-        assert judged[4].effect == -1.0
+        found = judged(blown)
+        assert found[3].supported is False
+        assert found[4].n == 10
+        assert found[4].effect == -1.0
 
     def test_a_network_that_failed_is_counted_and_stops_nothing(self):
-        rows, found = grid(10)
-        found["tanh", "on", 0.1, 0] = levels.judge_network([], INTERVALS, IC)
-        assert found["tanh", "on", 0.1, 0].units is None
-        judged = claims(rows, found, kao2019.Preset(10, (0.1,), 9), key=jax.random.key(0))
-        assert judged[0].effect == pytest.approx(0.95)
+        place = {"target_line": "on", "rate_penalty": 0.1, "seed": 0}
+        rows = [row for row in grid(10) if not place.items() <= row.condition.items()]
+        lost = {"set": "train", "outcome": "it failed"} | place
+        rows.append(Row("output_nmse", "performance", "tanh", np.nan, condition=lost, direction="lower"))
+        assert judge_all(frame(rows), IC).loc[("tanh", "on", 0.1, 0), ["units", "population"]].isna().all()
+        assert judged(rows)[0].effect == pytest.approx(0.95)
 
     def test_two_networks_per_cell_are_too_few_to_say(self):
         found = self.judged(2, on={"verdict": INPUT, "noise": 0.2, "ratio": 0.95})
@@ -356,11 +369,11 @@ class TestClaims:
 @pytest.fixture
 def tiny(monkeypatch):
     """A preset of networks that hardly train; in the list go changes of their specifications."""
-    monkeypatch.setitem(kao2019.PRESETS, "tiny", kao2019.Preset(1, (0.1,), 5))
-    real, changes = kao2019.specifications, [{}]
-    monkeypatch.setattr(kao2019_run, "describe", lambda *_: CIRCUIT)
+    monkeypatch.setitem(design.PRESETS, "tiny", design.Preset(1, (0.1,), 5))
+    real, changes = design.specifications, [{}]
+    monkeypatch.setattr(references, "describe", lambda *_: CIRCUIT)
     monkeypatch.setattr(
-        kao2019_run.study,
+        design,
         "specifications",
         lambda *given: [
             {**entry, "n_units": 20, "training": SHORT} | change
@@ -373,7 +386,7 @@ def tiny(monkeypatch):
 def test_a_study_of_networks_that_fail_or_have_few_units_ends_with_a_report(tiny, tmp_path):
     tiny[:] = [{"n_units": -1}, {"n_units": 3}]
     out = tmp_path / "run"
-    kao2019_run.run(preset="tiny", seed=0, jobs=1, out=out)
+    run(kao2019.experiment(preset="tiny", seed=0), out)
     page = (out / "report.html").read_text()
     assert "sizes must be positive" in page
     assert "0 of 2 networks do the task" in page
@@ -381,7 +394,7 @@ def test_a_study_of_networks_that_fail_or_have_few_units_ends_with_a_report(tiny
 
 def test_a_small_study_runs_from_start_to_report(tiny, tmp_path):
     out = tmp_path / "run"
-    kao2019_run.run(preset="tiny", seed=0, jobs=1, out=out)
+    run(kao2019.experiment(preset="tiny", seed=0), out)
     assert recirc.runs.verify(out) == []
     page = (out / "report.html").read_text()
     assert "<script" not in page
@@ -396,7 +409,7 @@ def test_a_small_study_runs_from_start_to_report(tiny, tmp_path):
 def test_a_network_that_diverged_is_a_row_that_says_so():
     entry = specification(seed=3)
     result = Result({}, {"outcome": "Bptt diverged in pass 0", "scores": [], "history": []})
-    (row,) = network_rows(entry, result, kao2019_run.PLACE)
+    (row,) = network_rows(entry, result, PLACE)
     assert np.isnan(row.value)
     assert "diverged" in row.condition["outcome"]
     assert row.condition["rate_penalty"] == entry["rate_penalty"]

@@ -56,18 +56,19 @@ def test_it_needs_no_option(file, prepared):
 def test_it_can_be_compared_and_be_a_reference(file, tmp_path):
     """With itself it is as alike as can be; its single trials give a ceiling."""
     from recirc.runs import read_metrics
-    from recirc.studies import compare_activities, kao2019_reference
+    from recirc.studies import compare_activities
+    from recirc.studies.kao2019 import references
 
     few = compare_activities.CompareConfig(n_draws=5)
     compare_activities.run(file, file, out=tmp_path / "run", config=few)
     rows = read_metrics((tmp_path / "run" / "metrics.json").read_text())[1]
     assert {row.metric: round(row.value, 3) for row in rows}["cca_mean4"] == 1.0
-    reference = kao2019_reference.load(kao2019_reference.describe(file, 0.0, 0))
-    assert reference.trials is not None
-    assert reference.trials.n_trials == 200
-    assert sorted(reference.angles) == [45.0 * i for i in range(8)]
+    reference = references.load(references.describe(file, 0.0, 0))
+    assert reference.single_trials is not None
+    assert reference.single_trials.n_trials == 200
+    assert sorted(references.angles_of(reference)) == [45.0 * i for i in range(8)]
     with pytest.raises(ValueError, match="leave --reference-onset out"):
-        kao2019_reference.load(kao2019_reference.describe(file, 3.0, 0))
+        references.load(references.describe(file, 3.0, 0))
 
 
 def test_rates_are_those_of_cortex(prepared):

@@ -7,14 +7,11 @@ import numpy as np
 import pandas as pd
 
 from recirc.analyses.table import select
+from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, Procrustes
 
-SHOWN = {
-    "cca_mean4": "mean of 4 canonical correlations",
-    "procrustes_angle": "Procrustes angle (rad)",
-    "dsa": "dynamical similarity (rad)",
-}
+SHOWN = {measure.metric: measure.label for measure in (CCA(), Procrustes(), DSA())}
 SIMILARITIES = ("cca_mean4", "procrustes_angle")  # dsa's null is of one side, and says more of speed than of likeness
-INSIDE = {"jpca_ratio": "jPCA ratio", "alignment_index": "alignment index"}
+INSIDE = {"jpca_ratio": JPCA.labels["jpca_ratio"], **AlignmentIndex.labels}
 UNIT_SHARE = 2 / 3  # of the features of single units that must be distributed as in the reference
 ALPHA = 0.05
 UNDETERMINED = "undetermined"
@@ -64,7 +61,7 @@ def judge(networks: pd.DataFrame, reference: pd.DataFrame, mechanism: str | None
     for metric, (low, high) in bounds.items():
         inside &= numbers(networks, by, metric, set="compared").reindex(index).between(low, high)
     told = networks.reindex(columns=[*by, "verdict"]).dropna(subset="verdict").drop_duplicates(by)
-    verdict = told.set_index(list(by))["verdict"].reindex(index).fillna(UNDETERMINED)
+    verdict = told.set_index(list(by))["verdict"].reindex(index, fill_value=UNDETERMINED)
     unknown = (verdict == UNDETERMINED) | (mechanism is None)
     return pd.DataFrame(
         {

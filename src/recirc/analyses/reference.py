@@ -1,4 +1,4 @@
-"""Units and population of an activity beside those of a reference, each number with its null; and the reference's own."""
+"""Units and population of an activity beside those of a reference, each number with its null."""
 
 import dataclasses
 
@@ -11,25 +11,24 @@ from recirc.compare import (
     DSA,
     JPCA,
     AlignmentIndex,
-    FlippedComponents,
     ParticipationRatio,
     Procrustes,
-    ShuffledConditions,
     Tangling,
     TensorMaximumEntropy,
     UnitFeatures,
     bootstrap_interval,
     null_distribution,
+    null_distributions,
     random_subspaces,
     soft_constant,
     split_half_ceiling,
     unit_feature_distance,
 )
-from recirc.compare.base import numpy_generator
+from recirc.compare.resampling import over_units
 from recirc.compare.unit_features import FEATURES
 from recirc.types import Activity, Score
 
-SIMILARITIES = ((CCA(), ShuffledConditions()), (Procrustes(), ShuffledConditions()), (DSA(), FlippedComponents()))
+SIMILARITIES = (CCA(), Procrustes(), DSA())
 COMPARED = {"set": "compared"}  # the condition of every row: the reference's conditions, in its time window
 TURN = 0.4  # seconds of movement in which rotations are looked for, about one turn in reaches
 Window = tuple[float, float]
@@ -100,7 +99,7 @@ class Reference:
     mechanism: str | None = None
 
 
-def likeness(
+def rows_beside(
     a: Activity, reference: Reference, config: VerdictConfig, *, key: PRNGKeyArray, arm: str = "network"
 ) -> list[Row]:
     """Numbers of an activity at the reference's conditions and times, on units and population, each with its null.
@@ -114,9 +113,9 @@ def likeness(
     a = a.select_units([unit for unit, does in zip(a.units, changes) if does])
     soft = soft_constant(a, reference.activity, config.soft or 0.0)
     rows = [counted, *_unit_rows(a, reference, config, key, arm), *_portrait_rows(a, config, soft, key, arm)]
-    for measure, null in SIMILARITIES:
+    for measure in SIMILARITIES:
         draws = min(config.n_draws, 39) if isinstance(measure, DSA) else config.n_draws
-        chance = null_distribution(measure, reference.activity, a, null, n_draws=draws, key=key)
+        chance = null_distribution(measure, reference.activity, a, measure.nulls[0], n_draws=draws, key=key)
         ceiling = _ceiling(measure, reference, key)
         rows.append(Row.of(chance.score, arm, COMPARED, null=chance, ceiling=ceiling))
     return rows
@@ -127,11 +126,10 @@ def active_units(a: Activity) -> Bool[np.ndarray, " unit"]:
     return np.ptp(np.asarray(a.rates), axis=(0, 1)) > 0
 
 
-def _portraits(config: VerdictConfig, soft: float) -> tuple[AlignmentIndex, ParticipationRatio, Tangling, list[JPCA]]:
+def _portraits(config: VerdictConfig, soft: float) -> tuple[JPCA, Tangling, AlignmentIndex, ParticipationRatio]:
     start, stop = config.rotation or (None, None)
-    rotations = [JPCA(soft=soft, start=start, stop=stop, statistic=name) for name in ("ratio", "r2_skew", "r2_best")]
     alignment = AlignmentIndex(*_epochs(config), soft=soft)
-    return alignment, ParticipationRatio(soft=soft), Tangling(soft=soft), rotations
+    return JPCA(soft=soft, start=start, stop=stop), Tangling(soft=soft), alignment, ParticipationRatio(soft=soft)
 
 
 def _epochs(config: VerdictConfig) -> tuple[Window, Window]:
@@ -149,22 +147,20 @@ def _unit_rows(a: Activity, reference: Reference, config: VerdictConfig, key, ar
         Row.of(found, arm, COMPARED, ceiling=float(found.parts["floor"].mean())),
         Row.of(Score("unit_features_alike", alike, "unit"), arm, COMPARED),
         *(
-            Row.of(Score(f"unit_{name}", middle, "unit", unit=FEATURES[name]), arm, COMPARED)
+            Row.of(Score(f"unit_{name}", middle, "unit", unit=FEATURES[name][0]), arm, COMPARED)
             for name, middle in centers
         ),
     ]
 
 
 def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: str) -> list[Row]:
-    alignment, participation, tangling, rotations = _portraits(config, soft)
+    rotation, tangling, alignment, participation = _portraits(config, soft)
     null = TensorMaximumEntropy()
-    judged = [
-        null_distribution(each, a, None, null, n_draws=config.n_draws, key=key) for each in (*rotations, tangling)
-    ]
-    fastest = float(judged[0].score.parts["frequency_hz"][0])
+    judged = null_distributions([rotation, tangling], a, null, n_draws=config.n_draws, key=key)
+    fastest = float(judged["jpca_ratio"].score.parts["frequency_hz"][0])
     aligned = random_subspaces(alignment, a, n_draws=1000, key=key)
     rows = [
-        *(Row.of(chance.score, arm, COMPARED, null=chance) for chance in judged),
+        *(Row.of(chance.score, arm, COMPARED, null=chance) for chance in judged.values()),
         Row.of(Score("jpca_frequency", fastest, "population", unit="Hz"), arm, COMPARED),
         Row.of(aligned.score, arm, COMPARED, null=aligned),
         Row.of(participation(a), arm, COMPARED),
@@ -186,7 +182,9 @@ def _ceiling(measure, reference: Reference, key) -> float | None:
 def reference_rows(reference: Reference, config: VerdictConfig, *, key: PRNGKeyArray) -> list[Row]:
     """Portraits and unit features of the reference, with intervals over its units, and likeness of a second circuit."""
     a, soft = reference.activity, config.soft or 0.0
-    intervals = _over_units(a, config, soft, key)
+    intervals = {}
+    for portrait in _portraits(config, soft):
+        intervals |= over_units(portrait, a, n_units=config.n_units, n_draws=config.n_resamples, key=key)
     features = UnitFeatures(*_epochs(config))(a).parts
     for name in FEATURES.keys() & features.keys():
         values = np.asarray(features[name], float)
@@ -195,17 +193,5 @@ def reference_rows(reference: Reference, config: VerdictConfig, *, key: PRNGKeyA
     rows = _portrait_rows(a, config, soft, key, "reference") + _unit_rows(a, reference, config, key, "reference")[2:]
     rows = [dataclasses.replace(r, n=len(a.units), ci=intervals.get(r.metric, (np.nan, np.nan))) for r in rows]
     if reference.another is not None:
-        rows += likeness(reference.another, reference, config, key=key, arm="second circuit")
+        rows += rows_beside(reference.another, reference, config, key=key, arm="second circuit")
     return rows
-
-
-def _over_units(a: Activity, config: VerdictConfig, soft: float, key) -> dict[str, Window]:
-    """95 % of the values of portraits over draws of units with replacement."""
-    *others, rotations = _portraits(config, soft)
-    random, n, draws = numpy_generator(key), len(a.units), {}
-    for _ in range(config.n_resamples):
-        drawn = random.integers(0, n, min(n, config.n_units or n))
-        again = a.replace(rates=a.rates[:, :, drawn], units=None)
-        for score in [measure(again) for measure in (*others, *rotations)]:
-            draws.setdefault(score.metric, []).append(score.value)
-    return {metric: tuple(np.percentile(values, [2.5, 97.5]).tolist()) for metric, values in draws.items()}

@@ -7,7 +7,7 @@ import xarray as xr
 from jaxtyping import PRNGKeyArray
 
 from recirc.analyses.levels import level_verdicts
-from recirc.analyses.reference import Reference, VerdictConfig, likeness, reference_rows
+from recirc.analyses.reference import Reference, VerdictConfig, reference_rows, rows_beside
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Row, frame
 from recirc.circuits import AbstractCircuit, simulate
@@ -72,7 +72,7 @@ def verdict(
     config = config.resolved(averages, len(made.units))
     onset = _onset(trials, averages) if config.onset is None else config.onset
     seen = on_the_reference_clock(made, averages, onset)
-    rows = [*reference_rows(theirs, config, key=key), *likeness(seen, theirs, config, key=key)]
+    rows = [*reference_rows(theirs, config, key=key), *rows_beside(seen, theirs, config, key=key)]
     summary, unjudged = None, "activity alone does not tell; give the circuit, and trials to run it on."
     if not isinstance(network, Activity) and trials is not None:
         try:
@@ -97,8 +97,8 @@ def _onset(trials: Trials | None, reference: Activity) -> float:
     spans = trials.epochs["movement"][np.isin(trials.conditions, reference.conditions)]
     if len(spans) and np.ptp(spans[:, 0]) > trials.dt / 2:
         raise ValueError(
-            f"the movement begins between {spans[:, 0].min():g} and {spans[:, 0].max():g} s in the trials, which cannot "
-            "be averaged; give trials of one delay."
+            f"the movement begins between {spans[:, 0].min():g} and {spans[:, 0].max():g} s in the trials, which "
+            "cannot be averaged; give trials of one delay."
         )
     return float(spans[0, 0]) if len(spans) else 0.0
 

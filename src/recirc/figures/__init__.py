@@ -26,3 +26,6 @@ from recirc.figures.trajectories import principal_components as principal_compon
 from recirc.figures.units import EpochRates as EpochRates
 from recirc.figures.units import example_units as example_units
 from recirc.figures.units import psths as psths
+from recirc.figures.verdict import Shown as Shown
+from recirc.figures.verdict import rotations_beside as rotations_beside
+from recirc.figures.verdict import units_beside as units_beside

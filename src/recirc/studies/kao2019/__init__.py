@@ -45,7 +45,7 @@ def experiment(*, preset: str, seed: int, reference: Path | None = None, referen
     if preset not in design.PRESETS:
         raise ValueError(f"preset {preset!r} is unknown; choose one of {', '.join(design.PRESETS)}.")
     size, description = design.PRESETS[preset], references.describe(reference, reference_onset, seed)
-    target = None if reference is None else load(description)  # one that cannot serve is refused now
+    target = None if reference is None else references.load(description)  # one that cannot serve is refused now
     specifications = design.specifications(size, seed, description)
     return Experiment(
         NAME,

@@ -11,7 +11,7 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.analyses import Result, Row, specification_key
 from recirc.analyses.arrays import weights_of
-from recirc.analyses.reference import Reference, active_units, likeness
+from recirc.analyses.reference import Reference, active_units, rows_beside
 from recirc.analyses.verdict import mechanism_rows, on_the_reference_clock
 from recirc.circuits import RateNetwork, simulate
 from recirc.compare import (
@@ -65,7 +65,7 @@ def train_network(reference: Reference, specification: Mapping[str, Any]) -> Res
     config = design.comparison(design.onset(task), specification["n_draws"])
     seen = on_the_reference_clock(made, reference.activity, design.onset(task))
     rows = _performance(network, trials, made, trained, arm, probe_key)
-    rows += likeness(seen, reference, config, key=probe_key, arm=arm)
+    rows += rows_beside(seen, reference, config, key=probe_key, arm=arm)
     arrays = {"rates": np.asarray(seen.rates, np.float32), "outputs": np.asarray(made.outputs, np.float32)}
     arrays |= weights_of(network)
     if trained is not None:

@@ -92,7 +92,7 @@ def _scores(result: AnalysisResult) -> Figure:
 
 def _noise(result: AnalysisResult) -> Figure:
     axes = {"noise_set": "input_noise", "panel": "target_line", "shade": "rate_penalty"}
-    return figures.noise_curve(trained(result.table), **axes, baselines=False)
+    return figures.noise_curve(trained(result.table), **axes)
 
 
 def _flow(result: AnalysisResult) -> Figure:
@@ -197,12 +197,13 @@ def _verdict(levels: pd.DataFrame, result: AnalysisResult, name: str, size: desi
     stand_in = (
         " No recording was given, so that this circuit stands in; likeness to it is not likeness to motor cortex."
     )
+    units, population = levels["units"], levels["population"]
     return (
         f"A reconstruction of {design.SOURCE}, preset {name} ({size.n_seeds} networks per cell). Reference: "
-        f"{about['name']}.{stand_in if about['stands_in'] else ''} {done} of {n} networks do the task.{shortfall} Units are like the "
-        f"reference's in {levels['units'].sum()}, the population in {levels['population'].sum()}, both in "
-        f"{(levels['units'] & levels['population']).sum()}. By mechanism, networks are {own}. Of {len(result.claims)} "
-        f"claims, supported: {count[True]}, not supported: {count[False]}, beyond a run of this size: {count[None]}."
+        f"{about['name']}.{stand_in if about['stands_in'] else ''} {done} of {n} networks do the task.{shortfall} "
+        f"Units are like the reference's in {units.sum()}, the population in {population.sum()}, both in "
+        f"{(units & population).sum()}. By mechanism, networks are {own}. Of {len(result.claims)} claims, supported: "
+        f"{count[True]}, not supported: {count[False]}, beyond a run of this size: {count[None]}."
     )
 
 
