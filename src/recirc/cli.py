@@ -187,7 +187,7 @@ def _overrides(given: list[str] | None, drop_bad: bool) -> tuple[str, ...]:
 
 def _default_folder(*words: str) -> Path:
     """`recirc-...` in the current folder, however long the words are."""
-    from recirc.runs import file_name
+    from recirc.storage import file_name
 
     return Path("-".join(["recirc", *(word if len(word.encode()) < 80 else file_name(word) for word in words)]))
 
@@ -242,10 +242,11 @@ def _exit(work: Callable, folder: Path, require_claims: bool = False) -> NoRetur
 def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
     """Exit code of the work, its verdict printed; faults that the user can mend become one sentence."""
     from recirc.data.screening import printable
-    from recirc.runs import FinishedError, StorageError
+    from recirc.runs import FinishedError
     from recirc.runs.environment import keep_compiled_programs, plain_messages
     from recirc.runs.provenance import describe_device
     from recirc.runs.report import read_result
+    from recirc.storage import StorageError
     from recirc.types import enable_x64
 
     enable_x64()

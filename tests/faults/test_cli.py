@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 import recirc
 from recirc.analyses import AnalysisResult, Claim
 from recirc.cli import app
-from recirc.runs import ConfigError, FinishedError, RunFolder, StorageError
+from recirc.runs import ConfigError, FinishedError, RunFolder
+from recirc.storage import StorageError
 
 VERBS = ("reproduce", "fit", "compare", "report")
 

@@ -35,7 +35,7 @@ def test_computed_once_then_read_with_the_same_bits(folder):
     assert second["weights"].dtype == first["weights"].dtype
     cached_arrays("thing", SPECIFICATION | {"rate": 0.2}, compute)
     assert len(calls) == 2
-    assert not list(folder.glob(".writing-*"))
+    assert len(list(folder.iterdir())) == 2
 
 
 @pytest.mark.parametrize("damage", ["truncate", "empty", "flip", "zeros", "text"])
@@ -65,7 +65,7 @@ def test_an_unwritable_cache_is_a_warning(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("RECIRC_CACHE", str(tmp_path / "file" / "cache"))
     compute, calls = counted()
-    with pytest.warns(UserWarning, match="cannot keep"):
+    with pytest.warns(UserWarning, match="is not kept.* cannot write .*: Not a directory"):
         assert cached_arrays("thing", SPECIFICATION, compute)["weights"].shape == (2, 3)
     assert calls == [1]
 
@@ -75,9 +75,8 @@ def test_a_failed_rename_leaves_no_temporary(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    monkeypatch.setattr("pathlib.Path.replace", full)
     compute, _ = counted()
-    with pytest.warns(UserWarning, match="No space left"):
+    with pytest.warns(UserWarning, match="is not kept.* no space left"):
         cached_arrays("thing", SPECIFICATION, compute)
     assert list(folder.iterdir()) == []
 

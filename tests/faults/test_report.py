@@ -12,8 +12,8 @@ import xarray as xr
 
 from recirc import figures
 from recirc.analyses import AnalysisResult, Claim, Row, frame
+from recirc.data.netcdf import netcdf_bytes
 from recirc.runs import report, report_tables
-from recirc.runs.datasets import netcdf_bytes
 from recirc.runs.metrics import metrics_text
 
 HOSTILE = "<img src=x onerror=\"alert('1')\">{{ 7 * 7 }}"

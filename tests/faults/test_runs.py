@@ -1,6 +1,7 @@
 """Rows 1-5, 7, 22-25, 28-30 and 32: workers, drivers, disks and folders that fail."""
 
 import contextlib
+import hashlib
 import json
 import os
 import pickle
@@ -15,26 +16,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from recirc.runs import (
-    FinishedError,
-    FolderError,
-    Result,
-    Row,
-    RunFolder,
-    StorageError,
-    is_done,
-    provenance,
-    read_metrics,
-    sweep,
-)
+from recirc.analyses import Result, Row, results
+from recirc.runs import FinishedError, FolderError, RunFolder, is_done, provenance, read_metrics, sweep
 from recirc.runs.parts import read_part, write_part
 from recirc.runs.progress import Progress
+from recirc.storage import StorageError
 
 WORK = """
 import os, pathlib, signal, time
 import numpy as np
-from recirc.runs import Result
-from recirc.analyses import specification_key
+from recirc.analyses import Result, specification_key
 
 def draw(piece):
     import jax
@@ -50,26 +41,27 @@ def draw(piece):
 """
 
 DRIVER = """
-import sys, types
-import recirc
+import sys
+import recirc.runs.experiment, recirc.studies
 
-def run(study, *, preset, seed, jobs, out):
+def run(seed, out, *, jobs, argv):
     import work
-    from recirc.runs import Row, RunFolder
-    from recirc.runs.sweep import run_all
+    from recirc.analyses import AnalysisResult, Row, results
+    from recirc.runs import FolderMap, RunFolder
     pieces = [{"name": f"{i}", "seed": seed} for i in range(12)]
-    with RunFolder.open(out, specification={"study": study, "seed": seed}) as folder:
+    with RunFolder.open(out, specification={"seed": seed}) as folder:
         rows = [
             Row("x", "unit", piece["name"], result.arrays["x"][0])
-            for piece, result in run_all(work.draw, pieces, jobs=jobs, folder=folder)
+            for piece, result in results(work.draw, pieces, FolderMap(folder, jobs=jobs))
         ]
-        folder.write_metrics(study, preset, rows)
-        folder.write_manifest(sys.argv, [seed])
+        folder.write_metrics("planted", "quick", rows)
+        folder.write_manifest(argv, [seed])
         folder.finish()
-    return True
+    return AnalysisResult("planted", tuple(rows))
 
 if __name__ == "__main__":
-    recirc.studies = sys.modules["recirc.studies"] = types.SimpleNamespace(run=run)
+    recirc.runs.experiment.run = run
+    recirc.studies.experiment = lambda study, *, preset, seed: seed
     from recirc.cli import main
     main()
 """
@@ -100,15 +92,16 @@ def test_sweep_survives_dead_workers_errors_and_repeats(work, tmp_path, monkeypa
         {"name": "good"},
     ]
     with RunFolder.open(tmp_path / "run", specification=pieces) as folder:
-        found = [(piece["name"], result) for piece, result in sweep.run_all(work.draw, pieces, jobs=2, folder=folder)]
+        every = results(work.draw, pieces, sweep.FolderMap(folder, jobs=2))
+        found = [(piece["name"], result) for piece, result in every]
         assert [name for name, _ in found] == ["good", "dies once", "always dies", "error"]
-        results = dict(found)
-        np.testing.assert_array_equal(results["good"].arrays["x"], work.draw(pieces[0]).arrays["x"])
-        assert isinstance(results["dies once"], Result)
-        assert "killed 2 times" in results["always dies"].text
-        assert "killed by signal 9" in results["always dies"].log
-        assert results["error"].text == "ValueError: bad luck"
-        assert "Traceback" in results["error"].log
+        by_name = dict(found)
+        np.testing.assert_array_equal(by_name["good"].arrays["x"], work.draw(pieces[0]).arrays["x"])
+        assert isinstance(by_name["dies once"], Result)
+        assert "killed 2 times" in by_name["always dies"].text
+        assert "killed by signal 9" in by_name["always dies"].log
+        assert by_name["error"].text == "ValueError: bad luck"
+        assert "Traceback" in by_name["error"].log
         assert not list((tmp_path / "run/parts").glob("workers-*"))
     calls = {path.name: len(path.read_text().split()) for path in (tmp_path / "calls").iterdir()}
     assert calls == {"good": 2, "dies once": 2, "always dies": 2, "error": 1}
@@ -212,6 +205,17 @@ def test_damaged_part_is_computed_again_with_a_warning(break_it, tmp_path):
         assert read_part(path, "a") is None
 
 
+@pytest.mark.parametrize("position", range(0, 1400, 97))
+def test_one_wrong_bit_anywhere_is_seen(position, tmp_path):
+    path = tmp_path / "a.npz"
+    write_part(path, "a", Result({"x": np.arange(100.0)}))
+    data = bytearray(path.read_bytes())
+    data[position] ^= 1
+    path.write_bytes(data)
+    with pytest.warns(UserWarning, match="its digest differs"):
+        assert read_part(path, "a") is None
+
+
 def test_part_of_another_piece_is_not_taken(tmp_path):
     write_part(tmp_path / "a.npz", "b", Result({}))
     with pytest.warns(UserWarning, match="another piece"):
@@ -227,12 +231,14 @@ def test_pickle_in_the_place_of_a_part_is_never_executed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a.npz").write_bytes(pickle.dumps(Bomb()))
     np.savez("b.npz", about=np.array([Bomb()], dtype=object))
-    for name in ("a", "b"):
+    archive = Path("b.npz").read_bytes()
+    Path("c.npz").write_bytes(archive + hashlib.sha256(archive).digest())
+    for name in ("a", "b", "c"):
         with pytest.warns(UserWarning, match="damaged"):
             assert read_part(Path(f"{name}.npz"), name) is None
     assert not Path("exploded").exists()
     with pytest.raises(TypeError, match="Python objects"):
-        write_part(tmp_path / "c.npz", "c", Result({"x": np.array([Bomb()], dtype=object)}))
+        write_part(tmp_path / "d.npz", "d", Result({"x": np.array([Bomb()], dtype=object)}))
 
 
 @contextlib.contextmanager
@@ -403,7 +409,7 @@ def test_numbers_that_are_not_finite_need_a_reason():
 
 def test_jobs_must_be_positive(tmp_path):
     with RunFolder.open(tmp_path / "run", specification={}) as folder, pytest.raises(ValueError, match="at least 1"):
-        next(sweep.run_all(print, [], jobs=0, folder=folder))  # pyright: ignore[reportArgumentType]
+        sweep.FolderMap(folder, jobs=0)
 
 
 def test_progress_without_a_terminal_is_one_line_every_30_seconds(capsys):
@@ -417,3 +423,51 @@ def test_progress_without_a_terminal_is_one_line_every_30_seconds(capsys):
         "3 of 6 networks are finished, about 2 min left.",
         "4 of 6 networks are finished, about 62 s left.",
     ]
+
+
+def test_a_run_makes_its_settings_before_numpy_and_jax_are_loaded(tmp_path):
+    code = (
+        "import sys, recirc.runs.environment\n"
+        "def seen():\n    print(sorted({'numpy', 'jax'} & set(sys.modules)))\n    raise SystemExit\n"
+        "recirc.runs.environment.environment = seen\n"
+        "sys.argv = ['recirc', 'reproduce', 'salatiello2020', '--seed', '1']\n"
+        "from recirc.cli import main\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "[]\n", done.stderr
+
+
+WARN = """
+import pathlib, sys
+import jax.numpy as jnp
+import numpy as np
+import sklearn.preprocessing
+from recirc.runs.environment import plain_messages
+from recirc.storage import read_arrays
+path = pathlib.Path("\x1b[2Ja")
+path.write_text("damaged")
+with plain_messages():
+    np.mean(np.array([]))
+    jnp.zeros(3, "float64")
+    sklearn.preprocessing.scale([[1e9], [1e9 + 1e-7]])
+    for _ in range(2):
+        read_arrays(path)
+print("after", file=sys.stderr)
+np.mean(np.array([]))
+"""
+
+
+def test_warnings_of_ours_are_one_sentence_and_those_of_libraries_are_not_shown(tmp_path):
+    shown = {}
+    for debug in ("", "1"):
+        variables = os.environ | {"RECIRC_DEBUG": debug, "JAX_ENABLE_X64": "0"}
+        done = subprocess.run(
+            [sys.executable, "-c", WARN], cwd=tmp_path, env=variables, capture_output=True, text=True, check=True
+        )
+        assert done.stdout == ""
+        shown[debug], _, after = done.stderr.partition("after\n")
+        assert "RuntimeWarning: Mean of empty slice" in after  # outside, all is as it was
+    sentence = r"recirc: \x1b[2Ja is damaged (its digest differs); what it held is computed again."
+    assert shown[""] == f"{sentence}\n"
+    for words in ("Mean of empty slice", "float64", "site-packages", sentence):
+        assert words in shown["1"]

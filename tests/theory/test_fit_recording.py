@@ -19,8 +19,8 @@ from recirc.analyses.fit_trials import make_trials, network_clock, prepare, reco
 from recirc.analyses.likeness import in_order_of
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
 from recirc.compare.left_out import left_out_r2, left_out_scales, shuffled_directions_null
-from recirc.data import read_netcdf
-from recirc.runs import experiment, is_done, read_dataset, verify
+from recirc.data import read_dataset, read_netcdf
+from recirc.runs import experiment, is_done, verify
 from recirc.runs.report import build
 from recirc.studies import compare, fit
 from recirc.train import FullForce

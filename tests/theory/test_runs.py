@@ -12,21 +12,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from recirc.analyses import Claim, Result, Row
 from recirc.analyses.pieces import piece_key
-from recirc.runs import (
-    Claim,
-    Result,
-    Row,
-    RunFolder,
-    dump_config,
-    file_name,
-    load_config,
-    read_dataset,
-    read_metrics,
-    verify,
-)
+from recirc.data import read_dataset
+from recirc.runs import RunFolder, dump_config, load_config, read_metrics, verify
 from recirc.runs.metrics import metrics_text
 from recirc.runs.parts import read_part, write_part
+from recirc.storage import file_name
 
 
 class AbstractRule(eqx.Module):

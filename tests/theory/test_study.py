@@ -14,7 +14,7 @@ import recirc
 from recirc.analyses import Failure, Result, Row, by_seed, frame, summary_rows, with_baselines
 from recirc.analyses.pieces import Done, piece_key
 from recirc.analyses.summaries import network_rows
-from recirc.runs.datasets import netcdf_bytes
+from recirc.data.netcdf import netcdf_bytes
 from recirc.runs.experiment import run
 from recirc.runs.metrics import metrics_text
 from recirc.studies import salatiello2020
@@ -260,7 +260,7 @@ def test_a_small_study_leaves_a_whole_folder(small):
 def test_files_hold_every_network_in_its_place(small):
     """What is filed under a network's labels is what training it anew gives."""
     out, _, entries, _ = small
-    activity, weights = (recirc.runs.read_dataset(out / name) for name in ("activity.nc", "networks.nc"))
+    activity, weights = (recirc.data.read_dataset(out / name) for name in ("activity.nc", "networks.nc"))
     history = [json.loads(line) for line in (out / "history.jsonl").read_text().splitlines()]
     for place, entry in enumerate(entries):
         n_passes = sum(line["arm"] == entry["arm"] and line["left_out"] == entry["left_out"] for line in history)

@@ -6,7 +6,7 @@ from recirc.data.directions import condition_angles, directions
 from recirc.data.findings import Finding, check_averages, check_session, fewest_units
 from recirc.data.hints import hints_from, spline_tail
 from recirc.data.matlab import read_matlab
-from recirc.data.netcdf import read_netcdf, write_netcdf
+from recirc.data.netcdf import read_dataset, read_netcdf, write_netcdf
 from recirc.data.numpy_files import read_numpy
 from recirc.data.nwb import read_nwb
 from recirc.data.prepared import Prepared
@@ -38,6 +38,7 @@ __all__ = [
     "from_pynapple",
     "hints_from",
     "r2_ceiling",
+    "read_dataset",
     "read_matlab",
     "read_netcdf",
     "read_numpy",

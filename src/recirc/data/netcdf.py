@@ -1,8 +1,6 @@
-"""Firing rates by condition, time and unit in a netCDF file."""
+"""NetCDF-4 files: firing rates by condition, time and unit, and labelled arrays of any kind."""
 
 import io
-import os
-import tempfile
 from os import PathLike
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from xarray.backends import H5NetCDFStore
 from recirc import labelled
 from recirc.data.averages import averaged_activity
 from recirc.data.safe_open import DAMAGE, DataFileError, named, reading, safe_open
+from recirc.storage import write_atomic
 from recirc.types import Activity
 
 
@@ -64,21 +63,34 @@ def write_netcdf(activity: Activity, path: str | PathLike) -> None:
         path: the file; an older one is replaced.
 
     Raises:
-        OSError: if it cannot be written; an older file is then untouched.
+        StorageError: if it cannot be written; an older file is then untouched.
     """
+    write_atomic(Path(path), netcdf_bytes(activity.to_xarray()))
+
+
+def netcdf_bytes(dataset: xr.Dataset) -> bytes:
+    """A netCDF-4 file in memory, so that a full disk is met by our own writer and not inside HDF5.
+
+    Raises:
+        ValueError: if a variable has no `units` attribute.
+    """
+    bare = [str(name) for name, variable in dataset.data_vars.items() if "units" not in variable.attrs]
+    if bare:
+        raise ValueError(f"variable {bare[0]} has no units; set .attrs['units'], to '1' for a pure number.")
     buffer = io.BytesIO()
     with h5netcdf.File(buffer, "w") as file:
-        activity.to_xarray().dump_to_store(H5NetCDFStore(file))
-    path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".writing-", delete=False) as temporary:
-        try:
-            temporary.write(buffer.getvalue())
-            temporary.flush()
-            os.fsync(temporary.fileno())
-            os.replace(temporary.name, path)
-        except OSError:
-            os.unlink(temporary.name)
-            raise
+        dataset.dump_to_store(H5NetCDFStore(file))
+    return buffer.getvalue()
+
+
+def read_dataset(path: str | PathLike) -> xr.Dataset:
+    """Labelled arrays from a netCDF-4 file, all in memory.
+
+    Raises:
+        DataFileError: as `recirc.data.safe_open`.
+    """
+    with safe_open(path):
+        return xr.load_dataset(path, engine="h5netcdf")
 
 
 def _load(path: Path, max_ratio: float) -> xr.Dataset:

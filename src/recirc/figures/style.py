@@ -2,7 +2,6 @@
 
 import functools
 import io
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from matplotlib.lines import Line2D
 from recirc.figures.labels import label as label
 from recirc.figures.labels import printable
 from recirc.figures.labels import shorten as shorten
+from recirc.storage import write_atomic
 
 WIDTH = 7.2
 INK, MUTED, FAINT = "#1f1f1f", "#6b6b6b", "#d4d4d4"
@@ -248,16 +248,11 @@ def save(figure: Figure, folder: str | Path, name: str, title: str = "") -> Path
 
     Raises:
         ValueError: if `name` has other characters.
+        StorageError: if a file cannot be written.
     """
     if not name or not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise ValueError(f"a figure is called {name!r}; use letters, digits, '_' and '-' only.")
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    paths = {suffix: Path(folder) / f"{name}.{suffix}" for suffix in ("svg", "png")}
     for suffix, data in render(figure, title).items():
-        temporary = folder / f".{name}.{suffix}.tmp"
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, folder / f"{name}.{suffix}")
-        finally:
-            temporary.unlink(missing_ok=True)
-    return folder / f"{name}.svg"
+        write_atomic(paths[suffix], data)
+    return paths["svg"]

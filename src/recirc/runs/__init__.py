@@ -12,11 +12,9 @@ _NAMES = {
     "FolderError": "store",
     "FolderMap": "sweep",
     "RunFolder": "store",
-    "StorageError": "store",
     "dump_config": "config",
     "is_done": "store",
     "load_config": "config",
-    "read_dataset": "datasets",
     "read_metrics": "metrics",
     "verify": "store",
 }

@@ -7,14 +7,14 @@ import json
 import math
 import re
 import tomllib
-import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _LARGEST = 65_536
 _BARE_WORD = re.compile(r"[A-Za-z_./~][\w./:~+-]*")
-_MISSING = object()
+_DOTTED_KEY = re.compile(r"\s*[\w-]+(\.[\w-]+)*\s*")
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}
 _Place = tuple[str, ...]
 _Component = typing.TypeVar("_Component")
 
@@ -26,8 +26,9 @@ class ConfigError(ValueError):
 def load_config(cls: type[_Component], path: str | Path | None = None, overrides: Sequence[str] = ()) -> _Component:
     """Read a component from a TOML file, then change single fields.
 
-    A table holds the fields of a nested component; those it leaves out stay at their defaults. A field whose
-    type is an abstract component also takes `kind`, the class to make. An optional field takes "none".
+    A table holds the fields of a nested component; those it leaves out stay at their defaults. A field whose type is
+    an abstract component also takes `kind`, the class to make: the default one keeps the fields that it has there, any
+    other begins with its own defaults. A list of components is a list of tables. An optional field takes "none".
 
     Args:
         cls: a dataclass (Equinox modules are) with typed fields.
@@ -59,7 +60,7 @@ def dump_config(config) -> str:
         ValueError: if a number is not finite or an optional string is the word "none".
         TypeError: if a field has a type that TOML cannot hold.
     """
-    return "\n".join(_dump_table(config, (), type(config))).strip() + "\n"
+    return "\n".join(_dump_table(config, "", type(config))).strip() + "\n"
 
 
 class _Source:
@@ -68,6 +69,7 @@ class _Source:
     def __init__(self, name: str, text: str, tree: dict):
         self.name, self.text, self.tree = name, text, tree
         self.overridden: dict[_Place, str] = {}
+        self.kinds: dict[_Place, str] = {}  # of the file, where an override names another
 
     @classmethod
     def read(cls, path: str | Path | None) -> "_Source":
@@ -75,15 +77,14 @@ class _Source:
             return cls("configuration", "", {})
         try:
             data = Path(path).read_bytes()
-        except OSError as error:
-            raise ConfigError(f"cannot read the configuration {path}: {error.strerror}.") from None
-        if len(data) > _LARGEST:
-            raise ConfigError(f"{path} has {len(data)} bytes; a configuration has at most {_LARGEST}.")
-        try:
+            if len(data) > _LARGEST:
+                raise ConfigError(f"{path} has {len(data)} bytes; a configuration has at most {_LARGEST}.")
             text = data.decode("utf-8-sig").replace("\r\n", "\n")
             return cls(str(path), text, tomllib.loads(text))
+        except OSError as error:
+            raise ConfigError(f"cannot read the configuration {path}: {error.strerror}.") from None
         except UnicodeDecodeError as error:
-            line = data[: error.start].count(b"\n") + 1
+            line = error.object[: error.start].count(b"\n") + 1
             raise ConfigError(f"{path}, line {line}: not UTF-8 text; save the file as UTF-8.") from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path}: not valid TOML: {error}.") from None
@@ -92,23 +93,25 @@ class _Source:
 
     def override(self, text: str) -> None:
         key, equals, value = text.partition("=")
-        place = _parse_key(key) if equals else None
-        if place is None:
+        if not equals or not _DOTTED_KEY.fullmatch(key):
             raise ConfigError(f"--set {text}: expected key=value with a dotted key, for example trainer.n_passes=10.")
+        *above, last = place = tuple(key.strip().split("."))
         table = self.tree
-        for name in place[:-1]:
+        for name in above:
             table = table.setdefault(name, {})
             if not isinstance(table, dict):
                 raise ConfigError(f"--set {text}: {name} is a value, not a table, so it has no key below it.")
-        table[place[-1]] = _parse_value(value.strip(), text)
+        if last == "kind" and place not in self.overridden and "kind" in table:
+            self.kinds[tuple(above)] = table["kind"]
+        table[last] = _parse_value(value.strip(), text)
         self.overridden[place] = f"--set {text}"
 
     def where(self, place: _Place) -> str:
-        """Place of a key, for a message."""
-        for depth in range(len(place), 0, -1):
-            if place[:depth] in self.overridden:
-                return self.overridden[place[:depth]]
-        line = _line_of(self.text, place)
+        """Place of a key, or of the innermost thing around it that was written, for a message."""
+        outward = [place[:depth] for depth in range(len(place), 0, -1)]
+        if override := next(filter(None, map(self.overridden.get, outward)), None):
+            return override
+        line = next(filter(None, (_line_of(self.text, outer) for outer in outward)), None)
         below = [text for key, text in self.overridden.items() if key[: len(place)] == place]
         return ", ".join([f"{self.name}, line {line}" if line else self.name, *below])
 
@@ -119,8 +122,8 @@ class _Source:
         """An instance of `cls` from a table, with the fields of `default` where the table has none."""
         if not isinstance(table, dict):
             self.fail(place, f"{'.'.join(place)} must be a table with the fields of {cls.__name__}, got {table!r}.")
-        table = dict(table)
-        cls = self._choose(cls, table, place, default)
+        if inspect.isabstract(cls):
+            cls, table = self._choose(cls, table, place, default)
         hints = typing.get_type_hints(cls)
         fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
         values = {name: getattr(default, name) for name in fields} if type(default) is cls else {}
@@ -128,41 +131,40 @@ class _Source:
             here = (*place, name)
             if name not in fields:
                 self.fail(here, f"{cls.__name__} has no field {name!r}; {_nearest(name, fields)}")
-            values[name] = self.convert(hints[name], value, here, _default(fields[name]))
-        missing = [name for name, field in fields.items() if name not in values and _default(field) is _MISSING]
+            values[name] = self.convert(hints[name], value, here, values.get(name, _default(fields[name])))
+        missing = [
+            name for name, field in fields.items() if name not in values and _default(field) is dataclasses.MISSING
+        ]
         if missing:
             self.fail(place, f"{cls.__name__} needs a value for {'.'.join((*place, missing[0]))}; add it.")
         try:
             return cls(**values)
-        except ConfigError:
-            raise
         except ValueError as error:
             self.fail(place, f"{cls.__name__}: {error}")
 
-    def _choose(self, cls, table: dict, place: _Place, default) -> typing.Any:
-        """The class itself, or for an abstract one the concrete subclass that `kind` names."""
-        if not inspect.isabstract(cls):
-            return cls
-        if "kind" not in table and isinstance(default, cls):
-            return type(default)
+    def _choose(self, cls, table: dict, place: _Place, default) -> tuple[typing.Any, dict]:
+        """The concrete subclass that `kind` names, and its fields: not those that a file gives to another kind."""
         kinds = {kind.__name__: kind for kind in _concrete(cls)}
-        kind = str(table.pop("kind", "missing"))
+        usual = type(default).__name__ if isinstance(default, cls) else "missing"
+        kind = table.get("kind", usual)
         if kind not in kinds:
-            self.fail((*place, "kind"), f"kind of {'.'.join(place)} is {kind}; {_nearest(kind, kinds)}")
-        return kinds[kind]
+            self.fail((*place, "kind"), f"kind of {'.'.join(place)} is {kind}; {_nearest(str(kind), kinds)}")
+        fields = {name: value for name, value in table.items() if name != "kind"}
+        if (*place, "kind") in self.overridden and kind != self.kinds.get(place, usual):
+            given = {key[len(place)] for key in self.overridden if key[: len(place)] == place and key != place}
+            fields = {name: value for name, value in fields.items() if name in given}
+        return kinds[kind], fields
 
     def convert(self, hint, value, place: _Place, default=None):
         """A value of the type `hint` from a TOML value."""
-        origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-        if origin in (typing.Union, types.UnionType):
-            if value == "none":
-                return None
-            return self.convert(_optional(arguments), value, place, default)
-        if origin is typing.Literal:
+        if type(None) in typing.get_args(hint) and value == "none":
+            return None
+        arguments = typing.get_args(hint := _plain(hint))
+        if typing.get_origin(hint) is typing.Literal:
             if not any(type(value) is type(choice) and value == choice for choice in arguments):
                 self.fail(place, f"{place[-1]} is {value!r}; {_nearest(str(value), arguments)}")
             return value
-        if origin is tuple:
+        if typing.get_origin(hint) is tuple:
             return self._convert_tuple(arguments, value, place)
         if dataclasses.is_dataclass(hint) or inspect.isabstract(hint):
             return self.build(hint, value, place, default)
@@ -179,34 +181,31 @@ class _Source:
     def _convert_tuple(self, arguments, value, place: _Place):
         if not isinstance(value, list):
             self.fail(place, f"{place[-1]} must be a list such as [1, 2], got {_describe(value)}.")
-        if arguments[-1] is Ellipsis:
-            arguments = (arguments[0],) * len(value)
-        if len(arguments) != len(value):
-            self.fail(place, f"{place[-1]} must have {len(arguments)} values, got {len(value)}.")
-        return tuple(self.convert(hint, item, place) for hint, item in zip(arguments, value))
-
-
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}
+        hints = _item_hints(arguments, len(value))
+        if len(hints) != len(value):
+            self.fail(place, f"{place[-1]} must have {len(hints)} values, got {len(value)}.")
+        places = [(*place, str(i)) if isinstance(item, dict) else place for i, item in enumerate(value)]
+        return tuple(map(self.convert, hints, value, places))
 
 
 def _describe(value) -> str:
-    kind = "text" if isinstance(value, str) else type(value).__name__
-    return f"{kind} {value!r}"
+    return f"{'text' if isinstance(value, str) else type(value).__name__} {value!r}"
 
 
 def _default(field: dataclasses.Field):
-    if field.default is not dataclasses.MISSING:
-        return field.default
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return _MISSING
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
-def _optional(arguments):
-    rest = [argument for argument in arguments if argument is not type(None)]
-    if len(rest) != 1:
-        raise TypeError(f"a configuration field is one type or None, got a union of {rest}.")
-    return rest[0]
+def _plain(hint):
+    """The type, where it may be None too; a configuration knows no other unions."""
+    if type(None) not in typing.get_args(hint):
+        return hint
+    (plain,) = (argument for argument in typing.get_args(hint) if argument is not type(None))
+    return plain
+
+
+def _item_hints(arguments: tuple, n_items: int) -> tuple:
+    return (arguments[0],) * n_items if arguments[-1] is Ellipsis else arguments
 
 
 def _concrete(cls) -> list[type]:
@@ -218,20 +217,6 @@ def _nearest(word: str, words) -> str:
     names = [str(name) for name in words]
     close = difflib.get_close_matches(word, names, 1, 0.5)
     return (f"did you mean {close[0]!r}? " if close else "") + f"There are: {', '.join(names) or 'none'}."
-
-
-def _parse_key(key: str) -> _Place | None:
-    try:
-        tree = tomllib.loads(f"{key.strip()} = 0")
-    except tomllib.TOMLDecodeError:
-        return None
-    place = []
-    while isinstance(tree, dict):
-        if len(tree) != 1:
-            return None
-        ((name, tree),) = tree.items()
-        place.append(name)
-    return tuple(place)
 
 
 def _parse_value(value: str, override: str):
@@ -253,7 +238,7 @@ def _line_of(text: str, place: _Place) -> int | None:
             tree = tomllib.loads("\n".join(lines[:end]))
         except tomllib.TOMLDecodeError:
             continue
-        if place and _holds(tree, place):
+        if _holds(tree, place):
             while not lines[start].strip() or lines[start].lstrip().startswith("#"):
                 start += 1
             return start + 1
@@ -262,37 +247,39 @@ def _line_of(text: str, place: _Place) -> int | None:
 
 
 def _holds(tree, place: _Place) -> bool:
-    for name in place:
-        if not isinstance(tree, dict) or name not in tree:
-            return False
-        tree = tree[name]
+    try:
+        for name in place:
+            tree = tree[int(name)] if isinstance(tree, list) else tree[name]
+    except (LookupError, TypeError, ValueError):
+        return False
     return True
 
 
-def _dump_table(config, place: _Place, declared) -> list[str]:
+def _dump_table(config, place: str, declared) -> list[str]:
     lines, tables = [], []
-    if inspect.isabstract(declared):
-        lines.append(f"kind = {_dump_value(type(config).__name__, 'kind')}")
-    hints = typing.get_type_hints(type(config))
-    for field in dataclasses.fields(config):
-        value, default = getattr(config, field.name), _default(field)
-        if not field.init:
-            continue
-        optional = type(None) in typing.get_args(hints[field.name])
+    for name, value, hint in _written(config, declared):
         if dataclasses.is_dataclass(value):
-            hint = _optional(typing.get_args(hints[field.name])) if optional else hints[field.name]
-            inner = (*place, field.name)
-            tables += ["", f"[{'.'.join(inner)}]", *_dump_table(value, inner, hint)]
-        elif callable(value) and value is default:
-            continue
-        elif optional and isinstance(value, str) and value == "none":
-            raise ValueError(f"{field.name} is the word 'none', which a configuration reads as no value.")
+            tables += ["", f"[{place}{name}]", *_dump_table(value, f"{place}{name}.", hint)]
         else:
-            lines.append(f"{field.name} = {_dump_value(value, field.name)}")
+            lines.append(f"{name} = {_dump_value(value, name, hint)}")
     return lines + tables
 
 
-def _dump_value(value, name: str) -> str:
+def _written(config, declared) -> Iterator[tuple[str, typing.Any, typing.Any]]:
+    """Name, value and type of all that a table holds."""
+    if inspect.isabstract(declared):
+        yield "kind", type(config).__name__, str
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value, hint = getattr(config, field.name), hints[field.name]
+        if not field.init or (callable(value) and not dataclasses.is_dataclass(value) and value is _default(field)):
+            continue
+        if isinstance(value, str) and value == "none" and type(None) in typing.get_args(hint):
+            raise ValueError(f"{field.name} is the word 'none', which a configuration reads as no value.")
+        yield field.name, value, _plain(hint)
+
+
+def _dump_value(value, name: str, hint) -> str:
     match value:
         case None:
             return '"none"'
@@ -305,5 +292,9 @@ def _dump_value(value, name: str) -> str:
         case str():
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
         case tuple() | list():
-            return f"[{', '.join(_dump_value(item, name) for item in value)}]"
+            hints = _item_hints(typing.get_args(hint), len(value))
+            return f"[{', '.join(_dump_value(item, name, kind) for item, kind in zip(value, hints))}]"
+        case _ if dataclasses.is_dataclass(value):
+            items = (f"{key} = {_dump_value(item, key, kind)}" for key, item, kind in _written(value, hint))
+            return f"{{{', '.join(items)}}}"
     raise TypeError(f"{name} has type {type(value).__name__}, which a configuration cannot hold.")

@@ -1,10 +1,15 @@
-"""The settings under which numbers are computed."""
+"""The settings under which numbers are computed, and what a terminal shows of warnings."""
 
 import contextlib
 import hashlib
+import logging
 import os
+import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+
+_LOG = logging.getLogger("recirc")
 
 
 def environment() -> dict[str, str]:
@@ -36,6 +41,40 @@ def keep_compiled_programs() -> None:
         place = cache_folder() / f"jax-{hashlib.sha256(features).hexdigest()[:12]}"
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         if os.access(place, os.W_OK):
-            warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
             jax.config.update("jax_compilation_cache_dir", str(place))
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+@contextlib.contextmanager
+def plain_messages() -> Iterator[None]:
+    """Show each warning of ours once, as a sentence, and those of libraries only under RECIRC_DEBUG=1.
+
+    Ours are the UserWarnings that a module of recirc raises, whatever line they point at. A library's name a file of
+    the installation and a cause that the user cannot mend; they go to the logger "recirc", as debugging.
+    """
+    if os.environ.get("RECIRC_DEBUG"):
+        logging.basicConfig()
+        _LOG.setLevel(logging.DEBUG)
+    said = set()
+
+    def show(message, category, filename, lineno, file=None, line=None):
+        from recirc.data.screening import printable
+
+        sentence = printable(f"recirc: {message}")
+        if not issubclass(category, UserWarning) or not _raised_in().startswith("recirc."):
+            _LOG.debug(warnings.formatwarning(message, category, filename, lineno, line).strip())
+        elif sentence not in said:
+            said.add(sentence)
+            print(sentence, file=sys.stderr, flush=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _raised_in() -> str:
+    """Name of the module that raised the warning that is being shown."""
+    frame = sys._getframe(2)
+    while frame.f_back and frame.f_globals.get("__name__") in ("warnings", "_py_warnings"):
+        frame = frame.f_back
+    return frame.f_globals.get("__name__", "")

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+INTERVAL = 30.0  # seconds between lines where there is no terminal
+
 
 class Progress:
     """Counts finished pieces of work, and says when the rest will be done.
@@ -13,7 +15,6 @@ class Progress:
         what: the pieces, in the plural.
         stream: where to write; standard error by default.
         clock: seconds, ever increasing.
-        interval: seconds between lines where there is no terminal.
 
     Example:
         >>> progress = Progress("networks", stream=sys.stdout)
@@ -22,14 +23,9 @@ class Progress:
     """
 
     def __init__(
-        self,
-        what: str = "networks",
-        *,
-        stream: TextIO | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        interval: float = 30.0,
+        self, what: str = "networks", *, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ):
-        self.what, self.stream, self.clock, self.interval = what, stream or sys.stderr, clock, interval
+        self.what, self.stream, self.clock = what, stream or sys.stderr, clock
         self.total = self.before = self.done = 0
         self._begun = self._said = clock()
         self._bar = None
@@ -56,7 +52,7 @@ class Progress:
     def tick(self) -> None:
         """Say something if it is time; call it about once a second."""
         now = self.clock()
-        if self._bar is None and now - self._said >= self.interval:
+        if self._bar is None and now - self._said >= INTERVAL:
             self._said = now
             self._say(f"{self.done} of {self.total} {self.what} are finished{self._remaining(now)}.")
 

@@ -1,5 +1,6 @@
 """Where a run comes from: versions, machine, device, seeds, inputs."""
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -68,24 +69,19 @@ def now() -> str:
 
 
 def manifest(
-    argv: Sequence[str],
-    seeds: Sequence[int],
-    inputs: Sequence[str | Path] | Mapping[str, dict],
-    *,
-    start: str,
-    specification: str,
+    argv: Sequence[str], seeds: Sequence[int], inputs: Mapping[str, dict], *, start: str, specification: str
 ) -> dict:
     """The contents of `manifest.json`.
 
     Args:
         argv: the command as typed.
         seeds: every seed in use.
-        inputs: input files, or what `describe_inputs` said of them when the run began.
+        inputs: what `describe_inputs` said of them when the run began.
         start: when the run began, as `now` gives it.
         specification: hash of the whole specification.
 
     Raises:
-        ValueError: if an input cannot be read or the device asked for is absent.
+        ValueError: if the device asked for is absent.
     """
     device = describe_device()
     return {
@@ -99,15 +95,13 @@ def manifest(
         "cpu": _cpu(),
         "device": device,
         "dtype": device["dtype"],
-        "inputs": dict(inputs) if isinstance(inputs, Mapping) else describe_inputs(inputs),
+        "inputs": inputs,
     }
 
 
 def _cpu() -> dict:
-    name = platform.processor()
-    try:
+    name = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    except OSError:
-        pass
-    return {"name": name or platform.machine(), "cores": os.cpu_count()}
+    return {"name": name, "cores": os.cpu_count()}

@@ -20,11 +20,11 @@ import xarray as xr
 from recirc import figures
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Claim, Row, frame
+from recirc.data.netcdf import read_dataset
 from recirc.figures.labels import label
 from recirc.runs import report_tables as tables
-from recirc.runs.datasets import read_dataset
 from recirc.runs.metrics import read_metrics, strict_json
-from recirc.runs.store import write_atomic
+from recirc.storage import write_atomic
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _LARGEST_SVG = 1_500_000

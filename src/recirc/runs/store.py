@@ -1,5 +1,6 @@
 """The run folder: staged while it grows, sealed by DONE when it is whole."""
 
+import fcntl
 import json
 import os
 import platform
@@ -10,18 +11,13 @@ from typing import TYPE_CHECKING
 
 from recirc.analyses.pieces import piece_key
 from recirc.analyses.table import Claim, Row
+from recirc.data.netcdf import netcdf_bytes
 from recirc.runs import provenance
-from recirc.runs.atomic import TEMPORARY, explained, file_name, write_atomic
-from recirc.runs.datasets import netcdf_bytes
 from recirc.runs.metrics import metrics_text, strict_json
+from recirc.storage import TEMPORARY, explained, file_name, write_atomic
 
 if TYPE_CHECKING:
     import xarray
-
-try:
-    import fcntl
-except ImportError:  # a system without advisory locks: two drivers then do the same work twice, harmlessly
-    fcntl = None
 
 
 class FolderError(ValueError):
@@ -250,10 +246,7 @@ def _lock(root: Path):
     place = root / "parts" / "lock"
     with explained(root):
         place.parent.mkdir(parents=True, exist_ok=True)
-        no_link = getattr(os, "O_NOFOLLOW", 0)
-        stream = os.fdopen(os.open(place, os.O_RDWR | os.O_CREAT | no_link, 0o666), "r+")
-    if fcntl is None:
-        return stream
+        stream = os.fdopen(os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

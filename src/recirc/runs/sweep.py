@@ -12,11 +12,11 @@ from typing import Any
 
 from recirc.analyses.pieces import Done, Failure, Result, compute, piece_key
 from recirc.runs import provenance
-from recirc.runs.atomic import StorageError
-from recirc.runs.environment import environment, keep_compiled_programs
+from recirc.runs.environment import environment, keep_compiled_programs, plain_messages
 from recirc.runs.parts import read_part, write_part
 from recirc.runs.progress import Progress
 from recirc.runs.store import RunFolder
+from recirc.storage import StorageError
 
 RETRIES = 3
 
@@ -192,8 +192,10 @@ def _cluster(n_workers: int, folder: RunFolder):
         yield stack.enter_context(Client(cluster)), log.lines
 
 
-def dask_setup(_worker) -> None:
-    """In a new worker: leave Ctrl-C and the like to the process that it works for."""
+def dask_setup(worker) -> None:
+    """In a new worker: leave Ctrl-C and the like to the process that it works for, and warn in sentences."""
+    worker.plain = contextlib.ExitStack()
+    worker.plain.enter_context(plain_messages())
     for name in ("SIGINT", "SIGUSR1"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -10,9 +10,9 @@ import numpy as np
 from recirc.analyses import AnalysisResult, likeness
 from recirc.analyses.likeness import in_order_of
 from recirc.compare.samples import check_same_samples
-from recirc.data import DataFileError, Preprocessing, read_prepared
+from recirc.data import DataFileError, Preprocessing, read_dataset, read_prepared
 from recirc.figures.style import label
-from recirc.runs import dump_config, read_dataset
+from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.runs.report import Picture, ReportText, Section, Table
 from recirc.types import Activity

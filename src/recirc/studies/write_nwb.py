@@ -2,15 +2,17 @@
 
 import datetime
 import importlib.util
+import io
 import os
-import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from recirc.data.session import Session
+from recirc.storage import write_atomic
 
 RESOLUTION = 2.0**-15  # seconds, of spike times
 COMPRESSED = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
@@ -36,18 +38,16 @@ def write_nwb(session: Session, path: str | os.PathLike) -> None:
 
     Raises:
         ValueError: as `check_new`.
-        OSError: if the file cannot be written.
+        StorageError: if the file cannot be written.
     """
     check_new(path)
     import pynwb
 
-    path = Path(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-        made = Path(folder) / "session.nwb"
-        io: Any = pynwb.NWBHDF5IO
-        with io(made, "w") as stream:
-            stream.write(_contents(pynwb, session))
-        os.replace(made, path)
+    buffer = io.BytesIO()
+    nwb_file: Any = pynwb.NWBHDF5IO
+    with h5py.File(buffer, "w") as file, nwb_file(file=file, mode="w") as stream:
+        stream.write(_contents(pynwb, session))
+    write_atomic(Path(path), buffer.getvalue())
 
 
 def check_new(path: str | os.PathLike) -> None:

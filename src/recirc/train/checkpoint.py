@@ -2,16 +2,15 @@
 
 import hashlib
 import io
-import json
-import os
 import re
-import warnings
 from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from recirc.storage import read_arrays, write_arrays
 
 
 def identify(specification) -> str:
@@ -32,20 +31,14 @@ def save_checkpoint(path: str | Path, state, history: list[dict[str, float]], id
     """Write state and history, whole or not at all; the checkpoint before stays beside it, as "FILE.before".
 
     Raises:
-        OSError: if the file cannot be written; an earlier checkpoint is then intact.
+        StorageError: if the file cannot be written; an earlier checkpoint is then intact.
     """
     buffer = io.BytesIO()
-    buffer.write((json.dumps({"identity": identity, "history": history}) + "\n").encode())
     eqx.tree_serialise_leaves(buffer, state)
-    body = buffer.getvalue()
-    temporary = Path(path).with_name(f"{Path(path).name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(hashlib.sha256(body).digest() + body)
-        if Path(path).exists():
-            Path(path).replace(_before(path))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    leaves = np.frombuffer(buffer.getvalue(), np.uint8)
+    if Path(path).exists():
+        Path(path).replace(_before(path))
+    write_arrays(Path(path), {"state": leaves}, {"identity": identity, "history": history})
 
 
 def load_checkpoint(path: str | Path, first, identity: str):
@@ -55,20 +48,16 @@ def load_checkpoint(path: str | Path, first, identity: str):
         ValueError: if the file is a checkpoint of another training.
     """
     for place in (Path(path), _before(path)):
-        if not place.exists():
+        kept = read_arrays(place)
+        if kept is None:
             continue
-        whole = place.read_bytes()
-        if hashlib.sha256(whole[32:]).digest() != whole[:32]:
-            warnings.warn(f"the checkpoint {place} is damaged; an earlier state is used.", stacklevel=3)
-            continue
-        buffer = io.BytesIO(whole[32:])
-        about = json.loads(buffer.readline())
+        arrays, about = kept
         if about["identity"] != identity:
             raise ValueError(
                 f"{place} is the checkpoint of another training (other trainer, network, trials or key); give another "
                 "file, or delete it."
             )
-        return eqx.tree_deserialise_leaves(buffer, first), about["history"]
+        return eqx.tree_deserialise_leaves(io.BytesIO(arrays["state"].tobytes()), first), about["history"]
     return first, []
 
 
