@@ -1,6 +1,6 @@
 """When units were observed, and their smoothed rates in the windows of trials."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -13,6 +13,7 @@ _AT_ONCE = 16  # units, so that memory stays small
 _TOLERANCE = 1e-6  # seconds
 
 
+@runtime_checkable
 class Bins(Protocol):
     """Width of the bins and of the smoothing, s, and how many bins a window has."""
 
