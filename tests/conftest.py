@@ -1,4 +1,4 @@
-"""One setting for all tests: 64-bit floats, no silent promotion of ranks or types, shapes checked, one thread per library."""
+"""One setting for all tests: 64-bit floats, signatures checked, no silent promotion, one thread per library."""
 
 import os
 
