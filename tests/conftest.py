@@ -1,4 +1,4 @@
-"""One setting for all tests: 64-bit floats, no silent rank promotion, one thread per library."""
+"""One setting for all tests: 64-bit floats, signatures checked, no silent promotion, one thread per library."""
 
 import os
 
@@ -7,16 +7,28 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPR
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax  # noqa: E402
+import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 
+# Numbers as in type checkers: an int will do for a float.
+jaxtyping.install_import_hook("recirc", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
 @pytest.fixture(scope="session")
 def key():
     """One random key; tests that need more split it."""
     return jax.random.key(0)
+
+
+@pytest.fixture
+def signatures_unchecked():
+    """For tests of what our own checks say: only tests stop wrong types and shapes at the signature."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ N_UNITS, N_TRIALS, N_STEPS = 6, 4, 30
 
 KINDS = [
     kind
-    for kind in (getattr(circuits, name) for name in circuits.__all__)
+    for kind in vars(circuits).values()
     if inspect.isclass(kind) and issubclass(kind, circuits.AbstractCircuit) and not inspect.isabstract(kind)
 ]
 

@@ -11,7 +11,7 @@ import recirc.tasks
 
 TASKS = [
     item
-    for item in (getattr(recirc.tasks, name) for name in recirc.tasks.__all__)
+    for item in vars(recirc.tasks).values()
     if inspect.isclass(item) and issubclass(item, recirc.tasks.AbstractTask) and not inspect.isabstract(item)
 ]
 every_task = pytest.mark.parametrize("task", [cls() for cls in TASKS], ids=lambda task: type(task).__name__)

@@ -14,7 +14,7 @@ from recirc.circuits import RateNetwork
 
 KINDS = [
     kind
-    for kind in (getattr(train, name) for name in train.__all__)
+    for kind in vars(train).values()
     if inspect.isclass(kind) and issubclass(kind, train.AbstractTrainer) and not inspect.isabstract(kind)
 ]
 

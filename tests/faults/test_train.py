@@ -75,6 +75,7 @@ class TestBeforeCompilation:
         with pytest.raises(ValueError, match=rf"network's {name} has 1 entries .* first at \(1,"):
             recirc.fit(trainer, network, trials, key=key)
 
+    @pytest.mark.usefixtures("signatures_unchecked")
     @every_trainer
     @pytest.mark.parametrize("name", ["recurrent", "input_weights", "readout", "bias", "start", "connections"])
     def test_weights_of_the_wrong_shape_are_named(self, trainer, name, key):

@@ -244,6 +244,7 @@ def test_channels_are_counted():
     assert (FIXED.n_inputs, FIXED.n_outputs) == (inputs.shape[2], targets.shape[2])
 
 
+@pytest.mark.usefixtures("signatures_unchecked")
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -1,35 +1,18 @@
 """Circuits: parameters and one step of dynamics; reference circuits; the only forward time loop."""
 
-from recirc.circuits.base import AbstractCircuit, simulate
-from recirc.circuits.motor_cortex import (
-    StabilityOptimized,
-    holding_current,
-    observability_gramian,
-    preferred_states,
-    preparation_currents,
-    random_gains,
-)
-from recirc.circuits.muscles import condition_targets, direction_targets, fit_muscles, muscle_signals
-from recirc.circuits.perturbed import Perturbed
-from recirc.circuits.rate_network import RateNetwork
-from recirc.circuits.restarted import Restarted
-from recirc.circuits.stability_optimization import stability_optimized
-
-__all__ = [
-    "AbstractCircuit",
-    "Perturbed",
-    "RateNetwork",
-    "Restarted",
-    "StabilityOptimized",
-    "condition_targets",
-    "direction_targets",
-    "fit_muscles",
-    "holding_current",
-    "muscle_signals",
-    "observability_gramian",
-    "preferred_states",
-    "preparation_currents",
-    "random_gains",
-    "simulate",
-    "stability_optimized",
-]
+from recirc.circuits.base import AbstractCircuit as AbstractCircuit
+from recirc.circuits.base import simulate as simulate
+from recirc.circuits.motor_cortex import StabilityOptimized as StabilityOptimized
+from recirc.circuits.motor_cortex import holding_current as holding_current
+from recirc.circuits.motor_cortex import observability_gramian as observability_gramian
+from recirc.circuits.motor_cortex import preferred_states as preferred_states
+from recirc.circuits.motor_cortex import preparation_currents as preparation_currents
+from recirc.circuits.motor_cortex import random_gains as random_gains
+from recirc.circuits.muscles import condition_targets as condition_targets
+from recirc.circuits.muscles import direction_targets as direction_targets
+from recirc.circuits.muscles import fit_muscles as fit_muscles
+from recirc.circuits.muscles import muscle_signals as muscle_signals
+from recirc.circuits.perturbed import Perturbed as Perturbed
+from recirc.circuits.rate_network import RateNetwork as RateNetwork
+from recirc.circuits.restarted import Restarted as Restarted
+from recirc.circuits.stability_optimization import stability_optimized as stability_optimized

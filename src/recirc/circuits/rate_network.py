@@ -205,7 +205,8 @@ def _balanced(signs, connections, radius: float, *, key: PRNGKeyArray):
     strength = jax.random.gamma(key, 2.0, (signs.size, signs.size))
     if connections is not None:
         strength = jnp.where(connections, strength, 0.0)
-    excitation, inhibition = (jnp.sum(strength * (signs == s)[None, :], axis=1, keepdims=True) for s in (1, -1))
+    of_sign = (jnp.where((signs == sign)[None, :], strength, 0.0) for sign in (1, -1))
+    excitation, inhibition = (jnp.sum(part, axis=1, keepdims=True) for part in of_sign)
     scaled = jnp.where(signs[None, :] > 0, strength, strength * excitation / jnp.maximum(inhibition, 1e-9))
     weights = scaled * signs[None, :]
     return weights * radius / np.abs(np.linalg.eigvals(np.asarray(weights))).max()

@@ -1,6 +1,6 @@
 """When units were observed, and their smoothed rates in the windows of trials."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -8,12 +8,21 @@ from jaxtyping import Bool, Float
 from recirc.data.session import Session
 from recirc.data.spikes import bin_counts, smooth
 
-if TYPE_CHECKING:
-    from recirc.data.preprocessing import Preprocessing
-
 _REACH = 4.0  # standard deviations that smoothing looks beyond the window
 _AT_ONCE = 16  # units, so that memory stays small
 _TOLERANCE = 1e-6  # seconds
+
+
+@runtime_checkable
+class Bins(Protocol):
+    """Width of the bins and of the smoothing, s, and how many bins a window has."""
+
+    @property
+    def dt(self) -> float: ...
+    @property
+    def smoothing(self) -> float: ...
+    @property
+    def n_bins(self) -> int: ...
 
 
 def unit_coverage(
@@ -49,11 +58,7 @@ def inside(starts: np.ndarray, stops: np.ndarray, spans: Float[np.ndarray, "inte
 
 
 def unit_rates(
-    session: Session,
-    spikes: list[np.ndarray],
-    units: list[int],
-    trials: Float[np.ndarray, "trial 3"],
-    chain: "Preprocessing",
+    session: Session, spikes: list[np.ndarray], units: list[int], trials: Float[np.ndarray, "trial 3"], bins: Bins
 ) -> Float[np.ndarray, "trial time unit"]:
     """Smoothed rates in spikes/s in every trial's window.
 
@@ -64,15 +69,15 @@ def unit_rates(
         spikes: times of the units, in rising order, s.
         units: their places in the session.
         trials: start of the window, start and stop of the trial, s.
-        chain: bins, window and smoothing.
+        bins: of the window, and the smoothing.
     """
-    n_pad = int(np.ceil(_REACH * chain.smoothing / chain.dt))
-    n_bins = chain.n_bins + 2 * n_pad
-    starts = trials[:, 0] - n_pad * chain.dt
-    edges = starts[:, None] + chain.dt * np.arange(n_bins + 1)
+    n_pad = int(np.ceil(_REACH * bins.smoothing / bins.dt))
+    n_bins = bins.n_bins + 2 * n_pad
+    starts = trials[:, 0] - n_pad * bins.dt
+    edges = starts[:, None] + bins.dt * np.arange(n_bins + 1)
     in_trial = (edges[:, :-1] >= trials[:, 1:2] - _TOLERANCE) & (edges[:, 1:] <= trials[:, 2:] + _TOLERANCE)
-    in_trial[:, n_pad : n_pad + chain.n_bins] = True  # the window itself, however times are rounded
-    rates = np.empty((len(trials), chain.n_bins, len(units)))
+    in_trial[:, n_pad : n_pad + bins.n_bins] = True  # the window itself, however times are rounded
+    rates = np.empty((len(trials), bins.n_bins, len(units)))
     groups: dict[bytes, list[int]] = {}
     for place, unit in enumerate(units):
         spans = b"" if session.observed is None else session.observed[unit].tobytes()
@@ -81,10 +86,10 @@ def unit_rates(
         seen = in_trial
         if session.observed is not None:
             seen = in_trial & inside(edges[:, :-1], edges[:, 1:], session.observed[units[members[0]]])
-            seen[:, n_pad : n_pad + chain.n_bins] = True
+            seen[:, n_pad : n_pad + bins.n_bins] = True
         for first in range(0, len(members), _AT_ONCE):
             some = members[first : first + _AT_ONCE]
-            counts = np.stack([bin_counts(spikes[i], starts, n_bins, chain.dt) for i in some])
-            smoothed = smooth(counts / chain.dt, chain.smoothing, chain.dt, observed=seen)
-            rates[:, :, some] = np.moveaxis(smoothed[:, :, n_pad : n_pad + chain.n_bins], 0, -1)
+            counts = np.stack([bin_counts(spikes[i], starts, n_bins, bins.dt) for i in some])
+            smoothed = smooth(counts / bins.dt, bins.smoothing, bins.dt, observed=seen)
+            rates[:, :, some] = np.moveaxis(smoothed[:, :, n_pad : n_pad + bins.n_bins], 0, -1)
     return rates

@@ -93,7 +93,7 @@ def hints_from(
 
 
 def spline_tail(
-    signal: Float[Array, "trial time channel"], *, duration: float, dt: float, mask=None
+    signal: Float[Array | np.ndarray, "trial time channel"], *, duration: float, dt: float, mask=None
 ) -> Float[Array, "trial time channel"]:
     r"""The signal with its end replaced by a smooth decay to zero.
 

@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class PreparationError(ValueError):
         self.what, self.mend = what, mend
 
 
+@runtime_checkable
 class Samples(Protocol):
     """What a series needs of its values: an array, or something in a file that gives arrays for slices."""
 

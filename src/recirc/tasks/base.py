@@ -2,12 +2,14 @@
 
 import abc
 import dataclasses
-from typing import Self
+from typing import TypeVar
 
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
 from recirc.types import Trials
+
+Task = TypeVar("Task", bound="AbstractTask")
 
 
 class AbstractTask(eqx.Module):
@@ -21,7 +23,7 @@ class AbstractTask(eqx.Module):
             ValueError: if `n_trials` is not positive.
         """
 
-    def replace(self, **changes) -> Self:
+    def replace(self: Task, **changes) -> Task:
         """A copy with some fields changed.
 
         Raises:

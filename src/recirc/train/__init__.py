@@ -1,25 +1,16 @@
 """Trainers: (network, trials) -> network. One file per algorithm, one training loop, one least-squares engine."""
 
-from recirc.train.base import AbstractTrainer, Fit, State, TrainingDiverged, fit
-from recirc.train.bptt import Bptt
-from recirc.train.force import Force
-from recirc.train.full_force import FullForce
-from recirc.train.penalties import AbstractPenalty, JacobianPenalty, OmegaPenalty, RatePenalty, WeightPenalty
-from recirc.train.ridge import Ridge
-
-__all__ = [
-    "AbstractPenalty",
-    "AbstractTrainer",
-    "Bptt",
-    "Fit",
-    "Force",
-    "FullForce",
-    "JacobianPenalty",
-    "OmegaPenalty",
-    "RatePenalty",
-    "Ridge",
-    "State",
-    "TrainingDiverged",
-    "WeightPenalty",
-    "fit",
-]
+from recirc.train.base import AbstractTrainer as AbstractTrainer
+from recirc.train.base import Fit as Fit
+from recirc.train.base import State as State
+from recirc.train.base import TrainingDiverged as TrainingDiverged
+from recirc.train.base import fit as fit
+from recirc.train.bptt import Bptt as Bptt
+from recirc.train.force import Force as Force
+from recirc.train.full_force import FullForce as FullForce
+from recirc.train.penalties import AbstractPenalty as AbstractPenalty
+from recirc.train.penalties import JacobianPenalty as JacobianPenalty
+from recirc.train.penalties import OmegaPenalty as OmegaPenalty
+from recirc.train.penalties import RatePenalty as RatePenalty
+from recirc.train.penalties import WeightPenalty as WeightPenalty
+from recirc.train.ridge import Ridge as Ridge

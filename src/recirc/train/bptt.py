@@ -225,7 +225,8 @@ def _update_all(trainer: Bptt, network: RateNetwork, optimizer, samples: _Sample
             inputs, targets, mask = (a[..., chosen] for a in (samples.inputs, samples.targets, samples.mask))
             batch = _Samples(inputs, targets, mask, samples.scale)
         loss, gradient = loss_gradient(trainer, network, batch, dt, strength, key=noise_key)
-        change, optimizer = rule.update(gradient, optimizer, trainer._learned(network))
+        with jax.numpy_dtype_promotion("standard"):  # Adam raises floats to whole numbers
+            change, optimizer = rule.update(gradient, optimizer, trainer._learned(network))
         learned = optax.apply_updates(trainer._learned(network), change)
         return (dataclasses.replace(network, **learned).constrained(), optimizer), loss  # pyright: ignore
 

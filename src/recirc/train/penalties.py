@@ -156,7 +156,7 @@ class OmegaPenalty(AbstractPenalty):
         size = jnp.sum(run.gradients**2, axis=1)
         flows = size >= BOUND
         ratio = jnp.where(flows, jnp.sum(carried**2, axis=1) / jnp.where(flows, size, 1.0), 1.0)
-        return self.weight * jnp.sum((ratio - 1) ** 2) / jnp.maximum(jnp.sum(flows), 1)
+        return self.weight * jnp.sum((ratio - 1) ** 2) / jnp.maximum(jnp.sum(flows, dtype=ratio.dtype), 1)
 
 
 def slope(network: RateNetwork, states):
