@@ -66,7 +66,7 @@ def judge(networks: pd.DataFrame, reference: pd.DataFrame, mechanism: str | None
     return pd.DataFrame(
         {
             "units": (units >= UNIT_SHARE).astype("boolean").mask(units.isna()),
-            "population": ((chance < ALPHA) & inside).astype("boolean").mask(chance.isna() | (not bounds)),
+            "population": inside.mul(chance < ALPHA).astype("boolean").mask(chance.isna() | (not bounds)),
             "mechanism": (verdict == mechanism).astype("boolean").mask(unknown),
             "verdict": verdict,
         }

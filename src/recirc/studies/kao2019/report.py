@@ -120,7 +120,7 @@ def _examples(result: AnalysisResult) -> list[xr.Dataset]:
     if "flow_steps" not in arrays:
         return []
     penalties = np.unique(arrays["rate_penalty"])
-    usable = np.isfinite(arrays["flow_steps"]).all(("epoch", "edge")) & (arrays["seed"] == EXAMPLE_SEED)
+    usable = arrays["flow_steps"].notnull().all(("epoch", "edge")) & (arrays["seed"] == EXAMPLE_SEED)
     usable &= np.isclose(arrays["rate_penalty"], penalties[len(penalties) // 2])
     cells = [(name, line) for name in design.NONLINEARITIES for line in design.TARGET_LINES]
     match = [usable & (arrays["arm"] == name) & (arrays["target_line"] == line) for name, line in cells]
@@ -148,10 +148,9 @@ def _flows(own: xr.Dataset) -> dict[str, figures.Flow]:
         first, last = here["flow_steps"].values.astype(int)
         points = here["flow_points"].values
         points = points[np.isfinite(points).all(axis=1)]
-        flows[epoch] = figures.Flow(
-            *here["flow"].values.astype(float), own["flow_path"].values[:, first:last], conditions, points[:, :2],
-            points[:, 2] > 0.5, held=0,
-        )  # fmt: skip
+        x, y, u, v = here["flow"].values.astype(float)
+        path = own["flow_path"].values[:, first:last]
+        flows[epoch] = figures.Flow(x, y, u, v, path, conditions, points[:, :2], points[:, 2] > 0.5, held=0)
     return flows
 
 
@@ -241,7 +240,7 @@ def _sections(result: AnalysisResult, levels: pd.DataFrame, mechanism: str | Non
 
 def _cells(levels: pd.DataFrame) -> list[tuple]:
     """Nonlinearity, target line and rate penalty of every cell."""
-    cells = levels.index.droplevel("seed").unique()
+    cells = levels.index.droplevel(["seed"]).unique()
     return sorted(cells, key=lambda cell: (list(LINE).index(cell[1]), cell[0], cell[2]))
 
 
