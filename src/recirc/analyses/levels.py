@@ -61,7 +61,7 @@ def judge(networks: pd.DataFrame, reference: pd.DataFrame, mechanism: str | None
     for metric, (low, high) in bounds.items():
         inside &= numbers(networks, by, metric, set="compared").reindex(index).between(low, high)
     told = networks.reindex(columns=[*by, "verdict"]).dropna(subset="verdict").drop_duplicates(by)
-    verdict = told.set_index(list(by))["verdict"].reindex(index, fill_value=UNDETERMINED)
+    verdict = told.set_index(list(by))["verdict"].astype(object).reindex(index, fill_value=UNDETERMINED)
     unknown = (verdict == UNDETERMINED) | (mechanism is None)
     return pd.DataFrame(
         {

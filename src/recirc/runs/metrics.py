@@ -44,9 +44,15 @@ def read_metrics(text: str) -> tuple[dict[str, str], list[Row], list[Claim]]:
 
 
 def _from_json(cls, entry: dict, numbers: Sequence[str]):
-    present = {name: math.nan if entry[name] is None else entry[name] for name in numbers}
-    ci = tuple(math.nan if bound is None else bound for bound in entry["ci"])
-    return cls(**(entry | present | {"ci": ci}))
+    present = {name: _number(entry[name]) for name in numbers} | {"ci": tuple(map(_number, entry["ci"]))}
+    for name in ("null", "baselines"):
+        if entry.get(name):
+            present[name] = {key: _number(value) for key, value in entry[name].items()}
+    return cls(**(entry | present))
+
+
+def _number(value):
+    return math.nan if value is None else value
 
 
 def strict_json(data, indent: int | None = 1) -> str:
