@@ -165,7 +165,7 @@ def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: st
         Row.of(aligned.score, arm, COMPARED, null=aligned),
         Row.of(participation(a), arm, COMPARED),
     ]
-    if a.outputs is not None:
+    if a.outputs is not None and np.ptp(np.asarray(a.outputs), axis=(0, 1)).any():
         tangled = Tangling(soft=soft, of="outputs", n_components=2)(a)
         rows.append(Row.of(tangled, arm, COMPARED | {"of": "outputs"}))
     return rows

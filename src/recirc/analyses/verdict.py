@@ -13,6 +13,7 @@ from recirc.analyses.table import Row, frame
 from recirc.circuits import AbstractCircuit, simulate
 from recirc.compare import FixedPointCount, MechanismSummary, SlowestMode, fixed_points_in_epoch, mechanism_of
 from recirc.compare.normalization import average_repeats
+from recirc.data import check_activity
 from recirc.types import Activity, Trials
 
 
@@ -65,6 +66,7 @@ def verdict(
         raise ValueError("a circuit is run on trials to be compared; give trials of the reference's conditions.")
     else:
         made = simulate(network, trials, key=key)
+    reference = check_activity(reference, where="the reference", signed=True)
     if single_trials is None and min(map(reference.conditions.count, reference.conditions)) > 1:
         single_trials = reference
     averages = average_repeats(reference).replace(outputs=None)
