@@ -118,9 +118,9 @@ def _start(tmp_path, jobs: int) -> subprocess.Popen:
         "--out",
         "a run",
     ]
-    log = open(tmp_path / "log", "w")  # noqa: SIM115
     environment = os.environ | {"SECONDS": "0.3"}
-    return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True)
+    with open(tmp_path / "log", "w") as log:
+        return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def _parts(folder: Path) -> int:
@@ -332,12 +332,12 @@ def test_second_driver_is_refused_and_a_dead_one_forgotten(tmp_path):
         "import sys, time\nfrom recirc.runs import RunFolder\n"
         "folder = RunFolder.open(sys.argv[1], specification={})\nprint('ready', flush=True)\ntime.sleep(60)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, tmp_path / "run"], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "ready\n"
-    with pytest.raises(FolderError, match=f"pid {process.pid} on .* is writing"):
-        RunFolder.open(tmp_path / "run", specification={})
-    process.kill()
-    process.wait()
+    command = [sys.executable, "-c", code, tmp_path / "run"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        with pytest.raises(FolderError, match=f"pid {process.pid} on .* is writing"):
+            RunFolder.open(tmp_path / "run", specification={})
+        process.kill()
     (tmp_path / "run" / f".{'0' * 32}.tmp").write_text("left by a killed driver")
     with RunFolder.open(tmp_path / "run", specification={}) as folder:
         assert folder.resumed
@@ -394,6 +394,7 @@ def test_worker_of_another_version_is_refused(tmp_path):
     assert not (tmp_path / "a.npz").exists()
 
 
+@pytest.mark.usefixtures("signatures_unchecked")
 def test_numbers_that_are_not_finite_need_a_reason():
     with pytest.raises(ValueError, match="say why"):
         Row("dsa", "mechanism", "a", float("nan"))
@@ -412,13 +413,14 @@ def test_jobs_must_be_positive(tmp_path):
         sweep.FolderMap(folder, jobs=0)
 
 
-def test_progress_without_a_terminal_is_one_line_every_30_seconds(capsys):
+def test_progress_without_a_terminal_is_one_line_every_30_seconds(tmp_path):
     times = iter([0.0, 0.0, 10.0, 29.0, 31.0, 40.0, 62.0])
-    progress = Progress("networks", stream=sys.stdout, clock=lambda: next(times))
-    progress.start(6, 2)
-    for step in (progress.tick, progress.advance, progress.tick, progress.tick, progress.advance):
-        step()
-    assert capsys.readouterr().out.splitlines() == [
+    with open(tmp_path / "log", "w") as log:
+        progress = Progress("networks", stream=log, clock=lambda: next(times))
+        progress.start(6, 2)
+        for step in (progress.tick, progress.advance, progress.tick, progress.tick, progress.advance):
+            step()
+    assert (tmp_path / "log").read_text().splitlines() == [
         "2 of 6 networks were finished before; going on with 4.",
         "3 of 6 networks are finished, about 2 min left.",
         "4 of 6 networks are finished, about 62 s left.",

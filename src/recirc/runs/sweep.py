@@ -164,6 +164,7 @@ def _cluster(n_workers: int, folder: RunFolder):
     from distributed import Client, LocalCluster
 
     settings = {
+        "distributed.deploy.lost-worker-timeout": "300s",  # a busy machine takes its time to start another
         "distributed.scheduler.allowed-failures": 0,
         "distributed.scheduler.worker-ttl": None,
         "distributed.scheduler.http.routes": [],
