@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -67,7 +67,7 @@ class AbstractSimilarity(AbstractMeasure):
         """What the metric is called in print; a string where it does not depend on fields."""
 
     @classmethod
-    def variants(cls) -> tuple[Self, ...]:
+    def variants(cls) -> tuple["AbstractSimilarity", ...]:
         """The settings in which it is computed where none are asked for."""
         return (cls(),)  # pyright: ignore[reportCallIssue]
 

@@ -1,7 +1,7 @@
 """Singular vector canonical correlation analysis."""
 
 import warnings
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -74,7 +74,7 @@ class SVCCA(AbstractSimilarity):
         return f"SVCCA{number}, {'per condition' if self.per_condition else 'concatenated'}"
 
     @classmethod
-    def variants(cls) -> tuple[Self, ...]:
+    def variants(cls) -> tuple["SVCCA", ...]:
         return cls(), cls(per_condition=True)
 
     def __call__(self, a: Activity, b: Activity) -> Score:
