@@ -67,7 +67,7 @@ class AbstractSimilarity(AbstractMeasure):
         """What the metric is called in print; a string where it does not depend on fields."""
 
     @classmethod
-    def variants(cls) -> "tuple[AbstractSimilarity, ...]":
+    def variants(cls) -> tuple["AbstractSimilarity", ...]:
         """The settings in which it is computed where none are asked for."""
         return (cls(),)  # pyright: ignore[reportCallIssue]
 

@@ -168,7 +168,7 @@ def principal_scores(
 
 def principal_axes(
     samples: np.ndarray, n_components: int, *, floor: float = 1e-12
-) -> tuple[Float[np.ndarray, "unit component"], Float[np.ndarray, " component"]]:
+) -> tuple[Float[np.ndarray, "unit component"], Float[np.ndarray, " dimension"]]:
     """Leading principal axes of centered samples, and the sum of squares on every component there is.
 
     Components whose variance is under `floor` times the first's are left out; the default is what rates in

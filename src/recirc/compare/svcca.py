@@ -74,7 +74,7 @@ class SVCCA(AbstractSimilarity):
         return f"SVCCA{number}, {'per condition' if self.per_condition else 'concatenated'}"
 
     @classmethod
-    def variants(cls) -> "tuple[SVCCA, ...]":
+    def variants(cls) -> tuple["SVCCA", ...]:
         return cls(), cls(per_condition=True)
 
     def __call__(self, a: Activity, b: Activity) -> Score:

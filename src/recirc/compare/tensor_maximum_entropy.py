@@ -86,7 +86,7 @@ def _eigensystem(rates: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def maximum_entropy_variances(
-    eigenvalues: Sequence[Float[np.ndarray, " axis"]],
+    eigenvalues: Sequence[Float[np.ndarray, " _"]],
 ) -> Float[np.ndarray, "first second third"]:
     """Variances of the maximum-entropy tensor in the coordinates of the eigenvectors of its three axes.
 

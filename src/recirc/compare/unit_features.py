@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import scipy.signal
 import scipy.stats
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from recirc.compare.base import AbstractPortrait, numpy_generator
 from recirc.compare.normalization import normalized_averages, without_condition_mean
@@ -112,7 +112,7 @@ class UnitFeatures(AbstractPortrait):
             )
         return self.score(_center(self.feature, parts[self.feature]), unit=FEATURES[self.feature][0], parts=parts)
 
-    def _n_extrema(self, rates: Float[np.ndarray, "condition time unit"]) -> Float[np.ndarray, " unit"]:
+    def _n_extrema(self, rates: Float[np.ndarray, "condition time unit"]) -> Int[np.ndarray, " unit"]:
         courses = np.linalg.svd(np.moveaxis(rates, 2, 0), full_matrices=False)[2][:, 0]
         return np.array(
             [

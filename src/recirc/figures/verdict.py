@@ -28,12 +28,12 @@ def units_beside(
     result: AnalysisResult, networks: Sequence[Shown], *, zero: str = "time 0", go: float | None = None
 ) -> Figure:
     """Units of the reference, and those of networks at the same ranks of movement tuning; as `psths`."""
-    windows = [result.about["config"][name] for name in ("preparation", "movement")]
-    panels = [EpochRates("reference", result.arrays["target_rates"], *windows)]
+    preparation, movement = (tuple(result.about["config"][name]) for name in ("preparation", "movement"))
+    panels = [EpochRates("reference", result.arrays["target_rates"], preparation, movement)]
     for title, rates, _ in networks:
         own = rates.reset_coords(drop=True).rename(network_unit="unit")
         own = own.assign_coords(unit=[str(i) for i in range(own.sizes["unit"])])
-        panels.append(EpochRates(title, own, *windows, go=go))
+        panels.append(EpochRates(title, own, preparation, movement, go=go))
     return psths(panels, zero=zero)
 
 

@@ -77,7 +77,7 @@ def _performance_claim(levels: pd.DataFrame) -> Claim:
 
 
 def _in_most(cell: pd.Series) -> bool:
-    return cell.sum() > len(cell) / 2
+    return bool(cell.sum() > len(cell) / 2)
 
 
 def _units_claim(levels: pd.DataFrame, preset: Preset) -> Claim:

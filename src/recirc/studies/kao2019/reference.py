@@ -100,7 +100,7 @@ def _prepared_reach(key, n_units: int) -> Activity:
     before, after = 0.7, 0.6
     steps = round((before + after) / FINE)
     currents = circuits.preparation_currents(cortex, states, n_steps=steps, dt=FINE, go=before, rise=np.inf)
-    shown = jnp.arange(steps) * FINE >= 0.2
+    shown = (np.arange(steps) * FINE >= 0.2).astype(float)
     driven = Trials(
         currents * shown[None, :, None],
         jnp.zeros((len(angles), steps, 0)),

@@ -240,7 +240,7 @@ def _sections(result: AnalysisResult, levels: pd.DataFrame, mechanism: str | Non
 
 def _cells(levels: pd.DataFrame) -> list[tuple]:
     """Nonlinearity, target line and rate penalty of every cell."""
-    cells = levels.index.droplevel(["seed"]).unique()
+    cells = levels.reset_index()[CELL].drop_duplicates().itertuples(index=False, name=None)
     return sorted(cells, key=lambda cell: (list(LINE).index(cell[1]), cell[0], cell[2]))
 
 
