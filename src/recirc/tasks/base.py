@@ -2,14 +2,12 @@
 
 import abc
 import dataclasses
-from typing import TypeVar
+from typing import Self
 
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
 from recirc.types import Trials
-
-Task = TypeVar("Task", bound="AbstractTask")
 
 
 class AbstractTask(eqx.Module):
@@ -23,7 +21,7 @@ class AbstractTask(eqx.Module):
             ValueError: if `n_trials` is not positive.
         """
 
-    def replace(self: Task, **changes) -> Task:
+    def replace(self, **changes) -> Self:
         """A copy with some fields changed.
 
         Raises:
