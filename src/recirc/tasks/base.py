@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from typing import Self
+from typing import ClassVar, Self
 
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
@@ -11,7 +11,12 @@ from recirc.types import Trials
 
 
 class AbstractTask(eqx.Module):
-    """A recipe for trials; its fields are its configuration."""
+    """A recipe for trials; its fields are its configuration.
+
+    `is_random` says whether the key changes the trials.
+    """
+
+    is_random: ClassVar[bool] = True
 
     @abc.abstractmethod
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:

@@ -1,5 +1,7 @@
 """Reaches from a center to targets on a circle."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -53,6 +55,7 @@ class CenterOutReach(AbstractTask):
         22.5
     """
 
+    is_random: ClassVar[bool] = False
     angles: tuple[float, ...] = eqx.field(
         static=True, converter=wrap_angles, default=(0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
     )
