@@ -81,16 +81,6 @@ class CenterOutReach(AbstractTask):
         whole_steps(self.preparation, self.dt, "preparation")
         whole_steps(self.movement, self.dt, "movement")
 
-    @property
-    def n_inputs(self) -> int:
-        """Input channels, the go cue included."""
-        return self.encode(self.angles).shape[1] + int(self.go_cue)
-
-    @property
-    def n_outputs(self) -> int:
-        """Output channels: horizontal and vertical velocity."""
-        return 2
-
     def between(self) -> "CenterOutReach":
         """The same task at the directions halfway between neighboring ones.
 
