@@ -10,11 +10,22 @@ import jax  # noqa: E402
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 
-# Numbers as in type checkers: an int will do for a float.
-jaxtyping.install_import_hook("recirc", "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))")
+# As type checkers have it, an int will do for a float; `Self` is known to beartype only where it sees whole classes.
+_CONFIGURATION = "is_pep484_tower=True, hint_overrides=beartype.FrozenDict({beartype.typing.Self: object})"
+jaxtyping.install_import_hook("recirc", f"beartype.beartype(conf=beartype.BeartypeConf({_CONFIGURATION}))")
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+from recirc.runs.environment import keep_compiled_programs  # noqa: E402
+
+# Tests compile more than they compute: programs, even small ones, are kept where the command line keeps its own, for
+# all workers, processes and runs of the suite.
+keep_compiled_programs()
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+if jax.config.jax_compilation_cache_dir is not None:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = jax.config.jax_compilation_cache_dir
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 @pytest.fixture(scope="session")

@@ -239,11 +239,6 @@ def test_between_is_that_of_the_center_out_reach():
     assert made(FIXED.between(), n_trials=1)[3].conditions == ("22.5",)
 
 
-def test_channels_are_counted():
-    inputs, targets, *_ = made(FIXED, n_trials=1)
-    assert (FIXED.n_inputs, FIXED.n_outputs) == (inputs.shape[2], targets.shape[2])
-
-
 @pytest.mark.usefixtures("signatures_unchecked")
 @pytest.mark.parametrize(
     ("wrong", "message"),

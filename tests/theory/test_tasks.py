@@ -61,8 +61,8 @@ def test_von_mises_peaks_at_the_bump_of_its_direction_and_turning_the_angle_shif
     code = task.encode(task.angles)
     np.testing.assert_allclose(np.diag(code), 1.0)
     np.testing.assert_allclose(code[1], np.roll(code[0], 1))
-    assert task.n_inputs == 8
-    assert task.replace(go_cue=True).n_inputs == 9
+    assert code.shape == (8, 8)
+    assert task.replace(go_cue=True).trials(1, key=jax.random.key(0)).inputs.shape[2] == 9
 
 
 def test_one_hot_refuses_directions_it_has_no_channel_for():

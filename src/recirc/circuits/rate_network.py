@@ -111,8 +111,7 @@ class RateNetwork(AbstractCircuit):
             raise ValueError(f"sizes must be positive, got {n_units} units, {n_inputs} inputs, {n_outputs} outputs.")
         if not 0 < density <= 1:
             raise ValueError(f"density must be in (0, 1], got {density}.")
-        keys = jax.random.split(key, 6)
-        recurrent_key, mask_key, input_key, start_key, bias_key, readout_key = keys
+        recurrent_key, mask_key, input_key, start_key, bias_key, readout_key = jax.random.split(key, 6)
         connections = None
         if density < 1 or not autapses:
             connections = jax.random.uniform(mask_key, (n_units, n_units)) < density

@@ -2,18 +2,21 @@
 
 import abc
 import dataclasses
-from typing import TypeVar
+from typing import ClassVar, Self
 
 import equinox as eqx
 from jaxtyping import PRNGKeyArray
 
 from recirc.types import Trials
 
-Task = TypeVar("Task", bound="AbstractTask")
-
 
 class AbstractTask(eqx.Module):
-    """A recipe for trials; its fields are its configuration."""
+    """A recipe for trials; its fields are its configuration.
+
+    `is_random` says whether the key changes the trials.
+    """
+
+    is_random: ClassVar[bool] = True
 
     @abc.abstractmethod
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
@@ -23,7 +26,7 @@ class AbstractTask(eqx.Module):
             ValueError: if `n_trials` is not positive.
         """
 
-    def replace(self: Task, **changes) -> Task:
+    def replace(self, **changes) -> Self:
         """A copy with some fields changed.
 
         Raises:

@@ -1,5 +1,7 @@
 """Reaches from a center to targets on a circle."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -53,6 +55,7 @@ class CenterOutReach(AbstractTask):
         22.5
     """
 
+    is_random: ClassVar[bool] = False
     angles: tuple[float, ...] = eqx.field(
         static=True, converter=wrap_angles, default=(0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
     )
@@ -77,16 +80,6 @@ class CenterOutReach(AbstractTask):
             )
         whole_steps(self.preparation, self.dt, "preparation")
         whole_steps(self.movement, self.dt, "movement")
-
-    @property
-    def n_inputs(self) -> int:
-        """Input channels, the go cue included."""
-        return self.encode(self.angles).shape[1] + int(self.go_cue)
-
-    @property
-    def n_outputs(self) -> int:
-        """Output channels: horizontal and vertical velocity."""
-        return 2
 
     def between(self) -> "CenterOutReach":
         """The same task at the directions halfway between neighboring ones.

@@ -132,16 +132,6 @@ class DelayedReach(AbstractTask):
                 f"than {latest * self.dt:g} s, or make movement or after longer."
             )
 
-    @property
-    def n_inputs(self) -> int:
-        """Input channels: target x, target y, hold line."""
-        return 3
-
-    @property
-    def n_outputs(self) -> int:
-        """Output channels: velocity x and y, position x and y."""
-        return 4
-
     def between(self) -> "DelayedReach":
         """The same task at the directions halfway between neighboring ones.
 

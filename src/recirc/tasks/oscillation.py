@@ -1,5 +1,7 @@
 """An oscillation whose frequency rises and falls."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -39,6 +41,7 @@ class Oscillation(AbstractTask):
         (4000, [2.0, 4.0])
     """
 
+    is_random: ClassVar[bool] = False
     duration: float = eqx.field(static=True, default=2.0)
     pulse: float = eqx.field(static=True, default=0.05)
     repeats: int = eqx.field(static=True, default=1)

@@ -186,19 +186,15 @@ def _outcome(last: dict[str, float]) -> Outcome:
 def _message(trainer: AbstractTrainer, outcome: Outcome, history: list[dict[str, float]]) -> str:
     last = history[-1]
     if outcome is Outcome.DIVERGED:
-        return _divergence(trainer, last, int(last["pass"]))
+        return (
+            f"{type(trainer).__name__} diverged in pass {last['pass']:.0f}, trial {last['bad_trial']:.0f}, step "
+            f"{last['bad_step']:.0f}: an output or a weight was no longer finite. The network of the pass before is "
+            f"kept. {trainer.mend}"
+        )
     text = f"{outcome.value}; output nMSE {last['output_nmse']:.2g}"
     if "output_r2" in last:
         text += f", smallest R² of an output {last['output_r2']:.3f},"
     return f"{text} in the last of {len(history)}."
-
-
-def _divergence(trainer: AbstractTrainer, entry: dict[str, float], index: int) -> str:
-    return (
-        f"{type(trainer).__name__} diverged in pass {index}, trial {int(entry['bad_trial'])}, "
-        f"step {int(entry['bad_step'])}: an output or a weight was no longer finite. The network of the pass "
-        f"before is kept. {trainer.mend}"
-    )
 
 
 def _as(tree, dtype):

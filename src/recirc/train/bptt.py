@@ -138,25 +138,21 @@ class Bptt(AbstractTrainer):
         trained, judged = (
             _samples(trials.select(index)) for index in split_by_condition(trials.conditions, self.held_out)
         )
-        keys = jax.random.split(key, self.n_updates)
-        before = int(state.learner.updates)
-        strengths = np.minimum(1, (before + np.arange(self.n_updates)) / max(1, self.ramp * self.n_updates))
+        before, n_updates = int(state.learner.updates), self.n_updates
+        made = before + np.arange(n_updates)
+        strengths = np.minimum(1, made / (self.ramp * n_updates)) if self.ramp else np.ones(n_updates)
+        schedule = (jax.random.split(key, n_updates), jnp.asarray(strengths, jnp.float32))
         network, optimizer, losses = _update_all(
-            self,
-            state.network,
-            state.learner.optimizer,
-            trained,
-            (keys, jnp.asarray(strengths if self.ramp else np.ones(self.n_updates), jnp.float32)),
-            trials.dt,
+            self, state.network, state.learner.optimizer, trained, schedule, trials.dt
         )
-        updates = before + self.n_updates
+        updates = before + n_updates
         outputs = np.asarray(_outputs(network, judged, trials.dt), np.float64)
         targets, mask = np.asarray(judged.targets, np.float64), np.asarray(judged.mask, np.float64)
         entry = log_entry(outputs, targets, mask) | {"loss": float(losses[-1])}
         if "bad_trial" not in entry:
             entry["output_r2"] = smallest_r2(outputs, targets, mask)
             if self.goal_r2 is not None:
-                is_early = updates < self.n_updates * max(self.ramp, self.n_passes_least)
+                is_early = updates < n_updates * max(self.ramp, self.n_passes_least)
                 entry["reached"] = float(entry["output_r2"] >= self.goal_r2 and not is_early)
         return State(network, None, _Learner(optimizer, jnp.asarray(updates))), entry
 

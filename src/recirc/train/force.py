@@ -8,7 +8,7 @@ import jax
 
 from recirc.circuits import RateNetwork
 from recirc.train.base import AbstractTrainer, State
-from recirc.train.full_force import check_schedule, drive_from, learn_all, schedule_for, with_weights
+from recirc.train.full_force import check_schedule, drive_from, learn_all
 from recirc.train.recursive_least_squares import start_learner
 from recirc.types import Trials
 
@@ -62,8 +62,7 @@ class Force(AbstractTrainer):
         return "readout" if self.learn == "feedback" else "internal"
 
     def step(self, state: State, trials: Trials, *, key):
-        schedule = schedule_for(self, trials, state.learner, rows=self._rows)
-        learner, entry = learn_all(
-            state.network, state.learner, drive_from(trials), schedule, self.lockstep, trials.dt, key
+        network, learner, entry = learn_all(
+            self, state.network, state.learner, trials, drive_from(trials), rows=self._rows, key=key
         )
-        return State(with_weights(state.network, learner), None, learner), entry
+        return State(network, None, learner), entry

@@ -78,9 +78,7 @@ class FullForce(AbstractTrainer):
     def step(self, state: State, trials: Trials, *, key):
         learner, currents, forced, index = state.learner
         drive = drive_from(trials, currents, forced if index < self.warm_up else None)
-        schedule = schedule_for(self, trials, learner, rows="all")
-        learner, entry = learn_all(state.network, learner, drive, schedule, self.lockstep, trials.dt, key)
-        network = with_weights(state.network, learner)
+        network, learner, entry = learn_all(self, state.network, learner, trials, drive, rows="all", key=key)
         return State(network, state.embedder, (learner, currents, forced, index + 1)), entry
 
 
@@ -116,19 +114,19 @@ def schedule_for(trainer, trials: Trials, learner: Learner, *, rows: str) -> Sch
     return Schedule(interval=interval, block=block, noise=trainer.noise, rows=rows)
 
 
-def learn_all(network, learner, drive: Drive, schedule: Schedule, lockstep: int | None, dt: float, key):
-    """One pass in groups of `lockstep` trials; returns the learner and the pass's log entry."""
-    n_trials = drive.mask.shape[1]
-    size = lockstep or n_trials
-    outputs = []
+def learn_all(trainer, network: RateNetwork, learner: Learner, trials: Trials, drive: Drive, *, rows: str, key):
+    """One pass in groups of the trainer's `lockstep` trials; returns network, learner and the pass's log entry."""
+    schedule, n_trials, outputs = schedule_for(trainer, trials, learner, rows=rows), trials.n_trials, []
+    size = trainer.lockstep or n_trials
     for group, first in enumerate(range(0, n_trials, size)):
         part = drive if size >= n_trials else jax.tree.map(lambda a, i=first: a[..., i : i + size], drive)
-        learner, made = learn_pass(network, learner, part, schedule, dt, jax.random.fold_in(key, group))
+        learner, made = learn_pass(network, learner, part, schedule, trials.dt, jax.random.fold_in(key, group))
         outputs.append(made)
     entry = log_entry(np.concatenate(outputs, axis=2), np.asarray(drive.targets), np.asarray(drive.mask))
     if not np.isfinite(learner.weights).all():  # the last update of a pass shows in no output
         entry = {"bad_step": drive.mask.shape[0] - 1, "bad_trial": n_trials - 1} | entry
-    return learner, entry
+    learned = (learner.weights[: network.n_units], learner.weights[network.n_units :])
+    return eqx.tree_at(lambda n: (n.recurrent, n.readout), network, learned), learner, entry
 
 
 def log_entry(outputs, targets, mask) -> dict[str, float]:
@@ -141,9 +139,3 @@ def log_entry(outputs, targets, mask) -> dict[str, float]:
         return {"output_nmse": nmse}
     step, trial = bad[0] if len(bad) else (0, 0)
     return {"output_nmse": nmse, "bad_step": int(step), "bad_trial": int(trial)}
-
-
-def with_weights(network: RateNetwork, learner: Learner) -> RateNetwork:
-    """The network with what was learned."""
-    recurrent, readout = learner.weights[: network.n_units], learner.weights[network.n_units :]
-    return eqx.tree_at(lambda n: (n.recurrent, n.readout), network, (recurrent, readout))

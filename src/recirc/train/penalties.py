@@ -40,6 +40,10 @@ class AbstractPenalty(eqx.Module):
 
     weight: eqx.AbstractVar[float]
 
+    def __check_init__(self):
+        if not self.weight >= 0:
+            raise ValueError(f"a penalty's weight must not be negative, got {self.weight}.")
+
     @abc.abstractmethod
     def __call__(self, network: RateNetwork, run: Run) -> Float[Array, ""]:
         """The term, `weight` included."""
@@ -48,11 +52,6 @@ class AbstractPenalty(eqx.Module):
     def is_immediate(self) -> bool:
         """Whether the term needs `run.gradients` and acts only through the weights that it names."""
         return False
-
-
-def _check(weight: float) -> None:
-    if not weight >= 0:
-        raise ValueError(f"a penalty's weight must not be negative, got {weight}.")
 
 
 class RatePenalty(AbstractPenalty):
@@ -65,9 +64,6 @@ class RatePenalty(AbstractPenalty):
     """
 
     weight: float = eqx.field(static=True, default=0.1)
-
-    def __check_init__(self):
-        _check(self.weight)
 
     def __call__(self, network: RateNetwork, run: Run):
         return self.weight * run.mean(jnp.mean(run.rates**2, axis=1))
@@ -90,7 +86,6 @@ class WeightPenalty(AbstractPenalty):
     of: str = eqx.field(static=True, default="recurrent")
 
     def __check_init__(self):
-        _check(self.weight)
         if self.of not in WEIGHTS:
             raise ValueError(f"there are no weights {self.of!r} to penalize; choose one of {', '.join(WEIGHTS)}.")
 
@@ -110,9 +105,6 @@ class JacobianPenalty(AbstractPenalty):
     """
 
     weight: float = eqx.field(static=True, default=1e-4)
-
-    def __check_init__(self):
-        _check(self.weight)
 
     def __call__(self, network: RateNetwork, run: Run):
         columns = jnp.sum(network.recurrent**2, axis=0)
@@ -140,9 +132,6 @@ class OmegaPenalty(AbstractPenalty):
     """
 
     weight: float = eqx.field(static=True, default=2.0)
-
-    def __check_init__(self):
-        _check(self.weight)
 
     @property
     def is_immediate(self) -> bool:
