@@ -190,7 +190,7 @@ def test_examples_of_the_pages_run(page, tmp_path):
 
 
 def test_the_configuration_shown_is_one(tmp_path):
-    from recirc.studies.fit_inputs import FitConfig
+    from recirc.analyses import FitConfig
 
     (tmp_path / "fit.toml").write_text(_blocks("docs/runs.md", "toml"))
     config = recirc.runs.load_config(FitConfig, tmp_path / "fit.toml")
