@@ -40,7 +40,7 @@ opener = importlib.import_module("recirc.data.safe_open")
 
 OPENERS = {"loadmat", "read_mat", "open_dataset", "load_dataset", "open_zarr", "open_datatree", "NWBHDF5IO", "memmap"}
 RUNNERS = {"eval", "exec", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "yaml", "shelve", "marshal"}
-OWN_FILES = {"cache.py", "parts.py"}  # what the program itself has written: a cache and unfinished runs
+OWN_FILES = {"storage.py"}  # what the program itself has written, held to a digest
 
 
 def _opens(call: ast.Call) -> bool:

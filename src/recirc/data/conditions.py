@@ -1,6 +1,6 @@
 """Trials belong to conditions, by columns of the trials table, and are averaged within them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +28,7 @@ class Averages(NamedTuple):
     n_trials: Int[np.ndarray, " condition"]
 
 
-def condition_averages(values: Float[np.ndarray, "trial time channel"], labels: Sequence[str]) -> Averages:
+def condition_averages(values: Float[np.ndarray, "trial time channel"], labels: Iterable[str]) -> Averages:
     """Mean and standard error of the mean over the trials of every condition.
 
     Raises:

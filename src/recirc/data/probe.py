@@ -32,7 +32,12 @@ DAMAGE = (*_BUILT_IN, SyntaxError, struct.error, tokenize.TokenError, zipfile.Ba
 
 
 class DataFileError(ValueError):
-    """A data file is refused; the message names the file, the entry, and how to mend it."""
+    """A data file is refused; the message names the file, the entry, and how to mend it.
+
+    `opened` says whether it could be opened, so that what it holds is what has to be mended.
+    """
+
+    opened = False
 
 
 def open_hdf5(path: Path) -> h5py.File:

@@ -1,6 +1,6 @@
 """How reliable averages over trials are, unit by unit, and how well they could be predicted at best."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
@@ -9,7 +9,7 @@ from recirc.data.conditions import in_order
 
 
 def split_halves(
-    rates: Float[np.ndarray, "trial time unit"], labels: Sequence[str], *, n_splits: int = 20, key: PRNGKeyArray
+    rates: Float[np.ndarray, "trial time unit"], labels: Iterable[str], *, n_splits: int = 20, key: PRNGKeyArray
 ):
     """Averages over random halves of every condition's trials, one pair after the other.
 
@@ -39,7 +39,7 @@ def split_halves(
 
 
 def split_half_reliability(
-    rates: Float[np.ndarray, "trial time unit"], labels: Sequence[str], *, n_splits: int = 20, key: PRNGKeyArray
+    rates: Float[np.ndarray, "trial time unit"], labels: Iterable[str], *, n_splits: int = 20, key: PRNGKeyArray
 ) -> Float[np.ndarray, " unit"]:
     r"""Reliability of every unit's averages, over conditions and times.
 

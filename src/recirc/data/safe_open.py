@@ -115,12 +115,14 @@ def reading(path: str | PathLike) -> Iterator[None]:
     """Turn what libraries raise on damaged files into a `DataFileError` that names the file."""
     try:
         yield
-    except DataFileError:
+    except DataFileError as error:
+        error.opened = True
         raise
     except (*DAMAGE, MemoryError) as error:
-        raise DataFileError(
-            f"{path}: damaged or not laid out as expected ({type(error).__name__}: {error}); export it again."
-        ) from error
+        what = f"{path}: damaged or not laid out as expected ({type(error).__name__}: {error}); export it again."
+        refusal = DataFileError(what)
+        refusal.opened = True
+        raise refusal from error
 
 
 @contextlib.contextmanager

@@ -114,16 +114,6 @@ def listed(names: Iterable[object], most: int = 8) -> str:
     return ", ".join(words[:most]) + more
 
 
-def printable(text: str) -> str:
-    r"""Text with what is no character to see written as its code, as names in a file may hold commands to a terminal.
-
-    Example:
-        >>> print(printable("unit \x1b[2J é"))
-        unit \x1b[2J é
-    """
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
 def check_column(session: Session, name: str, what: str) -> None:
     """Raise if the trials table has no such column.
 

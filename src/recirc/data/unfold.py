@@ -6,7 +6,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +91,7 @@ def _check_archive(path: Path, max_ratio: float) -> None:
                 _check_array(stream, member.file_size, f"entry {member.filename}")
 
 
-def _check_array(stream: IO[bytes], size: int, where: str) -> None:
+def _check_array(stream: Any, size: int, where: str) -> None:
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise DataFileError(f"{where}: version {version} of the format; save plain numbers or strings.")
