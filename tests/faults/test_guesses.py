@@ -130,6 +130,6 @@ def test_names_from_a_file_cannot_command_a_terminal():
     hostile = "\x1b[2J\x9b\ud800\nA fit is fine."
     made = dataclasses.replace(sessions.session(), units=(hostile, *sessions.session().units[1:]))
     spikes = (made.spikes[0][::-1], *made.spikes[1:])
-    text = check.as_text(check.check(dataclasses.replace(made, spikes=spikes), FitConfig()))
+    text = check.check(dataclasses.replace(made, spikes=spikes), FitConfig()).text()
     assert r"unit \x1b[2J\x9b\ud800\nA fit is fine." in text
     assert all(line.isprintable() for line in text.split("\n"))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from recirc.data.safe_open import DataWarning
+from recirc.data.screening import listed
 from recirc.types import Activity, Trials
 
 NORMALIZATIONS = ("sd", "maximum", "none")
@@ -149,15 +150,9 @@ def _check_match(target: Activity, trials: Trials) -> None:
             f"of {trials.dt} s; make the trials with the target's dt and duration, or cut or resample the target."
         )
     if target.conditions != trials.conditions:
-        raise ValueError(
-            f"the conditions differ: target has {_brief(target.conditions)}, trials have {_brief(trials.conditions)}; "
-            "order or select them so that trial i is the same condition in both."
-        )
-
-
-def _brief(labels: tuple[str, ...]) -> str:
-    shown = ", ".join(repr(label) for label in labels[:8])
-    return f"{len(labels)} ({shown}{', ...' if len(labels) > 8 else ''})"
+        theirs, ours = (f"{len(x)} ({listed(map(repr, x))})" for x in (target.conditions, trials.conditions))
+        mend = "order or select them so that trial i is the same condition in both"
+        raise ValueError(f"the conditions differ: target has {theirs}, trials have {ours}; {mend}.")
 
 
 def _normalizers(target: Activity, trials: Trials, normalization: str) -> np.ndarray:
@@ -176,32 +171,27 @@ def _usable_units(target: Activity, scale: np.ndarray, kind: str | None) -> list
         raise ValueError(f"kind {kind!r} is unknown; choose {', '.join(PREFIXES)}, or None for all units.")
     candidates = [i for i, name in enumerate(target.units) if kind is None or name.startswith(PREFIXES[kind])]
     if not candidates:
-        raise ValueError(
-            f"no unit is {kind}: no name starts with {PREFIXES.get(str(kind))!r}; the first are {target.units[:3]}."
-        )
+        prefix = PREFIXES.get(str(kind))
+        raise ValueError(f"no unit is {kind}: no name starts with {prefix!r}; the first are {target.units[:3]}.")
     silent = [target.units[i] for i in candidates if scale[i] == 0]
     if len(silent) == len(candidates):
         raise ValueError(f"none of the {len(candidates)} units ever changes its rate, so there is nothing to hint at.")
     if silent:
-        warnings.warn(
-            f"{len(silent)} units never change their rate and are not sampled: {', '.join(silent)}.",
-            DataWarning,
-            stacklevel=3,
-        )
+        told = f"{len(silent)} units never change their rate and are not sampled: {', '.join(silent)}."
+        warnings.warn(told, DataWarning, stacklevel=3)
     return [i for i in candidates if scale[i] > 0]
 
 
 def _sample_size(n_usable: int, fraction: float | None, n_units: int | None) -> int:
     if (fraction is None) == (n_units is None):
         raise ValueError(f"give either fraction or n_units; got fraction={fraction} and n_units={n_units}.")
+    none = "for no hints, train on the trials as they are."
     if fraction is not None:
         if not 0 < fraction <= 1:
-            raise ValueError(
-                f"fraction must be in (0, 1], got {fraction}; for no hints, train on the trials as they are."
-            )
+            raise ValueError(f"fraction must be in (0, 1], got {fraction}; {none}")
         return math.ceil(round(fraction * n_usable, 9))
     if n_units is None or n_units < 1:
-        raise ValueError(f"n_units must be at least 1, got {n_units}; for no hints, train on the trials as they are.")
+        raise ValueError(f"n_units must be at least 1, got {n_units}; {none}")
     if n_units > n_usable:
         raise ValueError(f"n_units is {n_units} but only {n_usable} units can be sampled; ask for at most {n_usable}.")
     return n_units

@@ -45,18 +45,20 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None, max_ratio: 
         ...     read_netcdf(os.path.join(folder, "reach.nc")).conditions
         ('0', '180')
     """
-    path = Path(path)
-    dataset = _load(path, max_ratio)
-    with reading(path):
+    with safe_open(path, max_ratio=max_ratio) as file, reading(path):
+        try:
+            with h5netcdf.File(file, "r", decode_vlen_strings=True) as contents:
+                dataset = xr.open_dataset(H5NetCDFStore(contents), decode_times=False).load()
+        except (*DAMAGE, MemoryError) as error:
+            why = f"cannot be read as netCDF-4 ({error}); write it with xarray's to_netcdf, or copy it again."
+            raise DataFileError(f"{path}: {why}") from error
         with named(path):
             settings = labelled.arguments_from(dataset, outputs=outputs)
         return averaged_activity(str(path), **settings)
 
 
 def write_netcdf(activity: Activity, path: str | PathLike) -> None:
-    """Write an activity in spikes/s as a file that `read_netcdf` gives back.
-
-    The file appears whole or not at all.
+    """Write an activity as a file that `read_netcdf` gives back; it appears whole or not at all.
 
     Args:
         activity: rates in spikes/s, none negative.
@@ -91,14 +93,3 @@ def read_dataset(path: str | PathLike) -> xr.Dataset:
     """
     with safe_open(path):
         return xr.load_dataset(path, engine="h5netcdf")
-
-
-def _load(path: Path, max_ratio: float) -> xr.Dataset:
-    with safe_open(path, max_ratio=max_ratio) as file:
-        try:
-            with h5netcdf.File(file, "r", decode_vlen_strings=True) as contents:
-                return xr.open_dataset(H5NetCDFStore(contents), decode_times=False).load()
-        except (*DAMAGE, MemoryError) as error:
-            raise DataFileError(
-                f"{path}: cannot be read as netCDF-4 ({error}); write it with xarray's to_netcdf, or copy it again."
-            ) from error
