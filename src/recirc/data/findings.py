@@ -223,7 +223,7 @@ def check_averages(
     if not for_fit:
         return found
     needed = fewest_units(n_folds, recorded_fraction)
-    return [*_of_conditions(averages, assume_equal_spacing), *_of_number(averages, needed), *found]
+    return [*_of_conditions(averages, assume_equal_spacing, needed), *found]
 
 
 def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> int:
@@ -243,7 +243,7 @@ def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> in
     return needed
 
 
-def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[Finding]:
+def _of_conditions(averages: Activity, assume_equal_spacing: bool, needed: int) -> Iterator[Finding]:
     labels = list(dict.fromkeys(averages.conditions))
     if len(labels) < FEWEST_DIRECTIONS:
         yield Finding(BLOCKS, "conditions", f"{len(labels)} conditions: {listed(labels)}.",
@@ -257,9 +257,6 @@ def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[F
                       "Name a column of angles or target positions (targets at two distances in one direction need the "
                       "column of angles, which averages over distances); or --set assume_equal_spacing=true, if "
                       "conditions in this order lie at equal steps around the circle.")  # fmt: skip
-
-
-def _of_number(averages: Activity, needed: int) -> Iterator[Finding]:
     if (n_units := len(averages.units)) < needed:
         yield Finding(BLOCKS, "units", f"{n_units} units can be used.",
                       f"Units are held out to judge a fit by, which needs {needed}.",

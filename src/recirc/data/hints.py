@@ -83,10 +83,8 @@ def hints_from(
     scale = _normalizers(target, trials, normalization)
     usable = _usable_units(target, scale, kind)
     n_sampled = _sample_size(len(usable), fraction, n_units)
-    order = np.asarray(jax.random.permutation(key, len(usable)))
-    sample = np.asarray(usable)[order[:n_sampled]]
-    hints = gain * np.asarray(target.rates)[:, :, sample] / scale[sample][None, None, :]
-    targets = trials.targets
+    sample = np.asarray(usable)[np.asarray(jax.random.permutation(key, len(usable)))[:n_sampled]]
+    hints, targets = gain * np.asarray(target.rates)[:, :, sample] / scale[sample][None, None, :], trials.targets
     if tail is not None:
         hints = spline_tail(jnp.asarray(hints), duration=tail, dt=trials.dt, mask=trials.mask)
         targets = spline_tail(targets, duration=tail, dt=trials.dt, mask=trials.mask)
@@ -128,12 +126,10 @@ def spline_tail(
     last = n_steps - 1 - np.argmax(counts[:, ::-1], axis=1)
     n_tail = round(duration / dt)
     if n_tail < 1 or last.min() - n_tail < 1:
-        raise ValueError(
-            f"a tail of {duration} s is {n_tail} steps of {dt} s, but it needs at least 1 step and the shortest "
-            f"trial, {last.min() + 1} steps, allows {max(0, last.min() - 1)}; change tail, or pass None for no tail."
-        )
-    joint = last - n_tail
-    trial = np.arange(n_trials)
+        allowed = f"the shortest trial, {last.min() + 1} steps, allows {max(0, last.min() - 1)}"
+        found = f"a tail of {duration} s is {n_tail} steps of {dt} s, but it needs at least 1 step and {allowed}"
+        raise ValueError(f"{found}; change tail, or pass None for no tail.")
+    joint, trial = last - n_tail, np.arange(n_trials)
     value = given[trial, joint][:, None, :]
     slope = value - given[trial, joint - 1][:, None, :]
     after = np.arange(n_steps)[None, :] - joint[:, None]
@@ -145,10 +141,9 @@ def spline_tail(
 def _check_match(target: Activity, trials: Trials) -> None:
     n_steps = target.rates.shape[1]
     if n_steps != trials.n_steps or not math.isclose(target.dt, trials.dt, rel_tol=1e-6):
-        raise ValueError(
-            f"the time axes differ: target has {n_steps} steps of {target.dt} s, trials have {trials.n_steps} steps "
-            f"of {trials.dt} s; make the trials with the target's dt and duration, or cut or resample the target."
-        )
+        theirs, ours = f"{n_steps} steps of {target.dt} s", f"{trials.n_steps} steps of {trials.dt} s"
+        mend = "make the trials with the target's dt and duration, or cut or resample the target."
+        raise ValueError(f"the time axes differ: target has {theirs}, trials have {ours}; {mend}")
     if target.conditions != trials.conditions:
         theirs, ours = (f"{len(x)} ({listed(map(repr, x))})" for x in (target.conditions, trials.conditions))
         mend = "order or select them so that trial i is the same condition in both"
@@ -160,9 +155,7 @@ def _normalizers(target: Activity, trials: Trials, normalization: str) -> np.nda
     if normalization == "sd":
         scale = rates.std(axis=0)
         return np.where(scale > 1e-9 * np.abs(rates).max(axis=0), scale, 0.0)
-    if normalization == "maximum":
-        return np.full(rates.shape[1], np.abs(rates).max())
-    return np.ones(rates.shape[1])
+    return np.full(rates.shape[1], np.abs(rates).max() if normalization == "maximum" else 1.0)
 
 
 def _usable_units(target: Activity, scale: np.ndarray, kind: str | None) -> list[int]:

@@ -37,12 +37,9 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None, max_ratio: 
         DataWarning: if units were left out because their rate never changes.
 
     Example:
-        >>> import os, tempfile, jax, recirc
         >>> rates = jax.random.uniform(jax.random.key(0), (2, 20, 3))
-        >>> activity = recirc.Activity(rates, dt=0.01, conditions=["0", "180"])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_netcdf(activity, os.path.join(folder, "reach.nc"))
-        ...     read_netcdf(os.path.join(folder, "reach.nc")).conditions
+        >>> write_netcdf(Activity(rates, dt=0.01, conditions=["0", "180"]), "reach.nc")
+        >>> read_netcdf("reach.nc").conditions
         ('0', '180')
     """
     with safe_open(path, max_ratio=max_ratio) as file, reading(path):
@@ -73,8 +70,7 @@ def write_netcdf(activity: Activity, path: str | PathLike) -> None:
 def netcdf_bytes(dataset: xr.Dataset) -> bytes:
     """A netCDF-4 file in memory, so that a full disk is met by our own writer and not inside HDF5.
 
-    Raises:
-        ValueError: if a variable has no `units` attribute.
+    Every variable has to have an attribute `units`.
     """
     bare = [str(name) for name, variable in dataset.data_vars.items() if "units" not in variable.attrs]
     if bare:
@@ -86,10 +82,6 @@ def netcdf_bytes(dataset: xr.Dataset) -> bytes:
 
 
 def read_dataset(path: str | PathLike) -> xr.Dataset:
-    """Labelled arrays from a netCDF-4 file, all in memory.
-
-    Raises:
-        DataFileError: as `recirc.data.safe_open`.
-    """
+    """Labelled arrays from a netCDF-4 file, all in memory; DataFileError as of `safe_open`."""
     with safe_open(path):
         return xr.load_dataset(path, engine="h5netcdf")

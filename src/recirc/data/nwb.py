@@ -136,8 +136,8 @@ def _trials(file: h5py.File, path: Path) -> dict[str, np.ndarray]:
     table = file.get("intervals/trials")
     if not isinstance(table, h5py.Group):
         return {"start_time": np.empty(0), "stop_time": np.empty(0)}
-    columns = {name: read_column(table, name) for name in _column_names(table, leave_out=())}
-    columns = {name: column for name, column in columns.items() if column is not None}
+    found = {name: read_column(table, name) for name in _column_names(table, leave_out=())}
+    columns = {name: column for name, column in found.items() if column is not None}
     where = f"{path}, entry {table.name}"
     for name in ("start_time", "stop_time"):
         if name not in columns or columns[name].ndim != 1 or columns[name].dtype.kind not in NUMBERS:

@@ -37,7 +37,9 @@ class DataFileError(ValueError):
     `opened` says whether it could be opened, so that what it holds is what has to be mended.
     """
 
-    opened = False
+    def __init__(self, message: str, *, opened: bool = False):
+        super().__init__(message)
+        self.opened = opened
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -108,13 +110,12 @@ class Hdf5Walk:
             entry = f"{path}/{name.decode(errors='backslashreplace')}"
             self.where = f"entry {entry}"
             kind = group.links.get_info(name).type
-            if kind == h5l.TYPE_EXTERNAL:
-                self._refuse("a link to another file; copy the data into this file.")
             if kind == h5l.TYPE_SOFT:
                 self.pointers.append((self.where, entry))
                 continue
             if kind != h5l.TYPE_HARD:
-                self._refuse("a user-defined link; copy the data into this file.")
+                what = "a link to another file" if kind == h5l.TYPE_EXTERNAL else "a user-defined link"
+                self._refuse(f"{what}; copy the data into this file.")
             item = h5o.open(group, name)
             address = h5o.get_info(item).addr
             if address in self.seen:

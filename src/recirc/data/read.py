@@ -60,23 +60,14 @@ def read(path: str | PathLike, preprocessing: Preprocessing | None = None, *, se
     return read_prepared(path, preprocessing or Preprocessing(), for_fit=False, seed=seed).averages
 
 
-def read_prepared(
-    path: str | PathLike,
-    preprocessing: Preprocessing,
-    *,
-    assume_equal_spacing: bool = False,
-    for_fit: bool = True,
-    n_folds: int = 4,
-    recorded_fraction: float | None = None,
-    seed: int = 0,
-) -> Prepared:
+def read_prepared(path: str | PathLike, preprocessing: Preprocessing, *, seed: int = 0, **fit: Any) -> Prepared:
     """Averages by condition from a file of any format, and of a session the trials behind them.
 
     Args:
         path: a session or average rates.
         preprocessing: of a session.
-        assume_equal_spacing, for_fit, n_folds, recorded_fraction: what a session is for, as for `check_averages`.
         seed: of the halves of trials that reliability is told by.
+        **fit: what a session is for, as for `check_averages`: by default a fit in four folds.
 
     Raises:
         DataFileError: if the file cannot be used.
@@ -86,10 +77,7 @@ def read_prepared(
     if isinstance(found, Activity):
         return Prepared(found, preprocessing)
     try:
-        return prepare_session(
-            found, preprocessing, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit, n_folds=n_folds,
-            recorded_fraction=recorded_fraction, seed=seed,
-        )  # fmt: skip
+        return prepare_session(found, preprocessing, seed=seed, **fit)
     except DataFileError:
         raise
     except ValueError as error:

@@ -89,12 +89,7 @@ def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> tuple[dict
 
 
 def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, np.ndarray]:
-    """All arrays of a .npz file by name, or the one of a .npy file under the name "".
-
-    Raises:
-        DataFileError: if the file is missing, empty, truncated or damaged; holds Python objects; or if an
-            array is larger than its header or, by `max_ratio`, than what is stored.
-    """
+    """All arrays of a .npz file by name, or the one of a .npy file under the name ""; never Python objects."""
     path = Path(path)
     with named(path):
         check_numpy(path, max_ratio)
@@ -103,7 +98,7 @@ def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, n
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
+            return dict(loaded)
 
 
 @contextlib.contextmanager
@@ -116,9 +111,7 @@ def reading(path: str | PathLike) -> Iterator[None]:
         raise
     except (*DAMAGE, MemoryError) as error:
         what = f"{path}: damaged or not laid out as expected ({type(error).__name__}: {error}); export it again."
-        refusal = DataFileError(what)
-        refusal.opened = True
-        raise refusal from error
+        raise DataFileError(what, opened=True) from error
 
 
 @contextlib.contextmanager
