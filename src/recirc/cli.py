@@ -118,11 +118,20 @@ def check(
     """Validate a recording: what is wrong, why it matters, how to mend it. Exit 1 if a fit is blocked."""
 
     def work() -> int:
-        from recirc.studies import check_recording
+        from recirc.analyses import FitConfig
+        from recirc.runs import load_config
+        from recirc.studies import check
 
-        return check_recording.run(
-            data, config=config, overrides=_overrides(set_, drop_bad), as_json=json_, figure=figure
-        )
+        settings = load_config(FitConfig, config, _overrides(set_, drop_bad))
+        if figure is not None:
+            check.check_picture(figure)
+        found = check.check_file(data, settings)
+        typer.echo(found.json() if json_ else found.text())
+        if figure is not None and found.summary:
+            check.draw(found, figure)
+            if not json_:
+                typer.echo(f"Wrote {figure}.")
+        return found.code
 
     _run_plain(work)
 
@@ -194,11 +203,13 @@ def _default_folder(*words: str) -> Path:
 
 def _run_plain(work: Callable[[], int]) -> NoReturn:
     """Do the work of a verb that leaves no run folder and exit with its code."""
+    from recirc.runs.environment import plain_messages
     from recirc.types import enable_x64
 
     enable_x64()
     try:
-        code = work()
+        with plain_messages():
+            code = work()
     except (ValueError, OSError) as error:
         if os.environ.get("RECIRC_DEBUG"):
             raise
@@ -241,12 +252,11 @@ def _exit(work: Callable, folder: Path, require_claims: bool = False) -> NoRetur
 
 def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
     """Exit code of the work, its verdict printed; faults that the user can mend become one sentence."""
-    from recirc.data.screening import printable
     from recirc.runs import FinishedError
     from recirc.runs.environment import keep_compiled_programs, plain_messages
     from recirc.runs.provenance import describe_device
     from recirc.runs.report import read_result
-    from recirc.storage import StorageError
+    from recirc.storage import StorageError, printable
     from recirc.types import enable_x64
 
     enable_x64()
@@ -273,7 +283,7 @@ def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
 
 
 def _say(sentence: str, code: int) -> int:
-    from recirc.data.screening import printable
+    from recirc.storage import printable
 
     typer.echo("\n".join(map(printable, f"recirc: {sentence}".split("\n"))), err=True)
     return code

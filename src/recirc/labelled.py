@@ -32,7 +32,7 @@ def dataset_of(activity: Any) -> xr.Dataset:
         coordinates[name] = (("condition", *(f"{name}_{axis}" for axis in range(1, values.ndim))), values)
     variables: dict[str, tuple] = {"rates": (DIMENSIONS, np.asarray(activity.rates), {"units": "spikes/s"})}
     if activity.outputs is not None and activity.outputs.shape[2]:
-        variables["outputs"] = (("condition", "time", "output"), np.asarray(activity.outputs), {"units": "unknown"})
+        variables["outputs"] = ((*DIMENSIONS[:2], "output"), np.asarray(activity.outputs), {"units": "unknown"})
     if activity.standard_error is not None:
         variables["standard_error"] = (DIMENSIONS, np.asarray(activity.standard_error), {"units": "spikes/s"})
     if activity.trial_counts:
@@ -75,20 +75,14 @@ def arguments_from(dataset: xr.Dataset, *, outputs: str | None = None) -> dict[s
 
 
 def uniform_step(time: np.ndarray, where: str, *, digits: int = 12) -> tuple[float, float]:
-    """Step and start, seconds, of a time axis that gives the end of every bin, in seconds.
-
-    Raises:
-        ValueError: if there are fewer than five samples, or the axis does not rise in equal steps.
-    """
+    """Step and start, seconds, of a time axis that gives the end of every bin; ValueError if steps are not equal."""
     check_samples(time.size, where)
     dt = float(f"{(time[-1] - time[0]) / (time.size - 1):.{digits}g}")
     wrong = np.flatnonzero(~(np.abs(np.diff(time) - dt) < 1e-3 * abs(dt)))
     if dt <= 0 or wrong.size:
-        first = int(wrong[0]) if wrong.size else 0
-        raise ValueError(
-            f"{where}: time is not uniform and rising; samples {first} and {first + 1} are at {time[first]:g} and "
-            f"{time[first + 1]:g} s, the mean step is {dt:g} s; resample to a uniform axis first."
-        )
+        i = int(wrong[0]) if wrong.size else 0
+        found = f"samples {i} and {i + 1} are at {time[i]:g} and {time[i + 1]:g} s, the mean step is {dt:g} s"
+        raise ValueError(f"{where}: time is not uniform and rising; {found}; resample to a uniform axis first.")
     return dt, round(float(time[0]), digits) - dt
 
 
@@ -105,45 +99,38 @@ def is_plausible(dt: float) -> bool:
 
 def _rates(dataset: xr.Dataset) -> np.ndarray:
     """The rates, (condition, time, unit), from the one variable with these dimensions."""
-    names = [str(name) for name, variable in dataset.data_vars.items() if set(variable.dims) == set(DIMENSIONS)]
-    names = [name for name in names if name != "standard_error"]
+    whole = [str(name) for name, variable in dataset.data_vars.items() if set(variable.dims) == set(DIMENSIONS)]
+    names = [name for name in whole if name != "standard_error"]
     if not names:
         raise ValueError(_missing_dimensions(dataset))
     if len(names) > 1 and "rates" not in names:
         raise ValueError(f"several variables could be the rates ({', '.join(names)}); name one 'rates'.")
     name = "rates" if "rates" in names else names[0]
-    where, mend = f"variable {name}", f"""set dataset["{name}"].attrs["units"] = "spikes/s" """.strip()
+    where, mend = f"variable {name}", f'set dataset["{name}"].attrs["units"] = "spikes/s"'
     given = str(dataset[name].attrs.get("units", "")).strip()
+    divide = "by the bin width in seconds"
     if not given:
-        raise ValueError(
-            f"{where}: no units attribute; if the values are spikes per second, {mend}; if they are counts per bin, "
-            "divide them by the bin width in seconds first."
-        )
+        told = f"if the values are spikes per second, {mend}; if they are counts per bin, divide them {divide} first."
+        raise ValueError(f"{where}: no units attribute; {told}")
     if "count" in given.lower() or "bin" in given.lower():
-        raise ValueError(
-            f"{where}: units are {given!r}, expected spikes/s; divide the values by the bin width in seconds and "
-            f"{mend}."
-        )
+        raise ValueError(f"{where}: units are {given!r}, expected spikes/s; divide the values {divide} and {mend}.")
     if given.lower() not in RATE_UNITS:
         raise ValueError(f"{where}: units are {given!r}, expected spikes/s, Hz or 1/s; convert the values and {mend}.")
     return _numbers(dataset[name].transpose(*DIMENSIONS), where)
 
 
 def _missing_dimensions(dataset: xr.Dataset) -> str:
-    present = [str(name) for name in dataset.dims]
-    missing = [name for name in DIMENSIONS if name not in present]
-    if not missing:
-        shapes = "; ".join(f"{name} has {', '.join(map(str, v.dims))}" for name, v in dataset.data_vars.items())
-        return f"no variable has the dimensions {', '.join(DIMENSIONS)} together ({shapes}); add it."
+    present, needed = [str(name) for name in dataset.dims], ", ".join(DIMENSIONS)
     others = [name for name in present if name not in DIMENSIONS]
-    near = {name: difflib.get_close_matches(name, others, n=1, cutoff=0.5) for name in missing}
-    hints = [
-        f"{name!r}" + (f" (did you mean {found[0]!r}? rename it)" if found else "") for name, found in near.items()
-    ]
-    return (
-        f"no dimension is called {' or '.join(hints)}; the dataset has {', '.join(present) or 'none'}; rates need the "
-        f"dimensions {', '.join(DIMENSIONS)}."
-    )
+    hints = []
+    for name in (name for name in DIMENSIONS if name not in present):
+        near = difflib.get_close_matches(name, others, n=1, cutoff=0.5)
+        hints.append(f"{name!r} (did you mean {near[0]!r}? rename it)" if near else repr(name))
+    if hints:
+        have = f"the dataset has {', '.join(present) or 'none'}"
+        return f"no dimension is called {' or '.join(hints)}; {have}; rates need the dimensions {needed}."
+    shapes = "; ".join(f"{name} has {', '.join(map(str, v.dims))}" for name, v in dataset.data_vars.items())
+    return f"no variable has the dimensions {needed} together ({shapes}); add it."
 
 
 def _time_axis(dataset: xr.Dataset) -> tuple[float, float]:
@@ -151,26 +138,28 @@ def _time_axis(dataset: xr.Dataset) -> tuple[float, float]:
     if "time" not in dataset.coords:
         raise ValueError("no coordinate time; add the time of every sample, with units 's' or 'ms'.")
     coordinate, where = dataset["time"], "coordinate time"
-    given = str(coordinate.attrs.get("units", "")).strip().lower()
-    scale = TIME_UNITS.get(given, TIME_UNITS.get(given.removesuffix("s")))
+    given, scale = _unit_of(coordinate, TIME_UNITS)
     if scale is None:
         raise ValueError(f"{where}: units are {given or 'missing'!r}; set them to 's' or 'ms'.")
     time = _numbers(coordinate, where) * scale
     dt, start = uniform_step(time, where, digits=6 if coordinate.dtype == np.float32 else 12)
     if not is_plausible(dt):
-        looks = "milliseconds" if dt > 0.5 else "seconds"
-        raise ValueError(
-            f"{where}: with units {given!r} the step is {dt:g} s; the values look like {looks}; correct the units "
-            "attribute."
-        )
+        looks = f"the values look like {'milliseconds' if dt > 0.5 else 'seconds'}"
+        raise ValueError(f"{where}: with units {given!r} the step is {dt:g} s; {looks}; correct the units attribute.")
     return dt, start
+
+
+def _unit_of(array: xr.DataArray, units: dict[str, float]) -> tuple[str, float | None]:
+    """The unit that an array says it has, and its size if it is one of these, in the plural too."""
+    given = str(array.attrs.get("units") or "").strip().lower()
+    return given, units.get(given, units.get(given.removesuffix("s")))
 
 
 def _condition_labels(dataset: xr.Dataset) -> list[str]:
     """Angles in degrees where a coordinate has such units, otherwise the coordinate `condition` as it is."""
     along = [str(name) for name, variable in dataset.variables.items() if variable.dims == ("condition",)]
-    angular = {name: _degrees_per_unit(dataset[name].attrs.get("units")) for name in along}
-    angular = {name: factor for name, factor in angular.items() if factor is not None}
+    sizes = {name: _unit_of(dataset[name], ANGLE_UNITS)[1] for name in along}
+    angular = {name: size for name, size in sizes.items() if size is not None}
     preferred = [name for name in ("condition", "direction") if name in angular] or list(angular)
     if len(preferred) > 1 and not {"condition", "direction"} & set(preferred):
         raise ValueError(f"several angles by condition ({', '.join(preferred)}); name one 'direction'.")
@@ -185,35 +174,26 @@ def _condition_labels(dataset: xr.Dataset) -> list[str]:
     return [f"{value:.9g}" if is_number else str(value) for value in values]
 
 
-def _degrees_per_unit(units: object) -> float | None:
-    name = str(units or "").strip().lower()
-    return ANGLE_UNITS.get(name, ANGLE_UNITS.get(name.removesuffix("s")))
-
-
 def _outputs(dataset: xr.Dataset, asked: str | None) -> np.ndarray | None:
     """Behavior, (condition, time, output), or None where there is none."""
     names = [name for name in ([asked] if asked else BEHAVIORS) if name in dataset.data_vars]
+    if asked and not names:
+        raise ValueError(f"no variable is called {asked!r}; the dataset has {', '.join(map(str, dataset.data_vars))}.")
     if not names:
-        if asked:
-            have = ", ".join(str(name) for name in dataset.data_vars)
-            raise ValueError(f"no variable is called {asked!r}; the dataset has {have}.")
         return None
     if len(names) > 1:
         raise ValueError(f"both {' and '.join(names)} are there; say which with outputs=.")
     variable, where = dataset[names[0]], f"variable {names[0]}"
     channels = [name for name in variable.dims if name not in DIMENSIONS]
-    if variable.ndim != 3 or len(channels) != 1 or set(variable.dims) - set(channels) != {"condition", "time"}:
+    if variable.ndim != 3 or len(channels) != 1 or "unit" in variable.dims:
         raise ValueError(
             f"{where}: dimensions are {', '.join(map(str, variable.dims))}; expected condition, time and one of its "
             "own, on the clock of the rates; resample it to their time axis."
         )
     values = _numbers(variable.transpose("condition", "time", channels[0]), where)
-    if not np.isfinite(values).all():
-        condition, time, channel = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        raise ValueError(
-            f"{where}: not finite, first at condition {condition}, time index {time}, channel {channel}; repair it "
-            "first."
-        )
+    for condition, time, channel in np.argwhere(~np.isfinite(values))[:1]:
+        first = f"first at condition {condition}, time index {time}, channel {channel}"
+        raise ValueError(f"{where}: not finite, {first}; repair it first.")
     return values
 
 

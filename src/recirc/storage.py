@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and arrays kept with a digest: the one place that writes."""
+"""Files written whole or not at all, arrays kept with a digest, and text made safe for names and terminals."""
 
 import contextlib
 import errno
@@ -36,6 +36,15 @@ def file_name(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "replace").decode().replace("?", "")
     plain = re.sub(r"[^a-z0-9_-]", "_", plain.lower())[:80]
     return plain if plain == text and plain else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def printable(text: str) -> str:
+    r"""Text with what is no character to see written as its code, as names in a file may hold commands to a terminal.
+
+    >>> print(printable("unit \x1b[2J é"))
+    unit \x1b[2J é
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 @contextlib.contextmanager

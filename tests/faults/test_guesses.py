@@ -12,7 +12,7 @@ from recirc.analyses.fit_config import FitConfig
 from recirc.data.conditions import condition_labels
 from recirc.data.findings import BLOCKS, NOTE, WRONG, check_session
 from recirc.data.preprocessing import Preprocessing
-from recirc.studies import check_recording
+from recirc.studies import check
 
 _SPEC = importlib.util.spec_from_file_location("sessions", Path(__file__).with_name("test_sessions.py"))
 sessions = importlib.util.module_from_spec(_SPEC)  # pyright: ignore[reportArgumentType]
@@ -130,6 +130,6 @@ def test_names_from_a_file_cannot_command_a_terminal():
     hostile = "\x1b[2J\x9b\ud800\nA fit is fine."
     made = dataclasses.replace(sessions.session(), units=(hostile, *sessions.session().units[1:]))
     spikes = (made.spikes[0][::-1], *made.spikes[1:])
-    text = check_recording.as_text(check_recording.check(dataclasses.replace(made, spikes=spikes), FitConfig()))
+    text = check.check(dataclasses.replace(made, spikes=spikes), FitConfig()).text()
     assert r"unit \x1b[2J\x9b\ud800\nA fit is fine." in text
     assert all(line.isprintable() for line in text.split("\n"))

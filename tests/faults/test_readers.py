@@ -40,7 +40,7 @@ opener = importlib.import_module("recirc.data.safe_open")
 
 OPENERS = {"loadmat", "read_mat", "open_dataset", "load_dataset", "open_zarr", "open_datatree", "NWBHDF5IO", "memmap"}
 RUNNERS = {"eval", "exec", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "yaml", "shelve", "marshal"}
-OWN_FILES = {"cache.py", "parts.py"}  # what the program itself has written: a cache and unfinished runs
+OWN_FILES = {"storage.py"}  # what the program itself has written, held to a digest
 
 
 def _opens(call: ast.Call) -> bool:
@@ -419,7 +419,7 @@ def test_objects_and_functions_are_refused_unread(matlab, tmp_path):
 
 
 def test_cells_in_cells_in_cells_do_not_unfold_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("recirc.data.matlab_tree"), "MAX_ITEMS", 5_000)
+    monkeypatch.setattr(importlib.import_module("recirc.data.matlab"), "MAX_ITEMS", 5_000)
     fuzz.write_matlab73(tmp_path / "bomb.mat", "td", fuzz.trial_structs())
     with h5py.File(tmp_path / "bomb.mat", "r+") as file:
         item = file["#refs#/vel_0"]

@@ -20,7 +20,7 @@ from recirc.data.findings import BLOCKS, NOTE, WRONG, check_session, fewest_unit
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.session import Series, Session
 from recirc.runs import dump_config, load_config
-from recirc.studies import check_recording
+from recirc.studies import check
 from recirc.studies.fit import experiment
 
 KEY = jax.random.key(0)
@@ -366,7 +366,7 @@ def held(monkeypatch):
 
     def hold(made):
         monkeypatch.setattr(importlib.import_module("recirc.data.read"), "read_recording", lambda path: made)
-        monkeypatch.setattr(check_recording, "read_recording", lambda path: made)
+        monkeypatch.setattr(check, "read_recording", lambda path: made)
 
     return hold
 
@@ -439,11 +439,11 @@ def test_a_file_of_averages_is_prepared_as_it_is(tmp_path):
 def test_check_and_fit_need_equally_many_units(n_units, n_folds, fraction, is_enough):
     made = session(spikes=session().spikes[:n_units], units=session().units[:n_units])
     config = FitConfig(n_folds=n_folds, recorded_fraction=fraction)
-    checked = check_recording.check(made, config)
+    checked = check.check(made, config)
     assert any(f"{n_units} units can be used" in f.what for f in checked.findings if f.level == BLOCKS) != is_enough
     averages = checked.prepared.averages
-    for_averages = check_recording.check(averages, config)
-    assert (for_averages.code == check_recording.CLEAN) == is_enough == (n_units >= fewest_units(n_folds, fraction))
+    for_averages = check.check(averages, config)
+    assert (for_averages.code == check.CLEAN) == is_enough == (n_units >= fewest_units(n_folds, fraction))
     with contextlib.nullcontext() if is_enough else pytest.raises(ValueError, match=f"{n_units} units that change"):
         prepare(averages, config)
         assert all(len(recorded_units(n_units, fold, config, seed=0)) for fold in range(n_folds))

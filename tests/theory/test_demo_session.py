@@ -6,17 +6,16 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from recirc.studies.fit_inputs import FitConfig
-from recirc.studies.fit_scores import direction_r2
 from typer.testing import CliRunner
 
+from recirc.analyses import FitConfig
 from recirc.cli import app
-from recirc.compare.interpolation import cosine_tuning, gp_directions
+from recirc.compare import cosine_tuning, gp_directions, left_out_r2
 from recirc.data.nwb import read_nwb
 from recirc.data.preprocessing import Preprocessing
+from recirc.data.write_nwb import write_nwb
 from recirc.runs import load_config
 from recirc.studies.demo_session import DISTANCE, DemoSession
-from recirc.studies.write_nwb import write_nwb
 
 SMALL = DemoSession(n_units=6, n_repeats=2, circuit_units=40)
 
@@ -56,19 +55,19 @@ def test_it_needs_no_option(file, prepared):
 def test_it_can_be_compared_and_be_a_reference(file, tmp_path):
     """With itself it is as alike as can be; its single trials give a ceiling."""
     from recirc.runs import read_metrics
-    from recirc.studies import compare_activities
-    from recirc.studies.kao2019 import references
+    from recirc.runs.experiment import run
+    from recirc.studies import compare
+    from recirc.studies.kao2019.reference import angles_of, describe, load
 
-    few = compare_activities.CompareConfig(n_draws=5)
-    compare_activities.run(file, file, out=tmp_path / "run", config=few)
+    run(compare.experiment(file, file, compare.CompareConfig(n_draws=5)), tmp_path / "run")
     rows = read_metrics((tmp_path / "run" / "metrics.json").read_text())[1]
     assert {row.metric: round(row.value, 3) for row in rows}["cca_mean4"] == 1.0
-    reference = references.load(references.describe(file, 0.0, 0))
+    reference = load(describe(file, 0.0, 0))
     assert reference.single_trials is not None
     assert reference.single_trials.n_trials == 200
-    assert sorted(references.angles_of(reference)) == [45.0 * i for i in range(8)]
+    assert sorted(angles_of(reference)) == [45.0 * i for i in range(8)]
     with pytest.raises(ValueError, match="leave --reference-onset out"):
-        references.load(references.describe(file, 3.0, 0))
+        load(describe(file, 3.0, 0))
 
 
 def test_rates_are_those_of_cortex(prepared):
@@ -86,7 +85,7 @@ def test_tuning_is_more_than_a_cosine(prepared):
         for i in range(8):
             rest = np.delete(np.arange(8), i)
             made = method(angles[rest], rates[rest], angles[[i]])[0]
-            r2.append(direction_r2(rates[i], made, np.ptp(rates[rest], axis=(0, 1)) + 5))
+            r2.append(left_out_r2(rates[i], made, np.ptp(rates[rest], axis=(0, 1)) + 5))
         found[method] = np.mean(r2)
     assert found[gp_directions] > found[cosine_tuning] + 0.2
 

@@ -38,11 +38,7 @@ def check_activity(activity: Activity, where: str = "the activity", *, signed: b
 
 
 def averaged_activity(where: str, **settings) -> Activity:
-    """`Activity(**settings)` from a file, checked as `check_activity` does.
-
-    Raises:
-        DataFileError: as there, or if names or shapes are not what they should be.
-    """
+    """`Activity(**settings)` from a file, checked as `check_activity` does, whose errors become a DataFileError."""
     with named(where):
         return _held_to(Activity(**settings), where)
 
@@ -51,23 +47,16 @@ def _held_to(activity: Activity, where: str, signed: bool = False) -> Activity:
     rates, conditions, units = np.asarray(activity.rates), activity.conditions, activity.units
     check_samples(rates.shape[1], "coordinate time")
     if len(set(conditions)) < 2:
-        raise ValueError(
-            f"one condition ({conditions[0] if conditions else 'none'}); at least two are needed, since dynamics are "
-            "compared across conditions."
-        )
+        found = f"one condition ({conditions[0] if conditions else 'none'})"
+        raise ValueError(f"{found}; at least two are needed, since dynamics are compared across conditions.")
     for wrong, what in ((~np.isfinite(rates), "not finite"), ((rates < 0) & (not signed), "negative")):
-        if wrong.any():
-            condition, time, unit = (int(i) for i in np.argwhere(wrong)[0])
-            raise ValueError(
-                f"{int(wrong.sum())} rates are {what}, the first of unit {units[unit]} in condition "
-                f"{conditions[condition]} at time index {time}; repair or remove them first."
-            )
+        for condition, time, unit in np.argwhere(wrong)[:1]:
+            first = f"the first of unit {units[unit]} in condition {conditions[condition]} at time index {time}"
+            raise ValueError(f"{int(wrong.sum())} rates are {what}, {first}; repair or remove them first.")
     constant = [name for name, span in zip(units, np.ptp(rates, axis=(0, 1))) if not span > 0]
     if len(constant) == len(units):
         raise ValueError("no unit ever changes its rate; check how the rates were made.")
-    if not constant:
-        return activity
-    warnings.warn(
-        f"{where}: left out units whose rate never changes: {', '.join(constant)}.", DataWarning, stacklevel=4
-    )
-    return activity.without_units(constant)
+    if constant:
+        told = f"{where}: left out units whose rate never changes: {', '.join(constant)}."
+        warnings.warn(told, DataWarning, stacklevel=4)
+    return activity.without_units(constant) if constant else activity

@@ -7,14 +7,7 @@ from recirc.data.session import PreparationError
 
 
 def on_bins(
-    time: Float[np.ndarray, " sample"],
-    values,
-    starts,
-    n_bins: int,
-    dt: float,
-    *,
-    lag: float = 0.0,
-    rectify: bool = False,
+    time: Float[np.ndarray, " sample"], values, starts, n_bins: int, dt: float, *, lag: float = 0.0, rectify=False
 ) -> Float[np.ndarray, "trial time channel"]:
     r"""Behavior in the bins of every trial, one clock for rates and behavior.
 

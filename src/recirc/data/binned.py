@@ -1,7 +1,5 @@
 """When units were observed, and their smoothed rates in the windows of trials."""
 
-from typing import Protocol, runtime_checkable
-
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -13,28 +11,14 @@ _AT_ONCE = 16  # units, so that memory stays small
 _TOLERANCE = 1e-6  # seconds
 
 
-@runtime_checkable
-class Bins(Protocol):
-    """Width of the bins and of the smoothing, s, and how many bins a window has."""
-
-    @property
-    def dt(self) -> float: ...
-    @property
-    def smoothing(self) -> float: ...
-    @property
-    def n_bins(self) -> int: ...
-
-
 def unit_coverage(
     session: Session, starts: Float[np.ndarray, " trial"], duration: float
 ) -> Bool[np.ndarray, "unit trial"]:
     """Whether every unit was observed all through the window of every trial; yes where the file does not say."""
     if session.observed is None:
         return np.ones((session.n_units, len(starts)), bool)
-    known: dict[bytes, np.ndarray] = {}
-    for spans in session.observed:
-        if (name := spans.tobytes()) not in known:
-            known[name] = inside(starts, starts + duration, spans)
+    different = {spans.tobytes(): spans for spans in session.observed}
+    known = {name: inside(starts, starts + duration, spans) for name, spans in different.items()}
     return np.stack([known[spans.tobytes()] for spans in session.observed])
 
 
@@ -58,7 +42,12 @@ def inside(starts: np.ndarray, stops: np.ndarray, spans: Float[np.ndarray, "inte
 
 
 def unit_rates(
-    session: Session, spikes: list[np.ndarray], units: list[int], trials: Float[np.ndarray, "trial 3"], bins: Bins
+    session: Session,
+    spikes: dict[int, np.ndarray],
+    trials: Float[np.ndarray, "trial 3"],
+    n_bins: int,
+    dt: float,
+    smoothing: float,
 ) -> Float[np.ndarray, "trial time unit"]:
     """Smoothed rates in spikes/s in every trial's window.
 
@@ -66,30 +55,28 @@ def unit_rates(
 
     Args:
         session: says when units were observed.
-        spikes: times of the units, in rising order, s.
-        units: their places in the session.
+        spikes: times of units, in rising order, s, by their places in the session.
         trials: start of the window, start and stop of the trial, s.
-        bins: of the window, and the smoothing.
+        n_bins, dt, smoothing: of the window, and of its bins and the Gaussian, s.
     """
-    n_pad = int(np.ceil(_REACH * bins.smoothing / bins.dt))
-    n_bins = bins.n_bins + 2 * n_pad
-    starts = trials[:, 0] - n_pad * bins.dt
-    edges = starts[:, None] + bins.dt * np.arange(n_bins + 1)
+    n_pad = int(np.ceil(_REACH * smoothing / dt))
+    window = slice(n_pad, n_pad + n_bins)
+    starts = trials[:, 0] - n_pad * dt
+    edges = starts[:, None] + dt * np.arange(n_bins + 2 * n_pad + 1)
     in_trial = (edges[:, :-1] >= trials[:, 1:2] - _TOLERANCE) & (edges[:, 1:] <= trials[:, 2:] + _TOLERANCE)
-    in_trial[:, n_pad : n_pad + bins.n_bins] = True  # the window itself, however times are rounded
-    rates = np.empty((len(trials), bins.n_bins, len(units)))
-    groups: dict[bytes, list[int]] = {}
-    for place, unit in enumerate(units):
+    rates = np.empty((len(trials), n_bins, len(spikes)))
+    groups: dict[bytes, list[tuple[int, int]]] = {}
+    for place, unit in enumerate(spikes):
         spans = b"" if session.observed is None else session.observed[unit].tobytes()
-        groups.setdefault(spans, []).append(place)
+        groups.setdefault(spans, []).append((place, unit))
     for members in groups.values():
         seen = in_trial
         if session.observed is not None:
-            seen = in_trial & inside(edges[:, :-1], edges[:, 1:], session.observed[units[members[0]]])
-            seen[:, n_pad : n_pad + bins.n_bins] = True
+            seen = in_trial & inside(edges[:, :-1], edges[:, 1:], session.observed[members[0][1]])
+        seen[:, window] = True  # however times are rounded
         for first in range(0, len(members), _AT_ONCE):
-            some = members[first : first + _AT_ONCE]
-            counts = np.stack([bin_counts(spikes[i], starts, n_bins, bins.dt) for i in some])
-            smoothed = smooth(counts / bins.dt, bins.smoothing, bins.dt, observed=seen)
-            rates[:, :, some] = np.moveaxis(smoothed[:, :, n_pad : n_pad + bins.n_bins], 0, -1)
+            places, units = map(list, zip(*members[first : first + _AT_ONCE]))
+            counts = np.stack([bin_counts(spikes[unit], starts, edges.shape[1] - 1, dt) for unit in units])
+            smoothed = smooth(counts / dt, smoothing, dt, observed=seen)
+            rates[:, :, places] = np.moveaxis(smoothed[:, :, window], 0, -1)
     return rates

@@ -1,6 +1,6 @@
 """Trials belong to conditions, by columns of the trials table, and are averaged within them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,22 +13,15 @@ _ANGULAR = ("dir", "angle", "theta")
 
 
 class Averages(NamedTuple):
-    """Means over the trials of every condition.
-
-    Args:
-        conditions: labels; angles in rising order, others in alphabetical order.
-        mean: (condition, time, channel).
-        standard_error: of the mean, from the spread among trials; nan where a condition has one trial.
-        n_trials: how many trials each condition has.
-    """
+    """Means over the trials of every condition; angles in rising order, others in alphabetical order."""
 
     conditions: tuple[str, ...]
     mean: Float[np.ndarray, "condition time channel"]
-    standard_error: Float[np.ndarray, "condition time channel"]
+    standard_error: Float[np.ndarray, "condition time channel"]  # from the spread among trials; nan for one trial
     n_trials: Int[np.ndarray, " condition"]
 
 
-def condition_averages(values: Float[np.ndarray, "trial time channel"], labels: Sequence[str]) -> Averages:
+def condition_averages(values: Float[np.ndarray, "trial time channel"], labels: Iterable[str]) -> Averages:
     """Mean and standard error of the mean over the trials of every condition.
 
     Raises:
@@ -43,20 +36,18 @@ def condition_averages(values: Float[np.ndarray, "trial time channel"], labels: 
     if names.shape != values.shape[:1]:
         raise ValueError(f"{names.size} labels for {len(values)} trials; give one per trial.")
     conditions = in_order(names)
-    mean = np.empty((len(conditions), *values.shape[1:]))
-    error = np.full_like(mean, np.nan)
-    counts = np.zeros(len(conditions), int)
-    for i, condition in enumerate(conditions):
-        members = values[names == condition]
-        mean[i], counts[i] = members.mean(axis=0), len(members)
-        if len(members) > 1:
-            error[i] = members.std(axis=0, ddof=1) / np.sqrt(len(members))
-    return Averages(conditions, mean, error, counts)
+    groups = [values[names == condition] for condition in conditions]
+    mean, error = np.full((2, len(groups), *values.shape[1:]), np.nan)
+    for i, group in enumerate(groups):
+        mean[i] = group.mean(axis=0)
+        if len(group) > 1:
+            error[i] = group.std(axis=0, ddof=1) / np.sqrt(len(group))
+    return Averages(conditions, mean, error, np.array([len(group) for group in groups], int))
 
 
 def in_order(labels) -> tuple[str, ...]:
     """Different labels, as numbers in rising order where all are numbers, otherwise in alphabetical order."""
-    names = [str(name) for name in np.unique(np.asarray(list(labels), str))]
+    names = np.unique(np.asarray(list(labels), str)).tolist()
     try:
         return tuple(sorted(names, key=float))
     except ValueError:
@@ -68,16 +59,15 @@ def condition_labels(
 ) -> list[str]:
     """One label per trial from columns of the trials table; "" where a value is missing.
 
-    Two columns whose names end in x and y (or one column of pairs) are a target's position: the label is its
-    direction in degrees, counterclockwise from the right, or "x,y" if targets in one direction differ in
-    distance. So is a column that lists the positions of all targets shown, with a second column that says which
-    of them counts, from 0. A column of angles gives degrees. Otherwise labels are the values, joined by ",".
+    Two columns whose names end in x and y (or one column of pairs) are a target's position: the label is its direction
+    in degrees, counterclockwise from the right, or "x,y" if targets in one direction differ in distance. So is a column
+    that lists the positions of all targets shown, with a second column that says which of them counts, from 0. A column
+    of angles gives degrees. Otherwise labels are the values, joined by ",".
 
     Args:
         trials: columns by name.
         columns: those that make the condition; none puts all trials into one condition, "all".
-        radians: whether a column of angles holds radians; told by its values if None: radians if they are
-            not whole numbers and none is larger than 2 pi.
+        radians: whether a column of angles holds radians; if None they are if not whole numbers and none above 2 pi.
 
     Raises:
         PreparationError: if a column has a list for every trial, and these are not positions of targets.
@@ -99,10 +89,9 @@ def condition_labels(
         return [_degrees(angle) for angle in angles]
     for name, column in zip(columns, values):
         if column.dtype == object or column.ndim > 1:
+            mend = "or a list of targets' positions and the column that says which target counts, from 0"
             raise PreparationError(
-                f"column {name} has a list for every trial",
-                "name columns with one value each, or a list of targets' positions and the column that says which "
-                "target counts, from 0",
+                f"column {name} has a list for every trial", f"name columns with one value each, {mend}"
             )
     texts = [_texts(column) for column in values]
     return ["" if "" in row else ",".join(row) for row in zip(*texts)]

@@ -22,7 +22,7 @@ def condition_angles(labels: Iterable[object]) -> Float[np.ndarray, " label"] | 
         angles = np.array([float(str(name)) for name in names])
     except ValueError:
         return None
-    counted = np.sort([float(name) for name in {str(name) for name in names}])
+    counted = np.sort([float(name) for name in set(map(str, names))])
     is_enumeration = len(counted) > 1 and counted[0] in (0, 1) and (np.diff(counted) == 1).all()
     return angles if np.isfinite(angles).all() and not is_enumeration else None
 

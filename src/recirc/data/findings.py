@@ -12,7 +12,7 @@ from recirc.data.binned import inside
 from recirc.data.directions import condition_angles
 from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Prepared
 from recirc.data.preprocessing import Preprocessing
-from recirc.data.screening import bad_spikes, bad_trials, listed, trial_names, wrong_time_unit
+from recirc.data.screening import bad_spikes, bad_trials, listed, repeated_names, trial_names, wrong_time_unit
 from recirc.data.session import PreparationError, Session
 from recirc.types import Activity
 
@@ -87,8 +87,8 @@ def _of_tables(session: Session) -> Iterator[Finding]:
     if problem := wrong_time_unit(session):
         yield Finding(BLOCKS, "units/spike_times", _said(problem), "Spikes and trials do not meet.",
                       "Convert all times to seconds.")  # fmt: skip
-    if twice := sorted({name for name in session.units if session.units.count(name) > 1}):
-        yield Finding(BLOCKS, "units", f"Names of units repeat: {listed(twice)}.",
+    if twice := repeated_names(session):
+        yield Finding(BLOCKS, "units", f"Names of units repeat: {twice}.",
                       "Units could be mistaken for each other.", "Make names unique.")  # fmt: skip
     if not session.n_units:
         yield Finding(BLOCKS, "units", "There are no units.", "Without spikes there is nothing to fit.",
@@ -96,9 +96,8 @@ def _of_tables(session: Session) -> Iterator[Finding]:
     if not session.n_trials:
         yield Finding(BLOCKS, "trials", "There is no table of trials.", "Without trials there is nothing to align and "
                       "average.", "Add a table of trials with start_time, stop_time and events.")  # fmt: skip
-    held_out = session.unit_columns.get("heldout")
-    if held_out is not None and np.any(held_out):
-        yield Finding(NOTE, "units/heldout", f"{np.count_nonzero(held_out)} units are marked as held out.",
+    if n_held_out := np.count_nonzero(session.unit_columns.get("heldout", ())):
+        yield Finding(NOTE, "units/heldout", f"{n_held_out} units are marked as held out.",
                       "A fit holds out every unit in turn, and takes no notice.",
                       "Nothing, unless the split of another tool is wanted.")  # fmt: skip
     for name, series in session.series.items():
@@ -111,14 +110,17 @@ def _of_spikes(session: Session, drop_bad: bool) -> Iterator[Finding]:
     found: dict[str, list[str]] = {}
     for name, times in zip(session.units, session.spikes):
         for reason, mask in bad_spikes(times, resolution=session.resolution).items():
-            first = int(np.flatnonzero(mask)[0])
-            text = f"unit {name} ({int(mask.sum()):,}, the first at index {first})"
+            text = f"unit {name} ({int(mask.sum()):,}, the first at index {int(np.argmax(mask))})"
             found.setdefault(reason, []).append(text)
     for reason, where in found.items():
-        yield Finding(NOTE if drop_bad else BLOCKS, "units/spike_times",
-                      f"Spike times are {reason}: {listed(where, 5)}.",
-                      "Spikes would be lost or counted twice, or belong to another unit.",
-                      "They are left out." if drop_bad else DROP_BAD, can_drop=True)  # fmt: skip
+        yield _bad("units/spike_times", f"Spike times are {reason}: {listed(where, 5)}.",
+                   "Spikes would be lost or counted twice, or belong to another unit.", drop_bad)  # fmt: skip
+
+
+def _bad(where: str, what: str, why: str, drop_bad: bool) -> Finding:
+    """What blocks a fit unless it is left out."""
+    level, mend = (NOTE, "They are left out.") if drop_bad else (BLOCKS, DROP_BAD)
+    return Finding(level, where, what, why, mend, can_drop=True)
 
 
 def _of_observed(session: Session) -> Iterator[Finding]:
@@ -135,10 +137,8 @@ def _of_observed(session: Session) -> Iterator[Finding]:
 
 def _of_trials(session: Session, event: str, drop_bad: bool) -> Iterator[Finding]:
     for reason, mask in bad_trials(session, event).items():
-        yield Finding(NOTE if drop_bad else BLOCKS, "trials",
-                      f"{int(mask.sum()):,} trials, {reason}: {listed(trial_names(session)[mask])}.",
-                      "Rates would be aligned to nothing, or trials counted twice.",
-                      "They are left out." if drop_bad else DROP_BAD, can_drop=True)  # fmt: skip
+        what = f"{int(mask.sum()):,} trials, {reason}: {listed(trial_names(session)[mask])}."
+        yield _bad("trials", what, "Rates would be aligned to nothing, or trials counted twice.", drop_bad)
 
 
 def _of_events(session: Session) -> Iterator[Finding]:
@@ -174,15 +174,15 @@ def _of_series(session: Session, chain: Preprocessing) -> Iterator[Finding]:
 def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
     told = bad_trials(session, prepared.chain.align or "start_time")
     for dropped in prepared.dropped:
-        total = session.n_units if dropped.what == "units" else session.n_trials
         if dropped.what == "spikes" or dropped.reason in told:
             continue
-        level = WRONG if dropped.count > 0.5 * total else NOTE
-        why, mend = _WHY[dropped.reason if dropped.reason in _WHY else dropped.what]
-        yield Finding(level, dropped.what, dropped.sentence, why, mend)
+        total, why = session.n_trials, "They are not averaged."
+        if dropped.what == "units":
+            total, why = session.n_units, "They take no part in the fit."
+        mend = _MENDS.get(dropped.reason, _MENDS[dropped.what])
+        yield Finding(WRONG if dropped.count > 0.5 * total else NOTE, dropped.what, dropped.sentence, why, mend)
     averages = prepared.averages
-    rare = [f"{name} ({n})" for name, n in zip(averages.conditions, averages.trial_counts) if n < 2]
-    if rare:
+    if rare := [f"{name} ({n})" for name, n in zip(averages.conditions, averages.trial_counts) if n < 2]:
         yield Finding(WRONG, "trials", f"Conditions with one trial: {listed(rare)}.",
                       "Their averages have no standard error and no reliability.",
                       "Choose coarser conditions, or set preprocessing.minimum_trials.")  # fmt: skip
@@ -195,17 +195,11 @@ def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
                       "Reliability and the ceiling of scores cannot be told.", "Record more trials.")  # fmt: skip
 
 
-_WHY = {
-    "trials": (
-        "They are not averaged.",
-        "Change the window or the event (--set preprocessing.window=[-0.3,0.5]) to keep them.",
-    ),
-    "units": ("They take no part in the fit.", "Set preprocessing.minimum_reliability to keep unreliable units."),
-    NEVER_CHANGES: ("They take no part in the fit.", "None, unless they should not be silent: check the sorting."),
-    NOT_OBSERVED: (
-        "They take no part in the fit.",
-        "None, if they were lost on the way; otherwise check the units' obs_intervals.",
-    ),
+_MENDS = {
+    "trials": "Change the window or the event (--set preprocessing.window=[-0.3,0.5]) to keep them.",
+    "units": "Set preprocessing.minimum_reliability to keep unreliable units.",
+    NEVER_CHANGES: "None, unless they should not be silent: check the sorting.",
+    NOT_OBSERVED: "None, if they were lost on the way; otherwise check the units' obs_intervals.",
 }
 
 
@@ -225,11 +219,11 @@ def check_averages(
         for_fit: whether they are to be fitted, which needs directions and units to leave out, or to be compared.
         n_folds, recorded_fraction: of the fit, as for `fewest_units`.
     """
-    found = [*_of_rates(averages, np.asarray(averages.rates, float)), *_of_sizes(averages)]
+    found = list(_of_rates(averages, np.asarray(averages.rates, float)))
     if not for_fit:
         return found
     needed = fewest_units(n_folds, recorded_fraction)
-    return [*_of_conditions(averages, assume_equal_spacing), *_of_number(averages, needed), *found]
+    return [*_of_conditions(averages, assume_equal_spacing, needed), *found]
 
 
 def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> int:
@@ -249,7 +243,7 @@ def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> in
     return needed
 
 
-def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[Finding]:
+def _of_conditions(averages: Activity, assume_equal_spacing: bool, needed: int) -> Iterator[Finding]:
     labels = list(dict.fromkeys(averages.conditions))
     if len(labels) < FEWEST_DIRECTIONS:
         yield Finding(BLOCKS, "conditions", f"{len(labels)} conditions: {listed(labels)}.",
@@ -263,9 +257,6 @@ def _of_conditions(averages: Activity, assume_equal_spacing: bool) -> Iterator[F
                       "Name a column of angles or target positions (targets at two distances in one direction need the "
                       "column of angles, which averages over distances); or --set assume_equal_spacing=true, if "
                       "conditions in this order lie at equal steps around the circle.")  # fmt: skip
-
-
-def _of_number(averages: Activity, needed: int) -> Iterator[Finding]:
     if (n_units := len(averages.units)) < needed:
         yield Finding(BLOCKS, "units", f"{n_units} units can be used.",
                       f"Units are held out to judge a fit by, which needs {needed}.",
@@ -278,21 +269,14 @@ def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:
         yield Finding(WRONG, "units", f"Mean rates above {HIGHEST_RATE:g} spikes/s: {listed(names[fast])}.",
                       "No neuron fires so fast for long; times may be in the wrong unit, or units merged.",
                       "Check the sorting and the unit of time.")  # fmt: skip
-    flat = rates.reshape(-1, rates.shape[2])
+    names, flat = names[mean > LOWEST_RATE], rates.reshape(-1, rates.shape[2])[:, mean > LOWEST_RATE]
     flat = flat - flat.mean(axis=0)
     flat = flat / np.maximum(np.sqrt((flat**2).sum(axis=0)), 1e-12)
-    flat = flat[:, mean > LOWEST_RATE]
-    names = names[mean > LOWEST_RATE]
-    first, second = np.nonzero(np.triu(flat.T @ flat, k=1) > COPIED)
-    if len(first):
-        pairs = [f"{names[i]} and {names[j]}" for i, j in zip(first, second)]
+    copies = np.argwhere(np.triu(flat.T @ flat, k=1) > COPIED)
+    if pairs := [f"{names[i]} and {names[j]}" for i, j in copies]:
         yield Finding(WRONG, "units", f"Units that are copies of each other: {listed(pairs, 4)}.",
                       "A unit held out would be known from its copy.", "Remove one of each pair.")  # fmt: skip
-
-
-def _of_sizes(averages: Activity) -> Iterator[Finding]:
-    n_conditions, n_bins, n_units = averages.rates.shape
-    n_samples = n_conditions * n_bins
+    n_samples, n_units = rates.shape[0] * rates.shape[1], rates.shape[2]
     if n_samples < FEWEST_SAMPLES * n_units:
         yield Finding(NOTE, "conditions", f"{n_samples} samples (conditions times bins) for {n_units} units.",
                       "Comparisons reduce units to components, and are loose with under 5 samples per dimension.",

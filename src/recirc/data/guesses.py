@@ -1,7 +1,7 @@
 """What a preprocessing leaves open, guessed from the names and values in a session; every guess is a sentence."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -48,9 +48,8 @@ def _shares_inside(session: Session) -> dict[str, float]:
         if name in ("start_time", "stop_time", "id") or column.dtype.kind != "f" or column.ndim != 1:
             continue
         known = np.isfinite(column) & np.isfinite(start) & np.isfinite(stop)
-        named = re.search(r"time|onset|_on$|cue", name.lower()) or any(
-            re.match(pattern, name.lower()) for pattern, *_ in EVENTS
-        )
+        patterns = (".*(time|onset|_on$|cue)", *(pattern for pattern, *_ in EVENTS))
+        named = any(re.match(pattern, name.lower()) for pattern in patterns)
         inside = (column >= start - 1e-6) & (column <= stop + 1e-6)
         if named and known.any():
             found[name] = float(inside[known].mean())
@@ -67,11 +66,7 @@ def guess_align(session: Session) -> tuple[str, str]:
 
 
 def guess_window(session: Session, align: str, dt: float) -> tuple[tuple[float, float], str]:
-    """Seconds around the event that nearly all trials have, and a sentence.
-
-    Raises:
-        PreparationError: if nearly all trials leave less than five bins.
-    """
+    """Seconds around the event that nearly all trials have, at least five bins, and a sentence."""
     before, after = next((spans for pattern, *spans in EVENTS if re.search(pattern, align.lower())), (0.2, 1.0))
     when = np.asarray(session.trials[align], float)
     lead, rest = when - session.trials["start_time"], session.trials["stop_time"] - when
@@ -97,14 +92,13 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
     trials, names = session.trials, telling_columns(session)
     pairs = [(x, x[:-1] + y) for x in names for y in "yY" if x[-1:] in "xX" and x[:-1] + y in names]
     pairs.sort(key=lambda pair: not re.search("target|tgt", pair[0].lower()))
-    candidates = [
-        _with_choice(trials, name)
-        for pattern in CONDITIONS[:3]
-        for name in names
-        if re.fullmatch(pattern, name.lower())
-    ]
+
+    def called(patterns: Iterable[str]) -> list[str]:
+        return [name for pattern in patterns for name in names if re.fullmatch(pattern, name.lower())]
+
+    candidates = [_with_choice(trials, name) for name in called(CONDITIONS[:3])]
     candidates += [pair for pair in pairs if re.search("target|tgt|goal|reach", pair[0].lower())]
-    candidates += [(name,) for pattern in CONDITIONS[3:] for name in names if re.fullmatch(pattern, name.lower())]
+    candidates += [(name,) for name in called(CONDITIONS[3:])]
     for columns in candidates:
         if any(trials[name].dtype.kind not in "iufUSbO" for name in columns):
             continue
@@ -136,8 +130,8 @@ def guess_behavior(session: Session) -> tuple[tuple[str, ...], str]:
     for pattern in BEHAVIOR:
         if found := [name for name in session.series if re.search(pattern, name.lower())]:
             series = session.series[found[0]]
-            channels = listed(series.channels)
-            return (found[0],), f"Behavior is {found[0]} ({channels}; {series.unit or 'no unit'})."
+            about = f"{listed(series.channels)}; {series.unit or 'no unit'}"
+            return (found[0],), f"Behavior is {found[0]} ({about})."
     have = f" ({listed(session.series)})" if session.series else ""
     return (), f"No behavior is used: no series is known by its name{have}."
 

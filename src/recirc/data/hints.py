@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from recirc.data.safe_open import DataWarning
+from recirc.data.screening import listed
 from recirc.types import Activity, Trials
 
 NORMALIZATIONS = ("sd", "maximum", "none")
@@ -82,10 +83,8 @@ def hints_from(
     scale = _normalizers(target, trials, normalization)
     usable = _usable_units(target, scale, kind)
     n_sampled = _sample_size(len(usable), fraction, n_units)
-    order = np.asarray(jax.random.permutation(key, len(usable)))
-    sample = np.asarray(usable)[order[:n_sampled]]
-    hints = gain * np.asarray(target.rates)[:, :, sample] / scale[sample][None, None, :]
-    targets = trials.targets
+    sample = np.asarray(usable)[np.asarray(jax.random.permutation(key, len(usable)))[:n_sampled]]
+    hints, targets = gain * np.asarray(target.rates)[:, :, sample] / scale[sample][None, None, :], trials.targets
     if tail is not None:
         hints = spline_tail(jnp.asarray(hints), duration=tail, dt=trials.dt, mask=trials.mask)
         targets = spline_tail(targets, duration=tail, dt=trials.dt, mask=trials.mask)
@@ -127,12 +126,10 @@ def spline_tail(
     last = n_steps - 1 - np.argmax(counts[:, ::-1], axis=1)
     n_tail = round(duration / dt)
     if n_tail < 1 or last.min() - n_tail < 1:
-        raise ValueError(
-            f"a tail of {duration} s is {n_tail} steps of {dt} s, but it needs at least 1 step and the shortest "
-            f"trial, {last.min() + 1} steps, allows {max(0, last.min() - 1)}; change tail, or pass None for no tail."
-        )
-    joint = last - n_tail
-    trial = np.arange(n_trials)
+        allowed = f"the shortest trial, {last.min() + 1} steps, allows {max(0, last.min() - 1)}"
+        found = f"a tail of {duration} s is {n_tail} steps of {dt} s, but it needs at least 1 step and {allowed}"
+        raise ValueError(f"{found}; change tail, or pass None for no tail.")
+    joint, trial = last - n_tail, np.arange(n_trials)
     value = given[trial, joint][:, None, :]
     slope = value - given[trial, joint - 1][:, None, :]
     after = np.arange(n_steps)[None, :] - joint[:, None]
@@ -144,20 +141,13 @@ def spline_tail(
 def _check_match(target: Activity, trials: Trials) -> None:
     n_steps = target.rates.shape[1]
     if n_steps != trials.n_steps or not math.isclose(target.dt, trials.dt, rel_tol=1e-6):
-        raise ValueError(
-            f"the time axes differ: target has {n_steps} steps of {target.dt} s, trials have {trials.n_steps} steps "
-            f"of {trials.dt} s; make the trials with the target's dt and duration, or cut or resample the target."
-        )
+        theirs, ours = f"{n_steps} steps of {target.dt} s", f"{trials.n_steps} steps of {trials.dt} s"
+        mend = "make the trials with the target's dt and duration, or cut or resample the target."
+        raise ValueError(f"the time axes differ: target has {theirs}, trials have {ours}; {mend}")
     if target.conditions != trials.conditions:
-        raise ValueError(
-            f"the conditions differ: target has {_brief(target.conditions)}, trials have {_brief(trials.conditions)}; "
-            "order or select them so that trial i is the same condition in both."
-        )
-
-
-def _brief(labels: tuple[str, ...]) -> str:
-    shown = ", ".join(repr(label) for label in labels[:8])
-    return f"{len(labels)} ({shown}{', ...' if len(labels) > 8 else ''})"
+        theirs, ours = (f"{len(x)} ({listed(map(repr, x))})" for x in (target.conditions, trials.conditions))
+        mend = "order or select them so that trial i is the same condition in both"
+        raise ValueError(f"the conditions differ: target has {theirs}, trials have {ours}; {mend}.")
 
 
 def _normalizers(target: Activity, trials: Trials, normalization: str) -> np.ndarray:
@@ -165,9 +155,7 @@ def _normalizers(target: Activity, trials: Trials, normalization: str) -> np.nda
     if normalization == "sd":
         scale = rates.std(axis=0)
         return np.where(scale > 1e-9 * np.abs(rates).max(axis=0), scale, 0.0)
-    if normalization == "maximum":
-        return np.full(rates.shape[1], np.abs(rates).max())
-    return np.ones(rates.shape[1])
+    return np.full(rates.shape[1], np.abs(rates).max() if normalization == "maximum" else 1.0)
 
 
 def _usable_units(target: Activity, scale: np.ndarray, kind: str | None) -> list[int]:
@@ -176,32 +164,27 @@ def _usable_units(target: Activity, scale: np.ndarray, kind: str | None) -> list
         raise ValueError(f"kind {kind!r} is unknown; choose {', '.join(PREFIXES)}, or None for all units.")
     candidates = [i for i, name in enumerate(target.units) if kind is None or name.startswith(PREFIXES[kind])]
     if not candidates:
-        raise ValueError(
-            f"no unit is {kind}: no name starts with {PREFIXES.get(str(kind))!r}; the first are {target.units[:3]}."
-        )
+        prefix = PREFIXES.get(str(kind))
+        raise ValueError(f"no unit is {kind}: no name starts with {prefix!r}; the first are {target.units[:3]}.")
     silent = [target.units[i] for i in candidates if scale[i] == 0]
     if len(silent) == len(candidates):
         raise ValueError(f"none of the {len(candidates)} units ever changes its rate, so there is nothing to hint at.")
     if silent:
-        warnings.warn(
-            f"{len(silent)} units never change their rate and are not sampled: {', '.join(silent)}.",
-            DataWarning,
-            stacklevel=3,
-        )
+        told = f"{len(silent)} units never change their rate and are not sampled: {', '.join(silent)}."
+        warnings.warn(told, DataWarning, stacklevel=3)
     return [i for i in candidates if scale[i] > 0]
 
 
 def _sample_size(n_usable: int, fraction: float | None, n_units: int | None) -> int:
     if (fraction is None) == (n_units is None):
         raise ValueError(f"give either fraction or n_units; got fraction={fraction} and n_units={n_units}.")
+    none = "for no hints, train on the trials as they are."
     if fraction is not None:
         if not 0 < fraction <= 1:
-            raise ValueError(
-                f"fraction must be in (0, 1], got {fraction}; for no hints, train on the trials as they are."
-            )
+            raise ValueError(f"fraction must be in (0, 1], got {fraction}; {none}")
         return math.ceil(round(fraction * n_usable, 9))
     if n_units is None or n_units < 1:
-        raise ValueError(f"n_units must be at least 1, got {n_units}; for no hints, train on the trials as they are.")
+        raise ValueError(f"n_units must be at least 1, got {n_units}; {none}")
     if n_units > n_usable:
         raise ValueError(f"n_units is {n_units} but only {n_usable} units can be sampled; ask for at most {n_usable}.")
     return n_units

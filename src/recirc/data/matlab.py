@@ -5,17 +5,22 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 
 from recirc.data.averages import averaged_activity
-from recirc.data.matlab_tree import matlab_variables
-from recirc.data.safe_open import DataFileError, DataWarning, named, reading
+from recirc.data.probe import HARMLESS_BYTES
+from recirc.data.safe_open import DataFileError, DataWarning, load_matlab, named, reading, safe_open
 from recirc.data.session import Session
+from recirc.data.tables import attribute_text
 from recirc.data.trial_structs import fields_of, is_trial_struct, session_from_trials
 from recirc.labelled import is_plausible, uniform_step
 from recirc.types import Activity
 
 AVERAGES = {"A", "times"}
+NUMBERS = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+OBJECT, MAX_ITEMS = "MATLAB_object_decode", 400_000
+UNREADABLE = "holds {what}, which only MATLAB can run; save the plain variables alone: save('new.mat', 'Data')."
 
 
 def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | Activity:
@@ -63,7 +68,7 @@ def _no_layout(variables: dict[str, Any], found: list[str]) -> str:
 
 def _kind(value: Any) -> str:
     if isinstance(value, np.ndarray):
-        return f"numbers of shape {' x '.join(map(str, value.shape))}"
+        return f"numbers of shape {_by(value.shape)}"
     if isinstance(value, str):
         return "text"
     if fields_of(value):
@@ -74,18 +79,15 @@ def _kind(value: Any) -> str:
 def _averages(rows: list[dict], where: str) -> Activity:
     rates, times = _stacked(rows, "A", where), _stacked(rows, "times", where).reshape(len(rows), -1)
     if rates.ndim != 3 or rates.shape[1] != times.shape[1]:
-        raise DataFileError(
-            f"{where}: A is {' x '.join(map(str, rates.shape[1:]))} and there are {times.shape[1]} times; "
-            "expected time by unit."
-        )
+        found = f"A is {_by(rates.shape[1:])} and there are {times.shape[1]} times"
+        raise DataFileError(f"{where}: {found}; expected time by unit.")
     if (times != times[0]).any():
         raise DataFileError(f"{where}, field times: differs between conditions; average on one time axis.")
     with named(where):
         dt, start = uniform_step(times[0] / 1000, "field times")
     if not is_plausible(dt):
-        raise DataFileError(
-            f"{where}, field times: the step is {1000 * dt:g} if it is in ms; give times in milliseconds."
-        )
+        found = f"the step is {1000 * dt:g} if it is in ms"
+        raise DataFileError(f"{where}, field times: {found}; give times in milliseconds.")
     warnings.warn(f"{where}, field A: taken for spikes/s; the file does not say.", DataWarning, stacklevel=3)
     return averaged_activity(where, rates=rates, conditions=[str(i + 1) for i in range(len(rows))], dt=dt, start=start)
 
@@ -97,8 +99,101 @@ def _stacked(rows: list[dict], field: str, where: str) -> np.ndarray:
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
             raise DataFileError(f"{where}({i + 1}).{field}: expected numbers; save it again.")
         if value.shape != values[0].shape:
-            raise DataFileError(
-                f"{where}({i + 1}).{field}: {' x '.join(map(str, value.shape))}, the first is "
-                f"{' x '.join(map(str, values[0].shape))}; average all conditions on one time axis."
-            )
+            found = f"{_by(value.shape)}, the first is {_by(values[0].shape)}"
+            raise DataFileError(f"{where}({i + 1}).{field}: {found}; average all conditions on one time axis.")
     return np.stack(values).astype(float)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def matlab_variables(path: Path, *, max_ratio: float) -> dict[str, Any]:
+    """All variables of a file as plain Python: structs are dicts, cells are lists, text is str, numbers are arrays.
+
+    A struct array is a list of dicts. Numbers keep MATLAB's two or more axes. Nothing in a file is executed.
+    """
+    if h5py.is_hdf5(path):
+        with safe_open(path, max_ratio=max_ratio) as file, reading(path):
+            tree = _Hdf5Tree(file, path)
+            names = [str(name) for name in file]
+            return {name: tree.value(file[name], name) for name in names if not name.startswith("#")}
+    variables, arrays = load_matlab(path, max_ratio=max_ratio)
+    with reading(path):
+        return {name: _plain(node, arrays, f"{path}, variable {name}") for name, node in variables.items()}
+
+
+def _plain(node: dict[str, Any], arrays: list[np.ndarray], where: str) -> Any:
+    """A node of `matlab5.take_apart`, made plain."""
+    ((kind, value),) = node.items()
+    if kind == "unreadable":
+        raise DataFileError(f"{where}: {UNREADABLE.format(what=value)}")
+    if kind == "array":
+        return arrays[value]
+    if kind == "text":
+        return value
+    if kind == "cell":
+        return [_plain(item, arrays, f"{where}{{{i + 1}}}") for i, item in enumerate(value)]
+    rows = [{name: _plain(item, arrays, f"{where}.{name}") for name, item in row.items()} for row in value]
+    return rows[0] if len(rows) == 1 else rows
+
+
+class _Hdf5Tree:
+    """Version 7.3, an HDF5 file in which cells and struct arrays are references to what is under `#refs#`.
+
+    One thing may be referred to many times, so what has been unfolded is counted.
+    """
+
+    def __init__(self, file: h5py.File, path: Path):
+        self.file, self.path = file, path
+        self.n_items = self.n_bytes = 0
+        self.allowed = max(HARMLESS_BYTES, 200 * path.stat().st_size)
+
+    def value(self, item: Any, where: str) -> Any:
+        """The value of a dataset or group, unfolded."""
+        self.n_items += 1
+        if self.n_items > MAX_ITEMS or self.n_bytes > self.allowed:
+            raise self._refusal(where, "unfolds without end; save it again in MATLAB.")
+        about, kind = dict(item.attrs), attribute_text(item, "MATLAB_class")
+        if "MATLAB_sparse" in about:
+            raise self._refusal(where, UNREADABLE.format(what="a sparse matrix"))
+        is_group = isinstance(item, h5py.Group)
+        if kind not in (("struct",) if is_group else (*NUMBERS, "char", "cell", "struct")) or OBJECT in about:
+            is_function = kind == "function_handle" and not is_group
+            what = "a function handle" if is_function else f"an object ({kind[:30] or 'no class'})"
+            raise self._refusal(where, UNREADABLE.format(what=what))
+        if is_group:
+            return self._struct(item, where)
+        if about.get("MATLAB_empty", 0):
+            return {"cell": [], "struct": [], "char": ""}.get(kind, np.empty((0, 0)))
+        if kind == "cell":
+            return self._cells(item, where)
+        if kind == "struct" or item.dtype.kind not in "biuf":
+            raise self._refusal(where, "not laid out as MATLAB does; save it again.")
+        self.n_bytes += item.size * item.dtype.itemsize
+        if self.n_bytes > self.allowed:
+            return self.value(item, where)
+        return _text(item[()].T) if kind == "char" else item[()].T
+
+    def _cells(self, item: Any, where: str) -> list:
+        references = np.ravel(item[()])
+        return [self.value(self.file[target], f"{where}{{{i + 1}}}") for i, target in enumerate(references)]
+
+    def _refusal(self, where: str, why: str) -> DataFileError:
+        return DataFileError(f"{self.path}, variable {where}: {why}")
+
+    def _struct(self, group: h5py.Group, where: str) -> Any:
+        fields = {name: group[name] for name in map(str, group)}
+        is_array = {name: isinstance(f, h5py.Dataset) and "MATLAB_class" not in f.attrs for name, f in fields.items()}
+        if not fields or not all(is_array.values()):
+            return {name: self.value(field, f"{where}.{name}") for name, field in fields.items()}
+        columns = {name: self._cells(field, f"{where}.{name}") for name, field in fields.items()}
+        if len({len(column) for column in columns.values()}) > 1:
+            raise self._refusal(where, "fields of unequal length; save it again in MATLAB.")
+        return [dict(zip(columns, row)) for row in zip(*columns.values())]
+
+
+def _text(codes: np.ndarray) -> str | list[str]:
+    """Character codes (row, column) as text, a list where there are several rows."""
+    rows = ["".join(map(chr, row)) for row in np.atleast_2d(codes).astype(int).tolist()]
+    return rows[0] if len(rows) == 1 else rows

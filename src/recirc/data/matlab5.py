@@ -17,8 +17,7 @@ HIDDEN = ("__header__", "__version__", "__globals__")
 def take_apart(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
     """All variables as a tree that JSON can hold, with arrays of numbers beside it; nothing is executed.
 
-    Each node has one key: "array" (its place among the arrays), "text", "cell", "struct" (a list of dicts), or
-    "unreadable" (what it is instead).
+    A node has one key: "array" (its place among them), "text", "cell", "struct" (a list of dicts), or "unreadable".
     """
     arrays: list[np.ndarray] = []
     loaded = loadmat(path, struct_as_record=True, verify_compressed_data_integrity=True)

@@ -37,26 +37,25 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None, max_ratio: 
         DataWarning: if units were left out because their rate never changes.
 
     Example:
-        >>> import os, tempfile, jax, recirc
         >>> rates = jax.random.uniform(jax.random.key(0), (2, 20, 3))
-        >>> activity = recirc.Activity(rates, dt=0.01, conditions=["0", "180"])
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     write_netcdf(activity, os.path.join(folder, "reach.nc"))
-        ...     read_netcdf(os.path.join(folder, "reach.nc")).conditions
+        >>> write_netcdf(Activity(rates, dt=0.01, conditions=["0", "180"]), "reach.nc")
+        >>> read_netcdf("reach.nc").conditions
         ('0', '180')
     """
-    path = Path(path)
-    dataset = _load(path, max_ratio)
-    with reading(path):
+    with safe_open(path, max_ratio=max_ratio) as file, reading(path):
+        try:
+            with h5netcdf.File(file, "r", decode_vlen_strings=True) as contents:
+                dataset = xr.open_dataset(H5NetCDFStore(contents), decode_times=False).load()
+        except (*DAMAGE, MemoryError) as error:
+            why = f"cannot be read as netCDF-4 ({error}); write it with xarray's to_netcdf, or copy it again."
+            raise DataFileError(f"{path}: {why}") from error
         with named(path):
             settings = labelled.arguments_from(dataset, outputs=outputs)
         return averaged_activity(str(path), **settings)
 
 
 def write_netcdf(activity: Activity, path: str | PathLike) -> None:
-    """Write an activity in spikes/s as a file that `read_netcdf` gives back.
-
-    The file appears whole or not at all.
+    """Write an activity as a file that `read_netcdf` gives back; it appears whole or not at all.
 
     Args:
         activity: rates in spikes/s, none negative.
@@ -71,8 +70,7 @@ def write_netcdf(activity: Activity, path: str | PathLike) -> None:
 def netcdf_bytes(dataset: xr.Dataset) -> bytes:
     """A netCDF-4 file in memory, so that a full disk is met by our own writer and not inside HDF5.
 
-    Raises:
-        ValueError: if a variable has no `units` attribute.
+    Every variable has to have an attribute `units`.
     """
     bare = [str(name) for name, variable in dataset.data_vars.items() if "units" not in variable.attrs]
     if bare:
@@ -84,21 +82,6 @@ def netcdf_bytes(dataset: xr.Dataset) -> bytes:
 
 
 def read_dataset(path: str | PathLike) -> xr.Dataset:
-    """Labelled arrays from a netCDF-4 file, all in memory.
-
-    Raises:
-        DataFileError: as `recirc.data.safe_open`.
-    """
+    """Labelled arrays from a netCDF-4 file, all in memory; DataFileError as of `safe_open`."""
     with safe_open(path):
         return xr.load_dataset(path, engine="h5netcdf")
-
-
-def _load(path: Path, max_ratio: float) -> xr.Dataset:
-    with safe_open(path, max_ratio=max_ratio) as file:
-        try:
-            with h5netcdf.File(file, "r", decode_vlen_strings=True) as contents:
-                return xr.open_dataset(H5NetCDFStore(contents), decode_times=False).load()
-        except (*DAMAGE, MemoryError) as error:
-            raise DataFileError(
-                f"{path}: cannot be read as netCDF-4 ({error}); write it with xarray's to_netcdf, or copy it again."
-            ) from error

@@ -13,18 +13,9 @@ from recirc.data.safe_open import DataFileError, load_numpy, reading
 from recirc.labelled import is_plausible
 from recirc.types import Activity
 
-KEYS = {
-    "file": str,
-    "axes": list,
-    "dt": float,
-    "units": str,
-    "array": str,
-    "start": float,
-    "conditions": (list, str),
-    "unit_names": (list, str),
-    "outputs": str,
-}
-REQUIRED = ("file", "axes", "dt", "units")
+REQUIRED = {"file": str, "axes": list, "dt": (int, float), "units": str}
+NAMES = (list, str)
+KEYS = REQUIRED | {"array": str, "start": (int, float), "conditions": NAMES, "unit_names": NAMES, "outputs": str}
 AXES = ("condition", "time", "unit")
 RATES = ("spikes/s", "hz", "1/s")
 COUNTS = ("counts", "spikes/bin")
@@ -67,16 +58,13 @@ def read_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> Activity:
         outputs = _array(arrays, table["outputs"], path, "outputs") if "outputs" in table else None
         if outputs is not None and (outputs.ndim != 3 or outputs.shape[:2] != rates.shape[:2]):
             raise DataFileError(f"{path}, outputs: the shape is {outputs.shape}, expected (condition, time, output).")
-        numbered = list(map(str, range(1, len(rates) + 1)))
+        units = _labels(arrays, table, "unit_names", rates.shape[2], path) or None
+        conditions = _labels(arrays, table, "conditions", len(rates), path) or map(str, range(1, len(rates) + 1))
         return averaged_activity(
-            str(data),
-            rates=rates,
-            units=_labels(arrays, table, "unit_names", rates.shape[2], path) or None,
-            conditions=_labels(arrays, table, "conditions", len(rates), path) or numbered,
-            dt=float(table["dt"]),
-            start=float(table.get("start", 0.0)),
+            str(data), rates=rates, units=units, conditions=list(conditions),
+            dt=float(table["dt"]), start=float(table.get("start", 0.0)),
             outputs=None if outputs is None else outputs.astype(float),
-        )
+        )  # fmt: skip
 
 
 def _description(path: Path) -> dict[str, Any]:
@@ -94,12 +82,10 @@ def _description(path: Path) -> dict[str, Any]:
             near = difflib.get_close_matches(key, KEYS, n=1)
             mend = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(KEYS)}."
             raise DataFileError(f"{path}: no setting is called {key!r}; {mend}")
-        kind = (int, float) if KEYS[key] is float else KEYS[key]
-        if not isinstance(value, kind) or isinstance(value, bool):
+        if not isinstance(value, KEYS[key]) or isinstance(value, bool):
             raise DataFileError(f"{path}, {key}: {value!r:.60} is of the wrong type; see the example of read_numpy.")
-    for key in REQUIRED:
-        if key not in table:
-            raise DataFileError(f"{path}: {key} is missing; add it: {', '.join(REQUIRED)} are needed.")
+    for key in (key for key in REQUIRED if key not in table):
+        raise DataFileError(f"{path}: {key} is missing; add it: {', '.join(REQUIRED)} are needed.")
     if not is_plausible(table["dt"]):
         raise DataFileError(f"{path}, dt: {table['dt']} s is not plausible; give seconds, from 0.0001 to 0.5.")
     if not np.isfinite(table.get("start", 0.0)):
@@ -114,10 +100,8 @@ def _rates(arrays: dict[str, np.ndarray], table: dict[str, Any], path: Path) -> 
     rates = _array(arrays, table.get("array", next(iter(arrays), "")), path, "array")
     axes = ["condition" if axis == "trial" else axis for axis in table["axes"]]
     if sorted(map(str, axes)) != sorted(AXES) or rates.ndim != 3:
-        raise DataFileError(
-            f"{path}, axes: {table['axes']} for an array of shape {rates.shape}; expected {', '.join(AXES)} in the "
-            "order of the array."
-        )
+        found = f"{table['axes']} for an array of shape {rates.shape}"
+        raise DataFileError(f"{path}, axes: {found}; expected {', '.join(AXES)} in the order of the array.")
     given = table["units"].strip().lower()
     if given not in (*RATES, *COUNTS):
         raise DataFileError(f"{path}, units: {table['units']!r}; expected 'spikes/s', or 'counts' per bin.")

@@ -64,16 +64,8 @@ def session_from_nwb(file: h5py.File, path: Path) -> Session:
         units, spikes, observed, columns = _units(file, path)
         series, left_out = _series(file, path)
         about = {name: read_text(file, entry) for name, entry in ABOUT.items()}
-        session = Session(
-            spikes=spikes,
-            units=units,
-            trials=_trials(file, path),
-            series=series,
-            observed=observed,
-            unit_columns=columns,
-            source=str(path),
-            about={name: value for name, value in about.items() if value},
-        )
+        about = {name: value for name, value in about.items() if value}
+        session = Session(spikes, units, _trials(file, path), series, observed, columns, 0.0, str(path), about)
     if left_out:
         warnings.warn(f"{path}: left out {'; '.join(left_out)}.", DataWarning, stacklevel=3)
     return session
@@ -95,11 +87,8 @@ def _units(file: h5py.File, path: Path):
     n_units = len(ids) if ids is not None and ids.ndim == 1 else 0
     spikes = _rows(table, "spike_times", n_units, path) or tuple(np.empty(0) for _ in range(n_units))
     observed = _rows(table, "obs_intervals", n_units, path, width=2)
-    columns = {}
-    for name in _column_names(table):
-        column = read_array(table, name)
-        if column is not None and column.ndim == 1 and f"{name}_index" not in table:
-            columns[name] = column
+    arrays = {name: read_array(table, name) for name in _column_names(table) if f"{name}_index" not in table}
+    columns = {name: column for name, column in arrays.items() if column is not None and column.ndim == 1}
     given = columns.pop("unit_name", ids)
     if "location" not in columns and (places := _electrode_locations(file, table, n_units)) is not None:
         columns["location"] = places
@@ -147,12 +136,11 @@ def _trials(file: h5py.File, path: Path) -> dict[str, np.ndarray]:
     table = file.get("intervals/trials")
     if not isinstance(table, h5py.Group):
         return {"start_time": np.empty(0), "stop_time": np.empty(0)}
-    columns = {name: read_column(table, name) for name in _column_names(table, leave_out=())}
-    columns = {name: column for name, column in columns.items() if column is not None}
+    found = {name: read_column(table, name) for name in _column_names(table, leave_out=())}
+    columns = {name: column for name, column in found.items() if column is not None}
     where = f"{path}, entry {table.name}"
     for name in ("start_time", "stop_time"):
-        column = columns.get(name)
-        if column is None or column.ndim != 1 or column.dtype.kind not in NUMBERS:
+        if name not in columns or columns[name].ndim != 1 or columns[name].dtype.kind not in NUMBERS:
             have = ", ".join(columns) or "none"
             raise DataFileError(f"{where}: no column {name} of numbers; the table has {have}; add it.")
     n_trials = len(columns["start_time"])
@@ -202,19 +190,13 @@ def _one_series(group: h5py.Group, path: Path) -> Series:
     per_channel = read_array(group, "channel_conversion")
     if per_channel is not None and per_channel.shape == (n_channels,):
         scale = scale * per_channel.astype(float)
-    clock: dict[str, Any] = {}
-    beginning: Any = group.get("starting_time")
+    times: Any = group["timestamps" if "timestamps" in group else "starting_time"]
     if "timestamps" in group:
-        timestamps: Any = group["timestamps"]
-        clock["timestamps"] = _Stored(timestamps, path)
+        clock: dict[str, Any] = {"timestamps": _Stored(times, tuple(times.shape), path)}
     else:
-        clock = {"start": float(beginning[()]), "rate": float(beginning.attrs.get("rate", np.nan))}
-    return Series(
-        values=_Stored(data, path, columns=True, scale=scale, offset=float(data.attrs.get("offset", 0.0))),
-        channels=_channels(group, n_channels),
-        unit=attribute_text(data, "unit"),
-        **clock,
-    )
+        clock = {"start": float(times[()]), "rate": float(times.attrs.get("rate", np.nan))}
+    values = _Stored(data, (len(data), n_channels), path, scale, float(data.attrs.get("offset", 0.0)))
+    return Series(values, _channels(group, n_channels), attribute_text(data, "unit"), **clock)
 
 
 def _channels(group: h5py.Group, n_channels: int) -> tuple[str, ...]:
@@ -232,17 +214,8 @@ def _channels(group: h5py.Group, n_channels: int) -> tuple[str, ...]:
 class _Stored:
     """Values that stay in the file until a slice of them is asked for; then scale * value + offset."""
 
-    def __init__(
-        self,
-        dataset: h5py.Dataset,
-        path: Path,
-        *,
-        columns: bool = False,
-        scale: float | np.ndarray = 1.0,
-        offset: float = 0.0,
-    ):
-        self.dataset, self.path, self.scale, self.offset = dataset, path, scale, offset
-        self.shape = (*dataset.shape, 1) if columns and len(dataset.shape) == 1 else tuple(dataset.shape)
+    def __init__(self, dataset: Any, shape: tuple[int, ...], path: Path, scale: float | np.ndarray = 1.0, offset=0.0):
+        self.dataset, self.shape, self.path, self.scale, self.offset = dataset, shape, path, scale, offset
 
     def __getitem__(self, index: slice) -> np.ndarray:
         with reading(self.path):

@@ -16,14 +16,7 @@ NEVER_CHANGES, NOT_OBSERVED = "the rate never changes", "not observed in every t
 
 
 class Dropped(NamedTuple):
-    """What was left out, and why.
-
-    Args:
-        what: "trials", "units", or "spikes" (then names are units).
-        reason: why.
-        names: of the trials or units.
-        count: how many trials, units or spikes.
-    """
+    """How many "trials", "units" or "spikes" (then names are units) were left out, and why."""
 
     what: str
     reason: str
@@ -62,8 +55,7 @@ class Prepared:
 
     def most_reliable(self, n_units: int) -> list[int]:
         """Places of the most reliable units, or of those that fire most where reliability is not known."""
-        if self.reliability is not None and np.isfinite(self.reliability).any():
-            worth = np.nan_to_num(self.reliability, nan=-1.0)
-        else:
-            worth = np.mean(self.averages.rates, axis=(0, 1))
+        known = np.asarray(np.nan if self.reliability is None else self.reliability)
+        rates = np.mean(self.averages.rates, axis=(0, 1))
+        worth = np.nan_to_num(known, nan=-1.0) if np.isfinite(known).any() else rates
         return np.argsort(-worth, kind="stable")[:n_units].tolist()

@@ -54,22 +54,16 @@ class Preprocessing:
 
     def __post_init__(self):
         if not (0 < self.dt < 1 and self.smoothing >= 0 and np.isfinite([self.smoothing, self.lag]).all()):
-            raise ValueError(
-                f"dt must be between 0 and 1 s, smoothing zero or more and lag finite; got {self.dt}, "
-                f"{self.smoothing} and {self.lag}."
-            )
+            got = f"{self.dt}, {self.smoothing} and {self.lag}"
+            raise ValueError(f"dt must be between 0 and 1 s, smoothing zero or more and lag finite; got {got}.")
         if self.minimum_trials < 1 or not -1 <= self.minimum_reliability <= 1:
-            raise ValueError(
-                f"minimum_trials must be at least 1 and minimum_reliability between -1 and 1, got "
-                f"{self.minimum_trials} and {self.minimum_reliability}."
-            )
+            got = f"{self.minimum_trials} and {self.minimum_reliability}"
+            raise ValueError(f"minimum_trials must be at least 1 and minimum_reliability between -1 and 1, got {got}.")
         if self.window is not None and not self.window[1] - self.window[0] >= 2 * self.dt:
             raise ValueError(f"the window is {self.window}; it must be (start, stop) in seconds, two bins or longer.")
         if self.window is not None and not np.isclose(self.n_bins * self.dt, np.diff(self.window)[0], rtol=1e-6):
-            raise ValueError(
-                f"the window is {self.window}, which is no whole number of bins of {self.dt:g} s; end it at "
-                f"{self.window[0] + self.n_bins * self.dt:g}, or change dt."
-            )
+            what = f"the window is {self.window}, which is no whole number of bins of {self.dt:g} s"
+            raise ValueError(f"{what}; end it at {self.window[0] + self.n_bins * self.dt:g}, or change dt.")
 
     @property
     def n_bins(self) -> int:
@@ -78,11 +72,7 @@ class Preprocessing:
         return round((stop - start) / self.dt)
 
     def resolved(self, session: Session) -> "tuple[Preprocessing, tuple[str, ...]]":
-        """The same with nothing left open, and what was guessed, one sentence each.
-
-        Raises:
-            PreparationError: if a column that is named does not exist, or no window can be guessed.
-        """
+        """The same with nothing left open, and what was guessed, one sentence each."""
         said: list[str | None] = []
 
         def settle(value, guess, *arguments):
@@ -101,10 +91,8 @@ class Preprocessing:
         radians = settle(self.radians, guesses.guess_radians, conditions)
         behavior = settle(self.behavior, guesses.guess_behavior)
         rectify = settle(self.rectify, guesses.guess_rectify, behavior)
-        chain = dataclasses.replace(
-            self,
-            align=align, window=window, conditions=conditions, radians=radians, behavior=behavior, rectify=rectify,
-        )  # fmt: skip
+        settled = {"align": align, "window": window, "conditions": conditions, "radians": radians}
+        chain = dataclasses.replace(self, **settled, behavior=behavior, rectify=rectify)
         return chain, tuple(sentence for sentence in said if sentence)
 
     def apply(self, session: Session, *, key: PRNGKeyArray) -> Prepared:

@@ -32,24 +32,23 @@ DAMAGE = (*_BUILT_IN, SyntaxError, struct.error, tokenize.TokenError, zipfile.Ba
 
 
 class DataFileError(ValueError):
-    """A data file is refused; the message names the file, the entry, and how to mend it."""
+    """A data file is refused; the message names the file, the entry, and how to mend it.
+
+    `opened` says whether it could be opened, so that what it holds is what has to be mended.
+    """
+
+    def __init__(self, message: str, *, opened: bool = False):
+        super().__init__(message)
+        self.opened = opened
 
 
 def open_hdf5(path: Path) -> h5py.File:
-    """The open file, not yet looked at.
-
-    Raises:
-        DataFileError: if it is not HDF5, is truncated, or its start is damaged.
-    """
+    """The open file, not yet looked at; DataFileError if it is not HDF5, is cut off, or its start is damaged."""
     head = head_of(path)
     if not h5py.is_hdf5(path):
-        if not any(head):
-            raise DataFileError(ONLY_ZEROS)
-        if head.startswith(b"CDF"):
-            raise DataFileError(
-                "this is netCDF-3; convert it: xarray.load_dataset(path).to_netcdf(new, engine='h5netcdf')."
-            )
-        raise DataFileError("this is not an HDF5 file, or its start is damaged; give netCDF-4 or NWB.")
+        old = "this is netCDF-3; convert it: xarray.load_dataset(path).to_netcdf(new, engine='h5netcdf')."
+        foreign = "this is not an HDF5 file, or its start is damaged; give netCDF-4 or NWB."
+        raise DataFileError(ONLY_ZEROS if not any(head) else old if head.startswith(b"CDF") else foreign)
     try:
         return h5py.File(path, "r", rdcc_nbytes=32 * 2**20)
     except DAMAGE as error:
@@ -58,11 +57,7 @@ def open_hdf5(path: Path) -> h5py.File:
 
 
 def head_of(path: Path) -> bytes:
-    """The first mebibyte.
-
-    Raises:
-        DataFileError: if there is none to be read.
-    """
+    """The first mebibyte; DataFileError if there is none to be read."""
     if not path.exists():
         raise DataFileError("there is no such file; check the path.")
     if not path.is_file():
@@ -80,12 +75,8 @@ def head_of(path: Path) -> bytes:
 class Hdf5Walk:
     """All entries of an HDF5 file, each looked at before it is followed or read.
 
-    Soft links and references are resolved last: by then nothing in the file leads out of it.
-
-    Args:
-        file: the open file.
-        stored: its size, bytes.
-        max_ratio: how many times larger than what is stored an entry, or all together, may be once read.
+    Soft links and references are resolved last: by then nothing in the file leads out of it. `stored` is the file's
+    size in bytes, `max_ratio` how many times larger than what is stored an entry, or all together, may be once read.
     """
 
     def __init__(self, file: h5py.File, stored: int, max_ratio: float):
@@ -96,11 +87,7 @@ class Hdf5Walk:
         self.where = "entry /"
 
     def run(self) -> None:
-        """Look at everything.
-
-        Raises:
-            DataFileError: at the first entry that is not harmless.
-        """
+        """Look at everything; DataFileError at the first entry that is not harmless."""
         try:
             root = self.file["/"]
             self.seen.add(h5o.get_info(root.id).addr)
@@ -123,13 +110,12 @@ class Hdf5Walk:
             entry = f"{path}/{name.decode(errors='backslashreplace')}"
             self.where = f"entry {entry}"
             kind = group.links.get_info(name).type
-            if kind == h5l.TYPE_EXTERNAL:
-                self._refuse("a link to another file; copy the data into this file.")
             if kind == h5l.TYPE_SOFT:
                 self.pointers.append((self.where, entry))
                 continue
             if kind != h5l.TYPE_HARD:
-                self._refuse("a user-defined link; copy the data into this file.")
+                what = "a link to another file" if kind == h5l.TYPE_EXTERNAL else "a user-defined link"
+                self._refuse(f"{what}; copy the data into this file.")
             item = h5o.open(group, name)
             address = h5o.get_info(item).addr
             if address in self.seen:
@@ -193,18 +179,14 @@ class Hdf5Walk:
                 self._refuse("references that can leave the file; store object references or copies.")
             return True
         if isinstance(kind, (h5t.TypeOpaqueID, h5t.TypeVlenID)):
-            self._refuse(
-                "opaque or ragged objects, which may hold pickles; store numbers or strings "
-                "(for ragged data one flat array and an index)."
-            )
+            mend = "store numbers or strings (for ragged data one flat array and an index)."
+            self._refuse(f"opaque or ragged objects, which may hold pickles; {mend}")
         return isinstance(kind, h5t.TypeStringID) and kind.is_variable_str()
 
     def _check_size(self, declared: int, stored: int) -> None:
-        if declared > HARMLESS_BYTES and declared > self.max_ratio * stored:
-            self._refuse(
-                f"would take {declared:,} bytes but only {stored:,} are stored, more than {self.max_ratio:g} "
-                "times as much; if the file is yours, save it without compression or raise max_ratio."
-            )
+        if declared > max(HARMLESS_BYTES, self.max_ratio * stored):
+            found = f"would take {declared:,} bytes but only {stored:,} are stored, more than {self.max_ratio:g} times"
+            self._refuse(f"{found} as much; if the file is yours, save it without compression or raise max_ratio.")
 
     def _read(self, dataset: h5py.Dataset, n_bytes: int, holds_objects: bool) -> None:
         """Strings and references whole; chunked numbers whole if they are few, otherwise their index and ends."""
@@ -278,10 +260,7 @@ def look(kind: str, path: Path, max_ratio: float) -> tuple[dict, list[np.ndarray
 
 
 def serve() -> None:
-    """Answer requests, one JSON line each, until there are no more; the timer ends a look that hangs.
-
-    The answer is one JSON line, followed by the bytes of the arrays that it lists.
-    """
+    """Answer requests, lines of JSON, with the same and the bytes of its arrays; a timer ends a look that hangs."""
     for line in sys.stdin:
         request = json.loads(line)
         with contextlib.suppress(ValueError, OSError):  # not every system limits memory

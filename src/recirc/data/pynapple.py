@@ -54,14 +54,11 @@ def session_from_pynapple(units: Any, trials: Any, **series: Any) -> Session:
     observed = None if support is None else np.column_stack([support.start, support.end]).astype(float)
     start, stop = (np.atleast_1d(np.asarray(edge, float)) for edge in (trials.start, trials.end))
     return Session(
-        spikes=spikes,
-        units=tuple(map(str, names)),
-        trials={"start_time": start, "stop_time": stop} | _metadata(trials),
+        spikes, tuple(map(str, names)), trials={"start_time": start, "stop_time": stop} | _metadata(trials),
         series={name: _series(value, name) for name, value in series.items()},
         observed=None if observed is None else (observed,) * len(names),
-        unit_columns=_metadata(units),
-        source="pynapple",
-    )
+        unit_columns=_metadata(units), source="pynapple",
+    )  # fmt: skip
 
 
 def _times(item: Any, where: str) -> np.ndarray:

@@ -22,8 +22,12 @@ from recirc.data.session import Session
 from recirc.types import Activity
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
-MATLAB = b"MATLAB "
+MATLAB, NUMPY = b"MATLAB ", (b"\x93NUMPY", b"PK\x03\x04")
 USER_BLOCKS = (512, 1024, 2048, 4096)
+BARE_ARRAYS = (
+    "arrays without a description; write a TOML file beside it that names the axes, the step and the units, and give "
+    "that (see read_numpy)."
+)
 FORMATS = (
     "NWB 2 (spikes, trials, behavior), netCDF-4 (rates by condition, time and unit), MATLAB 5 to 7.3 (structs of "
     "averages or of single trials), or a TOML file that describes a .npy or .npz file (see read_numpy)"
@@ -56,23 +60,14 @@ def read(path: str | PathLike, preprocessing: Preprocessing | None = None, *, se
     return read_prepared(path, preprocessing or Preprocessing(), for_fit=False, seed=seed).averages
 
 
-def read_prepared(
-    path: str | PathLike,
-    preprocessing: Preprocessing,
-    *,
-    assume_equal_spacing: bool = False,
-    for_fit: bool = True,
-    n_folds: int = 4,
-    recorded_fraction: float | None = None,
-    seed: int = 0,
-) -> Prepared:
+def read_prepared(path: str | PathLike, preprocessing: Preprocessing, *, seed: int = 0, **fit: Any) -> Prepared:
     """Averages by condition from a file of any format, and of a session the trials behind them.
 
     Args:
         path: a session or average rates.
         preprocessing: of a session.
-        assume_equal_spacing, for_fit, n_folds, recorded_fraction: what a session is for, as for `check_averages`.
         seed: of the halves of trials that reliability is told by.
+        **fit: what a session is for, as for `check_averages`: by default a fit in four folds.
 
     Raises:
         DataFileError: if the file cannot be used.
@@ -82,10 +77,7 @@ def read_prepared(
     if isinstance(found, Activity):
         return Prepared(found, preprocessing)
     try:
-        return prepare_session(
-            found, preprocessing, assume_equal_spacing=assume_equal_spacing, for_fit=for_fit, n_folds=n_folds,
-            recorded_fraction=recorded_fraction, seed=seed,
-        )  # fmt: skip
+        return prepare_session(found, preprocessing, seed=seed, **fit)
     except DataFileError:
         raise
     except ValueError as error:
@@ -93,20 +85,11 @@ def read_prepared(
 
 
 def prepare_session(session: Session, preprocessing: Preprocessing, *, seed: int = 0, **fit: Any) -> Prepared:
-    """A session made ready, or all that blocks its use; what is found beside that is among the notes of the averages.
-
-    Args:
-        session, preprocessing, **fit: as for `check_session`.
-        seed: of the halves of trials that reliability is told by.
-
-    Raises:
-        ValueError: if something blocks its use; it says all that does, and how to mend it.
-    """
+    """As `read_prepared`, of a session; `fit` as for `check_averages`. What is found is among the averages' notes."""
     findings, prepared = check_session(session, preprocessing, key=jax.random.key(seed), **fit)
-    blocking = [finding for finding in findings if finding.level == BLOCKS]
-    if blocking or prepared is None:
-        told = " ".join(f"{finding.what} {finding.why} {finding.mend}" for finding in blocking)
-        raise ValueError(f"{session.source}: {told}")
+    told = [f"{finding.what} {finding.why} {finding.mend}" for finding in findings if finding.level == BLOCKS]
+    if told or prepared is None:
+        raise ValueError(f"{session.source}: {' '.join(told)}")
     noted = [f"{finding.level.capitalize()}: {finding.what} {finding.why}" for finding in findings]
     notes = dict.fromkeys((*prepared.averages.notes, *noted))
     return dataclasses.replace(prepared, averages=prepared.averages.replace(notes=tuple(notes)))
@@ -137,18 +120,12 @@ def read_recording(path: str | PathLike, *, max_ratio: float = 200.0) -> Session
         return read_matlab(path, max_ratio=max_ratio)
     if HDF5 in (head[:8], *(head[at : at + 8] for at in USER_BLOCKS)):
         return _read_hdf5(path, max_ratio)
-    if head.startswith((b"\x93NUMPY", b"PK\x03\x04")):
-        raise DataFileError(
-            f"{path}: arrays without a description; write a TOML file beside it that names the axes, the step and "
-            "the units, and give that (see read_numpy)."
-        )
     if head.startswith(b"CDF"):
         return read_netcdf(path, max_ratio=max_ratio)
     if b"\x00" not in head and re.search(rb"^\s*\w+\s*=", head, re.M):
         return read_numpy(path, max_ratio=max_ratio)
-    if not any(head):
-        raise DataFileError(f"{path}: {ONLY_ZEROS}")
-    raise DataFileError(f"{path}: the format is not known; what can be read: {FORMATS}.")
+    why = f"the format is not known; what can be read: {FORMATS}." if any(head) else ONLY_ZEROS
+    raise DataFileError(f"{path}: {BARE_ARRAYS if head.startswith(NUMPY) else why}")
 
 
 def _read_hdf5(path: Path, max_ratio: float) -> Session | Activity:
@@ -156,12 +133,12 @@ def _read_hdf5(path: Path, max_ratio: float) -> Session | Activity:
     with reading(path):
         if "nwb_version" in file.attrs or "nwb_version" in file:
             return session_from_nwb(file, path)
-        is_matlab = any("MATLAB_class" in item.attrs for item in file.values())
-        is_netcdf = any(isinstance(item, h5py.Dataset) and len(item.attrs) for item in file.values())
-        entries = ", ".join(map(str, list(file)[:8])) or "nothing"
-    file.close()
-    if is_matlab:
-        return read_matlab(path, max_ratio=max_ratio)
-    if is_netcdf:
-        return read_netcdf(path, max_ratio=max_ratio)
-    raise DataFileError(f"{path}: HDF5 with {entries}, which is no known layout; what can be read: {FORMATS}.")
+        if any("MATLAB_class" in item.attrs for item in file.values()):
+            reader = read_matlab
+        elif any(isinstance(item, h5py.Dataset) and len(item.attrs) for item in file.values()):
+            reader = read_netcdf
+        else:
+            entries = ", ".join(map(str, list(file)[:8])) or "nothing"
+            raise DataFileError(f"{path}: HDF5 with {entries}, which is no known layout; what can be read: {FORMATS}.")
+        file.close()
+    return reader(path, max_ratio=max_ratio)

@@ -1,6 +1,6 @@
 """How reliable averages over trials are, unit by unit, and how well they could be predicted at best."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
@@ -9,14 +9,11 @@ from recirc.data.conditions import in_order
 
 
 def split_halves(
-    rates: Float[np.ndarray, "trial time unit"], labels: Sequence[str], *, n_splits: int = 20, key: PRNGKeyArray
+    rates: Float[np.ndarray, "trial time unit"], labels: Iterable[str], *, n_splits: int = 20, key: PRNGKeyArray
 ):
-    """Averages over random halves of every condition's trials, one pair after the other.
+    """Averages (condition, time, unit) over random halves of every condition's trials, one pair after the other.
 
     Halves are equally large: one trial at random is left out where a condition has an odd number.
-
-    Yields:
-        Two arrays (condition, time, unit), conditions as `condition_averages` orders them.
 
     Raises:
         ValueError: if a condition has one trial, or `n_splits` < 1.
@@ -26,10 +23,9 @@ def split_halves(
     names = np.asarray(list(labels), str)
     groups = [np.flatnonzero(names == condition) for condition in in_order(names)]
     if n_splits < 1 or min(map(len, groups)) < 2:
-        raise ValueError(
-            f"halves need at least one split and two trials of every condition; got {n_splits} splits and "
-            f"{[len(group) for group in groups][:20]} trials. Leave conditions with one trial out."
-        )
+        got = f"{n_splits} splits and {[len(group) for group in groups][:20]} trials"
+        mend = "Leave conditions with one trial out."
+        raise ValueError(f"halves need at least one split and two trials of every condition; got {got}. {mend}")
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     rates = np.asarray(rates)
     for _ in range(n_splits):
@@ -39,7 +35,7 @@ def split_halves(
 
 
 def split_half_reliability(
-    rates: Float[np.ndarray, "trial time unit"], labels: Sequence[str], *, n_splits: int = 20, key: PRNGKeyArray
+    rates: Float[np.ndarray, "trial time unit"], labels: Iterable[str], *, n_splits: int = 20, key: PRNGKeyArray
 ) -> Float[np.ndarray, " unit"]:
     r"""Reliability of every unit's averages, over conditions and times.
 

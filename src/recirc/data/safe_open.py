@@ -37,11 +37,11 @@ class DataWarning(UserWarning):
 def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5py.File]:
     """Open an HDF5 file (netCDF-4, NWB, MATLAB 7.3) for reading, once it has been found harmless.
 
-    HDF5 files can point at other files, and libraries follow such pointers without asking; they can declare
-    far more data than they hold; and damaged ones can crash the HDF5 library or keep it busy for ever. So
-    another process, with limits of time and memory, goes through the file first: every entry and attribute,
-    all strings and references, chunked arrays whole (up to 16 MiB) or their index and both ends. Links and
-    references within the file are fine. Nothing is ever unpickled or fetched.
+    HDF5 files can point at other files, and libraries follow such pointers without asking; they can declare far more
+    data than they hold; and damaged ones can crash the HDF5 library or keep it busy for ever. So another process, with
+    limits of time and memory, goes through the file first: every entry and attribute, all strings and references,
+    chunked arrays whole (up to 16 MiB) or their index and both ends. Links and references within the file are fine.
+    Nothing is ever unpickled or fetched.
 
     Args:
         path: the file.
@@ -80,11 +80,7 @@ def open_hdf5(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
 
 
 def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> tuple[dict[str, Any], list[np.ndarray]]:
-    """All variables of a MATLAB 5 file (versions 5 to 7.2), as `matlab5.take_apart` gives them.
-
-    Raises:
-        DataFileError: as `safe_open`.
-    """
+    """All variables of a MATLAB 5 file (versions 5 to 7.2), as `matlab5.take_apart` gives them; see `safe_open`."""
     path = Path(path)
     with named(path):
         check_matlab(path, max_ratio)
@@ -93,12 +89,7 @@ def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> tuple[dict
 
 
 def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, np.ndarray]:
-    """All arrays of a .npz file by name, or the one of a .npy file under the name "".
-
-    Raises:
-        DataFileError: if the file is missing, empty, truncated or damaged; holds Python objects; or if an
-            array is larger than its header or, by `max_ratio`, than what is stored.
-    """
+    """All arrays of a .npz file by name, or the one of a .npy file under the name ""; never Python objects."""
     path = Path(path)
     with named(path):
         check_numpy(path, max_ratio)
@@ -107,7 +98,7 @@ def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, n
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
+            return dict(loaded)
 
 
 @contextlib.contextmanager
@@ -115,12 +106,12 @@ def reading(path: str | PathLike) -> Iterator[None]:
     """Turn what libraries raise on damaged files into a `DataFileError` that names the file."""
     try:
         yield
-    except DataFileError:
+    except DataFileError as error:
+        error.opened = True
         raise
     except (*DAMAGE, MemoryError) as error:
-        raise DataFileError(
-            f"{path}: damaged or not laid out as expected ({type(error).__name__}: {error}); export it again."
-        ) from error
+        what = f"{path}: damaged or not laid out as expected ({type(error).__name__}: {error}); export it again."
+        raise DataFileError(what, opened=True) from error
 
 
 @contextlib.contextmanager
@@ -137,9 +128,8 @@ def _look(kind: str, path: Path, max_ratio: float) -> tuple[dict[str, Any], list
     """Have the other process look at a file, and say which it was; nothing may change it meanwhile."""
     before = _identity(path)
     size = before[2] if before else 0
-    seconds, memory = SECONDS + SECONDS_PER_GIB * size / 2**30, MEMORY_BYTES + 2 * size
-    request = {"kind": kind, "path": os.path.abspath(path), "max_ratio": max_ratio}
-    request |= {"seconds": seconds, "memory": memory}
+    request = {"kind": kind, "path": os.path.abspath(path), "max_ratio": max_ratio, "memory": MEMORY_BYTES + 2 * size}
+    request["seconds"] = seconds = SECONDS + SECONDS_PER_GIB * size / 2**30
     with named(path):
         answer, arrays = _other_process.ask(request, seconds)
         if "refused" in answer:
@@ -167,11 +157,7 @@ class _OtherProcess:
         self.owner = 0
 
     def ask(self, request: dict, seconds: float) -> tuple[dict[str, Any], list[np.ndarray]]:
-        """What it says of a file, and the arrays that come with it.
-
-        Raises:
-            DataFileError: if the process hangs or crashes.
-        """
+        """What it says of a file, and the arrays that come with it; DataFileError if the process hangs or crashes."""
         slow = f"looking at it took over {seconds:.0f} s of processor time, or five times as long; export it again."
         crash = "looking at it crashed the library that reads it, so it is damaged; copy or export it again."
         with self.lock:
@@ -193,14 +179,11 @@ class _OtherProcess:
     def _running(self) -> subprocess.Popen:
         if self.process is None or self.owner != os.getpid() or self.process.poll() is not None:
             self.owner = os.getpid()
+            environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
             self.process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-P", probe.__file__],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                start_new_session=True,
-            )
+                [sys.executable, "-P", probe.__file__], env=environment, start_new_session=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
         return self.process
 
     def stop(self) -> None:

@@ -1,9 +1,11 @@
 """Spikes and trials that cannot be right, and why."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
 
 from recirc.data.session import PreparationError, Session
@@ -51,21 +53,20 @@ def wrong_time_unit(session: Session) -> str | None:
         return f"trial times look like milliseconds: the last ends at {stop:g} and the last spike is at {last:g}"
     rates = [len(times) / last for times in session.spikes if len(times)]
     durations = stops - session.trials["start_time"][np.isfinite(session.trials["stop_time"])]
-    if np.median(rates) < 0.05 and np.nanmedian(durations) > 100:
-        return (
-            f"spikes and trials look like milliseconds: the median unit would fire {np.median(rates):.2g} "
-            f"spikes/s and the median trial last {np.nanmedian(durations):g} s"
-        )
+    rate, duration = np.median(rates), np.nanmedian(durations)
+    if rate < 0.05 and duration > 100:
+        found = f"the median unit would fire {rate:.2g} spikes/s and the median trial last {duration:g} s"
+        return f"spikes and trials look like milliseconds: {found}"
     return None
 
 
-def bad_trials(session: Session, event: str = "start_time") -> dict[str, Bool[np.ndarray, " trial"]]:
-    """Masks of trials that cannot be right, by reason; only reasons that occur.
+def repeated_names(session: Session) -> str:
+    """Names that several units share, as in a sentence; empty if there are none."""
+    return listed(sorted(name for name, n in Counter(session.units).items() if n > 1))
 
-    Args:
-        session: as stored.
-        event: the column that trials are aligned to.
-    """
+
+def bad_trials(session: Session, event: str = "start_time") -> dict[str, Bool[np.ndarray, " trial"]]:
+    """Masks of trials that cannot be right, by reason; only reasons that occur. `event` is what they are aligned to."""
     trials = session.trials
     start, stop = (np.asarray(trials[name], float) for name in ("start_time", "stop_time"))
     when = np.asarray(trials[event], float)
@@ -74,7 +75,7 @@ def bad_trials(session: Session, event: str = "start_time") -> dict[str, Bool[np
         "no start or stop": ~has_bounds,
         "stop not after start": has_bounds & (stop <= start),
         "overlaps the trial before": _overlaps(start, stop),
-        "repeated id": _repeated(trials["id"]) if "id" in trials else np.zeros(len(start), bool),
+        "repeated id": pd.Index(trial_names(session)).duplicated(),
         f"no {event}": has_bounds & ~np.isfinite(when),
         f"{event} outside the trial": has_bounds & ((when < start - _TOLERANCE) | (when > stop + _TOLERANCE)),
     }
@@ -87,13 +88,6 @@ def _overlaps(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
     reached = np.fmax.accumulate(np.concatenate([[-np.inf], np.where(stop > start, stop, -np.inf)[order]]))
     found = np.zeros(len(start), bool)
     found[order] = start[order] < reached[:-1] - _TOLERANCE
-    return found
-
-
-def _repeated(ids: np.ndarray) -> np.ndarray:
-    first = np.unique(np.asarray(ids, str), return_index=True)[1]
-    found = np.ones(len(ids), bool)
-    found[first] = False
     return found
 
 
@@ -114,24 +108,10 @@ def listed(names: Iterable[object], most: int = 8) -> str:
     return ", ".join(words[:most]) + more
 
 
-def printable(text: str) -> str:
-    r"""Text with what is no character to see written as its code, as names in a file may hold commands to a terminal.
-
-    Example:
-        >>> print(printable("unit \x1b[2J é"))
-        unit \x1b[2J é
-    """
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
 def check_column(session: Session, name: str, what: str) -> None:
-    """Raise if the trials table has no such column.
-
-    Raises:
-        PreparationError: naming the columns there are and the nearest name.
-    """
+    """Raise if the trials table has no such column, naming those there are and the nearest name."""
     if name not in session.trials:
         near = difflib.get_close_matches(name, session.trials, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        mend = f"{hint}there are {listed(session.trials, 20)}"
-        raise PreparationError(f"{what} is {name!r}, and the trials table has no such column", mend, session.source)
+        found = f"{what} is {name!r}, and the trials table has no such column"
+        raise PreparationError(found, f"{hint}there are {listed(session.trials, 20)}", session.source)

@@ -12,7 +12,7 @@ from recirc.data.binned import unit_coverage, unit_rates
 from recirc.data.conditions import condition_averages, condition_labels, in_order
 from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Dropped, Prepared
 from recirc.data.reliability import split_half_reliability
-from recirc.data.screening import bad_spikes, bad_trials, listed, trial_names, wrong_time_unit
+from recirc.data.screening import bad_spikes, bad_trials, listed, repeated_names, trial_names, wrong_time_unit
 from recirc.data.session import PreparationError, Session
 from recirc.labelled import TAKEN
 from recirc.types import Activity
@@ -21,17 +21,12 @@ if TYPE_CHECKING:
     from recirc.data.preprocessing import Preprocessing
 
 FEWEST_TRIALS = 4  # of a condition, to tell reliability by halves of them
-MEND = "mend {}, or leave them out with --set preprocessing.drop_bad=true"
+MEND = "mend them, or leave them out with --set preprocessing.drop_bad=true"
 _TOLERANCE = 1e-6  # seconds
 
 
 class Selection:
-    """The trials and units that are still in, while they become fewer.
-
-    Raises:
-        PreparationError: if times are not in seconds, names of units repeat, or spikes cannot be right and are not to
-            be left out.
-    """
+    """The trials and units that are still in, while they become fewer."""
 
     def __init__(self, session: Session, chain: "Preprocessing"):
         self.session, self.chain = session, chain
@@ -51,16 +46,11 @@ class Selection:
     @property
     def starts(self) -> Float[np.ndarray, "trial 3"]:
         """First edge of the window, and the trial's start and stop, of the trials that are in; s."""
-        trials = self.session.trials
-        columns = (self.when + self.window[0], trials["start_time"], trials["stop_time"])
-        return np.stack([np.asarray(column, float)[self.trials] for column in columns], axis=1)
+        bounds = (np.asarray(self.session.trials[name], float) for name in ("start_time", "stop_time"))
+        return np.stack([self.when + self.window[0], *bounds], axis=1)[self.trials]
 
     def drop(self, what: str, mask: np.ndarray, reason: str) -> None:
-        """Leave out those of the remaining trials or units that the mask marks.
-
-        Raises:
-            PreparationError: if none remains.
-        """
+        """Leave out those of the remaining trials or units that the mask marks; raise if none remains."""
         if mask.any():
             names = tuple(self.names[what][self.left[what][mask]].tolist())
             self.dropped.append(Dropped(what, reason, names, len(names)))
@@ -71,14 +61,11 @@ class Selection:
             raise PreparationError(f"no {what} are left ({told})", mend, self.session.source)
 
     def drop_trials(self) -> None:
-        """Leave out trials that cannot be right, do not hold the whole window or belong to no condition.
-
-        Rates are never filled with zeros.
-        """
+        """Leave out trials that cannot be right, lack a part of the window (never filled with zeros) or a condition."""
         found = bad_trials(self.session, self.chain.align or "start_time")
         if found and not self.chain.drop_bad:
             told = "; ".join(f"{reason}: {listed(self.names['trials'][mask])}" for reason, mask in found.items())
-            raise PreparationError(f"trials that cannot be used ({told})", MEND.format("them"), self.session.source)
+            raise PreparationError(f"trials that cannot be used ({told})", MEND, self.session.source)
         for reason, mask in found.items():
             self.drop("trials", mask[self.trials], reason)
         first, start, stop = self.starts.T
@@ -88,15 +75,13 @@ class Selection:
 
     def behavior(self) -> Float[np.ndarray, "trial time output"] | None:
         """Behavior of all trials of the session, nan for those that are out; trials without it go out."""
-        if not self.chain.behavior:
+        chain = self.chain
+        if not chain.behavior:
             return None
         parts = []
-        for wanted in self.chain.behavior:
-            series, columns = _find_series(self.session, wanted)
-            made = on_bins(
-                series.time, series.values, self.starts[:, 0], self.chain.n_bins, self.chain.dt,
-                lag=self.chain.lag, rectify=bool(self.chain.rectify),
-            )  # fmt: skip
+        for series, columns in (_find_series(self.session, wanted) for wanted in chain.behavior):
+            clock = self.starts[:, 0], chain.n_bins, chain.dt
+            made = on_bins(series.time, series.values, *clock, lag=chain.lag, rectify=bool(chain.rectify))
             parts.append(made[:, :, columns])
         outputs = np.concatenate(parts, axis=2)
         whole = np.full((self.session.n_trials, *outputs.shape[1:]), np.nan)
@@ -116,7 +101,7 @@ class Selection:
     def drop_rare(self) -> None:
         """Leave out trials of conditions that have too few."""
         labels, fewest = self.labels[self.trials], self.chain.minimum_trials
-        rare = [name for name in in_order(labels) if (labels == name).sum() < fewest]
+        rare = [name for name, n in Counter(labels.tolist()).items() if n < fewest]
         self.drop("trials", np.isin(labels, rare), f"conditions with fewer than {fewest} trials")
 
     def rates(self, key: PRNGKeyArray) -> tuple[Float[np.ndarray, "trial time unit"], Float[np.ndarray, " unit"]]:
@@ -125,7 +110,8 @@ class Selection:
         A unit that is silent in a half of the trials has shown no reliability, and is left out too.
         """
         units, labels = self.left["units"].tolist(), self.labels[self.trials].tolist()
-        rates = unit_rates(self.session, [self.spikes[i] for i in units], units, self.starts, self.chain)
+        spikes, chain = {i: self.spikes[i] for i in units}, self.chain
+        rates = unit_rates(self.session, spikes, self.starts, chain.n_bins, chain.dt, chain.smoothing)
         varies = np.ptp(condition_averages(rates, labels).mean, axis=(0, 1)) > 0
         counts = Counter(labels)
         known = np.array([counts[label] >= FEWEST_TRIALS for label in labels])
@@ -164,7 +150,7 @@ class Selection:
         """Columns of the table of trials that are the same in all trials of a condition."""
         labels, found = self.labels[self.trials], {}
         names, first, place = np.unique(labels, return_index=True, return_inverse=True)
-        of_condition = [first[names.tolist().index(name)] for name in in_order(labels)]
+        of_condition = first[np.searchsorted(names, in_order(labels))]
         for name in guesses.telling_columns(self.session):
             values = self.session.trials[name][self.trials]
             if name not in TAKEN and values.dtype.kind in "biufU" and (values == values[first[place]]).all():
@@ -173,31 +159,26 @@ class Selection:
 
     def _events(self) -> dict[str, float]:
         """Median time of every other event from the one aligned to, s, where most trials have it."""
-        found = {}
-        for name in guesses.event_columns(self.session):
-            since = (np.asarray(self.session.trials[name], float) - self.when)[self.trials]
-            if name != self.chain.align and np.isfinite(since).mean() > 0.5:
-                found[name] = float(np.nanmedian(since))
-        return found
+        names = [name for name in guesses.event_columns(self.session) if name != self.chain.align]
+        since = {name: (self.session.trials[name] - self.when)[self.trials] for name in names}
+        return {name: float(np.nanmedian(s)) for name, s in since.items() if np.isfinite(s).mean() > 0.5}
 
     def _clean_spikes(self) -> list[np.ndarray]:
         """Spike times of every unit, those that cannot be right refused or left out."""
         session = self.session
         if problem := wrong_time_unit(session):
             raise PreparationError(problem, "convert all times to seconds", session.source)
-        if twice := sorted({name for name in session.units if session.units.count(name) > 1}):
-            raise PreparationError(f"names of units repeat ({listed(twice)})", "make them unique", session.source)
+        if twice := repeated_names(session):
+            raise PreparationError(f"names of units repeat ({twice})", "make them unique", session.source)
         found: dict[str, dict[str, int]] = {}
         clean = []
         for name, times in zip(session.units, session.spikes):
             masks = bad_spikes(times, resolution=session.resolution)
             if masks and not self.chain.drop_bad:
                 reason, mask = next(iter(masks.items()))
-                first = int(np.flatnonzero(mask)[0])
-                raise PreparationError(
-                    f"unit {name} has {int(mask.sum()):,} spike times that are {reason}, the first at index {first} "
-                    f"({times[first]:g} s)", MEND.format("them"), session.source,
-                )  # fmt: skip
+                first = int(np.argmax(mask))
+                told = f"{int(mask.sum()):,} spike times that are {reason}, the first at index {first}"
+                raise PreparationError(f"unit {name} has {told} ({times[first]:g} s)", MEND, session.source)
             for reason, mask in masks.items():
                 found.setdefault(reason, {})[name] = int(mask.sum())
             clean.append(times[~np.any(list(masks.values()), axis=0)] if masks else times)
@@ -207,22 +188,16 @@ class Selection:
 
 
 def _find_series(session: Session, wanted: str):
-    """A series and the places of the channels that are meant.
-
-    Raises:
-        PreparationError: naming the series or channels there are.
-    """
+    """A series and the places of the channels that are meant."""
     if wanted in session.series:
         series = session.series[wanted]
         return series, list(range(len(series.channels)))
     name, _, channel = wanted.rpartition(":")
     if name not in session.series:
-        have = listed(session.series, 20) or "none"
-        raise PreparationError(
-            f"behavior is {wanted!r}, and there is no such series", f"there are {have}", session.source
-        )
+        found, have = f"behavior is {wanted!r}, and there is no such series", listed(session.series, 20) or "none"
+        raise PreparationError(found, f"there are {have}", session.source)
     series = session.series[name]
     if channel not in series.channels:
-        have = listed(series.channels)
-        raise PreparationError(f"{name} has no channel {channel!r}", f"it has {have}", session.source)
+        found, have = f"{name} has no channel {channel!r}", listed(series.channels)
+        raise PreparationError(found, f"it has {have}", session.source)
     return series, [series.channels.index(channel)]

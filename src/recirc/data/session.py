@@ -8,13 +8,7 @@ import numpy as np
 
 
 class PreparationError(ValueError):
-    """Why rates cannot be made of a session.
-
-    Args:
-        what: is wrong, without the stop of a sentence.
-        mend: what to do, likewise.
-        source: the file.
-    """
+    """Why rates cannot be made of a session: what is wrong and how to mend it, without the stop of a sentence."""
 
     def __init__(self, what: str, mend: str, source: str = ""):
         super().__init__(f"{source}: {what}; {mend}." if source else f"{what}; {mend}.")
@@ -26,10 +20,7 @@ class Samples(Protocol):
     """What a series needs of its values: an array, or something in a file that gives arrays for slices."""
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """(sample, channel)."""
-        ...
-
+    def shape(self) -> tuple[int, ...]: ...
     def __getitem__(self, index: slice, /) -> np.ndarray: ...
 
 
@@ -70,16 +61,13 @@ class Series:
             raise ValueError("a series needs either a rate or timestamps; give one of them.")
         if self.rate is not None and not 0 < self.rate < np.inf:
             raise ValueError(f"the rate is {self.rate}; expected a positive number of samples per second.")
-        if len(self.values.shape) != 2 or self.values.shape[1] != len(self.channels):
-            raise ValueError(
-                f"values have the shape {tuple(self.values.shape)}, and {len(self.channels)} channels are named; "
-                "expected (sample, channel)."
-            )
-        if self.timestamps is not None and tuple(self.timestamps.shape) != self.values.shape[:1]:
-            raise ValueError(
-                f"there are {tuple(self.timestamps.shape)} timestamps for {self.values.shape[0]} samples; "
-                "give one per sample."
-            )
+        shape, n_named = tuple(self.values.shape), len(self.channels)
+        if len(shape) != 2 or shape[1] != n_named:
+            found = f"values have the shape {shape}, and {n_named} channels are named"
+            raise ValueError(f"{found}; expected (sample, channel).")
+        if self.timestamps is not None and tuple(self.timestamps.shape) != shape[:1]:
+            found = f"there are {tuple(self.timestamps.shape)} timestamps for {shape[0]} samples"
+            raise ValueError(f"{found}; give one per sample.")
 
     @property
     def n_samples(self) -> int:
@@ -99,14 +87,12 @@ class Series:
         """
         if self.rate is None:
             first, last = np.searchsorted(self.time, [start, stop]).tolist()
+            times = self.time[first:last]
         else:
             edges = np.ceil((np.array([start, stop]) - self.start) * self.rate - 1e-6)
             first, last = np.clip(edges, 0, self.n_samples).astype(int).tolist()
-        last = max(first, last)
-        if self.rate is None:
-            return self.time[first:last], np.asarray(self.values[first:last], float)
-        times = self.start + np.arange(first, last) / self.rate
-        return times, np.asarray(self.values[first:last], float)
+            times = self.start + np.arange(first, last) / self.rate
+        return times, np.asarray(self.values[first : max(first, last)], float)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,16 +132,17 @@ class Session:
         for name in ("start_time", "stop_time"):
             if name not in self.trials:
                 raise ValueError(f"trials have no column {name}; they have {', '.join(self.trials) or 'none'}.")
-        _check_lengths(self.trials, len(self.trials["start_time"]), "trials")
-        _check_lengths(self.unit_columns, len(self.units), "units")
+        tables = (self.trials, self.n_trials, "trials"), (self.unit_columns, self.n_units, "units")
+        for columns, n_rows, table in tables:
+            for name, column in columns.items():
+                if len(column) != n_rows:
+                    raise ValueError(f"column {name} of the {table} has {len(column)} rows, expected {n_rows}.")
         if any(times.ndim != 1 for times in self.spikes):
             raise ValueError("spike times must have one axis for every unit.")
-        if len(self.spikes) != len(self.units):
-            raise ValueError(f"{len(self.units)} unit names for {len(self.spikes)} units; give one per unit.")
-        if self.observed is not None and (
-            len(self.observed) != len(self.units)
-            or any(np.ndim(spans) != 2 or np.shape(spans)[1] != 2 for spans in self.observed)
-        ):
+        if len(self.spikes) != self.n_units:
+            raise ValueError(f"{self.n_units} unit names for {len(self.spikes)} units; give one per unit.")
+        shapes = [np.shape(spans) for spans in self.observed or ()]
+        if self.observed is not None and (len(shapes) != self.n_units or any(shape[1:] != (2,) for shape in shapes)):
             raise ValueError("observed must be one array (interval, 2) per unit.")
 
     @property
@@ -165,10 +152,3 @@ class Session:
     @property
     def n_trials(self) -> int:
         return len(self.trials["start_time"])
-
-
-def _check_lengths(columns: dict[str, np.ndarray], expected: int, what: str) -> None:
-    wrong = {name: len(column) for name, column in columns.items() if len(column) != expected}
-    if wrong:
-        name, length = next(iter(wrong.items()))
-        raise ValueError(f"column {name} of the {what} has {length} rows, expected {expected}.")

@@ -13,10 +13,7 @@ NUMBERS = "biuf"
 def read_column(table: h5py.Group, name: str) -> np.ndarray | None:
     """A column, one entry per row; None where it is neither numbers nor text.
 
-    Where rows have lists of unequal length (the table has `<name>_index`), the entries are arrays.
-
-    Raises:
-        DataFileError: if the index of lists is not of whole numbers, falls, or leaves the data.
+    Where rows have lists of unequal length (the table has `<name>_index`), the entries are arrays; see `split_rows`.
     """
     values = read_array(table, name)
     if values is None or f"{name}_index" not in table:
@@ -34,10 +31,9 @@ def split_rows(table: h5py.Group, name: str, values: np.ndarray) -> list[np.ndar
     """Rows of a column of lists: row i ends where `<name>_index` says, and starts where row i - 1 ends.
 
     Raises:
-        DataFileError: as `read_column`.
+        DataFileError: if the index is not of whole numbers, falls, or leaves the data.
     """
-    entry = f"{table.name}/{name}_index"
-    where = f"{table.file.filename}, entry {entry}"
+    where = f"{table.file.filename}, entry {table.name}/{name}_index"
     ends = read_array(table, f"{name}_index")
     if ends is None or ends.ndim != 1 or ends.dtype.kind not in "iu":
         raise DataFileError(f"{where}: expected one whole number per row; write the table again.")
@@ -45,18 +41,15 @@ def split_rows(table: h5py.Group, name: str, values: np.ndarray) -> list[np.ndar
     last, problem = int(ends[-1]) if len(ends) else 0, ""
     if falls.size:
         row = int(falls[0]) + 1
-        problem = (
-            f"not rising: row {row} ends at {ends[row]} and the row before it at {ends[row - 1]}, so that rows would "
-            "share values"
-        )
+        problem = f"not rising: row {row} ends at {ends[row]} and the row before it at {ends[row - 1]}"
+        problem += ", so that rows would share values"
     elif beyond.size:
         problem = f"row {beyond[0]} ends at {ends[beyond[0]]}, but {name} has {len(values)} values"
     elif len(values) > last:
         problem = f"the last row ends at {last}, but {name} has {len(values)} values"
     if problem:
         raise DataFileError(f"{where}: {problem}; write the table again.")
-    edges = [0, *map(int, ends)]
-    return [values[start:stop] for start, stop in itertools.pairwise(edges)]
+    return [values[start:stop] for start, stop in itertools.pairwise([0, *map(int, ends)])]
 
 
 def read_array(group: h5py.Group, name: str) -> np.ndarray | None:
@@ -69,8 +62,8 @@ def read_array(group: h5py.Group, name: str) -> np.ndarray | None:
     if h5py.check_string_dtype(dataset.dtype):
         return np.asarray(dataset.asstr(errors="replace")[()], str)
     if h5py.check_ref_dtype(dataset.dtype) is h5py.Reference:
-        names = [_last(group.file[target].name) if target else "" for target in np.ravel(dataset[()])]
-        return np.array(names, str).reshape(dataset.shape)
+        paths = [str(group.file[target].name or "") if target else "" for target in np.ravel(dataset[()])]
+        return np.array([path.rpartition("/")[2] for path in paths], str).reshape(dataset.shape)
     return None
 
 
@@ -84,7 +77,3 @@ def attribute_text(item: h5py.Group | h5py.Dataset, name: str) -> str:
     """Text of an attribute; empty if there is none."""
     value = item.attrs.get(name, "")
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _last(path: str | None) -> str:
-    return (path or "").rpartition("/")[2]

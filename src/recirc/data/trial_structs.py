@@ -59,28 +59,23 @@ def session_from_trials(rows: list[dict], where: str, path: Path) -> Session:
         units += _unit_names(rows[0], area, together.shape[1])
         places += [area.removesuffix(SPIKES)] * together.shape[1]
     others = [name for name in rows[0] if name not in areas]
+    table = {"start_time": starts, "stop_time": starts + n_bins * bin_size}
     return Session(
-        spikes=tuple(spikes),
-        units=tuple(units),
-        trials={"start_time": starts, "stop_time": starts + n_bins * bin_size}
-        | _columns(rows, others, starts, bin_size),
+        tuple(spikes), tuple(units), trials=table | _columns(rows, others, starts, bin_size),
         series=_all_series(rows, others, n_bins, bins + bin_size / 2, where),
-        unit_columns={"location": np.array(places, str)},
-        resolution=bin_size,
-        source=str(path),
+        unit_columns={"location": np.array(places, str)}, resolution=bin_size, source=str(path),
         about={ABOUT[name]: rows[0][name] for name in ABOUT if isinstance(rows[0].get(name), str)},
-    )
+    )  # fmt: skip
 
 
 def _bin_size(rows: list[dict], where: str) -> float:
     sizes = {_number(row.get("bin_size")) for row in rows}
     bin_size = sizes.pop()
     if sizes or bin_size is None or not is_plausible(bin_size):
-        looks = " (it looks like milliseconds)" if not sizes and bin_size and 0.5 < bin_size <= 500 else ""
-        raise DataFileError(
-            f"{where}, field bin_size: {bin_size}{' and others' if sizes else ''}{looks}; expected one width for all "
-            "trials, in seconds, from 0.0001 to 0.5."
-        )
+        looks = " (it looks like milliseconds)" if bin_size and 0.5 < bin_size <= 500 else ""
+        found = f"{bin_size} and others" if sizes else f"{bin_size}{looks}"
+        expected = "one width for all trials, in seconds, from 0.0001 to 0.5"
+        raise DataFileError(f"{where}, field bin_size: {found}; expected {expected}.")
     return bin_size
 
 
@@ -89,19 +84,16 @@ def _counts(rows: list[dict], area: str, bin_size: float, where: str) -> list[np
     empty: np.ndarray = np.empty(0)
     trials = [row[area] if isinstance(row[area], np.ndarray) else empty for row in rows]
     for i, trial in enumerate(trials):
+        at = f"{where}, trial {i + 1}"
         if trial.ndim != 2 or trial.dtype.kind not in "biuf" or not len(trial):
-            raise DataFileError(f"{where}, trial {i + 1}: expected counts, bin by unit, found {rows[i][area]!r:.40}.")
+            raise DataFileError(f"{at}: expected counts, bin by unit, found {rows[i][area]!r:.40}.")
         if trial.shape[1] != trials[0].shape[1]:
-            raise DataFileError(
-                f"{where}, trial {i + 1}: {trial.shape[1]} units, the first trial has {trials[0].shape[1]}."
-            )
-        wrong = ~((trial >= 0) & (trial <= bin_size / SHORTEST_INTERVAL + 1) & (trial == np.floor(trial)))
-        if wrong.any():
-            step, unit = (int(k) for k in np.argwhere(wrong)[0])
-            raise DataFileError(
-                f"{where}, trial {i + 1}, bin {step + 1}, unit {unit + 1}: {trial[step, unit]:g} is not a number of "
-                "spikes in a bin; give counts before smoothing or square roots."
-            )
+            raise DataFileError(f"{at}: {trial.shape[1]} units, the first trial has {trials[0].shape[1]}.")
+        good = (trial >= 0) & (trial <= bin_size / SHORTEST_INTERVAL + 1) & (trial == np.floor(trial))
+        for step, unit in np.argwhere(~good)[:1]:
+            found = f"{trial[step, unit]:g} is not a number of spikes in a bin"
+            mend = "give counts before smoothing or square roots"
+            raise DataFileError(f"{at}, bin {step + 1}, unit {unit + 1}: {found}; {mend}.")
     return [trial.astype(int) for trial in trials]
 
 
@@ -154,21 +146,13 @@ def _all_series(rows: list[dict], names: list[str], n_bins, time, where: str) ->
             continue
         shapes = {v.shape[1] for v in values}
         if len(shapes) == 1 and [len(v) for v in values] == n_bins.tolist():
-            labels = rows[0].get(f"{name}_names", [])
-            n_channels = shapes.pop()
-            channels = labels if _are_labels(labels, n_channels) else list(map(str, range(n_channels)))
-            series[name] = Series(np.concatenate(values).astype(float), tuple(channels), "", timestamps=time)
+            numbers, named = tuple(map(str, range(shapes.pop()))), rows[0].get(f"{name}_names", [])
+            is_named = isinstance(named, list) and [type(label) for label in named] == [str] * len(numbers)
+            together = np.concatenate(values).astype(float)
+            series[name] = Series(together, tuple(named) if is_named else numbers, "", timestamps=time)
         elif len({len(v) for v in values}) > 1 and min(map(len, values)) > 1:
             left_out.append(name)
     if left_out:
-        warnings.warn(
-            f"{where}: left out {', '.join(left_out)}, which have other numbers of rows than there are bins; "
-            "resample them to the bins.",
-            DataWarning,
-            stacklevel=4,
-        )
+        why = "which have other numbers of rows than there are bins; resample them to the bins."
+        warnings.warn(f"{where}: left out {', '.join(left_out)}, {why}", DataWarning, stacklevel=4)
     return series
-
-
-def _are_labels(labels: Any, n_channels: int) -> bool:
-    return isinstance(labels, list) and len(labels) == n_channels and all(isinstance(x, str) for x in labels)

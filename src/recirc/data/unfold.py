@@ -6,7 +6,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 
@@ -17,11 +17,7 @@ MAX_ARRAYS = 10_000
 
 
 def check_matlab(path: Path, max_ratio: float) -> None:
-    """Go through the variables of a MATLAB 5 file, one after the other.
-
-    Raises:
-        DataFileError: if it is truncated or damaged, or a variable unfolds to far more than is stored.
-    """
+    """Go through the variables of a MATLAB 5 file; DataFileError at one that is cut off or unfolds to far more."""
     head = head_of(path)
     order = "<" if head[126:128] == b"IM" else ">"
     size = path.stat().st_size
@@ -48,27 +44,19 @@ def _unfold(compressed: bytes, max_ratio: float) -> None:
             n_bytes += len(decompressor.decompress(compressed, 2**20))
             compressed = decompressor.unconsumed_tail
             if n_bytes > allowed:
-                raise DataFileError(
-                    f"a variable unfolds to more than {max_ratio:g} times what is stored; "
-                    "save it with '-nocompression', or raise max_ratio."
-                )
+                mend = "save it with '-nocompression', or raise max_ratio."
+                raise DataFileError(f"a variable unfolds to more than {max_ratio:g} times what is stored; {mend}")
     except zlib.error as error:
         raise DataFileError(f"damaged ({error}); save it again in MATLAB.") from error
 
 
 def check_numpy(path: Path, max_ratio: float) -> None:
-    """Compare what the headers of a .npy or .npz file promise with what is there.
-
-    Raises:
-        DataFileError: if the file is truncated or damaged, holds Python objects, or unfolds to far more than is stored.
-    """
-    head = head_of(path)
+    """Compare what the headers of a .npy or .npz file promise with what is there; DataFileError if it is not that."""
     try:
-        if head.startswith(b"PK"):
-            _check_archive(path, max_ratio)
-        else:
-            with path.open("rb") as stream:
-                _check_array(stream, path.stat().st_size, "the array")
+        if head_of(path).startswith(b"PK"):
+            return _check_archive(path, max_ratio)
+        with path.open("rb") as stream:
+            _check_array(stream, path.stat().st_size, "the array")
     except DataFileError:
         raise
     except (*DAMAGE, MemoryError) as error:
@@ -82,16 +70,15 @@ def _check_archive(path: Path, max_ratio: float) -> None:
             raise DataFileError(f"more than {MAX_ARRAYS:,} arrays; split the file.")
         total = sum(member.file_size for member in members)
         if total > max(HARMLESS_BYTES, max_ratio * path.stat().st_size):
-            raise DataFileError(
-                f"its arrays would take {total:,} bytes, more than {max_ratio:g} times what is stored; save "
-                "them with np.savez instead of np.savez_compressed, or raise max_ratio."
-            )
+            found = f"its arrays would take {total:,} bytes, more than {max_ratio:g} times what is stored"
+            mend = "save them with np.savez instead of np.savez_compressed, or raise max_ratio."
+            raise DataFileError(f"{found}; {mend}")
         for member in members:
             with archive.open(member) as stream:
                 _check_array(stream, member.file_size, f"entry {member.filename}")
 
 
-def _check_array(stream: IO[bytes], size: int, where: str) -> None:
+def _check_array(stream: Any, size: int, where: str) -> None:
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise DataFileError(f"{where}: version {version} of the format; save plain numbers or strings.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from recirc.compare import AbstractPortrait, AbstractSimilarity
+from recirc.storage import printable
 
 LABELS = {
     "force": "FORCE",
@@ -77,11 +78,6 @@ def shorten(text: str, length: int = 34) -> str:
     """The text, with its middle left out if it is long."""
     text = printable(text)
     return text if len(text) <= length else f"{text[: length // 2]}…{text[len(text) + 1 - (length + 1) // 2 :]}"
-
-
-def printable(text: str) -> str:
-    """The text, with a mark in the place of every letter that cannot be printed."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(text))
 
 
 def circumstance(condition: Mapping) -> str:

@@ -16,9 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from recirc.figures.labels import label as label
-from recirc.figures.labels import printable
 from recirc.figures.labels import shorten as shorten
-from recirc.storage import write_atomic
+from recirc.storage import printable, write_atomic
 
 WIDTH = 7.2
 INK, MUTED, FAINT = "#1f1f1f", "#6b6b6b", "#d4d4d4"

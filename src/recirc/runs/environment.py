@@ -58,7 +58,7 @@ def plain_messages() -> Iterator[None]:
     said = set()
 
     def show(message, category, filename, lineno, file=None, line=None):
-        from recirc.data.screening import printable
+        from recirc.storage import printable
 
         sentence = printable(f"recirc: {message}")
         if not issubclass(category, UserWarning) or not _raised_in().startswith("recirc."):

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from recirc import circuits
 from recirc.circuits import simulate
 from recirc.data.session import Series, Session
-from recirc.studies.write_nwb import check_new, write_nwb
+from recirc.data.write_nwb import check_new, write_nwb
 from recirc.types import Trials
 
 HZ = 100.0  # of behavior

@@ -12,10 +12,10 @@ from recirc.analyses import AnalysisResult, FitConfig, Row, fit_recording
 from recirc.analyses.fit_trials import prepare, with_go_cue
 from recirc.analyses.table import number
 from recirc.data import read_prepared
-from recirc.data.screening import printable
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.runs.report import Picture, ReportText, Section, Table
+from recirc.storage import printable
 
 BASELINES = ("cosine_tuning", "gp_directions", "gp_joint", "condition_mean", "direct_map", "untrained")
 SHORT = ("cosine", "GP", "joint GP", "mean", "direct map", "untrained")

@@ -51,11 +51,7 @@ def write_nwb(session: Session, path: str | os.PathLike) -> None:
 
 
 def check_new(path: str | os.PathLike) -> None:
-    """Raise if no NWB file can be written there.
-
-    Raises:
-        ValueError: if pynwb is not installed, the file exists, or its folder does not.
-    """
+    """Raise ValueError if pynwb is not installed, the file exists, or its folder does not."""
     if importlib.util.find_spec("pynwb") is None:
         raise ValueError('writing NWB needs pynwb: pip install "recirc[nwb]".')
     path = Path(path)
@@ -66,17 +62,12 @@ def check_new(path: str | os.PathLike) -> None:
 def _contents(pynwb, session: Session):
     about = session.about.get("session_description", "Simulated session.")
     file = pynwb.NWBFile(
-        session_description=about,
+        session_description=about, experiment_description=about, session_start_time=START, file_create_date=START,
         identifier=str(uuid.uuid5(uuid.NAMESPACE_URL, repr(sorted(session.about.items())))),
-        session_start_time=START,
-        file_create_date=START,
-        session_id=f"simulated-{session.about.get('seed', '0')}",
-        experiment_description=about,
-        institution="none: simulated",
-        lab="none: simulated",
-        experimenter=["Simulation, A."],
+        session_id=f"simulated-{session.about.get('seed', '0')}", institution="none: simulated",
+        lab="none: simulated", experimenter=["Simulation, A."],
         keywords=["simulated", "delayed reach", "motor cortex"],
-    )
+    )  # fmt: skip
     file.subject = pynwb.file.Subject(
         subject_id="simulated", species="Macaca mulatta", sex="U", age="P5Y",
         description="No animal: a simulated circuit. The species is that of the recordings it imitates.",
