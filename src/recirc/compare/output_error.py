@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from recirc.compare.base import UNITS, AbstractNull, AbstractSimilarity
-from recirc.compare.samples import check_same_samples
+from recirc.compare.samples import check_same_samples, condition_groups
 from recirc.types import Activity, Direction, Level, Score
 
 
@@ -90,11 +90,7 @@ class OutputR2(AbstractSimilarity):
 
 
 def output_index(outputs: Sequence[int], n_outputs: int) -> np.ndarray:
-    """Outputs as an index array.
-
-    Raises:
-        ValueError: if one is not in [0, n_outputs).
-    """
+    """Outputs as an index array; a ValueError if one is not in [0, n_outputs)."""
     index = np.array(outputs, int)
     if index.min() < 0 or index.max() >= n_outputs:
         raise ValueError(f"outputs {tuple(outputs)} are asked for and the activities have {n_outputs}; count from 0.")
@@ -102,11 +98,7 @@ def output_index(outputs: Sequence[int], n_outputs: int) -> np.ndarray:
 
 
 def paired_outputs(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs of both activities in float64, checked.
-
-    Raises:
-        ValueError: if conditions or time axes differ, an activity has no outputs, or not equally many.
-    """
+    """Outputs of both activities in float64, checked to be there, equally many and of the same samples."""
     check_same_samples(a, b)
     if a.outputs is None or b.outputs is None:
         raise ValueError(f"the {'first' if a.outputs is None else 'second'} activity has no outputs to compare.")
@@ -133,13 +125,10 @@ def normalized_error(
     power = (counted * targets**2).sum(1)
     if not power.sum() > 0:
         raise ValueError("the target outputs are zero everywhere, so no error can be normalized by them.")
-    labels, names = np.array(conditions), list(dict.fromkeys(conditions))
-    grouped = [np.stack([part[labels == name].sum(0) for name in names]) for part in (error, power)]
-    parts = {
-        "per_condition": _ratio(grouped[0].sum(1), grouped[1].sum(1)),
-        "condition": np.array(names),
-        "per_output": _ratio(error.sum(0), power.sum(0)),
-    }
+    groups = condition_groups(conditions)
+    grouped = [np.stack([part[group].sum(0) for group in groups.values()]).sum(1) for part in (error, power)]
+    per_output = _ratio(error.sum(0), power.sum(0))
+    parts = {"per_condition": _ratio(*grouped), "condition": np.array(list(groups)), "per_output": per_output}
     value = float(error.sum() / power.sum())
     return Score("output_nmse", value, level, "lower", parts=parts, settings=settings or {})
 

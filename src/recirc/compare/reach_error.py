@@ -70,10 +70,8 @@ class ReachError(AbstractSimilarity):
             apart = (made - asked)[:, -n_steps:, index].mean(axis=1)
             error = np.linalg.norm(apart, axis=1)
         error = np.where(np.isfinite(error), error, np.inf)
-        parts = {
-            "per_condition": np.array([error[group].mean() for group in condition_groups(a)]),
-            "condition": np.array(list(dict.fromkeys(a.conditions))),
-            "per_trial": error,
-        }
+        groups = condition_groups(a.conditions)
+        per_condition = np.array([error[group].mean() for group in groups.values()])
+        parts = {"per_condition": per_condition, "condition": np.array(list(groups)), "per_trial": error}
         settings = {"outputs": self.outputs, "duration_s": self.duration}
         return self.score(error.mean(), parts=parts, settings=settings)
