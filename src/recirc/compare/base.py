@@ -54,6 +54,11 @@ class AbstractSimilarity(AbstractMeasure):
     the changes of one side that it does not see, of its units: "permutations", "rotations" (and reflections),
     "offsets" (one per unit), "scale" (one factor for all), "unit scales" (one factor each), "invertible maps"; and
     "order of conditions". `is_correlation` says that it is a correlation, so that Spearman and Brown's formula applies.
+
+    Raises (when called, beside what each says):
+        ValueError: if conditions or time axes differ, a rate is not finite, or there are fewer than two samples; of
+            rates, if all units of a side are constant, or there are not more samples than dimensions (components, or
+            where none are asked for those that hold 99 % of the variance).
     """
 
     blind_to: eqx.AbstractClassVar[frozenset[str]]
@@ -73,11 +78,7 @@ class AbstractSimilarity(AbstractMeasure):
 
     @abc.abstractmethod
     def __call__(self, a: Activity, b: Activity) -> Score:
-        """Score of `a` against `b`.
-
-        Raises:
-            ValueError: if conditions or time axes differ, or there is too little to compare.
-        """
+        """Score of `a` against `b`."""
 
     def compressed(self, a: Activity) -> Activity:
         """Fewer units that score like `a`, also after a null that keeps the covariance."""
@@ -85,7 +86,17 @@ class AbstractSimilarity(AbstractMeasure):
 
 
 class AbstractPortrait(AbstractMeasure):
-    """A number that describes one activity; `labels` says what each metric that it can give is called in print."""
+    """A number that describes one activity; `labels` says what each metric that it can give is called in print.
+
+    Portraits look at soft-normalized averages over repeats (`normalized_averages`). Where they have these fields,
+    `soft` is the constant of the normalization in the unit of the rates, None for 0.2 of the median range of units
+    (networks), infinity for none; `start, stop` is the window, seconds on the activity's clock, None for all of it.
+
+    Raises (when called, beside what each says):
+        ValueError: if a rate is not finite, no unit changes, a window or epoch does not fit, or there are not more
+            samples than components; where the mean over conditions is subtracted, if there are fewer than two
+            conditions or they do not differ, and samples are then (conditions - 1) times steps.
+    """
 
     labels: eqx.AbstractClassVar[Mapping[str, str]]
 

@@ -44,8 +44,7 @@ class DSA(AbstractSimilarity):
     if nothing changed; `variance_kept`, of the delay vectors by v.
 
     Raises:
-        ValueError: if an argument is out of range, or, when called, conditions or time axes differ, all units
-            are constant, or there are not more samples than dimensions.
+        ValueError: if an argument is out of range, or, when called, trials are too short for the delays.
 
     Source: Ostrow et al. 2023 (arXiv 2306.10168). Departures: components first; ascents from many starts
     finished by Newton's method instead of two runs of a gradient method. The package dsa-metric brings torch

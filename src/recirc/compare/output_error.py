@@ -23,7 +23,7 @@ class OutputNMSE(AbstractSimilarity):
     `per_output`, nan where a target is zero.
 
     Raises:
-        ValueError: if conditions or time axes differ, an activity has no outputs, or the target is zero everywhere.
+        ValueError: when called, if an activity has no outputs, or the target is zero everywhere.
 
     Source: DePasquale et al. 2018 (doi 10.1371/journal.pone.0191527), not in per cent.
     """
@@ -55,8 +55,7 @@ class OutputR2(AbstractSimilarity):
     Returns (when called): metric `output_r2`, the smallest over the groups; parts `per_output` and `per_group`.
 
     Raises:
-        ValueError: if a group is empty. When called: if conditions or time axes differ, an activity has no
-            outputs, a group has an output that is not there, or its target is constant.
+        ValueError: if a group is empty; when called, if a group has an output that is not there or constant.
     """
 
     metric: ClassVar[str] = "output_r2"
@@ -81,9 +80,7 @@ class OutputR2(AbstractSimilarity):
         for group in groups:
             index = output_index(group, targets.shape[2])
             if not spread[index].sum() > 0:
-                raise ValueError(
-                    f"target outputs {group} are constant, so there is no variance to explain; use OutputNMSE."
-                )
+                raise ValueError(f"target outputs {group} are constant, with no variance to explain; use OutputNMSE.")
             per_group.append(1 - error[index].sum() / spread[index].sum())
         parts = {"per_output": 1 - _ratio(error, spread), "per_group": np.array(per_group)}
         return self.score(min(per_group), parts=parts, settings={} if self.groups is None else self.settings)
@@ -102,10 +99,9 @@ def paired_outputs(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
     check_same_samples(a, b)
     if a.outputs is None or b.outputs is None:
         raise ValueError(f"the {'first' if a.outputs is None else 'second'} activity has no outputs to compare.")
-    if a.outputs.shape != b.outputs.shape:
-        raise ValueError(
-            f"the activities have {a.outputs.shape[2]} and {b.outputs.shape[2]} outputs; give equally many."
-        )
+    n_outputs = a.outputs.shape[2], b.outputs.shape[2]
+    if n_outputs[0] != n_outputs[1]:
+        raise ValueError(f"the activities have {n_outputs[0]} and {n_outputs[1]} outputs; give equally many.")
     return np.asarray(a.outputs, np.float64), np.asarray(b.outputs, np.float64)
 
 

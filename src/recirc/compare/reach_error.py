@@ -28,8 +28,8 @@ class ReachError(AbstractSimilarity):
     order of `condition`) and `per_trial`. It is infinite where an output is not finite.
 
     Raises:
-        ValueError: if `outputs` is empty. When called: if conditions or time axes differ, an activity has no
-            outputs or not these, or `duration` is under a step or longer than the trials.
+        ValueError: if `outputs` is empty; when called, if an activity has no outputs or not these, or `duration` is
+            under a step or longer than the trials.
 
     Example:
         >>> import numpy as np, recirc

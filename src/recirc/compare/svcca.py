@@ -32,8 +32,7 @@ class SVCCA(AbstractSimilarity):
     or condition by k) and `variance_kept` (of the first and the second activity, or condition by these two).
 
     Raises:
-        ValueError: if `n_components` < 1, or, when called, conditions or time axes differ, all units are
-            constant, or there are not more samples than components.
+        ValueError: if `n_components` < 1, or, when called, a side is constant within a condition that is looked at.
 
     Source: Raghu et al. 2017 (arXiv 1706.05806); a fixed k instead of a share of the variance.
 
