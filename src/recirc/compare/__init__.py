@@ -39,9 +39,8 @@ from recirc.compare.go_probes import StateResetAtGo as StateResetAtGo, NoTarget 
 from recirc.compare.epoch_fixed_points import FixedPointCount as FixedPointCount, SlowestMode as SlowestMode
 
 # Everything else
-from recirc.compare.families import family as family, similarities as similarities, labels as labels
+from recirc.compare.base import family as family, similarities as similarities, labels as labels
 from recirc.compare.alignment_index import random_subspaces as random_subspaces
-from recirc.compare.ceiling import Ceiling as Ceiling, split_half_ceiling as split_half_ceiling
 from recirc.compare.epoch_fixed_points import fixed_points_in_epoch as fixed_points_in_epoch
 from recirc.compare.fixed_points import FixedPoints as FixedPoints, find_fixed_points as find_fixed_points
 from recirc.compare.flow_field import FlowField as FlowField, ProjectionPlane as ProjectionPlane
@@ -59,7 +58,8 @@ from recirc.compare.normalization import soft_constant as soft_constant, soft_no
 from recirc.compare.null_distribution import NullDistribution as NullDistribution
 from recirc.compare.null_distribution import null_distribution as null_distribution
 from recirc.compare.null_distribution import null_distributions as null_distributions
-from recirc.compare.resampling import over_units as over_units
+from recirc.compare.resampling import Ceiling as Ceiling, over_units as over_units
+from recirc.compare.resampling import split_half_ceiling as split_half_ceiling
 from recirc.compare.samples import window as window
 from recirc.compare.states import states_along as states_along
 from recirc.compare.statistics import PairedTest as PairedTest, bootstrap_interval as bootstrap_interval
