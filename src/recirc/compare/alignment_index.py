@@ -29,16 +29,13 @@ class AlignmentIndex(AbstractPortrait):
     Args:
         first, second: epochs, (start, stop) in seconds on the activity's clock.
         n_components: d, at least 1.
-        soft: constant of the soft normalization, in the unit of the rates; None for 0.2 of the median range
-            of units (networks), infinity for none.
+        soft: as in `AbstractPortrait`.
 
     Returns (when called): metric `alignment_index`, lower for more orthogonal; part `reversed`, the same with
     the epochs exchanged.
 
     Raises:
-        ValueError: if `n_components` < 1; when called, if there are fewer than two conditions or they do not
-            differ in an epoch, a rate is not finite, no unit changes, an epoch does not fit, has not more
-            samples ((conditions - 1) times steps) than components, or fewer dimensions than components.
+        ValueError: if `n_components` < 1; when called, if an epoch has fewer dimensions than components.
 
     Source: Elsayed et al. 2016 (doi 10.1038/ncomms13239) and its code.
 
@@ -68,11 +65,8 @@ class AlignmentIndex(AbstractPortrait):
         return self._score(*self._epochs(a))
 
     def _score(self, first: np.ndarray, second: np.ndarray, soft: object) -> Score:
-        return self.score(
-            self._share(first, second),
-            parts={"reversed": np.array(self._share(second, first))},
-            settings=self.settings | {"soft": soft},
-        )
+        back = {"reversed": np.array(self._share(second, first))}
+        return self.score(self._share(first, second), parts=back, settings=self.settings | {"soft": soft})
 
     def _epochs(self, a: Activity) -> tuple[np.ndarray, np.ndarray, object]:
         """Samples of both epochs, the mean over conditions subtracted, and the constant used."""
@@ -86,9 +80,9 @@ class AlignmentIndex(AbstractPortrait):
     def _share(self, one: np.ndarray, other: np.ndarray) -> float:
         axes, _ = principal_axes(one, self.n_components)
         if axes.shape[1] < self.n_components:
+            n_found, n_asked = axes.shape[1], self.n_components
             raise ValueError(
-                f"an epoch has {axes.shape[1]} dimensions and {self.n_components} components are asked for; "
-                "ask for fewer."
+                f"an epoch has {n_found} dimensions and {n_asked} components are asked for; ask for fewer."
             )
         return float(((other @ axes) ** 2).sum() / self._most(other))
 
@@ -129,13 +123,9 @@ def random_subspaces(
     seen = second @ axes
     covariance, random = seen.T @ seen, numpy_generator(key)
     shape = (axes.shape[1], portrait.n_components)
-    draws = np.concatenate(
-        [
-            _held(scale[:, None] * random.normal(size=(min(BLOCK, n_draws - begun), *shape)), covariance)
-            for begun in range(0, n_draws, BLOCK)
-        ]
-    ) / portrait._most(second)
-    return beside(score, draws, "random_subspaces")
+    sizes = [min(BLOCK, n_draws - begun) for begun in range(0, n_draws, BLOCK)]
+    held = [_held(scale[:, None] * random.normal(size=(size, *shape)), covariance) for size in sizes]
+    return beside(score, np.concatenate(held) / portrait._most(second), "random_subspaces")
 
 
 def _held(vectors: Float[np.ndarray, "draw unit component"], covariance: np.ndarray) -> Float[np.ndarray, " draw"]:

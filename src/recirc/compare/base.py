@@ -3,8 +3,9 @@
 import abc
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import equinox as eqx
 import jax
@@ -14,15 +15,12 @@ from jaxtyping import PRNGKeyArray
 from recirc.circuits import AbstractCircuit
 from recirc.types import Activity, Direction, Level, Score, Trials
 
+Base = TypeVar("Base")
 UNITS = frozenset({"permutations", "rotations", "offsets", "scale", "unit scales", "invertible maps"})
 
 
 class AbstractMeasure(eqx.Module):
-    """What similarities and portraits say of themselves beside their score.
-
-    `level` and `direction` are those of the score, `metric` its name; both kinds of measure add what it is called in
-    print.
-    """
+    """What similarities and portraits say of themselves: `level`, `direction` and name (`metric`) of their score."""
 
     level: ClassVar[Level] = "population"
     direction: eqx.AbstractClassVar[Direction]
@@ -42,9 +40,13 @@ class AbstractMeasure(eqx.Module):
         settings = self.settings if settings is None else settings
         return Score(self.metric, float(value), self.level, self.direction, unit, parts or {}, settings)
 
+    @abc.abstractmethod
+    def __call__(self, *activities: Activity) -> Score:
+        """Its score: of two activities if it is a similarity, of one if a portrait."""
+
     def scores(self, *activities: Activity) -> tuple[Score, ...]:
         """All scores that one computation gives: that of a call, unless a measure says otherwise."""
-        return (self(*activities),)  # pyright: ignore[reportCallIssue]
+        return (self(*activities),)
 
 
 class AbstractSimilarity(AbstractMeasure):
@@ -54,6 +56,11 @@ class AbstractSimilarity(AbstractMeasure):
     the changes of one side that it does not see, of its units: "permutations", "rotations" (and reflections),
     "offsets" (one per unit), "scale" (one factor for all), "unit scales" (one factor each), "invertible maps"; and
     "order of conditions". `is_correlation` says that it is a correlation, so that Spearman and Brown's formula applies.
+
+    Raises (when called, beside what each says):
+        ValueError: if conditions or time axes differ, a rate is not finite, or there are fewer than two samples; of
+            rates, if all units of a side are constant, or there are not more samples than dimensions (components, or
+            where none are asked for those that hold 99 % of the variance).
     """
 
     blind_to: eqx.AbstractClassVar[frozenset[str]]
@@ -73,11 +80,7 @@ class AbstractSimilarity(AbstractMeasure):
 
     @abc.abstractmethod
     def __call__(self, a: Activity, b: Activity) -> Score:
-        """Score of `a` against `b`.
-
-        Raises:
-            ValueError: if conditions or time axes differ, or there is too little to compare.
-        """
+        """Score of `a` against `b`."""
 
     def compressed(self, a: Activity) -> Activity:
         """Fewer units that score like `a`, also after a null that keeps the covariance."""
@@ -85,7 +88,17 @@ class AbstractSimilarity(AbstractMeasure):
 
 
 class AbstractPortrait(AbstractMeasure):
-    """A number that describes one activity; `labels` says what each metric that it can give is called in print."""
+    """A number that describes one activity; `labels` says what each metric that it can give is called in print.
+
+    Portraits look at soft-normalized averages over repeats (`normalized_averages`). Where they have these fields,
+    `soft` is the constant of the normalization in the unit of the rates, None for 0.2 of the median range of units
+    (networks), infinity for none; `start, stop` is the window, seconds on the activity's clock, None for all of it.
+
+    Raises (when called, beside what each says):
+        ValueError: if a rate is not finite, no unit changes, a window or epoch does not fit, or there are not more
+            samples than components; where the mean over conditions is subtracted, if there are fewer than two
+            conditions or they do not differ, and samples are then (conditions - 1) times steps.
+    """
 
     labels: eqx.AbstractClassVar[Mapping[str, str]]
 
@@ -129,3 +142,31 @@ class AbstractNull(eqx.Module):
 def numpy_generator(key: PRNGKeyArray) -> np.random.Generator:
     """NumPy's generator for a JAX key, for libraries that take no JAX key."""
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
+def family(base: type[Base]) -> list[type[Base]]:
+    """Exported classes of a kind that can be used as they are, in the order in which they are exported."""
+    from recirc import compare
+
+    kinds = [kind for name, kind in vars(compare).items() if inspect.isclass(kind) and not name.startswith("_")]
+    return [kind for kind in kinds if issubclass(kind, base) and not inspect.isabstract(kind)]
+
+
+def similarities(level: Level = "population") -> list[AbstractSimilarity]:
+    """Every exported similarity of a level, in all its variants.
+
+    Args:
+        level: "population" for those of rates, "performance" for those of outputs.
+
+    Example:
+        >>> import recirc
+        >>> recirc.compare.similarities()[0].label
+        'SVCCA₅, concatenated'
+    """
+    return [each for kind in family(AbstractSimilarity) if kind.level == level for each in kind.variants()]
+
+
+def labels() -> dict[str, str]:
+    """What the metrics of exported similarities and portraits are called in print."""
+    found = {each.metric: each.label for kind in family(AbstractSimilarity) for each in kind.variants()}
+    return found | {name: text for kind in family(AbstractPortrait) for name, text in kind.labels.items()}

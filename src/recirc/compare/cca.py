@@ -16,11 +16,10 @@ class CCA(AbstractSimilarity):
 
     $$\frac1m \sum_{i=1}^{m} \rho_i, \qquad \rho = \mathrm{svd}(Q_X^\top Q_Y), \quad X = Q_X R_X, \; Y = Q_Y R_Y$$
 
-    X and Y are the first d component scores over all samples (trial and time). It is `SVCCA(d)` with only the
-    best m < d correlations averaged, which raises the value and its level by chance: against a recording of 8
-    reaches, 34 times and 268 units smooth noise reaches .63 with d = 10 and m = 4, and .86 if it is smooth
-    over directions too. Never show it without a null and a ceiling
-    (`split_half_ceiling`). It does not change under any invertible map of the components.
+    X and Y are the first d component scores over all samples (trial and time). It is `SVCCA(d)` with only the best m <
+    d correlations averaged, which raises the value and its level by chance: against a recording of 8 reaches, 34 times
+    and 268 units smooth noise reaches .63 with d = 10 and m = 4, and .86 if it is smooth over directions too. Never
+    show it without a null and a ceiling (`split_half_ceiling`). No invertible map of the components changes it.
 
     Args:
         n_components: d, at least 1. A side of lower rank is compared at its rank, with a warning.
@@ -30,8 +29,7 @@ class CCA(AbstractSimilarity):
     the second activity).
 
     Raises:
-        ValueError: if m is not between 1 and d, or, when called, conditions or time axes differ, all units are
-            constant, or there are not more samples than components.
+        ValueError: if m is not between 1 and d.
 
     Source: Gallego et al. 2020 (doi 10.1038/s41593-019-0555-4), d = 10 and m = 4.
 

@@ -21,10 +21,6 @@ class LinearCKA(AbstractSimilarity):
 
     Returns (when called): metric `linear_cka`.
 
-    Raises:
-        ValueError: if conditions or time axes differ, all units are constant, or a side has as many
-            dimensions (99 % of its variance) as samples.
-
     Source: Kornblith et al. 2019 (arXiv 1905.00414), the biased estimate.
 
     Example:

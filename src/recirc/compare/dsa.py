@@ -9,14 +9,7 @@ import numpy as np
 from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.nulls import FlippedComponents
 from recirc.compare.orthogonal_similarity import best_orthogonal_map
-from recirc.compare.samples import (
-    centered,
-    check_enough_samples,
-    check_same_samples,
-    condition_groups,
-    principal_scores,
-    varying_units,
-)
+from recirc.compare.samples import centered, check_enough_samples, comparable, condition_groups, principal_scores
 from recirc.compare.svcca import SVCCA
 from recirc.types import Activity, Direction, Score
 
@@ -51,8 +44,7 @@ class DSA(AbstractSimilarity):
     if nothing changed; `variance_kept`, of the delay vectors by v.
 
     Raises:
-        ValueError: if an argument is out of range, or, when called, conditions or time axes differ, all units
-            are constant, or there are not more samples than dimensions.
+        ValueError: if an argument is out of range, or, when called, trials are too short for the delays.
 
     Source: Ostrow et al. 2023 (arXiv 2306.10168). Departures: components first; ascents from many starts
     finished by Newton's method instead of two runs of a gradient method. The package dsa-metric brings torch
@@ -88,21 +80,15 @@ class DSA(AbstractSimilarity):
             raise ValueError(f"penalty must not be negative, got {self.penalty}.")
 
     def __call__(self, a: Activity, b: Activity) -> Score:
-        check_same_samples(a, b)
-        sides = [varying_units(a, "first"), varying_units(b, "second")]
-        states, kept = zip(*map(self._states, sides))
+        states, kept = zip(*map(self._states, comparable(a, b)))
         rank = min(state.shape[2] for state in states)
         check_enough_samples(states[0].shape[0] * (states[0].shape[1] - 1) + 1, rank)
         if rank < self.rank:
             warnings.warn(f"an activity has {rank} dimensions; the ranks are {rank}.", stacklevel=2)
-        fits = [self._fit(state[:, :, :rank], condition_groups(a)) for state in states]
-        matrices = np.stack([matrix for matrix, _, _ in fits])
-        parts = {
-            "matrices": matrices,
-            "heldout_error": np.array([error for _, error, _ in fits]),
-            "persistence_error": np.array([error for _, _, error in fits]),
-            "variance_kept": np.array(kept),
-        }
+        groups = list(condition_groups(a.conditions).values())
+        matrices, *errors = map(np.stack, zip(*(self._fit(state[:, :, :rank], groups) for state in states)))
+        names = ("matrices", "heldout_error", "persistence_error", "variance_kept")
+        parts = dict(zip(names, (matrices, *errors, np.array(kept))))
         value = _angle(*matrices, n_starts=self.n_starts)
         return self.score(value, unit="rad", parts=parts, settings=self.settings | {"rank": rank})
 

@@ -42,9 +42,8 @@ def fixed_points_in_epoch(
     """
     if n_starts < 1:
         raise ValueError(f"n_starts must be positive, got {n_starts}.")
-    inputs, starts = _starts(circuit, trials, epoch, n_starts)
+    inputs, visited = _starts(circuit, trials, epoch, n_starts)
     held = np.repeat(np.stack(list(inputs.values())), 2 * n_starts, axis=0)
-    visited = np.stack(list(starts.values()))
     if not np.isfinite(visited).all():
         raise ValueError(f"the circuit's states in epoch {epoch!r} are not finite; leave it out.")
     scale = jitter * np.sqrt(visited.reshape(-1, visited.shape[2]).var(axis=0).mean())
@@ -59,23 +58,16 @@ def fixed_points_in_epoch(
     return {condition: found[row.tobytes()] for condition, row in inputs.items()}
 
 
-def _starts(circuit, trials: Trials, epoch: str, n_starts: int) -> tuple[dict, dict]:
-    """The held input of each condition, and states that it visits."""
-    steps = epoch_steps(trials, epoch)
-    going = np.flatnonzero(steps[:, 1] > steps[:, 0])
-    if not going.size:
-        raise ValueError(f"epoch {epoch!r} is empty in every trial; name another, or give other trials.")
+def _starts(circuit, trials: Trials, epoch: str, n_starts: int) -> tuple[dict, np.ndarray]:
+    """The held input of each condition, and states that it visits, `(condition, start, unit)`."""
     all_states, all_inputs = states_along(circuit, trials), np.asarray(trials.inputs, np.float64)
     inputs, visited = {}, {}
-    for i in going:
-        condition, (first, last) = trials.conditions[i], steps[i]
+    for i, (first, last) in zip(*epoch_steps(trials, epoch)):
+        condition = trials.conditions[i]
         inputs.setdefault(condition, all_inputs[i, (first + last) // 2] + 0.0)  # no -0.0
         visited.setdefault(condition, []).append(all_states[i, first:last])
-    starts = {}
-    for condition, runs in visited.items():
-        states = np.concatenate(runs)
-        starts[condition] = states[np.round(np.linspace(0, len(states) - 1, n_starts)).astype(int)]
-    return inputs, starts
+    runs = map(np.concatenate, visited.values())
+    return inputs, np.stack([run[np.round(np.linspace(0, len(run) - 1, n_starts)).astype(int)] for run in runs])
 
 
 class AbstractFixedPointProbe(AbstractProbe):
@@ -98,16 +90,16 @@ class AbstractFixedPointProbe(AbstractProbe):
         """The score of fixed points by condition."""
 
     def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
-        return self.of(
-            fixed_points_in_epoch(circuit, trials, self.epoch, key=key, n_starts=self.n_starts, jitter=self.jitter)
-        )
+        how = {"n_starts": self.n_starts, "jitter": self.jitter}
+        return self.of(fixed_points_in_epoch(circuit, trials, self.epoch, key=key, **how))
 
     def _score(self, metric: str, found: Mapping[str, FixedPoints], values, unit="1", **parts) -> Score:
         values = np.asarray(values, float)
+        there = values[np.isfinite(values)]
         settings: dict[str, object] = {"set": "fixed_points", "epoch": self.epoch}
-        if not np.isfinite(values).any():
+        if not len(there):
             settings["outcome"] = "no stable fixed point was found in any condition"
-        value = float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else np.nan
+        value = float(there.mean()) if len(there) else np.nan
         parts = {"per_condition": values, "condition": np.array(list(found))} | parts
         return Score(metric, value, "mechanism", "lower", unit, parts=parts, settings=settings)
 

@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
-from recirc.compare.at_go import AtGo, at_go, movement_r2
 from recirc.compare.base import AbstractProbe
+from recirc.compare.samples import condition_groups
+from recirc.compare.states import AtGo, at_go, movement_r2
 from recirc.types import Score, Trials
 
 
@@ -41,10 +42,9 @@ class AbstractGoProbe(AbstractProbe):
 
     def cut(self, circuit: AbstractCircuit, trials: Trials) -> AtGo:
         """The trials, cut where the change comes."""
-        for what, asked, n in (
-            ("input", self.target_channels, trials.inputs.shape[2]),
-            ("output", self.velocity, trials.targets.shape[2]),
-        ):
+        channels = {"input": (self.target_channels, trials.inputs), "output": (self.velocity, trials.targets)}
+        for what, (asked, series) in channels.items():
+            n = series.shape[2]
             if not asked or min(asked) < 0 or max(asked) >= n:
                 raise ValueError(f"{what}s {asked} are asked for and the trials have {n}; count from 0.")
         return at_go(circuit, trials, epoch=self.epoch, time_s=self.time_s)
@@ -61,28 +61,17 @@ class AbstractGoProbe(AbstractProbe):
 
     def scored(self, metric: str, cut: AtGo, outputs: np.ndarray, targets: np.ndarray, **parts) -> Score:
         """R² of the velocity, for `outputs` made in place of those of `cut`."""
-        names, labels = list(dict.fromkeys(cut.conditions)), np.array(cut.conditions)
-        each = [labels == name for name in names]
-        settings: dict[str, object] = {"set": self.name}
-        if self.time_s:
-            settings["time_s"] = self.time_s
-        return Score(
-            metric,
-            movement_r2(outputs, targets, self.velocity),
-            "mechanism",
-            parts={
-                "per_condition": np.array([movement_r2(outputs[i], targets[i], self.velocity) for i in each]),
-                "condition": np.array(names),
-                "intact": np.array(movement_r2(cut.outputs(), cut.targets, self.velocity)),
-                "position": self._position(outputs, targets),
-            }
-            | parts,
-            settings=settings,
-        )
-
-    def _position(self, outputs, targets) -> np.ndarray:
+        groups = condition_groups(cut.conditions)
+        settings: dict[str, object] = {"set": self.name, **({"time_s": self.time_s} if self.time_s else {})}
         has_position = self.position and max(self.position) < targets.shape[2]
-        return np.array(movement_r2(outputs, targets, self.position) if has_position else np.nan)
+        about = {
+            "per_condition": [movement_r2(outputs[i], targets[i], self.velocity) for i in groups.values()],
+            "condition": list(groups),
+            "intact": movement_r2(cut.outputs(), cut.targets, self.velocity),
+            "position": movement_r2(outputs, targets, self.position) if has_position else np.nan,
+        }
+        parts = {name: np.array(part) for name, part in (about | parts).items()}
+        return Score(metric, movement_r2(outputs, targets, self.velocity), "mechanism", parts=parts, settings=settings)
 
 
 class TargetOffAtGo(AbstractGoProbe):
@@ -128,7 +117,7 @@ class TargetSwappedAtGo(AbstractGoProbe):
         cut = self.cut(circuit, trials)
         new = cut.opposite()
         outputs = cut.outputs(inputs=cut.inputs[new])
-        old = np.array(movement_r2(outputs, cut.targets, self.velocity))
+        old = movement_r2(outputs, cut.targets, self.velocity)
         return self.scored("target_swapped_r2", cut, outputs, cut.targets[new], old_target=old)
 
 
@@ -169,9 +158,9 @@ class NoTarget(AbstractGoProbe):
             made, asked = ((each[..., index] ** 2).sum((1, 2)) for each in (outputs, unseen.targets))
         intact = self.cut(circuit, trials)
         score = self.scored("movement_without_target", intact, outputs, unseen.targets)
-        labels = np.array(unseen.conditions)
-        each = [labels == name for name in score.parts["condition"]]
-        ratio = np.array([np.sqrt(made[i].sum() / asked[i].sum()) for i in each])
+        ratio = np.array(
+            [np.sqrt(made[i].sum() / asked[i].sum()) for i in condition_groups(unseen.conditions).values()]
+        )
         parts = score.parts | {"per_condition": ratio, "position": np.array(np.nan)}
         value = float(np.nan_to_num(np.sqrt(made.sum() / asked.sum()), nan=np.inf, posinf=np.inf))
         return dataclasses.replace(score, value=value, direction="lower", parts=parts)

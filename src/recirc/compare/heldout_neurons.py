@@ -62,7 +62,7 @@ class NeuronMap(eqx.Module):
         check_same_samples(network, neurons)
         if not len(penalties) or min(penalties) <= 0 or every < 1:
             raise ValueError(f"penalties must be positive and `every` at least 1, got {tuple(penalties)} and {every}.")
-        groups = condition_groups(network)
+        groups = list(condition_groups(network.conditions).values())
         if len(groups) < 2 and len(penalties) > 1:
             raise ValueError("a penalty is chosen by leaving a condition out, and there is only one; give one penalty.")
         x, y = (np.asarray(side.rates, np.float64)[:, ::every] for side in (network, neurons))

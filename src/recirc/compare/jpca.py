@@ -33,8 +33,7 @@ class JPCAPlanes(eqx.Module):
         plane_r2_best, plane_r2_skew: the same of what every plane sees.
         phase: circular mean of the angle from state to change, weighted by the distance from the origin, rad.
         rotation: mean cosine of that angle less pi/2; 1 is pure rotation, 0 none.
-        start, stop: window, seconds on the activity's clock.
-        dt: seconds per step.
+        start, stop, dt: window on the activity's clock, and step, seconds.
         settings: every setting that was used.
     """
 
@@ -87,18 +86,14 @@ class JPCA(AbstractPortrait):
 
     Args:
         n_components: k, even. Fewer dimensions are used as they are, with a warning.
-        soft: constant of the soft normalization, in the unit of the rates; None for 0.2 of the median range
-            of units (networks), infinity for none.
-        start, stop: window, seconds on the activity's clock; None for all of it.
+        soft, start, stop: as in `AbstractPortrait`.
         statistic: "ratio", "r2_skew" or "r2_best", the value of the score.
 
     Returns (when called): metric `jpca_<statistic>`; parts are those numbers of `JPCAPlanes` that are not weights.
 
     Raises:
-        ValueError: if `n_components` is not even and positive, or `statistic` unknown; when called, if there
-            are fewer than two conditions or they do not differ, a rate is not finite, no unit changes, the
-            window does not fit, there are not more samples ((conditions - 1) times differences) than
-            components, or fewer than two dimensions.
+        ValueError: if `n_components` is not even and positive, or `statistic` unknown; when called, if there are fewer
+            than two dimensions, or conditions differ by a constant.
 
     Source: Churchland et al. 2012 (doi 10.1038/nature11129) and its code; M in closed form instead of by
     descent, which gives the same; ratio as Michaels et al. 2016 (doi 10.1371/journal.pcbi.1005175).
@@ -157,11 +152,7 @@ class JPCA(AbstractPortrait):
         )
 
     def fit(self, a: Activity) -> JPCAPlanes:
-        """Planes of rotation of `a`.
-
-        Raises:
-            ValueError: as the class says of a call.
-        """
+        """Planes of rotation of `a`; it raises what a call does."""
         found = normalized_averages(a, self.soft, self.start, self.stop)
         rates = without_condition_mean(found.rates)
         n_conditions, n_steps, n_units = rates.shape

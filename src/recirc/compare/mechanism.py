@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
-from recirc.compare.at_go import AtGo, at_go, movement_r2
 from recirc.compare.go_probes import NoTarget, StateResetAtGo, TargetOffAtGo
+from recirc.compare.states import AtGo, at_go, movement_r2
 from recirc.types import Score, Trials
 
 VERDICTS = ("initial-condition driven", "input driven", "mixed", "undetermined")

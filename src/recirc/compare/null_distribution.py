@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.compare.base import AbstractNull, AbstractPortrait, AbstractSimilarity
+from recirc.compare.base import AbstractMeasure, AbstractNull, AbstractPortrait, AbstractSimilarity
 from recirc.types import Activity, Score
 
 
@@ -39,7 +39,7 @@ class NullDistribution(eqx.Module):
 
 
 def null_distribution(
-    measure: AbstractSimilarity | AbstractPortrait,
+    measure: AbstractMeasure,
     a: Activity,
     b: Activity | None,
     null: AbstractNull,
@@ -74,10 +74,11 @@ def null_distribution(
         >>> round(found.p, 3)
         0.01
     """
-    score = _call(measure, a, b)
-    if isinstance(measure, AbstractSimilarity) and b is not None and null.keeps_covariance:
-        a, b = measure.compressed(a), measure.compressed(b)
-    (found,) = _beside_surrogates([score], lambda drawn: [_call(measure, drawn, b)], a, null, n_draws, key)
+    others = () if b is None else (b,)
+    score = measure(a, *others)
+    if isinstance(measure, AbstractSimilarity) and null.keeps_covariance:
+        a, *others = (measure.compressed(side) for side in (a, *others))
+    (found,) = _beside_surrogates([score], lambda drawn: [measure(drawn, *others)], a, null, n_draws, key)
     return found
 
 
@@ -91,13 +92,10 @@ def null_distributions(
 
     Args:
         portraits: of different metrics.
-        a, null, n_draws, key: as in `null_distribution`.
+        a, null, n_draws, key: as in `null_distribution`, which also says what is raised.
 
     Returns:
         One distribution per metric.
-
-    Raises:
-        ValueError: as `null_distribution`.
 
     Example:
         >>> import jax, recirc
@@ -133,15 +131,6 @@ def beside(score: Score, draws: np.ndarray, kind: str, n_arrangements: float = n
     is_higher = score.direction == "higher"
     worse = draws < score.value if is_higher else draws > score.value
     p = float((1 + (~worse).sum()) / (1 + len(draws)))
-    return NullDistribution(
-        score=score,
-        kind=kind,
-        mean=float(draws.mean()),
-        p95=float(np.percentile(draws, 95 if is_higher else 5)),
-        p=1 / n_arrangements + (1 - 1 / n_arrangements) * p,
-        draws=draws,
-    )
-
-
-def _call(measure: Callable, a: Activity, b: Activity | None) -> Score:
-    return measure(a) if b is None else measure(a, b)
+    p95 = float(np.percentile(draws, 95 if is_higher else 5))
+    p = 1 / n_arrangements + (1 - 1 / n_arrangements) * p
+    return NullDistribution(score, kind, float(draws.mean()), p95, p, draws)

@@ -36,7 +36,7 @@ class ShuffledConditions(AbstractNull):
         return a.replace(rates=shuffled, outputs=None)
 
     def n_arrangements(self, a: Activity) -> float:
-        return float(np.prod(np.arange(1.0, len(condition_groups(a)) + 1)))
+        return float(np.prod(np.arange(1.0, len(set(a.conditions)) + 1)))
 
 
 class PhaseRandomized(AbstractNull):
@@ -202,7 +202,7 @@ def exchangeable_groups(a: Activity) -> list[np.ndarray]:
     Raises:
         ValueError: if there are fewer than two conditions, or they have different numbers of trials.
     """
-    groups = condition_groups(a)
+    groups = list(condition_groups(a.conditions).values())
     if len(groups) < 2 or len({len(group) for group in groups}) > 1:
         raise ValueError(
             f"conditions change places only if two or more have equally many trials; there are "

@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from recirc.compare.base import UNITS, AbstractNull, AbstractSimilarity
-from recirc.compare.samples import check_same_samples
+from recirc.compare.samples import check_same_samples, condition_groups
 from recirc.types import Activity, Direction, Level, Score
 
 
@@ -23,7 +23,7 @@ class OutputNMSE(AbstractSimilarity):
     `per_output`, nan where a target is zero.
 
     Raises:
-        ValueError: if conditions or time axes differ, an activity has no outputs, or the target is zero everywhere.
+        ValueError: when called, if an activity has no outputs, or the target is zero everywhere.
 
     Source: DePasquale et al. 2018 (doi 10.1371/journal.pone.0191527), not in per cent.
     """
@@ -55,8 +55,7 @@ class OutputR2(AbstractSimilarity):
     Returns (when called): metric `output_r2`, the smallest over the groups; parts `per_output` and `per_group`.
 
     Raises:
-        ValueError: if a group is empty. When called: if conditions or time axes differ, an activity has no
-            outputs, a group has an output that is not there, or its target is constant.
+        ValueError: if a group is empty; when called, if a group has an output that is not there or constant.
     """
 
     metric: ClassVar[str] = "output_r2"
@@ -81,20 +80,14 @@ class OutputR2(AbstractSimilarity):
         for group in groups:
             index = output_index(group, targets.shape[2])
             if not spread[index].sum() > 0:
-                raise ValueError(
-                    f"target outputs {group} are constant, so there is no variance to explain; use OutputNMSE."
-                )
+                raise ValueError(f"target outputs {group} are constant, with no variance to explain; use OutputNMSE.")
             per_group.append(1 - error[index].sum() / spread[index].sum())
         parts = {"per_output": 1 - _ratio(error, spread), "per_group": np.array(per_group)}
         return self.score(min(per_group), parts=parts, settings={} if self.groups is None else self.settings)
 
 
 def output_index(outputs: Sequence[int], n_outputs: int) -> np.ndarray:
-    """Outputs as an index array.
-
-    Raises:
-        ValueError: if one is not in [0, n_outputs).
-    """
+    """Outputs as an index array; a ValueError if one is not in [0, n_outputs)."""
     index = np.array(outputs, int)
     if index.min() < 0 or index.max() >= n_outputs:
         raise ValueError(f"outputs {tuple(outputs)} are asked for and the activities have {n_outputs}; count from 0.")
@@ -102,18 +95,13 @@ def output_index(outputs: Sequence[int], n_outputs: int) -> np.ndarray:
 
 
 def paired_outputs(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs of both activities in float64, checked.
-
-    Raises:
-        ValueError: if conditions or time axes differ, an activity has no outputs, or not equally many.
-    """
+    """Outputs of both activities in float64, checked to be there, equally many and of the same samples."""
     check_same_samples(a, b)
     if a.outputs is None or b.outputs is None:
         raise ValueError(f"the {'first' if a.outputs is None else 'second'} activity has no outputs to compare.")
-    if a.outputs.shape != b.outputs.shape:
-        raise ValueError(
-            f"the activities have {a.outputs.shape[2]} and {b.outputs.shape[2]} outputs; give equally many."
-        )
+    n_outputs = a.outputs.shape[2], b.outputs.shape[2]
+    if n_outputs[0] != n_outputs[1]:
+        raise ValueError(f"the activities have {n_outputs[0]} and {n_outputs[1]} outputs; give equally many.")
     return np.asarray(a.outputs, np.float64), np.asarray(b.outputs, np.float64)
 
 
@@ -133,13 +121,10 @@ def normalized_error(
     power = (counted * targets**2).sum(1)
     if not power.sum() > 0:
         raise ValueError("the target outputs are zero everywhere, so no error can be normalized by them.")
-    labels, names = np.array(conditions), list(dict.fromkeys(conditions))
-    grouped = [np.stack([part[labels == name].sum(0) for name in names]) for part in (error, power)]
-    parts = {
-        "per_condition": _ratio(grouped[0].sum(1), grouped[1].sum(1)),
-        "condition": np.array(names),
-        "per_output": _ratio(error.sum(0), power.sum(0)),
-    }
+    groups = condition_groups(conditions)
+    grouped = [np.stack([part[group].sum(0) for group in groups.values()]).sum(1) for part in (error, power)]
+    per_output = _ratio(error.sum(0), power.sum(0))
+    parts = {"per_condition": _ratio(*grouped), "condition": np.array(list(groups)), "per_output": per_output}
     value = float(error.sum() / power.sum())
     return Score("output_nmse", value, level, "lower", parts=parts, settings=settings or {})
 

@@ -23,18 +23,12 @@ class ParticipationRatio(AbstractPortrait):
     the direction "lower" says that a null is asked for as few dimensions.
 
     Args:
-        soft: constant of the soft normalization, in the unit of the rates; None for 0.2 of the median range
-            of units (networks), infinity for none.
-        start, stop: window, seconds on the activity's clock; None for all of it.
+        soft, start, stop: as in `AbstractPortrait`.
         subtract_condition_mean: whether the mean over conditions is subtracted at every time (what is left is
-            tuning), or only every unit's mean.
+            tuning), or only every unit's mean. Components for 90 % must be fewer than samples.
 
     Returns (when called): metric `participation_ratio`; parts `variance_share` (of every component) and
     `n_components_90` (components that hold 90 % of the variance).
-
-    Raises (when called):
-        ValueError: if a rate is not finite, no unit changes, the window does not fit, there are not more
-            samples than components for 90 %, or the mean over conditions is subtracted and nothing is left.
 
     Example:
         >>> import jax, recirc

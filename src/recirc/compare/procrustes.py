@@ -23,10 +23,6 @@ class Procrustes(AbstractSimilarity):
 
     Returns (when called): metric `procrustes_angle` in rad; lower is better.
 
-    Raises:
-        ValueError: if conditions or time axes differ, all units are constant, or a side has as many
-            dimensions (99 % of its variance) as samples.
-
     Source: Williams et al. 2021 (arXiv 2110.14739), without partial whitening.
 
     Example:

@@ -28,8 +28,8 @@ class ReachError(AbstractSimilarity):
     order of `condition`) and `per_trial`. It is infinite where an output is not finite.
 
     Raises:
-        ValueError: if `outputs` is empty. When called: if conditions or time axes differ, an activity has no
-            outputs or not these, or `duration` is under a step or longer than the trials.
+        ValueError: if `outputs` is empty; when called, if an activity has no outputs or not these, or `duration` is
+            under a step or longer than the trials.
 
     Example:
         >>> import numpy as np, recirc
@@ -70,10 +70,8 @@ class ReachError(AbstractSimilarity):
             apart = (made - asked)[:, -n_steps:, index].mean(axis=1)
             error = np.linalg.norm(apart, axis=1)
         error = np.where(np.isfinite(error), error, np.inf)
-        parts = {
-            "per_condition": np.array([error[group].mean() for group in condition_groups(a)]),
-            "condition": np.array(list(dict.fromkeys(a.conditions))),
-            "per_trial": error,
-        }
+        groups = condition_groups(a.conditions)
+        per_condition = np.array([error[group].mean() for group in groups.values()])
+        parts = {"per_condition": per_condition, "condition": np.array(list(groups)), "per_trial": error}
         settings = {"outputs": self.outputs, "duration_s": self.duration}
         return self.score(error.mean(), parts=parts, settings=settings)

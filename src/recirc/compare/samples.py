@@ -1,6 +1,7 @@
 """From two activities to two matrices of samples: the checks that every similarity makes."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -35,11 +36,7 @@ def window(activity: Activity, start: float, stop: float) -> Activity:
 
 
 def window_steps(activity: Activity, start: float | None, stop: float | None) -> slice:
-    """Which time steps `window` keeps; None stands for the activity's own start or stop.
-
-    Raises:
-        ValueError: as `window`.
-    """
+    """Which time steps `window` keeps, checked; None stands for the activity's own start or stop."""
     n_steps = activity.rates.shape[1]
     own = activity.start, activity.start + n_steps * activity.dt
     start, stop = (mine if asked is None else asked for asked, mine in zip((start, stop), own))
@@ -78,11 +75,7 @@ def check_same_samples(a: Activity, b: Activity) -> None:
 
 
 def check_finite_rates(activity: Activity, name: str) -> None:
-    """Raise if a rate is not finite.
-
-    Raises:
-        ValueError: naming the activity.
-    """
+    """Raise a ValueError that names the activity if a rate is not finite."""
     if not np.isfinite(np.asarray(activity.rates)).all():
         raise ValueError(f"the {name} activity has rates that are not finite; leave its bad trials or units out.")
 
@@ -104,10 +97,16 @@ def varying_units(a: Activity, name: str) -> Activity:
     return a.without_units(names)
 
 
-def condition_groups(a: Activity) -> list[np.ndarray]:
+def comparable(a: Activity, b: Activity) -> tuple[Activity, Activity]:
+    """Both without their units that are constant, checked as by `check_same_samples`."""
+    check_same_samples(a, b)
+    return varying_units(a, "first"), varying_units(b, "second")
+
+
+def condition_groups(conditions: Sequence[str]) -> dict[str, np.ndarray]:
     """Indices of the trials of every condition, conditions in order of first appearance."""
-    labels = np.array(a.conditions)
-    return [np.flatnonzero(labels == label) for label in dict.fromkeys(a.conditions)]
+    labels = np.array(conditions)
+    return {label: np.flatnonzero(labels == label) for label in dict.fromkeys(conditions)}
 
 
 def centered(rates) -> Float[np.ndarray, "sample unit"]:
@@ -119,13 +118,11 @@ def centered(rates) -> Float[np.ndarray, "sample unit"]:
 def paired_samples(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
     """Centered samples of both activities, checked, constant units left out.
 
-    The dimension of a side is the number of principal components that hold 99 % of its variance.
-
     Raises:
-        ValueError: as `check_same_samples` and `varying_units`; or if a side has as many dimensions as samples.
+        ValueError: as `check_same_samples` and `varying_units`; or if a side has as many dimensions (principal
+            components that hold 99 % of its variance) as samples.
     """
-    check_same_samples(a, b)
-    x, y = (centered(varying_units(side, name).rates) for side, name in ((a, "first"), (b, "second")))
+    x, y = (centered(side.rates) for side in comparable(a, b))
     for samples in (x, y):
         share = np.cumsum(np.linalg.eigvalsh(_small_gram(samples))[::-1])
         check_enough_samples(len(x), 1 + int(np.searchsorted(share, 0.99 * share[-1])))
@@ -133,11 +130,7 @@ def paired_samples(a: Activity, b: Activity) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_enough_samples(n_samples: int, n_dimensions: int) -> None:
-    """Raise where samples cannot determine so many dimensions, warn where they barely do.
-
-    Raises:
-        ValueError: if there are not more samples than dimensions (centering takes one).
-    """
+    """Raise a ValueError where samples (one is lost to centering) are no more than dimensions, warn where hardly."""
     if n_samples - 1 <= n_dimensions:
         raise ValueError(
             f"{n_samples} samples cannot tell {n_dimensions} dimensions apart; give more trials or time "
@@ -163,7 +156,8 @@ def principal_scores(
     variances, vectors = variances[::-1], vectors[:, ::-1]
     rank = int(np.sum(variances > floor * variances[0]))
     kept = rank if n_components is None else min(rank, n_components)
-    return samples @ vectors[:, :kept], float(variances[:kept].sum() / variances.sum())
+    share = variances[:kept].sum() / variances.sum() if kept else 0.0  # silent samples have no component
+    return samples @ vectors[:, :kept], float(share)
 
 
 def principal_axes(

@@ -1,4 +1,4 @@
-"""States of a circuit along trials, without noise: what fixed points and mechanism tests start from."""
+"""States of a circuit along trials, without noise, and movements cut out of them at the go cue."""
 
 import dataclasses
 
@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from recirc.circuits import AbstractCircuit
+from recirc.circuits import AbstractCircuit, simulate
 from recirc.circuits.base import trajectory
+from recirc.circuits.restarted import Restarted
+from recirc.compare.samples import condition_groups
 from recirc.types import Trials
 
 
@@ -52,11 +54,11 @@ def noiseless(circuit: AbstractCircuit) -> AbstractCircuit:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, float) if eqx.is_inexact_array(leaf) else leaf, circuit)
 
 
-def epoch_steps(trials: Trials, epoch: str) -> Int[np.ndarray, "trial 2"]:
-    """First step of an epoch and the first after it, per trial.
+def epoch_steps(trials: Trials, epoch: str) -> tuple[Int[np.ndarray, " trial"], Int[np.ndarray, "trial 2"]]:
+    """Trials in which an epoch is not empty, and its first step and the first after it in each of these.
 
     Raises:
-        ValueError: if the trials have no such epoch, or it leaves a trial.
+        ValueError: if the trials have no such epoch, it leaves a trial, or it is empty in all.
     """
     if epoch not in trials.epochs:
         raise ValueError(f"the trials have no epoch {epoch!r}, only {sorted(trials.epochs)}; name one of these.")
@@ -66,4 +68,99 @@ def epoch_steps(trials: Trials, epoch: str) -> Int[np.ndarray, "trial 2"]:
             f"epoch {epoch!r} runs from {trials.epochs[epoch][:, 0].min():g} to "
             f"{trials.epochs[epoch][:, 1].max():g} s and does not fit the {trials.time[-1]:g} s trials."
         )
-    return steps
+    going = np.flatnonzero(steps[:, 1] > steps[:, 0])
+    if not going.size:
+        raise ValueError(f"epoch {epoch!r} is empty in every trial; name another, or give other trials.")
+    return going, steps[going]
+
+
+@dataclasses.dataclass(frozen=True)
+class AtGo:
+    """Movements of a circuit without noise, to be made again from other states or under other inputs.
+
+    Args:
+        circuit: without its noise.
+        states: just before the first step of the movement.
+        inputs, targets: of the movement.
+        conditions: one label per trial.
+        dt: seconds per step.
+    """
+
+    circuit: AbstractCircuit
+    states: Float[np.ndarray, "trial unit"]
+    inputs: Float[np.ndarray, "trial time input"]
+    targets: Float[np.ndarray, "trial time output"]
+    conditions: tuple[str, ...]
+    dt: float
+
+    def outputs(self, *, states=None, inputs=None) -> Float[np.ndarray, "trial time output"]:
+        """What the circuit produces, from its own states and inputs unless others are given."""
+        states, inputs = self.states if states is None else states, self.inputs if inputs is None else inputs
+        n_trials, n_steps = inputs.shape[:2]
+        silent = jnp.zeros((n_trials, n_steps, 1))
+        trials = Trials(inputs, silent, dt=self.dt, conditions=[str(i) for i in range(n_trials)])
+        restarted = Restarted(self.circuit, jnp.asarray(states).T)
+        return np.asarray(simulate(restarted, trials, key=jax.random.key(0)).outputs)  # the key is for noise
+
+    def first_of_each(self) -> "AtGo":
+        """The first trial of every condition."""
+        groups = condition_groups(self.conditions)
+        first = [group[0] for group in groups.values()]
+        arrays = {name: getattr(self, name)[first] for name in ("states", "inputs", "targets")}
+        return dataclasses.replace(self, conditions=tuple(groups), **arrays)
+
+    def opposite(self) -> np.ndarray:
+        """For every trial the first trial of the condition half way round, in order; a ValueError if there is one."""
+        order = list(dict.fromkeys(self.conditions))
+        if len(order) < 2:
+            raise ValueError("there is one condition and none to swap it with; give trials of two or more.")
+        other = {name: order[(i + len(order) // 2) % len(order)] for i, name in enumerate(order)}
+        return np.array([self.conditions.index(other[condition]) for condition in self.conditions])
+
+
+def at_go(circuit: AbstractCircuit, trials: Trials, *, epoch: str = "movement", time_s: float = 0.0) -> AtGo:
+    """Cut the trials at the start of an epoch, or `time_s` after it, up to the end of the epoch.
+
+    Trials in which the epoch is empty (no go) are left out; epochs of unequal length are cut to the shortest.
+
+    Raises:
+        ValueError: if there is no such epoch, it is empty in every trial, the cut is outside a trial or after
+            its epoch, or the circuit's outputs are not those of the trials.
+    """
+    going, steps = epoch_steps(trials, epoch)
+    start = steps[:, 0] + int(np.round(time_s / trials.dt))
+    n_steps = int((steps[:, 1] - start).min())
+    if start.min() < 0 or n_steps < 2:
+        raise ValueError(
+            f"{time_s} s from the start of epoch {epoch!r} is outside a trial or after the epoch; give a time inside."
+        )
+    circuit = noiseless(circuit)
+    first = np.asarray(circuit.initial_state(trials.n_trials)).T[going, None]
+    states = np.concatenate([first, states_along(circuit, trials)[going]], axis=1)
+    n_outputs = circuit.outputs(circuit.rates(jnp.asarray(first[:, 0].T))).shape[0]
+    if n_outputs != trials.targets.shape[2]:
+        raise ValueError(
+            f"the circuit has {n_outputs} outputs and the trials ask for {trials.targets.shape[2]}; give a "
+            "circuit with a readout for this task."
+        )
+    time = start[:, None] + np.arange(n_steps)[None, :]
+    return AtGo(
+        circuit=circuit,
+        states=states[np.arange(going.size), start],
+        inputs=np.asarray(trials.inputs)[going[:, None], time],
+        targets=np.asarray(trials.targets, np.float64)[going[:, None], time],
+        conditions=tuple(trials.conditions[i] for i in going),
+        dt=trials.dt,
+    )
+
+
+def movement_r2(outputs, targets, group) -> float:
+    """R², pooled over a group of outputs as in `OutputR2`; -inf if one is not finite; targets must vary."""
+    outputs, targets = outputs[..., list(group)], targets[..., list(group)]
+    axes = tuple(range(targets.ndim - 1))
+    spread = ((targets - targets.mean(axes)) ** 2).sum()
+    if not spread > 0:
+        raise ValueError(f"target outputs {tuple(group)} are constant in the movement; name others.")
+    with np.errstate(over="ignore", invalid="ignore"):
+        error = ((outputs - targets) ** 2).sum()
+    return float(1 - error / spread) if np.isfinite(error) else -np.inf

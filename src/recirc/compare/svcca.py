@@ -8,14 +8,7 @@ import numpy as np
 
 from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.nulls import FlippedComponents, ShuffledConditions
-from recirc.compare.samples import (
-    centered,
-    check_enough_samples,
-    check_same_samples,
-    condition_groups,
-    principal_scores,
-    varying_units,
-)
+from recirc.compare.samples import centered, check_enough_samples, comparable, condition_groups, principal_scores
 from recirc.types import Activity, Direction, Score
 
 
@@ -39,8 +32,7 @@ class SVCCA(AbstractSimilarity):
     or condition by k) and `variance_kept` (of the first and the second activity, or condition by these two).
 
     Raises:
-        ValueError: if `n_components` < 1, or, when called, conditions or time axes differ, all units are
-            constant, or there are not more samples than components.
+        ValueError: if `n_components` < 1, or, when called, a side is constant within a condition that is looked at.
 
     Source: Raghu et al. 2017 (arXiv 1706.05806); a fixed k instead of a share of the variance.
 
@@ -78,8 +70,7 @@ class SVCCA(AbstractSimilarity):
         return cls(), cls(per_condition=True)
 
     def __call__(self, a: Activity, b: Activity) -> Score:
-        check_same_samples(a, b)
-        a, b = varying_units(a, "first"), varying_units(b, "second")
+        a, b = comparable(a, b)
         groups = self._groups(a)
         check_enough_samples(min(map(len, groups)) * a.rates.shape[1], self.n_components)
         x, y = np.asarray(a.rates), np.asarray(b.rates)
@@ -107,7 +98,7 @@ class SVCCA(AbstractSimilarity):
         return a.replace(rates=scores, units=None)
 
     def _groups(self, a: Activity) -> list[np.ndarray]:
-        return condition_groups(a) if self.per_condition else [np.arange(a.n_trials)]
+        return list(condition_groups(a.conditions).values()) if self.per_condition else [np.arange(a.n_trials)]
 
     def _compare(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
         (x, kept_x), (y, kept_y) = (principal_scores(x, self.n_components), principal_scores(y, self.n_components))

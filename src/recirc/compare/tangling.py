@@ -29,19 +29,15 @@ class Tangling(AbstractPortrait):
     Args:
         n_components: components of x, at least 1; all there are if fewer.
         of: "rates" or "outputs" (muscles), which are divided by their range alone.
-        soft: constant of the soft normalization of rates, in their unit; None for 0.2 of the median range of
-            units (networks), infinity for none.
         epsilon: e, positive; keeps Q finite where states meet.
         every: seconds between the samples that are compared, rounded to whole steps, at least one.
-        start, stop: window, seconds on the activity's clock; None for all of it.
+        soft, start, stop: as in `AbstractPortrait`, `soft` for rates.
 
     Returns (when called): metric `tangling_p95`, the 95th percentile of Q, in 1/s²; parts `q` (condition by
     time) and `time` (s).
 
     Raises:
-        ValueError: if a number is out of its range or `of` unknown; when called, if outputs are asked for and
-            missing, a value is not finite, nothing changes, the window does not fit, or there are not more
-            samples than components.
+        ValueError: if a number is out of its range or `of` unknown; when called, if outputs are asked for and missing.
 
     Source: Russo et al. 2018 (doi 10.1016/j.neuron.2018.01.004) and its code, with two departures: the first
     step of a condition, which has no change, is left out and not given that of the next, and every condition
@@ -93,31 +89,19 @@ class Tangling(AbstractPortrait):
         x, dx = states[:, 1::step], (np.diff(states, axis=1) / a.dt)[:, ::step]
         if not np.any(dx):
             raise ValueError("nothing changes in the window, so that there is nothing to be tangled.")
-        q = tangling(x.reshape(-1, x.shape[2]), dx.reshape(-1, x.shape[2]), self._floor(states))
-        return self.score(
-            np.percentile(q, 95),
-            unit="1/s²",
-            parts={"q": q.reshape(x.shape[:2]), "time": found.time[1::step]},
-            settings=self.settings | found.settings | {"n_components": axes.shape[1], "every": step * a.dt},
-        )
-
-    def _floor(self, states: np.ndarray) -> float:
-        return self.epsilon * float(states.var(axis=(0, 1)).sum())
+        floor = self.epsilon * float(states.var(axis=(0, 1)).sum())
+        q = tangling(x.reshape(-1, x.shape[2]), dx.reshape(-1, x.shape[2]), floor)
+        parts = {"q": q.reshape(x.shape[:2]), "time": found.time[1::step]}
+        used = found.settings | {"n_components": axes.shape[1], "every": step * a.dt}
+        return self.score(np.percentile(q, 95), unit="1/s²", parts=parts, settings=self.settings | used)
 
 
 def tangling(
     x: Float[np.ndarray, "sample component"], dx: Float[np.ndarray, "sample component"], epsilon: float
 ) -> Float[np.ndarray, " sample"]:
-    """Q of every sample, block by block, so that memory grows with the number of samples only.
-
-    Args:
-        x, dx: states and their rates of change.
-        epsilon: what is added to squared distances of states.
-    """
-    blocks = [slice(begun, begun + BLOCK) for begun in range(0, len(x), BLOCK)]
-    return np.concatenate(
-        [
-            (cdist(dx[block], dx, "sqeuclidean") / (cdist(x[block], x, "sqeuclidean") + epsilon)).max(axis=1)
-            for block in blocks
-        ]
-    )
+    """Q of every state and rate of change, block by block, so that memory grows with the number of samples only."""
+    q = []
+    for block in (slice(begun, begun + BLOCK) for begun in range(0, len(x), BLOCK)):
+        apart = cdist(x[block], x, "sqeuclidean") + epsilon
+        q.append((cdist(dx[block], dx, "sqeuclidean") / apart).max(axis=1))
+    return np.concatenate(q)

@@ -57,9 +57,8 @@ class UnitFeatures(AbstractPortrait):
     `movement_direction` (degrees) beside `direction_change`, and names in `units`.
 
     Raises:
-        ValueError: if `feature` is unknown or `prominence` not in (0, 1); when called, if there are fewer
-            than two conditions or they do not differ in movement, a rate is not finite, no unit changes, an
-            epoch does not fit, or `direction_change` is asked for without angles.
+        ValueError: if `feature` is unknown or `prominence` not in (0, 1); when called, if `direction_change` is asked
+            for without angles.
 
     Source: ours; the features are those that Churchland & Shenoy 2007 (doi 10.1152/jn.00095.2007) discuss.
 
@@ -113,27 +112,22 @@ class UnitFeatures(AbstractPortrait):
         return self.score(_center(self.feature, parts[self.feature]), unit=FEATURES[self.feature][0], parts=parts)
 
     def _n_extrema(self, rates: Float[np.ndarray, "condition time unit"]) -> Int[np.ndarray, " unit"]:
+        def count(course: np.ndarray) -> int:
+            least = self.prominence * np.ptp(course)
+            return sum(len(scipy.signal.find_peaks(side, prominence=least)[0]) for side in (course, -course))
+
         courses = np.linalg.svd(np.moveaxis(rates, 2, 0), full_matrices=False)[2][:, 0]
-        return np.array(
-            [
-                sum(
-                    len(scipy.signal.find_peaks(sign * course, prominence=self.prominence * np.ptp(course))[0])
-                    for sign in (1, -1)
-                )
-                for course in courses
-            ]
-        )
+        return np.array([count(course) for course in courses])
 
 
 def unit_feature_distance(features: Score, reference: Score, *, n_splits: int = 100, key: PRNGKeyArray) -> Score:
     """How differently the features of two populations of units are distributed, beside what chance gives.
 
-    For every feature that both have: the Kolmogorov-Smirnov distance, the same between random halves of the
-    reference's units (the floor), and whether the center (median, share for `multiphasic`) lies in the 95 %
-    bootstrap interval of the reference's over units. Units of a network look like units of the reference if
-    every feature is `inside`. That is strict, as the interval knows only the reference's sampling: two equal
-    samples of one population are inside in about 83 % per feature. A distance under `floor_p95` is the
-    lenient answer: halves are smaller than the whole.
+    For every feature that both have: the Kolmogorov-Smirnov distance, the same between random halves of the reference's
+    units (the floor), and whether the center (median, share for `multiphasic`) lies in the 95 % bootstrap interval of
+    the reference's over units. Units of a network look like units of the reference if every feature is `inside`. That
+    is strict, as the interval knows only the reference's sampling: two equal samples of one population are inside in
+    about 83 % per feature. A distance under `floor_p95` is the lenient answer: halves are smaller than the whole.
 
     Args:
         features, reference: scores of `UnitFeatures`, any `feature`. Epochs may differ, since clocks do.
@@ -161,23 +155,17 @@ def unit_feature_distance(features: Score, reference: Score, *, n_splits: int = 
         _compare(name, features.parts[name], reference.parts[name], n_splits, jax.random.fold_in(key, i))
         for i, name in enumerate(names)
     ]
-    parts = {column: np.array([row[column] for row in rows]) for column in rows[0]}
-    return Score(
-        "unit_feature_distance",
-        float(parts["distance"].mean()),
-        "unit",
-        "lower",
-        parts={"feature": np.array(names)} | parts,
-        settings={"n_splits": n_splits, "a": dict(features.settings), "b": dict(reference.settings)},
-    )
+    parts = {"feature": np.array(names)} | {column: np.array([row[column] for row in rows]) for column in rows[0]}
+    settings = {"n_splits": n_splits, "a": dict(features.settings), "b": dict(reference.settings)}
+    value = float(parts["distance"].mean())
+    return Score("unit_feature_distance", value, "unit", "lower", parts=parts, settings=settings)
 
 
 def _compare(name: str, one, other, n_splits: int, key: PRNGKeyArray) -> dict[str, float | bool]:
     one, other = (np.asarray(side, np.float64)[np.isfinite(side)] for side in (one, other))
     if min(len(one), len(other)) < 4:
-        raise ValueError(
-            f"{name} has a value in {len(one)} and {len(other)} units; distributions need four on both sides."
-        )
+        n_units = f"{len(one)} and {len(other)}"
+        raise ValueError(f"{name} has a value in {n_units} units; distributions need four on both sides.")
     random, half = numpy_generator(key), len(other) // 2
     orders = [random.permutation(other) for _ in range(n_splits)]
     floor = [_distance(order[:half], order[half:]) for order in orders]
