@@ -138,7 +138,7 @@ class Trials(eqx.Module):
         self.hints = None if hints is None else jnp.asarray(hints)
         rows = (self.inputs.shape[0], 2)
         self.epochs = Named({name: np.broadcast_to(np.asarray(s, float), rows) for name, s in (epochs or {}).items()})
-        self.conditions = tuple(str(label) for label in conditions)
+        self.conditions = tuple(map(_label, conditions))
         self.hint_units = tuple(hint_units)
         self.dt = float(dt)
         _check_trials(self)
@@ -171,6 +171,11 @@ class Trials(eqx.Module):
             epochs={name: span[index] for name, span in self.epochs.items()},
             conditions=[self.conditions[i] for i in np.arange(self.n_trials)[index]],
         )
+
+
+def _label(condition) -> str:
+    """A label as text: 0, 0.0 and "0" are one condition."""
+    return f"{condition:.9g}" if isinstance(condition, int | float | np.number) else str(condition)
 
 
 def _check_trials(trials: Trials) -> None:
@@ -261,7 +266,7 @@ class Activity(eqx.Module):
     ):
         self.rates = jnp.asarray(rates)
         self.outputs = None if outputs is None else jnp.asarray(outputs)
-        self.conditions = tuple(str(label) for label in conditions)
+        self.conditions = tuple(map(_label, conditions))
         names = range(self.rates.shape[-1]) if units is None else units
         self.units = tuple(str(name) for name in names)
         self.dt = float(dt)

@@ -285,7 +285,7 @@ def test_when_writing_fails_the_older_file_is_untouched_and_nothing_is_left(tmp_
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-        with pytest.raises(OSError, match="no space left writing .*reach.nc"):
+        with pytest.raises(OSError, match=r"no space left writing .*reach\.nc"):
             write_netcdf(Activity(rates(seed=1), dt=0.01, conditions="abcd"), path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

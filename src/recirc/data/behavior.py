@@ -62,9 +62,9 @@ def _averaged(time: np.ndarray, values: np.ndarray, edges: np.ndarray, interval:
 
 def _interpolated(time: np.ndarray, values: np.ndarray, edges: np.ndarray, interval: float) -> np.ndarray:
     middle = (edges[:-1] + edges[1:]) / 2
-    after = np.clip(np.searchsorted(time, middle), 1, max(len(time) - 1, 1))
     if len(time) < 2:
         return np.full((len(middle), values.shape[1]), np.nan)
+    after = np.clip(np.searchsorted(time, middle), 1, len(time) - 1)
     step = time[after] - time[after - 1]
     share = (middle - time[after - 1]) / step
     good = (share >= -1e-9) & (share <= 1 + 1e-9) & (step <= 3 * interval)

@@ -118,9 +118,8 @@ def _positions(columns: Sequence[str], values: list[np.ndarray]) -> np.ndarray |
         return values[0].astype(float)
     if values[0].dtype == object and len(values) <= 2:
         return _chosen(values[0], values[1] if len(values) == 2 else np.zeros(len(values[0]), int))
-    if len(values) == 2 and [name.lower()[-1] for name in columns] == ["x", "y"]:
-        return np.stack(values, axis=1).astype(float) if all(map(_is_number, values)) else None
-    return None
+    is_pair = [name.lower()[-1:] for name in columns] == ["x", "y"] and all(map(_is_number, values))
+    return np.stack(values, axis=1).astype(float) if is_pair else None
 
 
 def _chosen(lists: np.ndarray, places: np.ndarray) -> np.ndarray | None:
@@ -146,6 +145,6 @@ def _degrees(angle: float) -> str:
 
 
 def _texts(column: np.ndarray) -> list[str]:
-    if column.dtype.kind == "f":
-        return [f"{value:.9g}" if np.isfinite(value) else "" for value in column.tolist()]
-    return [str(value) for value in column.tolist()]
+    if column.dtype.kind != "f":
+        return list(map(str, column.tolist()))
+    return [f"{value:.9g}" if np.isfinite(value) else "" for value in column.tolist()]

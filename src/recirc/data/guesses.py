@@ -62,7 +62,7 @@ def guess_align(session: Session) -> tuple[str, str]:
     for pattern, *_ in EVENTS:
         if found := [name for name in events if re.search(pattern, name.lower())]:
             return found[0], f"Trials are aligned to {found[0]} (other events: {_others(events, found[0])})."
-    return ("start_time", f"Trials are aligned to start_time; no event is known by its name ({_others(events)}).")
+    return "start_time", f"Trials are aligned to start_time; no event is known by its name ({_others(events)})."
 
 
 def guess_window(session: Session, align: str, dt: float) -> tuple[tuple[float, float], str]:

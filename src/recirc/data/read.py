@@ -52,7 +52,7 @@ def read(path: str | PathLike, preprocessing: Preprocessing | None = None, *, se
 
     Example:
         >>> import numpy as np, recirc
-        >>> made = recirc.Activity(np.eye(9)[:, :, None], dt=0.01, conditions=range(9))
+        >>> made = recirc.Activity(np.eye(9)[:, :, None], dt=0.01, conditions="abcdefghi")
         >>> recirc.data.write_netcdf(made, "reach.nc")
         >>> recirc.read("reach.nc").rates.shape
         (9, 9, 1)

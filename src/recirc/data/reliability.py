@@ -66,16 +66,12 @@ def split_half_reliability(
         [1.0, 1.0]
     """
     found = []
-    for first, second in split_halves(rates, labels, n_splits=n_splits, key=key):
-        r = _correlation(first, second)
+    for halves in split_halves(rates, labels, n_splits=n_splits, key=key):
+        a, b = (half - half.mean(axis=(0, 1)) for half in halves)
+        power = np.sqrt((a**2).sum(axis=(0, 1)) * (b**2).sum(axis=(0, 1)))
+        r = (a * b).sum(axis=(0, 1)) / np.where(power > 0, power, np.nan)
         found.append(np.maximum(2 * r / np.where(r > -1 / 3, 1 + r, 1.0), -1.0))
     return np.median(found, axis=0)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> Float[np.ndarray, " unit"]:
-    a, b = (half - half.mean(axis=(0, 1)) for half in (first, second))
-    power = np.sqrt((a**2).sum(axis=(0, 1)) * (b**2).sum(axis=(0, 1)))
-    return (a * b).sum(axis=(0, 1)) / np.where(power > 0, power, np.nan)
 
 
 def r2_ceiling(

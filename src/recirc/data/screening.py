@@ -18,9 +18,7 @@ _TOLERANCE = 1e-6  # seconds
 def bad_spikes(times: Float[np.ndarray, " spike"], *, resolution: float = 0.0) -> dict[str, np.ndarray]:
     """Masks of the spikes of one unit that cannot be right, by reason; only reasons that occur.
 
-    Args:
-        times: seconds, as stored.
-        resolution: of `Session`; where it is half a millisecond or more, several spikes may share a time.
+    Where the `resolution` of the session is half a millisecond or more, several spikes may share a time.
 
     Example:
         >>> {why: mask.tolist() for why, mask in bad_spikes(np.array([0.1, 0.3, 0.2, 0.3])).items()}

@@ -105,10 +105,7 @@ class Selection:
         self.drop("trials", np.isin(labels, rare), f"conditions with fewer than {fewest} trials")
 
     def rates(self, key: PRNGKeyArray) -> tuple[Float[np.ndarray, "trial time unit"], Float[np.ndarray, " unit"]]:
-        """Rates and reliability of units that change, without those less reliable than the chain wants.
-
-        A unit that is silent in a half of the trials has shown no reliability, and is left out too.
-        """
+        """Rates and reliability of units that change and are as reliable as the chain wants; silent halves are not."""
         units, labels = self.left["units"].tolist(), self.labels[self.trials].tolist()
         spikes, chain = {i: self.spikes[i] for i in units}, self.chain
         rates = unit_rates(self.session, spikes, self.starts, chain.n_bins, chain.dt, chain.smoothing)

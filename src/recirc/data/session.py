@@ -28,8 +28,7 @@ class Samples(Protocol):
 class Series:
     """A signal sampled over the session: position, velocity, EMG.
 
-    Values may stay in the file until they are asked for, so that a session of gigabytes can be read window by
-    window; `values[:]` is all of them.
+    Values may stay in the file, so that gigabytes can be read window by window; `values[:]` is all of them.
 
     Args:
         values: (sample, channel), in `unit`; indexed by slices along samples only.
@@ -81,10 +80,7 @@ class Series:
         return np.asarray(self.timestamps[:], float)  # pyright: ignore[reportOptionalSubscript]
 
     def read(self, start: float, stop: float) -> tuple[np.ndarray, np.ndarray]:
-        """Times and values of the samples with start <= time < stop, s; only these are read from a file.
-
-        Timestamps must rise; whether they do is not looked at here.
-        """
+        """Times and values of samples with start <= time < stop, s; only these are read. Timestamps have to rise."""
         if self.rate is None:
             first, last = np.searchsorted(self.time, [start, stop]).tolist()
             times = self.time[first:last]
@@ -99,8 +95,7 @@ class Series:
 class Session:
     """One recording session on one clock, seconds in 64-bit floats, exactly as the file has it.
 
-    Only shapes are checked. Whether spikes are sorted, trials overlap or events are missing is for
-    `recirc check` to find.
+    Only shapes are checked. Whether spikes are sorted, trials overlap or events are missing, `recirc check` finds.
 
     Args:
         spikes: spike times of every unit, s.

@@ -90,7 +90,7 @@ def smooth(
 def _stretches(mask: Bool[np.ndarray, " time"]) -> list[tuple[int, int]]:
     """First and one past the last place of every run of true values."""
     steps = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
-    return [(int(first), int(last)) for first, last in steps.reshape(-1, 2)]
+    return list(zip(steps[::2].tolist(), steps[1::2].tolist()))
 
 
 def _smooth_stretch(values: np.ndarray, sd_bins: float) -> np.ndarray:

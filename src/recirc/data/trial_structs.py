@@ -47,9 +47,8 @@ def session_from_trials(rows: list[dict], where: str, path: Path) -> Session:
     counts = {area: _counts(rows, area, bin_size, f"{where}, field {area}") for area in areas}
     n_bins = np.array([len(trial) for trial in counts[areas[0]]])
     for area in areas[1:]:
-        wrong = np.flatnonzero(np.array([len(trial) for trial in counts[area]]) != n_bins)
-        if wrong.size:
-            raise DataFileError(f"{where}({wrong[0] + 1}): {area} and {areas[0]} have different numbers of bins.")
+        for i in np.flatnonzero([len(trial) for trial in counts[area]] != n_bins)[:1]:
+            raise DataFileError(f"{where}({i + 1}): {area} and {areas[0]} have different numbers of bins.")
     starts = np.cumsum([0.0, *(n_bins[:-1] * bin_size + GAP)])
     bins = np.concatenate([start + np.arange(n) * bin_size for start, n in zip(starts, n_bins)])
     spikes, units, places = [], [], []

@@ -54,8 +54,7 @@ def check_new(path: str | os.PathLike) -> None:
     """Raise ValueError if pynwb is not installed, the file exists, or its folder does not."""
     if importlib.util.find_spec("pynwb") is None:
         raise ValueError('writing NWB needs pynwb: pip install "recirc[nwb]".')
-    path = Path(path)
-    if path.exists() or not path.parent.is_dir():
+    if Path(path).exists() or not Path(path).parent.is_dir():
         raise ValueError(f"{path} exists, or its folder does not; give the name of a new file in a folder.")
 
 
