@@ -25,8 +25,7 @@ class CCA(AbstractSimilarity):
         n_components: d, at least 1. A side of lower rank is compared at its rank, with a warning.
         n_averaged: m, 1 to d.
 
-    Returns (when called): metric `cca_mean<m>`; parts `correlation` (d) and `variance_kept` (of the first and
-    the second activity).
+    Returns (when called): metric `cca_mean<m>`; parts `correlation` (d) and `variance_kept` (of either activity).
 
     Raises:
         ValueError: if m is not between 1 and d.
@@ -50,9 +49,8 @@ class CCA(AbstractSimilarity):
 
     def __check_init__(self):
         if not 1 <= self.n_averaged <= self.n_components:
-            raise ValueError(
-                f"n_averaged must be between 1 and n_components, got {self.n_averaged} of {self.n_components}."
-            )
+            given = f"{self.n_averaged} of {self.n_components}"
+            raise ValueError(f"n_averaged must be between 1 and n_components, got {given}.")
 
     @property
     def metric(self) -> str:

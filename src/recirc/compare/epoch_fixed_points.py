@@ -32,8 +32,7 @@ def fixed_points_in_epoch(
             all states of the epoch.
 
     Returns:
-        One result per condition, in the order of the trials. Their number is only a lower bound: more
-        starts may find more.
+        One result per condition, in the order of the trials. Their number is a lower bound: more starts may find more.
 
     Raises:
         RuntimeError: if 64-bit floats are off.

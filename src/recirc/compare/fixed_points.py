@@ -93,8 +93,7 @@ def find_fixed_points(
     the Jacobian is that of one side, and so are stability and eigenvalues of a fixed point there.
 
     Points further from the centroid of the starts than 10 times their root-mean-square distance from it are
-    left out and counted (unless all starts are equal); of points closer than a thousandth of that distance,
-    the one with least speed is kept.
+    left out and counted (unless all starts are equal); of points closer than a thousandth of it, the slowest is kept.
 
     Args:
         circuit: whose velocity is followed; its private noise is left out.

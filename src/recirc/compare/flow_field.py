@@ -102,8 +102,7 @@ def flow_field(
     $$x = x_0 + a\, p_1 + b\, p_2, \qquad \dot r = f'(x)\, \dot x(x, u), \qquad
       (x, y) = (r - \bar r) Q, \qquad (u, v) = \dot r\, Q$$
 
-    All units move as they would; only what is drawn is projected. A plane shows the flow well where
-    `out_of_plane` is small.
+    All units move as they would; only what is drawn is projected, well where `out_of_plane` is small.
 
     Args:
         circuit: whose flow it is; its private noise is left out.

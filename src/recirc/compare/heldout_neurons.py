@@ -86,10 +86,9 @@ class NeuronMap(eqx.Module):
         Raises:
             ValueError: if the network has another number of units than in the fit.
         """
-        if network.rates.shape[2] != len(self.network_mean):
-            raise ValueError(
-                f"the map was fitted to {len(self.network_mean)} units and is given {network.rates.shape[2]}."
-            )
+        n_units, n_given = len(self.network_mean), network.rates.shape[2]
+        if n_units != n_given:
+            raise ValueError(f"the map was fitted to {n_units} units and is given {n_given}.")
         rates = (np.asarray(network.rates, np.float64) - self.network_mean) @ self.weights + self.neuron_mean
         return network.replace(rates=rates, units=self.neurons, outputs=None)
 

@@ -164,12 +164,11 @@ class JPCA(AbstractPortrait):
             raise ValueError("conditions differ by a constant in the window, so that nothing changes there.")
         best, skew = np.linalg.lstsq(x, dx, rcond=None)[0], skew_symmetric_fit(x, dx)
         speeds, planes = _planes(skew, states)
-        changes = (dx @ planes).reshape(len(dx), -1, 2)
-        errors = [((dx - x @ m) @ planes).reshape(changes.shape) for m in (best, skew)]
+        changes, places, *errors = (
+            (part @ planes).reshape(len(dx), -1, 2) for part in (dx, x, dx - x @ best, dx - x @ skew)
+        )
         plane_r2 = [1 - _squares(error) / _squares(changes) for error in errors]
-        turn = _complex(changes) * np.conj(_complex((x @ planes).reshape(changes.shape)))
-        radius = np.linalg.norm((x @ planes).reshape(changes.shape), axis=2)
-        angle = np.angle(turn)
+        radius, angle = np.linalg.norm(places, axis=2), np.angle(_complex(changes) * np.conj(_complex(places)))
         return JPCAPlanes(
             axes=components @ planes,
             mean=found.rates.mean(axis=0),

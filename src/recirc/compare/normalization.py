@@ -61,9 +61,8 @@ def soft_constant(model: Activity, recording: Activity | None = None, constant: 
 class NormalizedAverages(NamedTuple):
     """Soft-normalized averages over the repeats of every condition, and how they came about.
 
-    Fields: `rates` in the window; `scale`, by which each unit was multiplied; `units` that were kept;
-    `conditions` in order of first appearance; `time` at the end of every step, s; the constant (infinite if
-    none) and the window that were used.
+    Fields: `rates` in the window; `scale`, by which each unit was multiplied; `units` that were kept; `conditions` in
+    order of first appearance; `time` at the end of every step, s; the constant (infinite if none) and the window used.
     """
 
     rates: Float[np.ndarray, "condition time unit"]

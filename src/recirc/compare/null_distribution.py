@@ -51,9 +51,8 @@ def null_distribution(
 
     $$p = \frac{1 + \#\{\text{draws at least as good}\}}{1 + n}$$
 
-    If there are only m different surrogates (m! orders of few conditions) and the original is never drawn, p
-    becomes 1/m + (1 - 1/m) p: with 3 conditions nothing is below 1/6, whatever n. What is not a number is never worse,
-    so that p is 1 where the score itself is none.
+    If there are only m different surrogates (m! orders of few conditions) and the original is never drawn, p becomes
+    1/m + (1 - 1/m) p: with 3 conditions nothing is below 1/6, whatever n. Where the score is not a number p is 1.
 
     Args:
         measure: a similarity, or a portrait.

@@ -86,8 +86,7 @@ class FlippedComponents(AbstractNull):
 
     Over many units (all but SVCCA) each draw costs an eigendecomposition of the time-by-time matrix.
 
-    Source: ours; the aim (matched covariance over time and units) is that of Elsayed & Cunningham 2017
-    (doi 10.1038/nn.4617).
+    Source: ours, with the aim of Elsayed & Cunningham 2017 (doi 10.1038/nn.4617): covariance over time and units.
     """
 
     kind: ClassVar[str] = "flipped_components"

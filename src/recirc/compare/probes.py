@@ -14,6 +14,7 @@ from recirc.circuits.perturbed import Perturbed
 from recirc.compare.base import AbstractProbe, AbstractSimilarity
 from recirc.compare.output_error import normalized_error
 from recirc.compare.samples import window
+from recirc.compare.states import check_n_outputs
 from recirc.types import Level, Score, Trials
 
 
@@ -149,8 +150,8 @@ class InputNoise(AbstractProbe):
 
     $$\tilde u_t = u_t + \sigma \sqrt{2 \tau / dt}\; \eta_t, \qquad \eta_t \sim N(0, I)$$
 
-    Scaled so, the noise has an s.d. of sigma after a leak of time constant tau, whatever dt (for dt well
-    under tau). One draw per trial: repeat trials (`trials.select(np.tile(...))`) for a steadier number.
+    Scaled so, the noise has an s.d. of sigma after a leak of time constant tau, whatever dt (for dt well under tau).
+    One draw per trial: repeat trials (`trials.select(np.tile(...))`) for a steadier number.
     Compare networks at equal error without noise.
 
     Args:
@@ -210,14 +211,10 @@ def output_score(
         ValueError: as `NewTrials`.
     """
     made = simulate(circuit, trials, key=key)
-    outputs = made.outputs
-    if outputs is None or outputs.shape != trials.targets.shape:
-        raise ValueError(
-            f"the circuit has {0 if outputs is None else outputs.shape[2]} outputs and the trials ask for "
-            f"{trials.targets.shape[2]}; give a circuit with a readout for this task."
-        )
+    check_n_outputs(0 if made.outputs is None else made.outputs.shape[2], trials)
     if measure is None:
-        return normalized_error(outputs, trials.targets, trials.mask, trials.conditions, level=level, settings=settings)
+        asked = trials.targets, trials.mask, trials.conditions
+        return normalized_error(made.outputs, *asked, level=level, settings=settings)
     silent = jnp.zeros((*trials.mask.shape, 1))  # no units to compare, so that only outputs can be
     span = _counted(trials)
     asked = window(made.replace(rates=silent, units=None, outputs=trials.targets), *span)

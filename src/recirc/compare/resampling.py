@@ -68,7 +68,7 @@ def split_half_ceiling(
         ('svcca5_concatenated', True)
     """
     halves = list(_halves(trials, n_splits, key))
-    _agreement(measure, *halves[0])
+    measure(*halves[0][: 1 + isinstance(measure, AbstractSimilarity)])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first call has said all there is to say
         values = np.array([_agreement(measure, first, second) for first, second in halves])

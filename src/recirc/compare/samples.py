@@ -149,8 +149,7 @@ def principal_scores(
 ) -> tuple[np.ndarray, float]:
     """Scores on the leading principal components of centered samples, and their share of the variance.
 
-    Components whose variance is under `floor` times the first's are left out; by default those that cannot be
-    told from rounding.
+    Components whose variance is under `floor` times the first's are left out; by default those lost in rounding.
     """
     variances, vectors = np.linalg.eigh(samples.T @ samples)
     variances, vectors = variances[::-1], vectors[:, ::-1]
@@ -165,8 +164,7 @@ def principal_axes(
 ) -> tuple[Float[np.ndarray, "unit component"], Float[np.ndarray, " dimension"]]:
     """Leading principal axes of centered samples, and the sum of squares on every component there is.
 
-    Components whose variance is under `floor` times the first's are left out; the default is what rates in
-    single precision cannot tell from rounding.
+    Components whose variance is under `floor` times the first's are left out; the default suits single precision.
     """
     squares, vectors = np.linalg.eigh(_small_gram(samples))
     squares, vectors = np.maximum(squares[::-1], 0.0), vectors[:, ::-1]

@@ -137,12 +137,7 @@ def at_go(circuit: AbstractCircuit, trials: Trials, *, epoch: str = "movement", 
     circuit = noiseless(circuit)
     first = np.asarray(circuit.initial_state(trials.n_trials)).T[going, None]
     states = np.concatenate([first, states_along(circuit, trials)[going]], axis=1)
-    n_outputs = circuit.outputs(circuit.rates(jnp.asarray(first[:, 0].T))).shape[0]
-    if n_outputs != trials.targets.shape[2]:
-        raise ValueError(
-            f"the circuit has {n_outputs} outputs and the trials ask for {trials.targets.shape[2]}; give a "
-            "circuit with a readout for this task."
-        )
+    check_n_outputs(circuit.outputs(circuit.rates(jnp.asarray(first[:, 0].T))).shape[0], trials)
     time = start[:, None] + np.arange(n_steps)[None, :]
     return AtGo(
         circuit=circuit,
@@ -152,6 +147,16 @@ def at_go(circuit: AbstractCircuit, trials: Trials, *, epoch: str = "movement", 
         conditions=tuple(trials.conditions[i] for i in going),
         dt=trials.dt,
     )
+
+
+def check_n_outputs(n_outputs: int, trials: Trials) -> None:
+    """Raise a ValueError if a circuit has other than the outputs that trials ask for."""
+    n_asked = trials.targets.shape[2]
+    if n_outputs != n_asked:
+        raise ValueError(
+            f"the circuit has {n_outputs} outputs and the trials ask for {n_asked}; give a circuit with a readout for "
+            "this task."
+        )
 
 
 def movement_r2(outputs, targets, group) -> float:

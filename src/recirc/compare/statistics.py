@@ -26,8 +26,7 @@ def bootstrap_interval(
         n_resamples: resamples.
 
     Returns:
-        (low, high); (nan, nan) if there are fewer than two values or all are equal, since neither says
-        anything about spread.
+        (low, high); (nan, nan) if there are fewer than two values or all are equal: that says nothing of spread.
 
     Raises:
         ValueError: if a value is not finite, there is more than one axis, or `level` is not in (0, 1).

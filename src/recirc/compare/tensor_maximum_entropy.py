@@ -25,9 +25,8 @@ class TensorMaximumEntropy(AbstractNull):
     the sum of 1 / (lambda_c + lambda_t + lambda_u) over two axes is the eigenvalue over the third. Where an eigenvalue
     is zero (a mean was removed, or there are fewer samples than units) the surrogates have no variance either.
 
-    It asks whether a portrait says more than: signals so smooth, in so many dimensions, with conditions so
-    alike, look like this. Every trial is a condition; average repeats first. Means and covariances hold over
-    many draws, not in each.
+    It asks whether a portrait says more than: signals so smooth, in so many dimensions, with conditions so alike, look
+    like this. Every trial is a condition; average repeats first. Means and covariances hold over many draws.
 
     Smoothness is kept where the variance is: small components of units, whose lambda_u is large, come out
     nearly white in time. So it is no null for similarities: `Procrustes` of unrelated smooth noises had
