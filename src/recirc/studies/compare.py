@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -14,7 +15,7 @@ from recirc.data import DataFileError, Preprocessing, read_dataset, read_prepare
 from recirc.figures.style import label
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
-from recirc.runs.report import Picture, ReportText, Section, Table
+from recirc.runs.report import ReportText, Table
 from recirc.types import Activity
 
 
@@ -111,37 +112,16 @@ def _first_network(path: Path) -> Activity:
     )  # fmt: skip
 
 
-def words(result: AnalysisResult, a: str, b: str, notes: list[str]) -> ReportText:
+def words(result: AnalysisResult, a: str, b: str, notes: Sequence[str]) -> ReportText:
     """The words of the report, written by the result."""
-    n_conditions, n_times = result.arrays.sizes["condition"], result.arrays.sizes["time"]
+    columns = ["similarity", "value", "from", "to", "ceiling", "null", "null mean", "null p95", "p"]
     lines = [
-        [label(row.metric), row.value, row.ci[0], row.ci[1], row.ceiling, label(row.null["kind"]),
+        [label(row.metric), row.value, *row.ci, row.ceiling, label(row.null["kind"]),
          *(row.null[name] for name in ("mean", "p95", "p"))]
         if row.null else [label(row.metric), None, None, None, None, row.condition["outcome"], None, None, None]
         for row in result.rows
     ]  # fmt: skip
-    columns = ["similarity", "value", "from", "to", "ceiling", "null", "null mean", "null p95", "p"]
-    return ReportText(
-        f"{a} against {b}",
-        result.sentences["verdict"],
-        [
-            Section(
-                "Similarities",
-                f"{' '.join(notes)} {n_conditions} conditions, {n_times} times.\n\n{_READ}",
-                [Picture("principal_components", f"{b}, rotated and scaled onto the components of {a}.")],
-                [Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")],
-            )
-        ],
-    )
-
-
-_READ = (
-    "Shuffled conditions keep all that conditions share, and ask whether the right conditions match. Flipped "
-    "components keep each trial's covariance, envelope and smoothness, and ask whether time courses match. "
-    "Phase-randomized surrogates are not used: they call any two transients alike. Conditions are not shuffled "
-    "for dynamical similarity, which asks how states follow one another, not which condition they belong to. A value "
-    "near its null's mean can be high and still say nothing: within one condition, five smooth components nearly "
-    "always match. The ceiling is what a second recording as long would reach; averages without trials have none.\n\n"
-    "A network is like the recording that it was trained on because it was fitted to it. Whether its dynamics "
-    "explain that recording shows only in what it never saw: see the report of `recirc fit`."
-)
+    table = Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")
+    values = {"a": a, "b": b, "notes": " ".join(notes), "sizes": result.arrays.sizes}
+    path = Path(__file__).with_suffix(".toml")
+    return ReportText.from_toml(path, values | {"verdict": result.sentences["verdict"]}, similarities=table)

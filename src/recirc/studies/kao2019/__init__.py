@@ -133,8 +133,7 @@ def _config_text(preset: str, size: design.Preset, seed: int, description: dict,
     lines = [f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}\nn_trials = {design.N_TRIALS}']
     lines.append(f"target_lines = {list(design.TARGET_LINES)}\nnonlinearities = {list(design.NONLINEARITIES)}")
     lines.append(f"weight_penalty = {design.WEIGHT_PENALTY}\ndelay_measured = {design.DELAY}")
-    for name in ("preparation", "movement", "rotation", "compared"):
-        lines.append(f"window_{name} = {list(getattr(design, name.upper()))}")
+    lines += [f"window_{name} = {list(window)}" for name, window in design.WINDOWS.items()]
     plain = vars(design.trainer(0.0, **design.TRAINING))
     plain = {name: value for name, value in plain.items() if name != "penalties" and value is not None}
     tables = {"preset_sizes": dump_config(size), "reference": _toml(description)}

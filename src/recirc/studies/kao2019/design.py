@@ -29,6 +29,7 @@ DELAY = 0.5  # seconds, of the trials that are compared
 PREPARATION, MOVEMENT = (-0.45, -0.15), (0.0, 0.45)
 ROTATION = (-0.05, 0.35)
 COMPARED = (-0.45, 0.5)
+WINDOWS = {"preparation": PREPARATION, "movement": MOVEMENT, "rotation": ROTATION, "compared": COMPARED}
 EPOCHS = ("hold", "delay", "movement")
 NETWORK = ["arm", "target_line", "rate_penalty", "seed"]  # what tells networks apart; without the seed, a cell
 

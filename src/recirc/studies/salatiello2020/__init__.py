@@ -21,7 +21,7 @@ from recirc.studies.salatiello2020.arms import PLACE, PRESETS, REGIMES, Preset, 
 from recirc.studies.salatiello2020.circuit import LEAD, TAIL, ground_truth, reference, tailed, with_muscles
 from recirc.studies.salatiello2020.claims import claims, verdict
 from recirc.studies.salatiello2020.network import KEPT_EVERY, N_DRAWS, N_DRAWS_MINOR, PRIVATE_NOISES, train_network
-from recirc.studies.salatiello2020.report import DRAWINGS, report_text, sections
+from recirc.studies.salatiello2020.report import DRAWINGS, report_text
 from recirc.tasks import CenterOutReach
 from recirc.train import FullForce
 
@@ -71,7 +71,7 @@ def analyse(size: Preset, asked: Sequence[dict], map: Map = map) -> AnalysisResu
     return AnalysisResult(
         NAME, (*rows, *summary_rows(rows, key=key)), tuple(judged), activity, weights_dataset(arrays, members),
         network_history(found, ("arm", "seed", *PLACE)), {"verdict": verdict(table, judged, size)},
-        tuple(picture.name for section in sections(size) for picture in section.figures),
+        tuple(name for name in DRAWINGS if size.extras.get(name, True)),
     )  # fmt: skip
 
 
