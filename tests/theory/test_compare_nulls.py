@@ -113,13 +113,16 @@ def test_a_portrait_has_a_null_too():
     assert found.draws.shape == (5,)
 
 
-@pytest.mark.parametrize("direction", ["higher", "lower"])
-def test_a_score_that_is_no_number_is_not_beyond_chance(direction):
-    def nothing(a):
-        return recirc.Score("nothing", float("nan"), "population", direction)
+@pytest.mark.parametrize("better", ["higher", "lower"])
+def test_a_score_that_is_no_number_is_not_beyond_chance(better):
+    class Nothing(compare.AbstractPortrait):
+        metric, direction, labels = "nothing", better, {"nothing": "nothing"}
+
+        def __call__(self, a):
+            return self.score(float("nan"))
 
     a = smooth(np.random.default_rng(0))
-    found = compare.null_distribution(nothing, a, None, compare.PhaseRandomized(), n_draws=9, key=jax.random.key(0))
+    found = compare.null_distribution(Nothing(), a, None, compare.PhaseRandomized(), n_draws=9, key=jax.random.key(0))
     assert found.p == 1
 
 

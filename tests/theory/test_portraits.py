@@ -278,7 +278,8 @@ class TestAlignmentIndex:
             course[4 * unit : 4 * unit + 4, unit] = 1.0
         a = activity(signs[:, None, None] * course)
         measure = compare.AlignmentIndex((0.04, 0.24), (0.0, 0.04), 1, OFF)
-        null = compare.random_subspaces(measure, a, n_draws=4000, key=key)
+        with pytest.warns(UserWarning, match="4 samples for 1 dimensions"):
+            null = compare.random_subspaces(measure, a, n_draws=4000, key=key)
         uniform = scipy.stats.beta(0.5, (n_units - 1) / 2)
         assert scipy.stats.kstest(null.draws, uniform.cdf).pvalue > 0.01
         assert null.score.value == pytest.approx(0.0, abs=1e-12)

@@ -163,7 +163,8 @@ def principal_scores(
     variances, vectors = variances[::-1], vectors[:, ::-1]
     rank = int(np.sum(variances > floor * variances[0]))
     kept = rank if n_components is None else min(rank, n_components)
-    return samples @ vectors[:, :kept], float(variances[:kept].sum() / variances.sum())
+    share = variances[:kept].sum() / variances.sum() if kept else 0.0  # silent samples have no component
+    return samples @ vectors[:, :kept], float(share)
 
 
 def principal_axes(
