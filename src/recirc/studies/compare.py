@@ -89,27 +89,20 @@ def _first_network(path: Path) -> Activity:
     axis = next((str(name) for name in rates.dims if str(name).endswith("unit")), None)
     if axis is None or "time" not in rates.coords:
         raise DataFileError(f"{file}: its rates lack an axis of units or times; make the run again.")
-    leading = [name for name in rates.dims if name not in ("condition", "time", axis)]
-    networks = rates.transpose(*leading, "condition", "time", axis)
-    values = networks.values.reshape(-1, *networks.shape[-3:])
-    good = np.flatnonzero(np.isfinite(values).all(axis=(1, 2, 3)))
+    own = ("condition", "time", axis)
+    leading = [name for name in rates.dims if name not in own]
+    stack = rates.stack(member=leading, create_index=False) if leading else rates.expand_dims("member")
+    networks = stack.transpose("member", *own)
+    good = np.flatnonzero(np.isfinite(networks.values).all(axis=(1, 2, 3)))
     if not len(good):
         raise DataFileError(f"{file}: every network in it failed.")
-    where = np.unravel_index(good[0], networks.shape[: len(leading)]) if leading else ()
-    words = [
-        f"{coordinate} {rates[coordinate].values[i]}"
-        for name, i in zip(leading, where)
-        for coordinate in rates.coords
-        if rates[coordinate].dims == (name,)
-    ]
-    time = np.asarray(rates["time"].values, float)
-    dt = float((time[-1] - time[0]) / (len(time) - 1))
-    note = f"{path.name}: {values.shape[3]} units of one network of {len(values)} in the folder"
-    return Activity(
-        values[good[0]], dt=dt, start=float(time[0]) - dt,
-        conditions=[str(name) for name in dataset["condition"].values],
-        notes=[f"{note} ({', '.join(words)})." if words else f"{note}."],
-    )  # fmt: skip
+    network, time = networks[good[0]], np.asarray(rates["time"].values, float)
+    labels = [name for along in leading for name, values in rates.coords.items() if values.dims == (along,)]
+    which = ", ".join(f"{name} {network[name].item()}" for name in labels)
+    note = f"{path.name}: {network.sizes[axis]} units of one network of {len(networks)} in the folder"
+    notes = [f"{note} ({which})." if which else f"{note}."]
+    dt, conditions = float((time[-1] - time[0]) / (len(time) - 1)), [str(name) for name in dataset["condition"].values]
+    return Activity(network.values, dt=dt, start=float(time[0]) - dt, conditions=conditions, notes=notes)
 
 
 def words(result: AnalysisResult, a: str, b: str, notes: Sequence[str]) -> ReportText:

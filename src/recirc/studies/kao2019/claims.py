@@ -38,6 +38,32 @@ def judge_all(table: pd.DataFrame, mechanism: str | None) -> pd.DataFrame:
     return levels.assign(performs=reached >= PERFORMS)
 
 
+PERFORMANCE = (
+    "Networks of either nonlinearity and every rate penalty learn the delayed reach (share of networks with R² of "
+    "velocity and position of .95 or more)"
+)
+UNITS = (
+    "Networks that do the task and whose single units look like the reference's may still miss its population "
+    "features (share of those networks that do)"
+)
+MECHANISMS = (
+    "Networks that match both units and population work by different mechanisms (number of mechanisms among cells most "
+    "of whose networks do the task and match both; with the target off at go a network can only use its state)"
+)
+NOISE = (
+    "Networks driven by their initial condition withstand input noise better (error of the input driven network over "
+    "that of its pair, geometric mean over noise levels, median per seed; pairs share nonlinearity, penalty and seed, "
+    f"both do the task, and without noise neither error is over {MATCHED:g} times the other)"
+)
+TRANSFER = "Networks driven by their initial condition reach without further training when {what} (R², median per seed)"
+TRANSFERS = {
+    "the target jumps in the delay": {"set": "target_switch", "time_s": -0.25},
+    "the target jumps at the go cue, shown from then on although it was never shown after go in training":
+        {"set": "target_switch", "time_s": 0.0},
+    "targets lie between the trained ones": {"set": "heldout_direction"},
+}  # fmt: skip
+
+
 def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PRNGKeyArray) -> list[Claim]:
     """The paper's claims, in its order.
 
@@ -47,71 +73,42 @@ def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PR
         preset: how many networks there were.
         key: of the bootstrap.
     """
-    networks, keys = trained(table), jax.random.split(key, 4)
-    transfers = (
-        ("the target jumps in the delay", {"set": "target_switch", "time_s": -0.25}),
-        (
-            "the target jumps at the go cue, shown from then on although it was never shown after go in training",
-            {"set": "target_switch", "time_s": 0.0},
-        ),
-        ("targets lie between the trained ones", {"set": "heldout_direction"}),
-    )
+    networks, keys, enough = trained(table), jax.random.split(key, 4), preset.n_seeds >= ENOUGH_SEEDS
+    share = float(levels["performs"].mean())  # networks of a seed are no independent draws
     return [
-        _performance_claim(levels),
-        _units_claim(levels, preset),
-        _mechanisms_claim(levels, preset),
+        Claim(PERFORMANCE, SOURCE, share >= SHARE if len(levels) else None, share, n=len(levels)),
+        _units_claim(levels, enough),
+        _mechanisms_claim(levels, enough),
         _noise_claim(networks, levels, keys[0]),
-        *(_transfer_claim(networks, levels, *test, key) for test, key in zip(transfers, keys[1:])),
+        *(
+            _transfer_claim(networks, levels, TRANSFER.format(what=what), condition, key)
+            for (what, condition), key in zip(TRANSFERS.items(), keys[1:])
+        ),
     ]
 
 
-def _performance_claim(levels: pd.DataFrame) -> Claim:
-    text = (
-        "Networks of either nonlinearity and every rate penalty learn the delayed reach (share of networks with R² of "
-        "velocity and position of .95 or more)"
-    )
-    if levels.empty:
-        return Claim(text, SOURCE, None)
-    share = float(levels["performs"].mean())
-    return Claim(text, SOURCE, share >= SHARE, share, n=len(levels))  # networks of a seed are no independent draws
+def _in_most(networks: pd.Series) -> pd.Series:
+    """Per network, whether it holds for most of its cell."""
+    return networks.astype(float).groupby(CELL, sort=False).transform("mean") > 0.5
 
 
-def _in_most(cell: pd.Series) -> bool:
-    return bool(cell.sum() > len(cell) / 2)
-
-
-def _units_claim(levels: pd.DataFrame, preset: Preset) -> Claim:
-    text = (
-        "Networks that do the task and whose single units look like the reference's may still miss its population "
-        "features (share of those networks that do)"
-    )
+def _units_claim(levels: pd.DataFrame, enough: bool) -> Claim:
     like = levels["performs"] & levels["units"].fillna(False)
     missing = like & ~levels["population"].fillna(True)
     n = int(like.sum())
-    some = bool(missing.groupby(CELL, sort=False).agg(_in_most).any())
     share = float(missing.sum() / n) if n else np.nan
-    return Claim(text, SOURCE, some if n and preset.n_seeds >= ENOUGH_SEEDS else None, share, n=n)
+    return Claim(UNITS, SOURCE, bool(_in_most(missing).any()) if n and enough else None, share, n=n)
 
 
-def _mechanisms_claim(levels: pd.DataFrame, preset: Preset) -> Claim:
-    text = (
-        "Networks that match both units and population work by different mechanisms (number of mechanisms among cells "
-        "most of whose networks do the task and match both; with the target off at go a network can only use its state)"
-    )
-    matches = levels["performs"] & levels["units"].fillna(False) & levels["population"].fillna(False)
-    matching = levels[matches.groupby(CELL, sort=False).transform(_in_most).astype(bool)]
+def _mechanisms_claim(levels: pd.DataFrame, enough: bool) -> Claim:
+    matching = levels[_in_most(levels["performs"] & levels[["units", "population"]].fillna(False).all(axis=1))]
     shares = matching.groupby(CELL, sort=False)["verdict"].value_counts(normalize=True)
     kinds = set(shares[shares > 0.5].index.get_level_values("verdict")) - {UNDETERMINED}
-    supported = len(kinds) > 1 if len(matching) and preset.n_seeds >= ENOUGH_SEEDS else None
-    return Claim(text, SOURCE, supported, float(len(kinds)), n=len(matching))
+    supported = len(kinds) > 1 if len(matching) and enough else None
+    return Claim(MECHANISMS, SOURCE, supported, float(len(kinds)), n=len(matching))
 
 
 def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
-    text = (
-        "Networks driven by their initial condition withstand input noise better (error of the input driven network "
-        "over that of its pair, geometric mean over noise levels, median per seed; pairs share nonlinearity, penalty "
-        f"and seed, both do the task, and without noise neither error is over {MATCHED:g} times the other)"
-    )
     errors = [
         _finite(numbers(networks, NETWORK, "output_nmse", set="input_noise", sigma=sigma), WORST_ERROR)
         .clip(upper=WORST_ERROR)
@@ -120,15 +117,17 @@ def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
     ]
     quiet = numbers(networks, NETWORK, "output_nmse", set="train").reindex(levels.index)
     every = levels.assign(noisy=np.mean(np.log(errors), axis=0), quiet=quiet)
-    own, other = (every[every.index.get_level_values("target_line") == line] for line in ("on", "off_at_go"))
-    own = own.droplevel("target_line")
-    other = other.droplevel("target_line").reindex(own.index)
+    own, other = (
+        every[every.index.get_level_values("target_line") == line].droplevel("target_line")
+        for line in ("on", "off_at_go")
+    )
+    other = other.reindex(own.index)
     pairs = own["performs"] & other["performs"].eq(True) & (own["verdict"] == INPUT) & (other["verdict"] == IC)
     before = own["quiet"], other["quiet"]
     pairs &= np.maximum(*before) <= MATCHED * np.minimum(*before)
     values = _by_seed((own["noisy"] - other["noisy"])[pairs])
     if not len(values):
-        return Claim(text, SOURCE, None)
+        return Claim(NOISE, SOURCE, None)
     test, effect = paired_test(values, np.zeros(len(values)), "greater"), float(np.exp(np.median(values)))
     low, high = np.exp(bootstrap_interval(values, key=key))
     supported = None
@@ -136,7 +135,7 @@ def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
         supported = True
     elif len(values) >= ENOUGH_SEEDS and (high < 1 or len(values) >= ENOUGH):
         supported = False
-    return Claim(text, SOURCE, supported, effect, (float(low), float(high)), test.p, len(values))
+    return Claim(NOISE, SOURCE, supported, effect, (float(low), float(high)), test.p, len(values))
 
 
 def _by_seed(values: pd.Series) -> np.ndarray:
@@ -149,10 +148,7 @@ def _finite(values: pd.Series, worst: float) -> pd.Series:
     return values.where(np.isfinite(values), worst)
 
 
-def _transfer_claim(networks: pd.DataFrame, levels: pd.DataFrame, what: str, condition: dict, key) -> Claim:
-    text = (
-        f"Networks driven by their initial condition reach without further training when {what} (R², median per seed)"
-    )
+def _transfer_claim(networks: pd.DataFrame, levels: pd.DataFrame, text: str, condition: dict, key) -> Claim:
     reached = _finite(numbers(networks, NETWORK, "output_r2", **condition), WORST_R2).clip(lower=WORST_R2)
     reached = reached.reindex(levels.index)
     values = _by_seed(reached[levels["performs"] & (levels["verdict"] == IC)].dropna())
