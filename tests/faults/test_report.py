@@ -212,7 +212,7 @@ def test_what_is_not_a_run_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no metrics\.json"):
         report.build(tmp_path)
     folder = make(tmp_path / "run")
-    (folder / "report.json").write_text('{"titel": "typo"}')
+    (folder / "report.json").write_text('{"title": "a run", "titel": "typo"}')
     with pytest.raises(ValueError, match=r"report\.json is not the text of a report.*titel"):
         report.build(folder)
     (folder / "report.json").unlink()
