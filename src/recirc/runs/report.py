@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +97,10 @@ class ReportText:
     def from_toml(cls, path: Path, values: Mapping[str, Any], **tables: Table) -> "ReportText":
         """The words that a file holds, filled with what a run has found.
 
-        Every text in it is for `str.format`, and a single line break is a space. There are `title`, `verdict` and
-        perhaps `key_numbers`; `sections`, each with a `title`, a `text`, captions of `figures` by name, names of
-        `tables`, and in `needs` the name of a value that must be true for it to be there; `unknowns`, each with
-        `what`, `paper` and `here`; and `choices`, the sentences that stand for the possible values of one name.
+        Every text in it is for `str.format`. There are `title`, `verdict` and perhaps `key_numbers`; `sections`, each
+        with a `title`, a `text`, captions of `figures` by name, names of `tables`, and in `needs` the name of a value
+        that must be true for it to be there; `unknowns`, each with `what`, `paper` and `here`; and `choices`, the
+        sentences that stand for the possible values of one name. `claims` are for `read_words`.
 
         Args:
             path: of the file.
@@ -110,11 +110,12 @@ class ReportText:
         Raises:
             KeyError: if a text names a value, or a section a table, that is not given.
         """
-        data, words = tomllib.loads(path.read_text(encoding="utf-8")), dict(values)
+        data, values = read_words(path), dict(values)
         for name, sentences in data.pop("choices", {}).items():
-            words[name] = _filled(sentences.get(str(values[name]).lower(), ""), values)
+            values[name] = sentences.get(str(values[name]).lower(), "").format_map(values)
+        data.pop("claims", None)
         data["sections"] = [part for part in data["sections"] if "needs" not in part or values[part["needs"]]]
-        data, sections = _filled(data, words), []
+        data, sections = _rewritten(data, lambda text: text.format_map(values)), []
         for part in data.pop("sections"):
             pictures = [Picture(*each) for each in part.get("figures", {}).items()]
             shown = [tables[name] for name in part.get("tables", ())]
@@ -128,13 +129,19 @@ class ReportText:
         return [picture.name for section in self.sections for picture in section.figures]
 
 
-def _filled(data, words: Mapping[str, Any]) -> Any:
-    """Every text in the data with its lines joined and its names in braces replaced by words."""
+def read_words(path: Path) -> dict[str, Any]:
+    """What a TOML file of words holds; a single line break in a text is a space."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    return _rewritten(data, lambda text: re.sub(r"(?<=\S)\n(?=\S)", " ", text.rstrip()))
+
+
+def _rewritten(data, change: Callable[[str], str]) -> Any:
+    """The data with every text in it changed."""
     if isinstance(data, dict):
-        return {name: _filled(value, words) for name, value in data.items()}
+        return {name: _rewritten(value, change) for name, value in data.items()}
     if isinstance(data, list):
-        return [_filled(value, words) for value in data]
-    return re.sub(r"(?<=\S)\n(?=\S)", " ", data.rstrip()).format_map(words) if isinstance(data, str) else data
+        return [_rewritten(value, change) for value in data]
+    return change(data) if isinstance(data, str) else data
 
 
 def write_text(folder, text: ReportText) -> Path:
@@ -218,7 +225,7 @@ def build(folder, redraw: bool = True) -> Path:
         n_rows=len(rows),
         failures=[*text.failures, *tables.failures(table)],
         command=text.command or shlex.join(str(word) for word in manifest.get("argv", ())),
-        provenance=_provenance(manifest),
+        provenance=tables.provenance_lines(manifest),
         inputs=manifest.get("inputs", {}),
         config=_read(folder / "config.toml"),
     )  # fmt: skip
@@ -253,22 +260,6 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {"cell": tables.cell, "paragraphs": paragraphs}
     environment.tests |= {"numeric": is_number}
     return environment
-
-
-def _provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    cpu, device = manifest.get("cpu", {}), manifest.get("device", {})
-    lines = {
-        "versions": ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items()),
-        "platform": manifest.get("platform"),
-        "processor": f"{cpu.get('name', '')}, {cpu['cores']} cores" if cpu.get("cores") else cpu.get("name"),
-        "device": " ".join(str(device[key]) for key in ("used", "kind") if key in device),
-        "precision": manifest.get("dtype"),
-        "seeds": ", ".join(str(seed) for seed in manifest.get("seeds", ())),
-        "started": manifest.get("start"),
-        "ended": manifest.get("end"),
-        "specification": manifest.get("specification"),
-    }
-    return [(name, str(value)) for name, value in lines.items() if value]
 
 
 def _plain_text(folder: Path, about: Mapping[str, str]) -> ReportText:

@@ -1,5 +1,7 @@
 """What the numbers of the delayed reach study say: its five claims, judged."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from jaxtyping import PRNGKeyArray
 from recirc.analyses import Claim
 from recirc.analyses.levels import UNDETERMINED, judge, numbers
 from recirc.compare import bootstrap_interval, paired_test
+from recirc.runs.report import read_words
 from recirc.studies.kao2019.design import INPUT_NOISES, NETWORK, NONLINEARITIES, PERFORMS, SOURCE, Preset
 
 ENOUGH = 10  # seeds from which on a claim that is not supported counts as failed
@@ -38,30 +41,12 @@ def judge_all(table: pd.DataFrame, mechanism: str | None) -> pd.DataFrame:
     return levels.assign(performs=reached >= PERFORMS)
 
 
-PERFORMANCE = (
-    "Networks of either nonlinearity and every rate penalty learn the delayed reach (share of networks with R² of "
-    "velocity and position of .95 or more)"
-)
-UNITS = (
-    "Networks that do the task and whose single units look like the reference's may still miss its population "
-    "features (share of those networks that do)"
-)
-MECHANISMS = (
-    "Networks that match both units and population work by different mechanisms (number of mechanisms among cells most "
-    "of whose networks do the task and match both; with the target off at go a network can only use its state)"
-)
-NOISE = (
-    "Networks driven by their initial condition withstand input noise better (error of the input driven network over "
-    "that of its pair, geometric mean over noise levels, median per seed; pairs share nonlinearity, penalty and seed, "
-    f"both do the task, and without noise neither error is over {MATCHED:g} times the other)"
-)
-TRANSFER = "Networks driven by their initial condition reach without further training when {what} (R², median per seed)"
-TRANSFERS = {
-    "the target jumps in the delay": {"set": "target_switch", "time_s": -0.25},
-    "the target jumps at the go cue, shown from then on although it was never shown after go in training":
-        {"set": "target_switch", "time_s": 0.0},
-    "targets lie between the trained ones": {"set": "heldout_direction"},
-}  # fmt: skip
+TRANSFERS = {  # a test without training, by the name of its claim
+    "switch_in_delay": {"set": "target_switch", "time_s": -0.25},
+    "switch_at_go": {"set": "target_switch", "time_s": 0.0},
+    "new_directions": {"set": "heldout_direction"},
+}
+TEXTS = read_words(Path(__file__).with_name("report.toml"))["claims"]
 
 
 def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PRNGKeyArray) -> list[Claim]:
@@ -76,13 +61,13 @@ def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PR
     networks, keys, enough = trained(table), jax.random.split(key, 4), preset.n_seeds >= ENOUGH_SEEDS
     share = float(levels["performs"].mean())  # networks of a seed are no independent draws
     return [
-        Claim(PERFORMANCE, SOURCE, share >= SHARE if len(levels) else None, share, n=len(levels)),
+        Claim(TEXTS["performance"], SOURCE, share >= SHARE if len(levels) else None, share, n=len(levels)),
         _units_claim(levels, enough),
         _mechanisms_claim(levels, enough),
         _noise_claim(networks, levels, keys[0]),
         *(
-            _transfer_claim(networks, levels, TRANSFER.format(what=what), condition, key)
-            for (what, condition), key in zip(TRANSFERS.items(), keys[1:])
+            _transfer_claim(networks, levels, TEXTS[name], condition, key)
+            for (name, condition), key in zip(TRANSFERS.items(), keys[1:])
         ),
     ]
 
@@ -97,7 +82,7 @@ def _units_claim(levels: pd.DataFrame, enough: bool) -> Claim:
     missing = like & ~levels["population"].fillna(True)
     n = int(like.sum())
     share = float(missing.sum() / n) if n else np.nan
-    return Claim(UNITS, SOURCE, bool(_in_most(missing).any()) if n and enough else None, share, n=n)
+    return Claim(TEXTS["units"], SOURCE, bool(_in_most(missing).any()) if n and enough else None, share, n=n)
 
 
 def _mechanisms_claim(levels: pd.DataFrame, enough: bool) -> Claim:
@@ -105,10 +90,11 @@ def _mechanisms_claim(levels: pd.DataFrame, enough: bool) -> Claim:
     shares = matching.groupby(CELL, sort=False)["verdict"].value_counts(normalize=True)
     kinds = set(shares[shares > 0.5].index.get_level_values("verdict")) - {UNDETERMINED}
     supported = len(kinds) > 1 if len(matching) and enough else None
-    return Claim(MECHANISMS, SOURCE, supported, float(len(kinds)), n=len(matching))
+    return Claim(TEXTS["mechanisms"], SOURCE, supported, float(len(kinds)), n=len(matching))
 
 
 def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
+    text = TEXTS["noise"].format(matched=MATCHED)
     errors = [
         _finite(numbers(networks, NETWORK, "output_nmse", set="input_noise", sigma=sigma), WORST_ERROR)
         .clip(upper=WORST_ERROR)
@@ -127,7 +113,7 @@ def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
     pairs &= np.maximum(*before) <= MATCHED * np.minimum(*before)
     values = _by_seed((own["noisy"] - other["noisy"])[pairs])
     if not len(values):
-        return Claim(NOISE, SOURCE, None)
+        return Claim(text, SOURCE, None)
     test, effect = paired_test(values, np.zeros(len(values)), "greater"), float(np.exp(np.median(values)))
     low, high = np.exp(bootstrap_interval(values, key=key))
     supported = None
@@ -135,7 +121,7 @@ def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
         supported = True
     elif len(values) >= ENOUGH_SEEDS and (high < 1 or len(values) >= ENOUGH):
         supported = False
-    return Claim(NOISE, SOURCE, supported, effect, (float(low), float(high)), test.p, len(values))
+    return Claim(text, SOURCE, supported, effect, (float(low), float(high)), test.p, len(values))
 
 
 def _by_seed(values: pd.Series) -> np.ndarray:
