@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.figure import Figure
 
 from recirc import figures
-from recirc.analyses import AnalysisResult
+from recirc.analyses import AnalysisResult, select
 from recirc.analyses.levels import ALPHA, INSIDE, UNIT_SHARE, level_verdicts, numbers
 from recirc.analyses.reference import COMPARED as HERE
 from recirc.analyses.reference import Reference
@@ -63,32 +62,20 @@ def figures_of(arrays: xr.Dataset) -> tuple[str, ...]:
     return tuple(DRAWINGS["kao2019"]) if "rates" in arrays else ("scores", "mechanism", "noise")
 
 
-def _scores(result: AnalysisResult) -> Figure:
-    reference = result.table[result.table["arm"] == "reference"]
-    return figures.score_grid(pd.concat([reference, trained(result.table)]), COLUMNS)
-
-
-def _noise(result: AnalysisResult) -> Figure:
-    axes = {"noise_set": "input_noise", "panel": "target_line", "shade": "rate_penalty"}
-    return figures.noise_curve(trained(result.table), **axes)
-
-
-def _flow(result: AnalysisResult) -> Figure:
-    return figures.flow_fields([(_name(own), _flows(own)) for own in _examples(result)])
-
-
-def _switches(result: AnalysisResult) -> Figure:
-    return figures.switch_trajectories([path for own in _examples(result)[:2] for path in _paths(own)])
-
-
 DRAWINGS["kao2019"] = {
-    "scores": _scores,
+    "scores": lambda result: figures.score_grid(
+        pd.concat([select(result.table, arm="reference"), trained(result.table)]), COLUMNS
+    ),
     "mechanism": lambda result: figures.mechanism_shares(trained(result.table)),
-    "noise": _noise,
+    "noise": lambda result: figures.noise_curve(
+        trained(result.table), noise_set="input_noise", panel="target_line", shade="rate_penalty"
+    ),
     "units": lambda result: units_beside(result, _shown(result), zero="movement onset", go=GO),
     "rotations": lambda result: rotations_beside(result, _shown(result)),
-    "flow": _flow,
-    "switches": _switches,
+    "flow": lambda result: figures.flow_fields([(_name(own), _flows(own)) for own in _examples(result)]),
+    "switches": lambda result: figures.switch_trajectories(
+        [path for own in _examples(result)[:2] for path in _paths(own)]
+    ),
 }
 
 
@@ -159,28 +146,14 @@ def words(result: AnalysisResult, *, name: str, size: design.Preset) -> ReportTe
     units, population, performing = levels["units"], levels["population"], levels["performs"]
     verdicts = [claim.supported for claim in result.claims]
     values = {
-        "source": design.SOURCE,
-        "preset": name,
-        "n_seeds": size.n_seeds,
-        "reference": reference["name"],
-        "stand_in": reference["stands_in"],
-        "n_performing": performing.sum(),
-        "n_networks": len(levels),
-        "n_missing": (~performing).sum(),
-        "shortfall": not performing.all(),
-        "n_units": units.sum(),
-        "n_population": population.sum(),
-        "n_both": (units & population).sum(),
+        "source": design.SOURCE, "preset": name, "n_seeds": size.n_seeds, "reference": reference["name"],
+        "stand_in": reference["stands_in"], "n_networks": len(levels), "n_performing": performing.sum(),
+        "n_missing": (~performing).sum(), "shortfall": not performing.all(), "n_units": units.sum(),
+        "n_population": population.sum(), "n_both": (units & population).sum(), "n_claims": len(verdicts),
         "mechanisms": ", ".join(f"{kind} ({k})" for kind, k in levels.groupby("verdict", sort=False).size().items()),
-        "n_claims": len(verdicts),
-        "supported": verdicts.count(True),
-        "contradicted": verdicts.count(False),
-        "undecided": verdicts.count(None),
-        "unit_share": UNIT_SHARE,
-        "alpha": ALPHA,
-        "inside": " and ".join(INSIDE.values()),
-        "windows": design.WINDOWS,
-    }
+        "supported": verdicts.count(True), "contradicted": verdicts.count(False), "undecided": verdicts.count(None),
+        "unit_share": UNIT_SHARE, "alpha": ALPHA, "inside": " and ".join(INSIDE.values()), "windows": design.WINDOWS,
+    }  # fmt: skip
     cells = _cells(levels)
     tables = {"levels": _level_table(result, cells, reference["mechanism"]), "transfer": _transfer_table(result, cells)}
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, **tables)
