@@ -128,8 +128,7 @@ def _paths(own: xr.Dataset) -> list[figures.HandPaths]:
         positions = own[f"switch_{time}"].values.astype(float)
         step = int(np.searchsorted(own["trial_time"].values, time)) if time > 0 else None
         miss = np.linalg.norm(positions[:, -20:].mean(axis=1) - new, axis=1).mean()
-        when = "at go" if time == 0 else f"{abs(time):g} s {'before' if time < 0 else 'after'} go"
-        title, caption = f"{_name(own)}, jump {when}", f"mean end-point error {miss:.2f}"
+        title, caption = f"{_name(own)}, jump {JUMPS[time]}", f"mean end-point error {miss:.2f}"
         found.append(figures.HandPaths(title, positions, old, new, conditions, step, caption))
     return found
 
