@@ -56,11 +56,11 @@ def test_it_needs_no_option(file, prepared):
 def test_it_can_be_compared_and_be_a_reference(file, tmp_path):
     """With itself it is as alike as can be; its single trials give a ceiling."""
     from recirc.runs import read_metrics
-    from recirc.runs.experiment import run
-    from recirc.studies import compare
+    from recirc.studies import compare_activities
     from recirc.studies.kao2019 import references
 
-    run(compare.experiment(file, file, compare.CompareConfig(n_draws=5)), tmp_path / "run")
+    few = compare_activities.CompareConfig(n_draws=5)
+    compare_activities.run(file, file, out=tmp_path / "run", config=few)
     rows = read_metrics((tmp_path / "run" / "metrics.json").read_text())[1]
     assert {row.metric: round(row.value, 3) for row in rows}["cca_mean4"] == 1.0
     reference = references.load(references.describe(file, 0.0, 0))
