@@ -1,7 +1,6 @@
 """`recirc compare`: two recordings or run folders scored on every similarity, with the words of its report."""
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,17 +45,17 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig()) -> Exp
     (first, trials), (second, _) = (read_activity(Path(path)) for path in (a, b))
     check_same_samples(first, in_order_of(first, second))  # refused before a folder is made
     files = [path / "activity.nc" if path.is_dir() else path for path in (Path(a), Path(b))]
-    key = jax.random.key(config.seed)
-    result = functools.partial(likeness, first, second, key=key, n_draws=config.n_draws, single_trials=trials)
+    given = {
+        "key": jax.random.key(config.seed),
+        "n_draws": config.n_draws,
+        "single_trials": trials,
+        "arm": Path(b).stem,
+    }
     return Experiment(
-        "compare",
-        specification={"config": config, "files": [str(path.absolute()) for path in files]},
-        analyse=lambda _: result(arm=Path(b).stem),
+        "compare", {"config": config, "files": [str(path.absolute()) for path in files]}, inputs=files,
+        seed=config.seed, analyse=lambda _: likeness(first, second, **given), config=lambda: dump_config(config),
         words=lambda found: words(found, Path(a).name, Path(b).name, [*first.notes, *second.notes]),
-        config=lambda: dump_config(config),
-        seed=config.seed,
-        inputs=files,
-    )
+    )  # fmt: skip
 
 
 def read_activity(path: Path) -> tuple[Activity, Activity | None]:

@@ -38,17 +38,14 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
     activity = found.averages
     config = with_go_cue(dataclasses.replace(config, preprocessing=found.chain), activity)
     prepare(activity, config)  # what cannot be fitted is refused before a folder is made
+    key = jax.random.key(seed)
     for note in activity.notes:
         _log.info(printable(note))
     return Experiment(
-        "fit",
-        specification={"config": config, "seed": seed},
-        analyse=lambda map: fit_recording(activity, config, key=jax.random.key(seed), map=map),
-        words=lambda result: words(result, config, name=Path(data).name),
-        config=lambda: dump_config(config),
-        seed=seed,
+        "fit", {"config": config, "seed": seed}, lambda map: fit_recording(activity, config, key=key, map=map),
+        seed=seed, words=lambda result: words(result, config, name=Path(data).name), config=lambda: dump_config(config),
         inputs=[Path(data).absolute()],
-    )
+    )  # fmt: skip
 
 
 def words(result: AnalysisResult, config: FitConfig, *, name: str) -> ReportText:
@@ -56,17 +53,10 @@ def words(result: AnalysisResult, config: FitConfig, *, name: str) -> ReportText
     time, output = result.arrays["time"].values, "modeled" if result.arrays.attrs["outputs_are_modeled"] else "recorded"
     has_ceiling = all(row.ceiling is not None for row in result.rows if "direction" in row.condition)
     values = {
-        "name": name,
-        "verdict": result.sentences["verdict"],
-        "sizes": result.arrays.sizes,
-        "bin": 1000 * (time[1] - time[0]),
-        "config": config,
-        "percent": 100 * config.fraction,
-        "output": output,
-        "trained_on": output,
-        "ceiling": "given" if has_ceiling else "missing",
-        "notes": "\n\n".join(result.about["notes"]),
-    }
+        "name": name, "verdict": result.sentences["verdict"], "config": config, "percent": 100 * config.fraction,
+        "sizes": result.arrays.sizes, "bin": 1000 * (time[1] - time[0]), "output": output, "trained_on": output,
+        "ceiling": "given" if has_ceiling else "missing", "notes": "\n\n".join(result.about["notes"]),
+    }  # fmt: skip
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, r2=_table(result))
 
 
