@@ -212,7 +212,7 @@ def test_what_is_not_a_run_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"no metrics\.json"):
         report.build(tmp_path)
     folder = make(tmp_path / "run")
-    (folder / "report.json").write_text('{"titel": "typo"}')
+    (folder / "report.json").write_text('{"title": "a run", "titel": "typo"}')
     with pytest.raises(ValueError, match=r"report\.json is not the text of a report.*titel"):
         report.build(folder)
     (folder / "report.json").unlink()
@@ -255,3 +255,45 @@ def test_key_numbers_are_medians_over_networks_with_null_and_ceiling():
     assert line["cells"][0]["value"] == "0.600"
     assert line["cells"][0]["spread"] == "0.500 to 0.900"
     assert line["cells"][0]["bounds"] == ["null p95 0.380", "ceiling 0.820"]
+
+
+WORDS = '''
+title = "Fit of {name}"
+verdict = "{kind}"
+key_numbers = false
+[choices.kind]
+true = "It is {name},\\nand so on."
+[[sections]]
+title = "First"
+text = """
+One
+line.
+
+Another of {n:.1f}.
+"""
+tables = ["numbers"]
+[sections.figures]
+units = "Units\\nof {name}."
+[[sections]]
+needs = "is_large"
+title = "Second"
+[[unknowns]]
+what = "a"
+paper = "b"
+here = "{n}"
+'''
+
+
+def test_words_of_a_file_are_filled_and_chosen(tmp_path):
+    (tmp_path / "words.toml").write_text(WORDS)
+    values, table = {"name": "{x}", "n": 2, "kind": True, "is_large": False}, report.Table(["x"], [[1]])
+    text = report.ReportText.from_toml(tmp_path / "words.toml", values, numbers=table)
+    assert (text.title, text.verdict, text.key_numbers) == ("Fit of {x}", "It is {x}, and so on.", False)
+    picture = report.Picture("units", "Units of {x}.")
+    assert text.sections == [report.Section("First", "One line.\n\nAnother of 2.0.", [picture], [table])]
+    assert text.unknowns == [["a", "b", "2"]]
+    other = values | {"kind": False, "is_large": True}
+    text = report.ReportText.from_toml(tmp_path / "words.toml", other, numbers=table)
+    assert (text.verdict, [section.title for section in text.sections]) == ("", ["First", "Second"])
+    with pytest.raises(KeyError, match="numbers"):
+        report.ReportText.from_toml(tmp_path / "words.toml", values)

@@ -18,8 +18,8 @@ import xarray as xr
 
 from recirc.analyses import Result, Row, results
 from recirc.runs import FinishedError, FolderError, RunFolder, is_done, provenance, read_metrics, sweep
-from recirc.runs.parts import read_part, write_part
 from recirc.runs.progress import Progress
+from recirc.runs.store import read_part, write_part
 from recirc.storage import StorageError
 
 WORK = """

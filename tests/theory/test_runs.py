@@ -17,7 +17,7 @@ from recirc.analyses.pieces import piece_key
 from recirc.data import read_dataset
 from recirc.runs import RunFolder, dump_config, load_config, read_metrics, verify
 from recirc.runs.metrics import metrics_text
-from recirc.runs.parts import read_part, write_part
+from recirc.runs.store import read_part, write_part
 from recirc.storage import file_name
 
 

@@ -12,15 +12,8 @@ SCHEMA = 1
 
 def metrics_text(study: str, preset: str, rows: Sequence[Row], claims: Sequence[Claim]) -> str:
     """The text of `metrics.json`; numbers that are not finite become null."""
-    return strict_json(
-        {
-            "schema": SCHEMA,
-            "study": study,
-            "preset": preset,
-            "rows": [dataclasses.asdict(row) for row in rows],
-            "claims": [dataclasses.asdict(claim) for claim in claims],
-        }
-    )
+    numbers = {"rows": [dataclasses.asdict(row) for row in rows], "claims": [dataclasses.asdict(c) for c in claims]}
+    return strict_json({"schema": SCHEMA, "study": study, "preset": preset} | numbers)
 
 
 def read_metrics(text: str) -> tuple[dict[str, str], list[Row], list[Claim]]:

@@ -55,12 +55,8 @@ def describe_device() -> dict[str, str]:
     except (RuntimeError, AssertionError):
         raise ValueError(f"JAX_PLATFORMS={asked} asks for a device that is not here; set it to cpu.") from None
     wide = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
-    return {
-        "asked": asked or "any",
-        "used": device.platform,
-        "kind": device.device_kind,
-        "dtype": "float64" if wide else "float32",
-    }
+    found = {"asked": asked or "any", "used": device.platform, "kind": device.device_kind}
+    return found | {"dtype": "float64" if wide else "float32"}
 
 
 def now() -> str:
@@ -85,18 +81,10 @@ def manifest(
     """
     device = describe_device()
     return {
-        "specification": specification,
-        "argv": list(argv),
-        "seeds": list(seeds),
-        "start": start,
-        "end": now(),
-        "versions": versions(),
-        "platform": platform.platform(),
-        "cpu": _cpu(),
-        "device": device,
-        "dtype": device["dtype"],
-        "inputs": inputs,
-    }
+        "specification": specification, "argv": list(argv), "seeds": list(seeds), "start": start, "end": now(),
+        "versions": versions(), "platform": platform.platform(), "cpu": _cpu(), "device": device,
+        "dtype": device["dtype"], "inputs": inputs,
+    }  # fmt: skip
 
 
 def _cpu() -> dict:

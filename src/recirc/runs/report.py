@@ -10,7 +10,8 @@ import dataclasses
 import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,55 @@ class ReportText:
     key_numbers: bool = True
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    @classmethod
+    def from_toml(cls, path: Path, values: Mapping[str, Any], **tables: Table) -> "ReportText":
+        """The words that a file holds, filled with what a run has found.
+
+        Every text in it is for `str.format`. There are `title`, `verdict` and perhaps `key_numbers`; `sections`, each
+        with a `title`, a `text`, captions of `figures` by name, names of `tables`, and in `needs` the name of a value
+        that must be true for it to be there; `unknowns`, each with `what`, `paper` and `here`; and `choices`, the
+        sentences that stand for the possible values of one name. `claims` are for `read_words`.
+
+        Args:
+            path: of the file.
+            values: what the texts name in braces.
+            tables: that the sections name.
+
+        Raises:
+            KeyError: if a text names a value, or a section a table, that is not given.
+        """
+        data, values = read_words(path), dict(values)
+        for name, sentences in data.pop("choices", {}).items():
+            values[name] = sentences.get(str(values[name]).lower(), "").format_map(values)
+        data.pop("claims", None)
+        data["sections"] = [part for part in data["sections"] if "needs" not in part or values[part["needs"]]]
+        data, sections = _rewritten(data, lambda text: text.format_map(values)), []
+        for part in data.pop("sections"):
+            pictures = [Picture(*each) for each in part.get("figures", {}).items()]
+            shown = [tables[name] for name in part.get("tables", ())]
+            sections.append(Section(part["title"], part.get("text", "").strip(), pictures, shown))
+        unknowns = [[entry[name] for name in ("what", "paper", "here")] for entry in data.pop("unknowns", ())]
+        return cls(**data, sections=sections, unknowns=unknowns)
+
     @property
     def pictures(self) -> list[str]:
         """Names of the figures of all sections."""
         return [picture.name for section in self.sections for picture in section.figures]
+
+
+def read_words(path: Path) -> dict[str, Any]:
+    """What a TOML file of words holds; a single line break in a text is a space."""
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    return _rewritten(data, lambda text: re.sub(r"(?<=\S)\n(?=\S)", " ", text.rstrip()))
+
+
+def _rewritten(data, change: Callable[[str], str]) -> Any:
+    """The data with every text in it changed."""
+    if isinstance(data, dict):
+        return {name: _rewritten(value, change) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_rewritten(value, change) for value in data]
+    return change(data) if isinstance(data, str) else data
 
 
 def write_text(folder, text: ReportText) -> Path:
@@ -117,19 +163,13 @@ def read_text(path: Path) -> ReportText:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        sections = [
-            Section(
-                **(
-                    section
-                    | {"figures": [Picture(**entry) for entry in section.get("figures", ())]}
-                    | {"tables": [Table(**entry) for entry in section.get("tables", ())]}
-                )
-            )
-            for section in data.pop("sections", ())
-        ]
-        return ReportText(sections=sections, **data)
+        return ReportText(**data | {"sections": [_section(**part) for part in data.get("sections", ())]})
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not the text of a report: {error}.") from None
+
+
+def _section(figures: Sequence[dict] = (), tables: Sequence[dict] = (), **words: str) -> Section:
+    return Section(**words, figures=[Picture(**each) for each in figures], tables=[Table(**each) for each in tables])
 
 
 def read_result(folder) -> AnalysisResult:
@@ -143,19 +183,14 @@ def read_result(folder) -> AnalysisResult:
     """
     folder = Path(folder)
     about, rows, claims = _metrics(folder)
-    text = _text(folder)
-    arrays, networks = (
-        read_dataset(folder / name) if (folder / name).exists() else None for name in ("activity.nc", "networks.nc")
-    )
+    text, study = _text(folder), about["study"]
+    found = {
+        path.stem: read_dataset(path) for path in (folder / "activity.nc", folder / "networks.nc") if path.exists()
+    }
     return AnalysisResult(
-        about["study"],
-        tuple(rows),
-        tuple(claims),
-        xr.Dataset() if arrays is None else arrays,
-        networks,
-        figures=tuple(text.pictures if text else figures.DRAWINGS.get(about["study"], ())),
-        about=text.about if text else {},
-    )
+        study, tuple(rows), tuple(claims), found.get("activity", xr.Dataset()), found.get("networks"),
+        figures=tuple(text.pictures if text else figures.DRAWINGS.get(study, ())), about=text.about if text else {},
+    )  # fmt: skip
 
 
 def build(folder, redraw: bool = True) -> Path:
@@ -190,7 +225,7 @@ def build(folder, redraw: bool = True) -> Path:
         n_rows=len(rows),
         failures=[*text.failures, *tables.failures(table)],
         command=text.command or shlex.join(str(word) for word in manifest.get("argv", ())),
-        provenance=_provenance(manifest),
+        provenance=tables.provenance_lines(manifest),
         inputs=manifest.get("inputs", {}),
         config=_read(folder / "config.toml"),
     )  # fmt: skip
@@ -216,41 +251,15 @@ def _draw(result: AnalysisResult, place: Path) -> None:
 
 
 def _environment() -> jinja2.Environment:
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
-        autoescape=True,
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        autoescape=True, loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     paragraphs = lambda text: [part for part in re.split(r"\n\s*\n", text.strip()) if part]  # noqa: E731
     is_number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)  # noqa: E731
-    environment.filters |= {"cell": tables.cell, "paragraphs": paragraphs, "size": _size}
+    environment.filters |= {"cell": tables.cell, "paragraphs": paragraphs}
     environment.tests |= {"numeric": is_number}
     return environment
-
-
-def _size(n_bytes) -> str:
-    if not isinstance(n_bytes, (int, float)):
-        return "–"
-    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:,.1f} kB"
-
-
-def _provenance(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    versions = manifest.get("versions", {})
-    cpu, device = manifest.get("cpu", {}), manifest.get("device", {})
-    lines = [
-        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
-        ("platform", manifest.get("platform", "")),
-        ("processor", f"{cpu.get('name', '')}, {cpu['cores']} cores" if cpu.get("cores") else cpu.get("name", "")),
-        ("device", " ".join(str(device[key]) for key in ("used", "kind") if key in device)),
-        ("precision", manifest.get("dtype", "")),
-        ("seeds", ", ".join(str(seed) for seed in manifest.get("seeds", ()))),
-        ("started", manifest.get("start", "")),
-        ("ended", manifest.get("end", "")),
-        ("specification", manifest.get("specification", "")),
-    ]
-    return [(name, str(value)) for name, value in lines if value]
 
 
 def _plain_text(folder: Path, about: Mapping[str, str]) -> ReportText:
@@ -262,11 +271,9 @@ def _plain_text(folder: Path, about: Mapping[str, str]) -> ReportText:
 
 def _embed(folder: Path, name: str) -> str:
     """A figure as a data address, or nothing if the folder does not hold it."""
-    if not _NAME.fullmatch(name):
-        return ""
     for suffix, kind in (("svg", "image/svg+xml"), ("png", "image/png")):
         path = folder / "figures" / f"{name}.{suffix}"
-        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        if not _NAME.fullmatch(name) or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             continue
         data = path.read_bytes()
         if suffix == "png" or len(data) <= _LARGEST_SVG:

@@ -145,3 +145,20 @@ def failures(table: pd.DataFrame) -> list[tuple[str, str]]:
         where = [f"{key} {row[key]}" for key in ("regime", "fraction", "seed") if row.get(key) is not None]
         found[", ".join([label(row["arm"]), *where])] = str(row["outcome"])
     return list(found.items())
+
+
+def provenance_lines(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What `manifest.json` tells of where a run comes from."""
+    cpu, device = manifest.get("cpu", {}), manifest.get("device", {})
+    lines = {
+        "versions": ", ".join(f"{name} {version}" for name, version in manifest.get("versions", {}).items()),
+        "platform": manifest.get("platform"),
+        "processor": f"{cpu.get('name', '')}, {cpu['cores']} cores" if cpu.get("cores") else cpu.get("name"),
+        "device": " ".join(str(device[key]) for key in ("used", "kind") if key in device),
+        "precision": manifest.get("dtype"),
+        "seeds": ", ".join(str(seed) for seed in manifest.get("seeds", ())),
+        "started": manifest.get("start"),
+        "ended": manifest.get("end"),
+        "specification": manifest.get("specification"),
+    }
+    return [(name, str(value)) for name, value in lines.items() if value]

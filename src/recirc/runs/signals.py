@@ -21,7 +21,7 @@ def stop_on_signals() -> Iterator[None]:
     A second signal ends the process at once, even inside a long compilation, where Python raises nothing: a
     thread waits for it. Use it in the main thread.
     """
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
     raised = []
 
     def stop(number, _frame):
@@ -45,7 +45,7 @@ def stop_on_signals() -> Iterator[None]:
         send.close()
 
 
-def _watch(receive: socket.socket, numbers: list[int]) -> None:
+def _watch(receive: socket.socket, numbers: list[signal.Signals]) -> None:
     with receive:
         n_signals = 0
         while received := receive.recv(1):

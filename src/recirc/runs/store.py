@@ -5,16 +5,17 @@ import json
 import os
 import platform
 import shutil
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from recirc.analyses.pieces import piece_key
+from recirc.analyses.pieces import Result, piece_key
 from recirc.analyses.table import Claim, Row
 from recirc.data.netcdf import netcdf_bytes
 from recirc.runs import provenance
 from recirc.runs.metrics import metrics_text, strict_json
-from recirc.storage import TEMPORARY, explained, file_name, write_atomic
+from recirc.storage import TEMPORARY, explained, file_name, read_arrays, write_arrays, write_atomic
 
 if TYPE_CHECKING:
     import xarray
@@ -74,8 +75,7 @@ class RunFolder:
         lock = _lock(root)
         place = root / "parts" / "run.json"
         try:
-            resumed = place.exists()
-            if resumed:
+            if resumed := place.exists():
                 header = _same_run(root, json.loads(place.read_text()), header)
             else:
                 write_atomic(place, strict_json(header).encode())
@@ -232,8 +232,7 @@ def _same_run(root: Path, begun: dict, header: dict) -> dict:
             "or give another --out."
         )
     for name, version in header["versions"].items():
-        old = begun["versions"].get(name)
-        if old != version:
+        if (old := begun["versions"].get(name)) != version:
             raise FolderError(
                 f"{root} was begun with {name} {old} and this is {version}; results would mix. "
                 "Go back to that version, or give another --out."
@@ -262,3 +261,17 @@ def _lock(root: Path):
     stream.write(f"pid {os.getpid()} on {platform.node()}")
     stream.flush()
     return stream
+
+
+def write_part(path: Path, key: str, result: Result) -> None:
+    """Write one finished piece of work; raises as `recirc.storage.write_arrays`."""
+    write_arrays(path, result.arrays, {"key": key, "metadata": dict(result.metadata)})
+
+
+def read_part(path: Path, key: str) -> Result | None:
+    """A finished piece of work, or None, with a warning, if the file is damaged or of another piece."""
+    arrays, about = read_arrays(path) or ({}, None)
+    if about is not None and about["key"] != key:
+        warnings.warn(f"{path} belongs to another piece of work; that piece is computed again.", stacklevel=2)
+        return None
+    return None if about is None else Result(arrays, about["metadata"])

@@ -13,9 +13,8 @@ from typing import Any
 from recirc.analyses.pieces import Done, Failure, Result, compute, piece_key
 from recirc.runs import provenance
 from recirc.runs.environment import environment, keep_compiled_programs, plain_messages
-from recirc.runs.parts import read_part, write_part
 from recirc.runs.progress import Progress
-from recirc.runs.store import RunFolder
+from recirc.runs.store import RunFolder, read_part, write_part
 from recirc.storage import StorageError
 
 RETRIES = 3
@@ -88,6 +87,8 @@ def _compute(function, todo: dict, jobs: int, folder: RunFolder, progress: Progr
     """
     if not todo:
         return
+    from distributed import KilledWorker
+
     versions, waiting, running, deaths, ready = provenance.versions(), deque(todo), {}, Counter(), []
     n_workers = min(jobs, len(todo))
     with contextlib.ExitStack() as stack:
@@ -104,7 +105,7 @@ def _compute(function, todo: dict, jobs: int, folder: RunFolder, progress: Progr
             ready = []
             for future in _finished(running, progress):
                 key = running.pop(future)
-                if not _was_killed(future):
+                if not isinstance(future.exception(), KilledWorker):
                     ready.append((key, future.result()))
                 elif deaths[key] < RETRIES:
                     deaths[key] += 1
@@ -115,12 +116,6 @@ def _compute(function, todo: dict, jobs: int, folder: RunFolder, progress: Progr
                     ready.append((key, Failure(text, "\n".join(log))))
                 progress.advance()
     yield from ready
-
-
-def _was_killed(future) -> bool:
-    from distributed import KilledWorker
-
-    return isinstance(future.exception(), KilledWorker)
 
 
 def _finished(running: dict, progress: Progress) -> list:
@@ -176,18 +171,10 @@ def _cluster(n_workers: int, folder: RunFolder):
         stack.enter_context(dask.config.set(settings))
         place = tempfile.TemporaryDirectory(dir=folder.root / "parts", prefix="workers-", ignore_cleanup_errors=True)
         cluster = LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            local_directory=stack.enter_context(place),
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-            env=environment(),
-            preload=[__name__],
-        )
+            n_workers=n_workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
+            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
+            local_directory=stack.enter_context(place), env=environment(), preload=[__name__],
+        )  # fmt: skip
         stack.enter_context(cluster)
         stack.enter_context(log.attached())
         yield stack.enter_context(Client(cluster)), log.lines
@@ -197,9 +184,8 @@ def dask_setup(worker) -> None:
     """In a new worker: leave Ctrl-C and the like to the process that it works for, and warn in sentences."""
     worker.plain = contextlib.ExitStack()
     worker.plain.enter_context(plain_messages())
-    for name in ("SIGINT", "SIGUSR1"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Log(logging.Handler):

@@ -1,7 +1,7 @@
 """`recirc compare`: two recordings or run folders scored on every similarity, with the words of its report."""
 
 import dataclasses
-import functools
+from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -14,7 +14,7 @@ from recirc.data import DataFileError, Preprocessing, read_dataset, read_prepare
 from recirc.figures.style import label
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
-from recirc.runs.report import Picture, ReportText, Section, Table
+from recirc.runs.report import ReportText, Table
 from recirc.types import Activity
 
 
@@ -45,17 +45,17 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig()) -> Exp
     (first, trials), (second, _) = (read_activity(Path(path)) for path in (a, b))
     check_same_samples(first, in_order_of(first, second))  # refused before a folder is made
     files = [path / "activity.nc" if path.is_dir() else path for path in (Path(a), Path(b))]
-    key = jax.random.key(config.seed)
-    result = functools.partial(likeness, first, second, key=key, n_draws=config.n_draws, single_trials=trials)
+    given = {
+        "key": jax.random.key(config.seed),
+        "n_draws": config.n_draws,
+        "single_trials": trials,
+        "arm": Path(b).stem,
+    }
     return Experiment(
-        "compare",
-        specification={"config": config, "files": [str(path.absolute()) for path in files]},
-        analyse=lambda _: result(arm=Path(b).stem),
+        "compare", {"config": config, "files": [str(path.absolute()) for path in files]}, inputs=files,
+        seed=config.seed, analyse=lambda _: likeness(first, second, **given), config=lambda: dump_config(config),
         words=lambda found: words(found, Path(a).name, Path(b).name, [*first.notes, *second.notes]),
-        config=lambda: dump_config(config),
-        seed=config.seed,
-        inputs=files,
-    )
+    )  # fmt: skip
 
 
 def read_activity(path: Path) -> tuple[Activity, Activity | None]:
@@ -88,60 +88,32 @@ def _first_network(path: Path) -> Activity:
     axis = next((str(name) for name in rates.dims if str(name).endswith("unit")), None)
     if axis is None or "time" not in rates.coords:
         raise DataFileError(f"{file}: its rates lack an axis of units or times; make the run again.")
-    leading = [name for name in rates.dims if name not in ("condition", "time", axis)]
-    networks = rates.transpose(*leading, "condition", "time", axis)
-    values = networks.values.reshape(-1, *networks.shape[-3:])
-    good = np.flatnonzero(np.isfinite(values).all(axis=(1, 2, 3)))
+    own = ("condition", "time", axis)
+    leading = [name for name in rates.dims if name not in own]
+    stack = rates.stack(member=leading, create_index=False) if leading else rates.expand_dims("member")
+    networks = stack.transpose("member", *own)
+    good = np.flatnonzero(np.isfinite(networks.values).all(axis=(1, 2, 3)))
     if not len(good):
         raise DataFileError(f"{file}: every network in it failed.")
-    where = np.unravel_index(good[0], networks.shape[: len(leading)]) if leading else ()
-    words = [
-        f"{coordinate} {rates[coordinate].values[i]}"
-        for name, i in zip(leading, where)
-        for coordinate in rates.coords
-        if rates[coordinate].dims == (name,)
-    ]
-    time = np.asarray(rates["time"].values, float)
-    dt = float((time[-1] - time[0]) / (len(time) - 1))
-    note = f"{path.name}: {values.shape[3]} units of one network of {len(values)} in the folder"
-    return Activity(
-        values[good[0]], dt=dt, start=float(time[0]) - dt,
-        conditions=[str(name) for name in dataset["condition"].values],
-        notes=[f"{note} ({', '.join(words)})." if words else f"{note}."],
-    )  # fmt: skip
+    network, time = networks[good[0]], np.asarray(rates["time"].values, float)
+    labels = [name for along in leading for name, values in rates.coords.items() if values.dims == (along,)]
+    which = ", ".join(f"{name} {network[name].item()}" for name in labels)
+    note = f"{path.name}: {network.sizes[axis]} units of one network of {len(networks)} in the folder"
+    notes = [f"{note} ({which})." if which else f"{note}."]
+    dt, conditions = float((time[-1] - time[0]) / (len(time) - 1)), [str(name) for name in dataset["condition"].values]
+    return Activity(network.values, dt=dt, start=float(time[0]) - dt, conditions=conditions, notes=notes)
 
 
-def words(result: AnalysisResult, a: str, b: str, notes: list[str]) -> ReportText:
+def words(result: AnalysisResult, a: str, b: str, notes: Sequence[str]) -> ReportText:
     """The words of the report, written by the result."""
-    n_conditions, n_times = result.arrays.sizes["condition"], result.arrays.sizes["time"]
+    columns = ["similarity", "value", "from", "to", "ceiling", "null", "null mean", "null p95", "p"]
     lines = [
-        [label(row.metric), row.value, row.ci[0], row.ci[1], row.ceiling, label(row.null["kind"]),
+        [label(row.metric), row.value, *row.ci, row.ceiling, label(row.null["kind"]),
          *(row.null[name] for name in ("mean", "p95", "p"))]
         if row.null else [label(row.metric), None, None, None, None, row.condition["outcome"], None, None, None]
         for row in result.rows
     ]  # fmt: skip
-    columns = ["similarity", "value", "from", "to", "ceiling", "null", "null mean", "null p95", "p"]
-    return ReportText(
-        f"{a} against {b}",
-        result.sentences["verdict"],
-        [
-            Section(
-                "Similarities",
-                f"{' '.join(notes)} {n_conditions} conditions, {n_times} times.\n\n{_READ}",
-                [Picture("principal_components", f"{b}, rotated and scaled onto the components of {a}.")],
-                [Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")],
-            )
-        ],
-    )
-
-
-_READ = (
-    "Shuffled conditions keep all that conditions share, and ask whether the right conditions match. Flipped "
-    "components keep each trial's covariance, envelope and smoothness, and ask whether time courses match. "
-    "Phase-randomized surrogates are not used: they call any two transients alike. Conditions are not shuffled "
-    "for dynamical similarity, which asks how states follow one another, not which condition they belong to. A value "
-    "near its null's mean can be high and still say nothing: within one condition, five smooth components nearly "
-    "always match. The ceiling is what a second recording as long would reach; averages without trials have none.\n\n"
-    "A network is like the recording that it was trained on because it was fitted to it. Whether its dynamics "
-    "explain that recording shows only in what it never saw: see the report of `recirc fit`."
-)
+    table = Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")
+    values = {"a": a, "b": b, "notes": " ".join(notes), "sizes": result.arrays.sizes}
+    path = Path(__file__).with_suffix(".toml")
+    return ReportText.from_toml(path, values | {"verdict": result.sentences["verdict"]}, similarities=table)

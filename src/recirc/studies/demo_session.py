@@ -98,14 +98,9 @@ class DemoSession:
         """Rates (direction, time, unit), deviations from baseline, and muscles; time from `BEFORE` the release on."""
         keys = jax.random.split(jax.random.key(seed), 3)
         cortex = circuits.stability_optimized(key=keys[0], n_units=self.circuit_units)
-        angles = 2 * np.pi * np.arange(self.n_directions) / self.n_directions
-        curve = np.stack(
-            [
-                np.cos(angles), np.sin(angles),
-                self.second_harmonic * np.cos(2 * angles), self.second_harmonic * np.sin(2 * angles),
-            ]
-        )  # fmt: skip
-        states = circuits.preferred_states(cortex, 4) @ jnp.asarray(curve)
+        angles, weak = 2 * np.pi * np.arange(self.n_directions) / self.n_directions, self.second_harmonic
+        curve = [np.cos(angles), np.sin(angles), weak * np.cos(2 * angles), weak * np.sin(2 * angles)]
+        states = circuits.preferred_states(cortex, 4) @ jnp.asarray(np.stack(curve))
         n_steps = round((BEFORE + AFTER) * HZ)
         currents = circuits.preparation_currents(cortex, states, n_steps=n_steps, dt=DT, go=BEFORE)
         labels = [f"{angle:g}" for angle in angles]
@@ -119,8 +114,7 @@ class DemoSession:
 
     def _trials(self, random: np.random.Generator) -> tuple[dict[str, np.ndarray], Int[np.ndarray, " trial"]]:
         """The table of trials, with times on a clock of a millisecond, and the direction of each."""
-        blocks = [random.permutation(self.n_directions) for _ in range(self.n_repeats)]
-        directions = np.concatenate(blocks)
+        directions = np.concatenate([random.permutation(self.n_directions) for _ in range(self.n_repeats)])
         n = len(directions)
         hold, delay = random.uniform(0.3, 0.5, n), random.uniform(0.5, 0.9, n)
         reaction = np.clip(random.gamma(36, 0.25 / 36, n), 0.15, 0.4)
@@ -128,16 +122,10 @@ class DemoSession:
         edges = np.cumsum(np.round(np.stack([pause, hold, delay, reaction, after], axis=1), 3).ravel())
         start, target, go, move, stop = np.round(edges.reshape(n, 5), 3).T
         angles = 360 * directions / self.n_directions
-        return {
-            "start_time": start,
-            "stop_time": stop,
-            "target_on_time": target,
-            "go_cue_time": go,
-            "move_onset_time": move,
-            "target_direction": angles,
-            "target_x": np.round(DISTANCE * np.cos(np.deg2rad(angles)), 6) + 0.0,
-            "target_y": np.round(DISTANCE * np.sin(np.deg2rad(angles)), 6) + 0.0,
-        }, directions
+        x, y = (np.round(DISTANCE * side(np.deg2rad(angles)), 6) + 0.0 for side in (np.cos, np.sin))
+        times = {"start_time": start, "stop_time": stop, "target_on_time": target, "go_cue_time": go}
+        places = {"move_onset_time": move, "target_direction": angles, "target_x": x, "target_y": y}
+        return times | places, directions
 
     def _unit_rates(self, deviation: np.ndarray, random: np.random.Generator) -> Float[np.ndarray, "time unit"]:
         chosen = np.sort(random.choice(deviation.shape[1], self.n_units, replace=False))
@@ -166,8 +154,7 @@ _DESCRIPTION = (
 
 def _gates(trials: dict[str, np.ndarray], n_steps: int) -> Int[np.ndarray, " time"]:
     """Number of the trial (from 1) whose target the circuit follows at every step; 0 between trials."""
-    time = np.arange(n_steps) * DT
-    gates = np.zeros(n_steps, int)
+    time, gates = np.arange(n_steps) * DT, np.zeros(n_steps, int)
     for i, (on, stop) in enumerate(zip(trials["target_on_time"], trials["stop_time"])):
         gates[(time >= on + GATE) & (time < stop)] = i + 1
     return gates

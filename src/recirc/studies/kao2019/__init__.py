@@ -48,15 +48,11 @@ def experiment(*, preset: str, seed: int, reference: Path | None = None, referen
     target = None if reference is None else references.load(description)  # one that cannot serve is refused now
     specifications = design.specifications(size, seed, description)
     return Experiment(
-        NAME,
-        specification=specifications,
-        analyse=functools.partial(analyse, specifications, size, seed, target),
+        NAME, specifications, functools.partial(analyse, specifications, size, seed, target), preset=preset, seed=seed,
         words=functools.partial(report.words, name=preset, size=size),
         config=functools.partial(_config_text, preset, size, seed, description, references.angles_of(target)),
-        preset=preset,
-        seed=seed,
         inputs=[] if reference is None else [reference],
-    )
+    )  # fmt: skip
 
 
 def analyse(
@@ -81,16 +77,12 @@ def analyse(
     kept = [(s, r.arrays) for s, r in done if isinstance(r, Result) and "rates" in r.arrays]
     names = labels([s for s, _ in kept], {"arm": "", "seed": 0, "target_line": "", "rate_penalty": 0.0})
     arrays = _activity([found for _, found in kept], names, target)
+    judged = claims.claims(table, claims.judge_all(table, target.mechanism), size, key=key)
     return AnalysisResult(
-        NAME,
-        rows=(*theirs, *rows, *summary_rows(rows, key=key)),
-        claims=tuple(claims.claims(table, claims.judge_all(table, target.mechanism), size, key=key)),
-        arrays=arrays,
-        networks=weights_dataset([found for _, found in kept], names),
-        history=network_history(done, ("arm", "seed", *PLACE)),
-        figures=report.figures_of(arrays),
-        about=report.about(target),
-    )
+        NAME, (*theirs, *rows, *summary_rows(rows, key=key)), tuple(judged), arrays,
+        weights_dataset([found for _, found in kept], names), network_history(done, ("arm", "seed", *PLACE)),
+        figures=report.figures_of(arrays), about=report.about(target),
+    )  # fmt: skip
 
 
 def _activity(members: Sequence[Arrays], names: dict[str, tuple], target: Reference) -> xr.Dataset:
@@ -130,13 +122,14 @@ def _activity(members: Sequence[Arrays], names: dict[str, tuple], target: Refere
 
 def _config_text(preset: str, size: design.Preset, seed: int, description: dict, angles: Sequence[float]) -> str:
     """The resolved configuration as TOML."""
-    lines = [f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}\nn_trials = {design.N_TRIALS}']
-    lines.append(f"target_lines = {list(design.TARGET_LINES)}\nnonlinearities = {list(design.NONLINEARITIES)}")
-    lines.append(f"weight_penalty = {design.WEIGHT_PENALTY}\ndelay_measured = {design.DELAY}")
-    for name in ("preparation", "movement", "rotation", "compared"):
-        lines.append(f"window_{name} = {list(getattr(design, name.upper()))}")
-    plain = vars(design.trainer(0.0, **design.TRAINING))
-    plain = {name: value for name, value in plain.items() if name != "penalties" and value is not None}
+    lines = [
+        f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}\nn_trials = {design.N_TRIALS}',
+        f"target_lines = {list(design.TARGET_LINES)}\nnonlinearities = {list(design.NONLINEARITIES)}",
+        f"weight_penalty = {design.WEIGHT_PENALTY}\ndelay_measured = {design.DELAY}",
+        *(f"window_{name} = {list(window)}" for name, window in design.WINDOWS.items()),
+    ]
+    trainer = vars(design.trainer(0.0, **design.TRAINING)).items()
+    plain = {name: value for name, value in trainer if name != "penalties" and value is not None}
     tables = {"preset_sizes": dump_config(size), "reference": _toml(description)}
     tables |= {"task": dump_config(design.task(tuple(angles), "on")), "trainer": _toml(plain)}
     return "\n".join([*lines, *(f"\n[{name}]\n{text.strip()}" for name, text in tables.items())]) + "\n"

@@ -1,5 +1,7 @@
 """What the numbers of the delayed reach study say: its five claims, judged."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from jaxtyping import PRNGKeyArray
 from recirc.analyses import Claim
 from recirc.analyses.levels import UNDETERMINED, judge, numbers
 from recirc.compare import bootstrap_interval, paired_test
+from recirc.runs.report import read_words
 from recirc.studies.kao2019.design import INPUT_NOISES, NETWORK, NONLINEARITIES, PERFORMS, SOURCE, Preset
 
 ENOUGH = 10  # seeds from which on a claim that is not supported counts as failed
@@ -38,6 +41,14 @@ def judge_all(table: pd.DataFrame, mechanism: str | None) -> pd.DataFrame:
     return levels.assign(performs=reached >= PERFORMS)
 
 
+TRANSFERS = {  # a test without training, by the name of its claim
+    "switch_in_delay": {"set": "target_switch", "time_s": -0.25},
+    "switch_at_go": {"set": "target_switch", "time_s": 0.0},
+    "new_directions": {"set": "heldout_direction"},
+}
+TEXTS = read_words(Path(__file__).with_name("report.toml"))["claims"]
+
+
 def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PRNGKeyArray) -> list[Claim]:
     """The paper's claims, in its order.
 
@@ -47,71 +58,43 @@ def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PR
         preset: how many networks there were.
         key: of the bootstrap.
     """
-    networks, keys = trained(table), jax.random.split(key, 4)
-    transfers = (
-        ("the target jumps in the delay", {"set": "target_switch", "time_s": -0.25}),
-        (
-            "the target jumps at the go cue, shown from then on although it was never shown after go in training",
-            {"set": "target_switch", "time_s": 0.0},
-        ),
-        ("targets lie between the trained ones", {"set": "heldout_direction"}),
-    )
+    networks, keys, enough = trained(table), jax.random.split(key, 4), preset.n_seeds >= ENOUGH_SEEDS
+    share = float(levels["performs"].mean())  # networks of a seed are no independent draws
     return [
-        _performance_claim(levels),
-        _units_claim(levels, preset),
-        _mechanisms_claim(levels, preset),
+        Claim(TEXTS["performance"], SOURCE, share >= SHARE if len(levels) else None, share, n=len(levels)),
+        _units_claim(levels, enough),
+        _mechanisms_claim(levels, enough),
         _noise_claim(networks, levels, keys[0]),
-        *(_transfer_claim(networks, levels, *test, key) for test, key in zip(transfers, keys[1:])),
+        *(
+            _transfer_claim(networks, levels, TEXTS[name], condition, key)
+            for (name, condition), key in zip(TRANSFERS.items(), keys[1:])
+        ),
     ]
 
 
-def _performance_claim(levels: pd.DataFrame) -> Claim:
-    text = (
-        "Networks of either nonlinearity and every rate penalty learn the delayed reach (share of networks with R² of "
-        "velocity and position of .95 or more)"
-    )
-    if levels.empty:
-        return Claim(text, SOURCE, None)
-    share = float(levels["performs"].mean())
-    return Claim(text, SOURCE, share >= SHARE, share, n=len(levels))  # networks of a seed are no independent draws
+def _in_most(networks: pd.Series) -> pd.Series:
+    """Per network, whether it holds for most of its cell."""
+    return networks.astype(float).groupby(CELL, sort=False).transform("mean") > 0.5
 
 
-def _in_most(cell: pd.Series) -> bool:
-    return bool(cell.sum() > len(cell) / 2)
-
-
-def _units_claim(levels: pd.DataFrame, preset: Preset) -> Claim:
-    text = (
-        "Networks that do the task and whose single units look like the reference's may still miss its population "
-        "features (share of those networks that do)"
-    )
+def _units_claim(levels: pd.DataFrame, enough: bool) -> Claim:
     like = levels["performs"] & levels["units"].fillna(False)
     missing = like & ~levels["population"].fillna(True)
     n = int(like.sum())
-    some = bool(missing.groupby(CELL, sort=False).agg(_in_most).any())
     share = float(missing.sum() / n) if n else np.nan
-    return Claim(text, SOURCE, some if n and preset.n_seeds >= ENOUGH_SEEDS else None, share, n=n)
+    return Claim(TEXTS["units"], SOURCE, bool(_in_most(missing).any()) if n and enough else None, share, n=n)
 
 
-def _mechanisms_claim(levels: pd.DataFrame, preset: Preset) -> Claim:
-    text = (
-        "Networks that match both units and population work by different mechanisms (number of mechanisms among cells "
-        "most of whose networks do the task and match both; with the target off at go a network can only use its state)"
-    )
-    matches = levels["performs"] & levels["units"].fillna(False) & levels["population"].fillna(False)
-    matching = levels[matches.groupby(CELL, sort=False).transform(_in_most).astype(bool)]
+def _mechanisms_claim(levels: pd.DataFrame, enough: bool) -> Claim:
+    matching = levels[_in_most(levels["performs"] & levels[["units", "population"]].fillna(False).all(axis=1))]
     shares = matching.groupby(CELL, sort=False)["verdict"].value_counts(normalize=True)
     kinds = set(shares[shares > 0.5].index.get_level_values("verdict")) - {UNDETERMINED}
-    supported = len(kinds) > 1 if len(matching) and preset.n_seeds >= ENOUGH_SEEDS else None
-    return Claim(text, SOURCE, supported, float(len(kinds)), n=len(matching))
+    supported = len(kinds) > 1 if len(matching) and enough else None
+    return Claim(TEXTS["mechanisms"], SOURCE, supported, float(len(kinds)), n=len(matching))
 
 
 def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
-    text = (
-        "Networks driven by their initial condition withstand input noise better (error of the input driven network "
-        "over that of its pair, geometric mean over noise levels, median per seed; pairs share nonlinearity, penalty "
-        f"and seed, both do the task, and without noise neither error is over {MATCHED:g} times the other)"
-    )
+    text = TEXTS["noise"].format(matched=MATCHED)
     errors = [
         _finite(numbers(networks, NETWORK, "output_nmse", set="input_noise", sigma=sigma), WORST_ERROR)
         .clip(upper=WORST_ERROR)
@@ -120,9 +103,11 @@ def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
     ]
     quiet = numbers(networks, NETWORK, "output_nmse", set="train").reindex(levels.index)
     every = levels.assign(noisy=np.mean(np.log(errors), axis=0), quiet=quiet)
-    own, other = (every[every.index.get_level_values("target_line") == line] for line in ("on", "off_at_go"))
-    own = own.droplevel("target_line")
-    other = other.droplevel("target_line").reindex(own.index)
+    own, other = (
+        every[every.index.get_level_values("target_line") == line].droplevel("target_line")
+        for line in ("on", "off_at_go")
+    )
+    other = other.reindex(own.index)
     pairs = own["performs"] & other["performs"].eq(True) & (own["verdict"] == INPUT) & (other["verdict"] == IC)
     before = own["quiet"], other["quiet"]
     pairs &= np.maximum(*before) <= MATCHED * np.minimum(*before)
@@ -149,10 +134,7 @@ def _finite(values: pd.Series, worst: float) -> pd.Series:
     return values.where(np.isfinite(values), worst)
 
 
-def _transfer_claim(networks: pd.DataFrame, levels: pd.DataFrame, what: str, condition: dict, key) -> Claim:
-    text = (
-        f"Networks driven by their initial condition reach without further training when {what} (R², median per seed)"
-    )
+def _transfer_claim(networks: pd.DataFrame, levels: pd.DataFrame, text: str, condition: dict, key) -> Claim:
     reached = _finite(numbers(networks, NETWORK, "output_r2", **condition), WORST_R2).clip(lower=WORST_R2)
     reached = reached.reindex(levels.index)
     values = _by_seed(reached[levels["performs"] & (levels["verdict"] == IC)].dropna())

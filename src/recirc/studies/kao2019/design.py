@@ -26,9 +26,8 @@ TRAINING = {"n_passes": 30, "n_updates": 50, "ramp": 10, "n_passes_least": 16, "
 DELAY = 0.5  # seconds, of the trials that are compared
 
 # Seconds from movement onset, for networks and references alike.
-PREPARATION, MOVEMENT = (-0.45, -0.15), (0.0, 0.45)
-ROTATION = (-0.05, 0.35)
-COMPARED = (-0.45, 0.5)
+PREPARATION, MOVEMENT, ROTATION, COMPARED = (-0.45, -0.15), (0.0, 0.45), (-0.05, 0.35), (-0.45, 0.5)
+WINDOWS = {"preparation": PREPARATION, "movement": MOVEMENT, "rotation": ROTATION, "compared": COMPARED}
 EPOCHS = ("hold", "delay", "movement")
 NETWORK = ["arm", "target_line", "rate_penalty", "seed"]  # what tells networks apart; without the seed, a cell
 
@@ -64,8 +63,7 @@ def task(angles: tuple[float, ...], target_line: str, **changes) -> DelayedReach
         target_line: "on" shows the target until the end of the movement, "off_at_go" until go.
         changes: other fields of `DelayedReach`.
     """
-    settings = {"angles": angles, "target_off": TARGET_LINES[target_line], "catch": 0.1}
-    return DelayedReach(**{**settings, **changes})
+    return DelayedReach(**{"angles": angles, "target_off": TARGET_LINES[target_line], "catch": 0.1, **changes})
 
 
 def measured_task(angles: tuple[float, ...], target_line: str, **changes) -> DelayedReach:
@@ -89,17 +87,9 @@ def onset(task: DelayedReach) -> float:
 def untrained(nonlinearity: str, *, n_units: int = N_UNITS, key: PRNGKeyArray) -> RateNetwork:
     """The untrained network: fully connected but for autapses, spectral radius 1.1, time constant 50 ms."""
     return RateNetwork.random(
-        key=key,
-        n_units=n_units,
-        n_inputs=3,
-        n_outputs=4,
-        gain=1.1,
-        input_scale=0.5,
-        readout_scale=0.1,
-        autapses=False,
-        time_constant=0.05,
-        nonlinearity=NONLINEARITIES[nonlinearity],
-    )
+        key=key, n_units=n_units, n_inputs=3, n_outputs=4, gain=1.1, input_scale=0.5, readout_scale=0.1, autapses=False,
+        time_constant=0.05, nonlinearity=NONLINEARITIES[nonlinearity],
+    )  # fmt: skip
 
 
 def trainer(rate_penalty: float, **training) -> Bptt:
@@ -125,13 +115,7 @@ def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
         seed: of everything random.
         reference: what `reference.describe` says of it.
     """
-    shared = {
-        "study_seed": seed,
-        "n_units": N_UNITS,
-        "n_draws": preset.n_draws,
-        "training": TRAINING,
-        "reference": reference,
-    }
+    shared = {"study_seed": seed, "n_units": N_UNITS, "n_draws": preset.n_draws, "training": TRAINING}
     cells = [
         {"arm": name, "target_line": line, "rate_penalty": penalty}
         for line in TARGET_LINES
@@ -139,4 +123,6 @@ def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
         for penalty in preset.rate_penalties
     ]
     cells += [{"arm": f"untrained_{name}", "target_line": "on", "rate_penalty": 0.0} for name in NONLINEARITIES]
-    return [{**cell, "seed": index, **shared} for index in range(preset.n_seeds) for cell in cells]
+    return [
+        {**cell, "seed": index, **shared, "reference": reference} for index in range(preset.n_seeds) for cell in cells
+    ]

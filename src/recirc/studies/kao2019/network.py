@@ -9,22 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from recirc import compare
 from recirc.analyses import Result, Row, specification_key
 from recirc.analyses.arrays import weights_of
 from recirc.analyses.reference import Reference, active_units, rows_beside
 from recirc.analyses.verdict import mechanism_rows, on_the_reference_clock
 from recirc.circuits import RateNetwork, simulate
-from recirc.compare import (
-    InputNoise,
-    NewTrials,
-    OutputR2,
-    PrivateNoise,
-    fixed_points_in_epoch,
-    flow_field,
-    mechanism_of,
-    principal_plane,
-    states_along,
-)
 from recirc.studies.kao2019 import design
 from recirc.studies.kao2019.reference import angles_of
 from recirc.tasks import DelayedReach
@@ -32,7 +22,7 @@ from recirc.train import Fit, fit
 from recirc.types import Activity, Outcome, Score, Trials
 
 N_REPEATS = 4  # of every direction, where a test is random
-R2 = OutputR2(groups=design.GROUPS)
+R2 = compare.OutputR2(groups=design.GROUPS)
 N_GRID = 15
 N_POINTS = 12  # fixed points kept per epoch for the figure; rows that are not used are nan
 
@@ -70,7 +60,7 @@ def train_network(reference: Reference, specification: Mapping[str, Any]) -> Res
     arrays |= weights_of(network)
     if trained is not None:
         rows += _robustness(network, trials, arm, probe_key) + _generalization(network, task, arm, probe_key, arrays)
-        summary = mechanism_of(network, trials, key=probe_key)
+        summary = compare.mechanism_of(network, trials, key=probe_key)
         rows += mechanism_rows(network, trials, summary, config.epochs, key=probe_key, arm=arm)
         if specification["seed"] == 0 and active_units(made).sum() >= config.least_units:
             arrays |= flows(network, trials, key=probe_key)
@@ -81,7 +71,7 @@ def train_network(reference: Reference, specification: Mapping[str, Any]) -> Res
 def _performance(network, trials: Trials, made: Activity, trained: Fit | None, arm: str, key) -> list[Row]:
     asked = made.replace(rates=made.rates[:, :, :1], units=None, outputs=trials.targets)
     rate = Score("mean_squared_rate", float(np.mean(np.asarray(made.rates) ** 2)), "performance", "lower")
-    scores = [R2(made, asked), rate, NewTrials("train")(network, trials, key=key)]
+    scores = [R2(made, asked), rate, compare.NewTrials("train")(network, trials, key=key)]
     if trained is not None:
         scores.append(Score("goal_reached", float(trained.outcome is Outcome.REACHED), "performance"))
         scores.append(Score("n_passes", float(len(trained.history)), "performance", "lower"))
@@ -91,8 +81,8 @@ def _performance(network, trials: Trials, made: Activity, trained: Fit | None, a
 def _robustness(network: RateNetwork, trials: Trials, arm: str, key) -> list[Row]:
     """Errors under noise; every trial has its own draw."""
     repeated = trials.select(np.tile(np.arange(trials.n_trials), N_REPEATS))
-    probes = [InputNoise(sigma, network.time_constant) for sigma in design.INPUT_NOISES]
-    probes += [PrivateNoise(sigma) for sigma in (0.5, 1.0, 2.0)]
+    probes = [compare.InputNoise(sigma, network.time_constant) for sigma in design.INPUT_NOISES]
+    probes += [compare.PrivateNoise(sigma) for sigma in (0.5, 1.0, 2.0)]
     return [Row.of(probe(network, repeated, key=key), arm) for probe in probes]
 
 
@@ -111,7 +101,7 @@ def _generalization(network: RateNetwork, task: DelayedReach, arm: str, key, arr
     rows = []
     for name, settings, changed in tests:
         trials = changed.trials(len(task.angles), key=key)
-        score = NewTrials(name, settings, measure=R2)(network, trials, key=key)
+        score = compare.NewTrials(name, settings, measure=R2)(network, trials, key=key)
         rows.append(Row.of(score, arm, {"set": name} | settings))
         if name == "target_switch":
             outputs = simulate(network, trials, key=key).outputs
@@ -129,9 +119,9 @@ def flows(network: RateNetwork, trials: Trials, *, key: PRNGKeyArray) -> dict[st
         `flow` (epoch, x|y|u|v, grid, grid), `flow_points` (epoch, point, x|y|stable), `flow_path` (condition, time,
         x|y), `flow_steps` (epoch, first|last step).
     """
-    states = states_along(network, trials)
+    states = compare.states_along(network, trials)
     rates = np.asarray(network.rates(jnp.asarray(states)))
-    state_plane, plane = principal_plane(states), principal_plane(rates)
+    state_plane, plane = compare.principal_plane(states), compare.principal_plane(rates)
     extent = 1.2 * float(np.abs(state_plane.project(states)).max())
     spans = trials.epochs
     fields, points, steps = [], np.full((len(design.EPOCHS), N_POINTS, 3), np.nan), []
@@ -140,16 +130,12 @@ def flows(network: RateNetwork, trials: Trials, *, key: PRNGKeyArray) -> dict[st
         middle = (first + last) // 2
         held = np.asarray(trials.inputs)[0, middle]
         center = states[:, middle].mean(axis=0)
-        field = flow_field(network, held, center, state_plane.axes, plane, extent=extent, n_grid=N_GRID)
+        field = compare.flow_field(network, held, center, state_plane.axes, plane, extent=extent, n_grid=N_GRID)
         fields.append(np.stack([field.x, field.y, field.u, field.v]))
-        found = fixed_points_in_epoch(network, trials, epoch, key=key)[trials.conditions[0]]
+        found = compare.fixed_points_in_epoch(network, trials, epoch, key=key)[trials.conditions[0]]
         place = plane.project(np.asarray(network.rates(jnp.asarray(found.points))))[:N_POINTS]
         points[index, : len(place), :2] = place
         points[index, : len(place), 2] = found.stable[:N_POINTS]
         steps.append((first, last))
-    return {
-        "flow": np.stack(fields),
-        "flow_points": points,
-        "flow_path": plane.project(rates),
-        "flow_steps": np.array(steps, np.float32),
-    }
+    found = {"flow": np.stack(fields), "flow_points": points, "flow_path": plane.project(rates)}
+    return found | {"flow_steps": np.array(steps, np.float32)}

@@ -70,18 +70,16 @@ def _recording(path: str, onset: float) -> Reference:
     hair = 0.01 * whole.dt  # a tie is rounded outward, so that windows inside fit
     cut = window(whole, max(COMPARED[0] - hair, ends[0]), min(COMPARED[1] + hair, ends[1]))
     cut = cut.replace(conditions=[angle_label(angle) for angle in wrap_angles(directions(cut))])
-    if len(set(cut.conditions)) < len(set(whole.conditions)):
+    counts, names = Counter(cut.conditions), sorted(set(whole.conditions))
+    if len(counts) < len(names):
+        raise ValueError(f"{path} has a direction under two names among {names}; use one for each.")
+    if len(counts) < FEWEST_DIRECTIONS:
         raise ValueError(
-            f"{path} has a direction under two names among {sorted(set(whole.conditions))}; use one for each."
+            f"{path} has {len(counts)} directions; with fewer than {FEWEST_DIRECTIONS} no shuffle of them can tell "
+            "likeness from chance. `recirc compare` scores any two conditions."
         )
-    if len(set(cut.conditions)) < FEWEST_DIRECTIONS:
-        raise ValueError(
-            f"{path} has {len(set(cut.conditions))} directions; with fewer than {FEWEST_DIRECTIONS} no shuffle of "
-            "them can tell likeness from chance. `recirc compare` scores any two conditions."
-        )
-    has_halves = min(Counter(cut.conditions).values()) > 1
     averages = average_repeats(cut).replace(outputs=None)
-    return Reference(averages, Path(path).name, single_trials=cut if has_halves else None)
+    return Reference(averages, Path(path).name, single_trials=cut if min(counts.values()) > 1 else None)
 
 
 def _circuits(seed: int, n_units: int) -> Reference:
@@ -101,13 +99,9 @@ def _prepared_reach(key, n_units: int) -> Activity:
     steps = round((before + after) / FINE)
     currents = circuits.preparation_currents(cortex, states, n_steps=steps, dt=FINE, go=before, rise=np.inf)
     shown = (np.arange(steps) * FINE >= 0.2).astype(float)
-    driven = Trials(
-        currents * shown[None, :, None],
-        jnp.zeros((len(angles), steps, 0)),
-        dt=FINE,
-        conditions=[f"{angle:g}" for angle in angles],
-    )
+    labels, every = [f"{angle:g}" for angle in angles], round(DT / FINE)
+    no_targets = jnp.zeros((len(angles), steps, 0))
+    driven = Trials(currents * shown[None, :, None], no_targets, dt=FINE, conditions=labels)
     made = simulate(cortex, driven, key=key)
-    every = round(DT / FINE)
     thin = made.replace(rates=made.rates[:, every - 1 :: every], outputs=None, dt=DT, start=-before)
     return window(thin, *COMPARED)

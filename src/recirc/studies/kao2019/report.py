@@ -1,15 +1,15 @@
 """What the report of the delayed reach study shows and says, by its numbers."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.figure import Figure
 
 from recirc import figures
-from recirc.analyses import AnalysisResult
+from recirc.analyses import AnalysisResult, select
 from recirc.analyses.levels import ALPHA, INSIDE, UNIT_SHARE, level_verdicts, numbers
 from recirc.analyses.reference import COMPARED as HERE
 from recirc.analyses.reference import Reference
@@ -17,7 +17,7 @@ from recirc.figures import Column
 from recirc.figures.drawings import DRAWINGS
 from recirc.figures.style import label
 from recirc.figures.verdict import Shown, rotations_beside, units_beside
-from recirc.runs.report import Picture, ReportText, Section, Table
+from recirc.runs.report import ReportText, Table
 from recirc.studies.kao2019 import design
 from recirc.studies.kao2019.claims import CELL, judge_all, trained
 
@@ -48,29 +48,6 @@ TESTS: dict[str, dict[str, Any]] = {
     **{f"delay {delay:g} s": {"set": "delay", "delay_s": delay} for delay in design.DELAYS},
     **{f"jump {when}": {"set": "target_switch", "time_s": time} for time, when in JUMPS.items()},
 }
-UNKNOWNS = (
-    ("everything beyond the abstract", "the paper's text was not at hand",
-     "task, network and training follow code published by the author's group for this task, and what is not there is "
-     "ours; no number of the paper is quoted or aimed at"),
-    ("network", "tanh and rectified units, as in that code", "100 units, time constant 50 ms, steps of 10 ms, no "
-     "autapses, spectral radius 1.1 at the start"),
-    ("delays in training", "variable", "uniform from 200 to 800 ms; 10 % catch trials"),
-    ("rate penalties", "swept, values unknown", "weights of the mean squared rate, see config.toml; they rise from "
-     "zero over the first 500 updates, since a strong one from the start silences the network before it learns"),
-    ("error", "mean squared", "in units of each output's variance, so that velocity and position count alike; a "
-     "penalty weighs less than in the code by that factor"),
-    ("optimizer and stop", "not known; that code stops by the smaller R² of velocity and position",
-     "Adam, at most 1,500 updates of 32 trials, stop at R² .98 of every output on held-out trials, not before the "
-     "800th update"),
-    ("when the target's input goes off", "after the movement", "that, and at go, which leaves no input to be "
-     "driven by"),
-    ("reference", "recordings of cortex", "a recording if one is given; else a stability-optimized circuit, whose "
-     "movements arise from a prepared state"),
-    ("comparison windows", "not known", f"seconds from movement onset: preparation {design.PREPARATION}, movement "
-     f"{design.MOVEMENT}, rotations {design.ROTATION}, similarities {design.COMPARED}"),
-    ("mechanism", "low-dimensional views of the dynamics", "movements made again from the state of one condition under "
-     "the input of another; flow fields and fixed points are shown beside"),
-)  # fmt: skip
 
 
 def about(reference: Reference) -> dict[str, Any]:
@@ -85,32 +62,20 @@ def figures_of(arrays: xr.Dataset) -> tuple[str, ...]:
     return tuple(DRAWINGS["kao2019"]) if "rates" in arrays else ("scores", "mechanism", "noise")
 
 
-def _scores(result: AnalysisResult) -> Figure:
-    reference = result.table[result.table["arm"] == "reference"]
-    return figures.score_grid(pd.concat([reference, trained(result.table)]), COLUMNS)
-
-
-def _noise(result: AnalysisResult) -> Figure:
-    axes = {"noise_set": "input_noise", "panel": "target_line", "shade": "rate_penalty"}
-    return figures.noise_curve(trained(result.table), **axes)
-
-
-def _flow(result: AnalysisResult) -> Figure:
-    return figures.flow_fields([(_name(own), _flows(own)) for own in _examples(result)])
-
-
-def _switches(result: AnalysisResult) -> Figure:
-    return figures.switch_trajectories([path for own in _examples(result)[:2] for path in _paths(own)])
-
-
 DRAWINGS["kao2019"] = {
-    "scores": _scores,
+    "scores": lambda result: figures.score_grid(
+        pd.concat([select(result.table, arm="reference"), trained(result.table)]), COLUMNS
+    ),
     "mechanism": lambda result: figures.mechanism_shares(trained(result.table)),
-    "noise": _noise,
+    "noise": lambda result: figures.noise_curve(
+        trained(result.table), noise_set="input_noise", panel="target_line", shade="rate_penalty"
+    ),
     "units": lambda result: units_beside(result, _shown(result), zero="movement onset", go=GO),
     "rotations": lambda result: rotations_beside(result, _shown(result)),
-    "flow": _flow,
-    "switches": _switches,
+    "flow": lambda result: figures.flow_fields([(_name(own), _flows(own)) for own in _examples(result)]),
+    "switches": lambda result: figures.switch_trajectories(
+        [path for own in _examples(result)[:2] for path in _paths(own)]
+    ),
 }
 
 
@@ -163,8 +128,7 @@ def _paths(own: xr.Dataset) -> list[figures.HandPaths]:
         positions = own[f"switch_{time}"].values.astype(float)
         step = int(np.searchsorted(own["trial_time"].values, time)) if time > 0 else None
         miss = np.linalg.norm(positions[:, -20:].mean(axis=1) - new, axis=1).mean()
-        when = "at go" if time == 0 else f"{abs(time):g} s {'before' if time < 0 else 'after'} go"
-        title, caption = f"{_name(own)}, jump {when}", f"mean end-point error {miss:.2f}"
+        title, caption = f"{_name(own)}, jump {JUMPS[time]}", f"mean end-point error {miss:.2f}"
         found.append(figures.HandPaths(title, positions, old, new, conditions, step, caption))
     return found
 
@@ -176,66 +140,22 @@ def words(result: AnalysisResult, *, name: str, size: design.Preset) -> ReportTe
         result: of the study.
         name, size: what the run is called, and how large it is.
     """
-    about = result.about["reference"]
-    levels = judge_all(result.table, about["mechanism"])
-    return ReportText(
-        title="Same behavior, same units, other mechanism?",
-        verdict=_verdict(levels, result, name, size),
-        sections=_sections(result, levels, about["mechanism"]),
-        unknowns=UNKNOWNS,
-        key_numbers=False,
-    )
-
-
-def _verdict(levels: pd.DataFrame, result: AnalysisResult, name: str, size: design.Preset) -> str:
-    about, n = result.about["reference"], len(levels)
-    count = {answer: sum(claim.supported is answer for claim in result.claims) for answer in (True, False, None)}
-    own = ", ".join(f"{verdict} ({k})" for verdict, k in levels.groupby("verdict", sort=False).size().items())
-    done = levels["performs"].sum()
-    shortfall = f" {n - done} did not, and count as failures below." if done < n else ""
-    stand_in = (
-        " No recording was given, so that this circuit stands in; likeness to it is not likeness to motor cortex."
-    )
-    units, population = levels["units"], levels["population"]
-    return (
-        f"A reconstruction of {design.SOURCE}, preset {name} ({size.n_seeds} networks per cell). Reference: "
-        f"{about['name']}.{stand_in if about['stands_in'] else ''} {done} of {n} networks do the task.{shortfall} "
-        f"Units are like the reference's in {units.sum()}, the population in {population.sum()}, both in "
-        f"{(units & population).sum()}. By mechanism, networks are {own}. Of {len(result.claims)} claims, supported: "
-        f"{count[True]}, not supported: {count[False]}, beyond a run of this size: {count[None]}."
-    )
-
-
-def _sections(result: AnalysisResult, levels: pd.DataFrame, mechanism: str | None) -> list[Section]:
-    rule = (
-        f"Units count as alike if {UNIT_SHARE:.0%} of their features are distributed no further from the reference's "
-        f"than 95 % of halves of the reference are from each other; populations, if CCA and Procrustes are beyond "
-        f"their null (p < {ALPHA:g}) and {' and '.join(INSIDE.values())} lie in the reference's interval over "
-        "units. Similarities have shuffled conditions as null (DSA: components with random signs), jPCA and tangling "
-        "tensor-maximum-entropy surrogates, the alignment index random subspaces. Geometry alone says nothing about "
-        "mechanism."
-    )
-    return [
-        Section("How alike, level by level?", rule, [Picture("scores", "A line per cell; points are networks.")], [
-            _level_table(result, _cells(levels), mechanism)]),
-        Section("Single units", "", [Picture("units", "One network per nonlinearity and target line (first seed, "
-            "middle penalty), units at the same ranks of movement tuning. Target on: until the movement ends; off: at "
-            "go.")]),
-        Section("Population", "Rotations are found in much that is smooth: read each ratio with its p.",
-            [Picture("rotations", "The plane of the fastest rotation, from a dot to an arrowhead.")]),
-        Section("Mechanism", "Every movement is made again from the state at go of every condition under the input of "
-            "every other. A network whose target is off at go has no input to be driven by.",
-            [Picture("mechanism", "Share of the differences between movements that comes from state and from input."),
-             Picture("flow", "Flow of the rates under the input of the first condition, trajectories of all, and fixed "
-                 "points that were found (at least these).")]),
-        Section("Input noise", "Noise on all inputs in every step; sigma before its scaling by the time step.",
-            [Picture("noise", "Error against noise.")]),
-        Section("Without further training", "Smaller R² of velocity and position, medians over networks of a cell. A "
-            "target that jumps at or after go is shown from then on in all networks, also in those trained with the "
-            "target off at go: for them that is a new input as well as a new target.",
-            [Picture("switches", "Hand paths when the target jumps by 90 degrees (tanh networks of the first seed).")],
-            [_transfer_table(result, _cells(levels))]),
-    ]  # fmt: skip
+    reference = result.about["reference"]
+    levels = judge_all(result.table, reference["mechanism"])
+    units, population, performing = levels["units"], levels["population"], levels["performs"]
+    verdicts = [claim.supported for claim in result.claims]
+    values = {
+        "source": design.SOURCE, "preset": name, "n_seeds": size.n_seeds, "reference": reference["name"],
+        "stand_in": reference["stands_in"], "n_networks": len(levels), "n_performing": performing.sum(),
+        "n_missing": (~performing).sum(), "shortfall": not performing.all(), "n_units": units.sum(),
+        "n_population": population.sum(), "n_both": (units & population).sum(), "n_claims": len(verdicts),
+        "mechanisms": ", ".join(f"{kind} ({k})" for kind, k in levels.groupby("verdict", sort=False).size().items()),
+        "supported": verdicts.count(True), "contradicted": verdicts.count(False), "undecided": verdicts.count(None),
+        "unit_share": UNIT_SHARE, "alpha": ALPHA, "inside": " and ".join(INSIDE.values()), "windows": design.WINDOWS,
+    }  # fmt: skip
+    cells = _cells(levels)
+    tables = {"levels": _level_table(result, cells, reference["mechanism"]), "transfer": _transfer_table(result, cells)}
+    return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, **tables)
 
 
 def _cells(levels: pd.DataFrame) -> list[tuple]:

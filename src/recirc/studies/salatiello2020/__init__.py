@@ -20,8 +20,15 @@ from recirc.runs.experiment import Experiment
 from recirc.studies.salatiello2020.arms import PLACE, PRESETS, REGIMES, Preset, Regime, specifications
 from recirc.studies.salatiello2020.circuit import LEAD, TAIL, ground_truth, reference, tailed, with_muscles
 from recirc.studies.salatiello2020.claims import claims, verdict
-from recirc.studies.salatiello2020.network import KEPT_EVERY, N_DRAWS, N_DRAWS_MINOR, PRIVATE_NOISES, train_network
-from recirc.studies.salatiello2020.report import DRAWINGS, report_text, sections
+from recirc.studies.salatiello2020.network import (
+    KEPT_EVERY,
+    N_DRAWS,
+    N_DRAWS_MINOR,
+    PRIVATE_NOISES,
+    thinned,
+    train_network,
+)
+from recirc.studies.salatiello2020.report import DRAWINGS, report_text
 from recirc.tasks import CenterOutReach
 from recirc.train import FullForce
 
@@ -58,8 +65,8 @@ def analyse(size: Preset, asked: Sequence[dict], map: Map = map) -> AnalysisResu
         asked: a specification per network, all of one seed.
         map: does the pieces of work.
     """
-    seed, n_units = asked[0]["study_seed"], asked[0]["circuit_units"]
-    reference(seed, n_units)  # made once, so that workers find it in the cache
+    seed = asked[0]["study_seed"]
+    circuit = reference(seed, asked[0]["circuit_units"])  # made once, so that workers find it in the cache
     found = list(results(train_network, asked, map))
     rows = [row for piece, result in found for row in network_rows(piece, result, tuple(PLACE))]
     rows = with_baselines(rows, ignored=[name for name in PLACE if name != "regime"])
@@ -67,38 +74,34 @@ def analyse(size: Preset, asked: Sequence[dict], map: Map = map) -> AnalysisResu
     judged = claims(table, size, key=key)
     kept = [(piece, result.arrays) for piece, result in found if isinstance(result, Result) and result.arrays]
     arrays, members = [arrays for _, arrays in kept], labels([piece for piece, _ in kept], _LABELS)
-    activity = _activity_dataset(arrays, seed, n_units).assign_coords(members)
+    activity = _activity_dataset(arrays, circuit).assign_coords(members)
     return AnalysisResult(
         NAME, (*rows, *summary_rows(rows, key=key)), tuple(judged), activity, weights_dataset(arrays, members),
         network_history(found, ("arm", "seed", *PLACE)), {"verdict": verdict(table, judged, size)},
-        tuple(picture.name for section in sections(size) for picture in section.figures),
+        tuple(name for name in DRAWINGS if size.extras.get(name, True)),
     )  # fmt: skip
 
 
 _LABELS = {"arm": "", **PLACE, "seed": -1}
 
 
-def _activity_dataset(arrays: Sequence[Arrays], seed: int, n_units: int) -> xr.Dataset:
+def _activity_dataset(arrays: Sequence[Arrays], circuit) -> xr.Dataset:
     """Rates and outputs of the circuit and of every network, every 10 ms, on trained and held-out directions."""
-    (trials, target), (new_trials, new_target) = reference(seed, n_units)
-    every = slice(KEPT_EVERY - 1, None, KEPT_EVERY)
-    both = lambda name: np.concatenate([getattr(a, name)[:, every] for a in (target, new_target)])  # noqa: E731
-    axes = {
-        "rates": ("condition", "time", "network_unit"), "outputs": ("condition", "time", "output"),
-        "recorded": ("unit",),
-    }  # fmt: skip
+    (trials, target), (new_trials, new_target) = circuit
+    both = lambda name: np.concatenate([thinned(getattr(a, name)) for a in (target, new_target)])  # noqa: E731
+    axes = {"rates": ("condition", "time", "network_unit"), "outputs": ("condition", "time", "output")}
     data = {
         "target_rates": (("condition", "time", "unit"), both("rates").astype(np.float32), {"units": "spikes/s"}),
         "target_outputs": (("condition", "time", "output"), both("outputs").astype(np.float32), {"units": "1"}),
-        **stacked(arrays, axes),
+        **stacked(arrays, axes | {"recorded": ("unit",)}),
     }
-    time = np.asarray(trials.time)[every] - trials.epochs["movement"][0, 0]
+    time = trials.time[KEPT_EVERY - 1 :: KEPT_EVERY] - trials.epochs["movement"][0, 0]
     coordinates = {
-        "condition": ("condition", [*trials.conditions, *new_trials.conditions]),
+        "condition": [*trials.conditions, *new_trials.conditions],
         "set": ("condition", ["train"] * trials.n_trials + ["heldout_direction"] * new_trials.n_trials),
         "time": ("time", time, {"units": "s", "long_name": "time from go"}),
-        "unit": ("unit", list(target.units)),
-        "output": ("output", ["muscle 1", "muscle 2"]),
+        "unit": list(target.units),
+        "output": ["muscle 1", "muscle 2"],
     }
     return xr.Dataset(data, coords=coordinates)
 

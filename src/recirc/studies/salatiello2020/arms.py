@@ -65,6 +65,14 @@ class Preset:
     normalizations: tuple[str, ...] = ()
     left_out: tuple[int, ...] = ()
 
+    @property
+    def extras(self) -> dict[str, bool]:
+        """Whether there is what only some figures show, by the name of the figure."""
+        return {
+            "ablations": bool(self.hint_gains or self.kinds or self.normalizations),
+            "left_out": bool(self.left_out),
+        }
+
 
 PRESETS = {
     "quick": Preset(5, (0.05, 0.25)),

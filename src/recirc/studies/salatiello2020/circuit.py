@@ -92,10 +92,8 @@ def _move(cortex: StabilityOptimized, task: CenterOutReach, key: PRNGKeyArray, c
 
 def _prepared(cortex, states, trials: Trials, task: CenterOutReach, key: PRNGKeyArray) -> Activity:
     """Activity from the start of the trials on, after `LEAD` seconds of preparation that are not recorded."""
-    n_lead = round(LEAD / task.dt)
-    currents = circuits.preparation_currents(
-        cortex, states, n_steps=n_lead + trials.n_steps, dt=task.dt, go=LEAD + task.preparation
-    )
+    n_lead, go = round(LEAD / task.dt), LEAD + task.preparation
+    currents = circuits.preparation_currents(cortex, states, n_steps=n_lead + trials.n_steps, dt=task.dt, go=go)
     driven = Trials(currents, jnp.zeros((*currents.shape[:2], 0)), dt=task.dt, conditions=trials.conditions)
     names = [f"{'E' if i < cortex.n_excitatory else 'I'}{i}" for i in range(cortex.n_units)]
     whole = simulate(cortex, driven, key=key, units=names)

@@ -1,6 +1,7 @@
 """What the numbers of the study say: its claims, judged over seeds, and the paragraph that sums them up."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -9,6 +10,7 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.analyses import Claim, by_seed, select
 from recirc.compare import bootstrap_interval, paired_test
+from recirc.runs.report import read_words
 from recirc.studies.salatiello2020.arms import PLACE, REFERENCE_FRACTION, REGIMES, SOURCE, Preset
 
 SVCCA, ERROR, NEURONS = "svcca5_concatenated", "output_nmse", "heldout_neuron_r2"
@@ -18,15 +20,7 @@ ENOUGH = 10  # pairs from which on a claim that is not supported counts as faile
 MAIN = dict.fromkeys(("null", *PLACE))  # the networks that are no ablation, with the first null
 HINTED, PLAIN = {"arm": "hints", "fraction": REFERENCE_FRACTION}, {"arm": "no_hints"}
 
-SIMILARITY = "Hints from 5 % of the units raise dynamic similarity (SVCCA₅, concatenated; {regime} regime)"
-SAMPLE = (
-    "A small sample suffices: SVCCA₅ with 5 % of the units recorded lacks less than {suffices:g} of that with "
-    "{percent:g} % ({regime} regime)"
-)
-GENERALIZATION = (
-    "Hints improve generalization: output error on held-out directions without hints over that with hints from 5 % of "
-    "the units ({regime} regime)"
-)
+TEXTS = read_words(Path(__file__).with_name("report.toml"))["claims"]
 
 
 def claims(table: pd.DataFrame, preset: Preset, *, key: PRNGKeyArray) -> list[Claim]:
@@ -41,10 +35,10 @@ def claims(table: pd.DataFrame, preset: Preset, *, key: PRNGKeyArray) -> list[Cl
     for index, regime in enumerate(REGIMES):
         keys = jax.random.split(jax.random.fold_in(key, index), 3)
         a, b = _pairs(table, SVCCA, HINTED, PLAIN, set="train", regime=regime)
-        judged.append(_judged(SIMILARITY.format(regime=regime), a - b, a, b, 0, keys[0]))
+        judged.append(_judged(TEXTS["similarity"].format(regime=regime), a - b, a, b, 0, keys[0]))
         judged.append(_sample_claim(table, max(preset.fractions), regime, keys[1]))
         a, b = _pairs(table, ERROR, PLAIN, HINTED, set=UNSEEN, regime=regime)
-        judged.append(_judged(GENERALIZATION.format(regime=regime), a / b, np.log(a), np.log(b), 1, keys[2]))
+        judged.append(_judged(TEXTS["generalization"].format(regime=regime), a / b, np.log(a), np.log(b), 1, keys[2]))
     return judged
 
 
@@ -57,7 +51,7 @@ def _pairs(table: pd.DataFrame, metric: str, first: dict, second: dict, **place)
 
 def _sample_claim(table: pd.DataFrame, largest: float, regime: str, key) -> Claim:
     a, b = _pairs(table, SVCCA, HINTED | {"fraction": largest}, HINTED, set="train", regime=regime)
-    text = SAMPLE.format(suffices=SUFFICES, percent=100 * largest, regime=regime)
+    text = TEXTS["sample"].format(suffices=SUFFICES, percent=100 * largest, regime=regime)
     if len(a) == 0:
         return Claim(text, SOURCE, None)
     ci = bootstrap_interval(a - b, key=key)
@@ -78,17 +72,6 @@ def _judged(text: str, effects: np.ndarray, a: np.ndarray, b: np.ndarray, none: 
     return Claim(text, SOURCE, supported, effect, ci, test.p, len(a))
 
 
-VERDICT = (
-    "Of {n_claims} claims (three in two regimes), supported: {supported}, not supported: {contradicted}, beyond a run "
-    "of this size: {undecided} ({n_seeds} networks per arm). In the tuned regime, networks trained with hints from 5 % "
-    "of the units reach SVCCA₅ {similar[hints]} against the circuit; without hints {similar[no_hints]}, untrained "
-    "{similar[untrained]}, and 95 % of circuits with shuffled directions stay below {chance}. On directions never "
-    "trained, their output error (nMSE) is {errors[hints]} with hints and {errors[no_hints]} without; a linear map "
-    "from the network explains {neurons[hints]} of the variance of neurons that were never recorded (without hints "
-    "{neurons[no_hints]}, untrained {neurons[untrained]})."
-)
-
-
 def verdict(table: pd.DataFrame, judged: Sequence[Claim], preset: Preset) -> str:
     """A paragraph that the numbers write.
 
@@ -104,7 +87,7 @@ def verdict(table: pd.DataFrame, judged: Sequence[Claim], preset: Preset) -> str
         return {n: _median(by_seed(table, metric, **place | arm, set=where)) for n, arm in arms.items()}
 
     verdicts = [claim.supported for claim in judged]
-    return VERDICT.format(
+    return TEXTS["verdict"].format(
         n_claims=len(judged), supported=verdicts.count(True), contradicted=verdicts.count(False),
         undecided=verdicts.count(None), n_seeds=preset.n_seeds, similar=medians(SVCCA, "train"),
         errors=medians(ERROR, UNSEEN), neurons=medians(NEURONS, UNSEEN),

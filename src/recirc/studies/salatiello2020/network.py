@@ -59,12 +59,10 @@ def train_network(specification: dict) -> Result:
         abscissa = float(np.linalg.eigvals(np.asarray(network.effective_recurrent)).real.max())
         score = Score("spectral_abscissa", abscissa, "mechanism", direction="lower")
         rows.append(Row.of(score, arm, {"set": "weights"}))
-    arrays = {
-        "rates": np.concatenate([thinned(activity.rates) for activity in made]).astype(np.float32),
-        "outputs": np.concatenate([thinned(activity.outputs) for activity in made]).astype(np.float32),
-        "recorded": np.isin(np.array(target.units), recorded.hint_units),
-    }
-    return Result(arrays | weights_of(network), {"rows": [dataclasses.asdict(row) for row in rows], "history": history})
+    joined = lambda name: np.concatenate([thinned(getattr(a, name)) for a in made]).astype(np.float32)  # noqa: E731
+    arrays = {"rates": joined("rates"), "outputs": joined("outputs")}
+    arrays |= {"recorded": np.isin(np.array(target.units), recorded.hint_units)} | weights_of(network)
+    return Result(arrays, {"rows": [dataclasses.asdict(row) for row in rows], "history": history})
 
 
 def _recorded(specification: dict, settings: Regime, trials: Trials, target: Activity, key) -> Trials:

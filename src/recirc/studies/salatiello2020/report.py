@@ -1,6 +1,7 @@
 """Drawings and words of the study's report."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from recirc import figures
 from recirc.analyses import AnalysisResult, select
 from recirc.analyses.table import having
 from recirc.compare import NeuronMap
-from recirc.runs.report import Picture, ReportText, Section
+from recirc.runs.report import ReportText
 from recirc.studies.salatiello2020.arms import REFERENCE_FRACTION, SOURCE, Preset
 from recirc.types import Activity
 
@@ -142,78 +143,6 @@ def predicted(network: xr.Dataset) -> xr.DataArray:
     return network["target_rates"].copy(data=np.asarray(fitted.predict(made).rates))
 
 
-UNKNOWNS = (
-    ("size and kind of the circuit", "a stability-optimized motor cortex model", "200 units, connection probability "
-     "0.1, optimized to a spectral abscissa of 0.15, as in Stroud et al. 2018, whose rate function it also uses"),
-    ("conditions", "not known", "8 reach directions; initial states in the plane of the two states that evoke most "
-     "energy"),
-    ("preparation and movement", "a movement phase is mentioned", "preparation 1 s, of which the last 50 ms are in the "
-     "trial; movement 500 ms at 1 ms steps"),
-    ("muscles", "muscle-like outputs", "2, Gaussian-process targets tuned to the cosine of direction, read out from "
-     "excitatory units by ridge regression (penalty 10)"),
-    ("direction input", "not known", "(cos θ, sin θ) for 50 ms before go"),
-    ("network", "not known", "300 tanh units, time constant 10 ms, same initial state in every trial"),
-    ("embedder gain, drives, noise, updates", "not known; chaotic, says a footnote", "two regimes: “paper” (g 1.5, "
-     "unit drives, no noise, an update every 2 ms) and “tuned” (config.toml), found by one rule for the arms with and "
-     "without hints, on another circuit: least held-out error among settings that train to .005 and stay below .03 "
-     "under private noise 0.1. That bound costs the arm without hints half of its held-out performance. FORCE: the "
-     "best of six settings; untrained: the settings of the hint arm"),
-    ("private noise", "not known", "a current; sigma is its s.d. averaged over 1 ms, so that 0.1 alone gives a unit an "
-     "s.d. of .022"),
-    ("normalization of hints before the factor 5", "not known", "the largest rate of any unit; each unit's own s.d. "
-     "(which saturates the embedder at a gain of 5) is an ablation of the full preset"),
-    ("tail of hints", "the last 110 samples end in a spline to zero", "cubic Hermite spline over 110 ms, for targets "
-     "too; comparisons use the activity with tails"),
-    ("regularization", "L2 on J", "P(0) = I, which is a penalty of 1"),
-    ("training length", "not known", "20 passes over 8 directions (paper), see config.toml (tuned)"),
-    ("similarity", "SVCCA with five components", "the same over all directions at once; per direction it is high by "
-     "chance"),
-    ("generalization test", "not known", "directions halfway between the trained ones; also noise, a kick to the "
-     "state, scaled input, and left-out directions in the full preset"),
-    ("statistics", "“significantly”", "paired one-sided Wilcoxon test over seeds, every seed shown"),
-)  # fmt: skip
-
-SECTIONS = (
-    Section(
-        "Does it do the task, and where training never went?",
-        "Every point is one network; lines join networks that share their random numbers. Lower is better.", [
-            Picture("outputs", "Muscles of the circuit (thick gray) and outputs of one network per arm (first seed)."),
-            Picture("generalization", "Output error on trained and new directions, with private noise, after a kick to "
-                    "the state at go, with scaled input. Crosses: networks that diverged."),
-            Picture("noise", "Output error against private noise; thick lines are medians."),
-        ]),
-    Section(
-        "Are its dynamics those of the circuit?",
-        "Read each similarity between its null (the circuit with its directions shuffled) and its ceiling (how similar "
-        "the embedder is, from which the network learns). Nulls with flipped components and randomized phases are "
-        "under “All numbers”.", [
-            Picture("similarity", "Similarity to all units of the circuit against the share recorded."),
-            Picture("neurons", "Neurons that were never recorded, on directions that were never trained: variance "
-                    "explained by a linear map from the network, fitted on trained directions."),
-            Picture("components", "Trajectories of circuit and networks on the circuit's principal components (first "
-                    "seed); dashed directions were not trained."),
-            Picture("units", "Units of the circuit (above) and the network's prediction (below) on new directions."),
-        ]),
-    Section(
-        "By what means?",
-        "Eigenvalues of the recurrent weights, with what runs through the feedback of FORCE. Geometry alone does not "
-        "show that mechanisms agree.",
-        [Picture("eigenvalues", "One network per arm (first seed). Right of the dashed line a mode grows at rest.")]),
-)  # fmt: skip
-ABLATIONS = Section("What matters?", "5 % of the units recorded.", [
-    Picture("ablations", "Other hint gains and normalizations, and hints from excitatory or inhibitory units only."),
-])  # fmt: skip
-LEFT_OUT = Section("What if fewer directions are trained?", "5 % of the units recorded.", [
-    Picture("left_out", "Error on the directions that training left out: 1, 2 or 4 of the 8."),
-])  # fmt: skip
-
-
-def sections(size: Preset) -> list[Section]:
-    """Parts of the report of a study of this size."""
-    more = [ABLATIONS] if size.hint_gains or size.kinds or size.normalizations else []
-    return [*SECTIONS, *more, *([LEFT_OUT] if size.left_out else [])]
-
-
 def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportText:
     """The words of the report.
 
@@ -221,8 +150,5 @@ def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportT
         result: of the study, with its verdict.
         size, preset: of the study, and the name of that size.
     """
-    return ReportText(
-        title="Learning performance and intrinsic dynamics from sparse recordings",
-        verdict=f"A reconstruction of {SOURCE}, preset {preset}. {result.sentences['verdict']}",
-        sections=sections(size), unknowns=UNKNOWNS,
-    )  # fmt: skip
+    values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], **size.extras}
+    return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values)
