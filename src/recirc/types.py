@@ -79,7 +79,7 @@ class _Noun(eqx.Module):
     def select(self, indices) -> Self:
         """The trials at `indices`, in that order."""
         index = np.arange(self.n_trials)[np.asarray(indices)]
-        changes: dict = {name: value[index] for name, value in vars(self).items() if eqx.is_array(value)}
+        changes: dict = {name: value[index] for name, value in vars(self).items() if hasattr(value, "ndim")}
         changes |= {name: [values[i] for i in index] for name in self._labels if (values := getattr(self, name))}
         table = {name: values[index] for name, values in getattr(self, self._table).items()}
         return self.replace(**changes, **{self._table: table})
@@ -250,7 +250,8 @@ class Activity(_Noun):
 
     def without_units(self, names: Sequence[str]) -> "Activity":
         """All units but those called `names`."""
-        return self.select_units([name for name in self.units if name not in set(names)])
+        dropped = set(names)
+        return self.select_units([name for name in self.units if name not in dropped])
 
     def to_xarray(self) -> "xarray.Dataset":
         """Everything as labelled arrays with units; `from_xarray` is the way back.

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from recirc.circuits.base import AbstractCircuit
+from recirc.ranges import check_within
 
 WEIGHT_AXES = {
     "recurrent": ("unit", "from_unit"),
@@ -107,10 +108,8 @@ class RateNetwork(AbstractCircuit):
             ValueError: if a size is not positive, `density` is not in (0, 1], or `excitatory_fraction` leaves no unit
                 of one kind.
         """
-        if min(n_units, n_inputs, n_outputs) < 1:
-            raise ValueError(f"sizes must be positive, got {n_units} units, {n_inputs} inputs, {n_outputs} outputs.")
-        if not 0 < density <= 1:
-            raise ValueError(f"density must be in (0, 1], got {density}.")
+        check_within("[1, inf)", n_units=n_units, n_inputs=n_inputs, n_outputs=n_outputs)
+        check_within("(0, 1]", density=density)
         recurrent_key, mask_key, input_key, start_key, bias_key, readout_key = jax.random.split(key, 6)
         connections = None
         if density < 1 or not autapses:

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from recirc.ranges import check_within
 from recirc.tasks.angles import angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
 from recirc.tasks.base import AbstractTask
-from recirc.tasks.steps import check_count, whole_steps
+from recirc.tasks.steps import whole_steps
 from recirc.types import Trials
 
 ENCODINGS = ("cosine", "one_hot", "von_mises")
@@ -74,10 +75,8 @@ class CenterOutReach(AbstractTask):
         if self.encoding not in ENCODINGS:
             raise ValueError(f"encoding {self.encoding!r} is unknown; choose one of {', '.join(ENCODINGS)}.")
         check_angles(self.angles)
-        if self.n_bumps < 1 or not self.concentration > 0:
-            raise ValueError(
-                f"n_bumps and concentration must be positive, got {self.n_bumps} and {self.concentration}."
-            )
+        check_within("[1, inf)", n_bumps=self.n_bumps)
+        check_within("(0, inf]", concentration=self.concentration)
         whole_steps(self.preparation, self.dt, "preparation")
         whole_steps(self.movement, self.dt, "movement")
 
@@ -119,7 +118,7 @@ class CenterOutReach(AbstractTask):
         Raises:
             ValueError: if `n_trials` is not positive.
         """
-        check_count(n_trials)
+        check_within("[1, inf)", n_trials=n_trials)
         n_preparation = whole_steps(self.preparation, self.dt, "preparation")
         n_movement = whole_steps(self.movement, self.dt, "movement")
         angles = [self.angles[i % len(self.angles)] for i in range(n_trials)]

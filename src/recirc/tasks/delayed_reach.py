@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from recirc.ranges import check_within
 from recirc.tasks.angles import angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
 from recirc.tasks.base import AbstractTask
-from recirc.tasks.steps import check_count, duration_range, step_range, whole_steps
+from recirc.tasks.steps import duration_range, step_range, whole_steps
 from recirc.types import Trials
 
 
@@ -97,10 +98,8 @@ class DelayedReach(AbstractTask):
 
     def __check_init__(self):
         check_angles(self.angles)
-        if not 0 < self.radius < np.inf:
-            raise ValueError(f"radius must be positive and finite, got {self.radius}.")
-        if not 0 <= self.catch <= 1:
-            raise ValueError(f"catch must be a share in [0, 1], got {self.catch}.")
+        check_within("(0, inf)", radius=self.radius)
+        check_within("[0, 1]", catch=self.catch)
         _, _, n_movement, n_after = self._durations()
         needed = sum(self._profile_steps())
         if n_movement < needed:
@@ -146,7 +145,7 @@ class DelayedReach(AbstractTask):
         Raises:
             ValueError: if `n_trials` is not positive.
         """
-        check_count(n_trials)
+        check_within("[1, inf)", n_trials=n_trials)
         hold_key, delay_key, catch_key = jax.random.split(key, 3)
         holds, delays, n_movement, n_after = self._durations()
         onset = np.asarray(jax.random.randint(hold_key, (n_trials,), holds[0], holds[1] + 1))

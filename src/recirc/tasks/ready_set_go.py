@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from recirc.ranges import check_within
 from recirc.tasks.base import AbstractTask
-from recirc.tasks.steps import check_count, whole_steps
+from recirc.tasks.steps import whole_steps
 from recirc.types import Trials
 
 BASELINE, PEAK = -0.5, 1.0
@@ -65,13 +66,12 @@ class ReadySetGo(AbstractTask):
     def __check_init__(self):
         whole_steps(self.pulse, self.dt, "pulse")
         whole_steps(self.response, self.dt, "response")
-        check_count(self.repeats, "repeats")
+        check_within("[1, inf)", repeats=self.repeats)
         if not self.dt <= self.shortest <= self.longest:
             raise ValueError(
                 f"give shortest and longest with dt <= shortest <= longest; got {self.shortest} s and {self.longest} s."
             )
-        if min(self.shortest_pause, self.mean_pause) < 0:
-            raise ValueError(f"pauses must not be negative, got {self.shortest_pause} s and {self.mean_pause} s.")
+        check_within("[0, inf)", shortest_pause=self.shortest_pause, mean_pause=self.mean_pause)
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
         """`n_trials` trials with random gaps and pauses.
@@ -79,7 +79,7 @@ class ReadySetGo(AbstractTask):
         Raises:
             ValueError: if `n_trials` is not positive.
         """
-        check_count(n_trials)
+        check_within("[1, inf)", n_trials=n_trials)
         gap_key, pause_key = jax.random.split(key)
         size = (n_trials, self.repeats)
         gaps = np.asarray(jax.random.uniform(gap_key, size, minval=self.shortest, maxval=self.longest))

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import RateNetwork
+from recirc.circuits.base import check_shapes
 from recirc.train.checkpoint import identify, load_checkpoint, save_checkpoint
 from recirc.types import Activity, Outcome, Trials, require_x64
 
@@ -207,14 +208,10 @@ def check_weights(network: RateNetwork) -> None:
     n, n_inputs, n_outputs = network.n_units, network.input_weights.shape[-1], network.readout.shape[0]
     shapes = {"recurrent": (n, n), "input_weights": (n, n_inputs), "readout": (n_outputs, n), "bias": (n,)}
     shapes |= {"start": (n,), "feedback": (n, n_outputs), "connections": (n, n), "signs": (n,)}
-    for name, shape in shapes.items():
+    check_shapes(network, shapes)
+    for name in shapes:
         value = getattr(network, name)
-        if value is None:
-            continue
-        if value.shape != shape:
-            raise ValueError(f"the network's {name} has shape {value.shape}; {n} units need {shape}.")
-        bad = np.argwhere(~np.isfinite(value))
-        if len(bad):
+        if value is not None and len(bad := np.argwhere(~np.isfinite(value))):
             raise ValueError(
                 f"the network's {name} has {len(bad)} entries that are not finite, the first at "
                 f"{tuple(bad[0].tolist())}; load or draw the network again."

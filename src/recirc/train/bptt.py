@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from recirc.circuits import RateNetwork
 from recirc.circuits.base import trajectory
 from recirc.circuits.rate_network import noise_scale
+from recirc.ranges import check_within
 from recirc.train.base import AbstractTrainer, State
 from recirc.train.full_force import log_entry
 from recirc.train.penalties import AbstractPenalty, RatePenalty, Run
@@ -105,24 +106,13 @@ class Bptt(AbstractTrainer):
     learns: tuple[str, ...] = eqx.field(static=True, default=LEARNABLE)
 
     def __check_init__(self):
-        for name in ("n_passes", "n_updates", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("learning_rate", "final_learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
-        for name in ("input_noise", "private_noise"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
-        if self.ramp < 0 or not max(self.ramp, self.n_passes_least) <= self.n_passes:
-            raise ValueError(
-                f"ramp and n_passes_least are passes, from 0 to n_passes ({self.n_passes}); got {self.ramp} and "
-                f"{self.n_passes_least}."
-            )
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out is a share of the trials, from 0 to below 1; got {self.held_out}.")
-        if self.goal_r2 is not None and not self.goal_r2 < 1:
-            raise ValueError(f"goal_r2 must be below 1, which no training reaches; got {self.goal_r2}.")
+        check_within("[1, inf)", n_passes=self.n_passes, n_updates=self.n_updates, batch_size=self.batch_size)
+        check_within("(0, inf]", learning_rate=self.learning_rate, final_learning_rate=self.final_learning_rate)
+        check_within("(0, inf]", clip=self.clip)
+        check_within("[0, inf)", input_noise=self.input_noise, private_noise=self.private_noise)
+        check_within(f"[0, {self.n_passes}]", ramp=self.ramp, n_passes_least=self.n_passes_least)
+        check_within("[0, 1)", held_out=self.held_out)
+        check_within("(-inf, 1)", goal_r2=self.goal_r2)  # no training reaches 1
         unknown = [name for name in self.learns if name not in LEARNABLE]
         if unknown or not self.learns:
             raise ValueError(f"learns names {unknown or 'nothing'}; choose from {', '.join(LEARNABLE)}.")
