@@ -13,5 +13,6 @@ def check_within(interval: str, **values: float | None) -> None:
     for name, value in values.items():
         if value is None or (low < value < high or (has_low and value == low) or (has_high and value == high)):
             continue
-        wanted = f"in {interval}" if math.isfinite(high) else f"{'at least' if has_low else 'above'} {low:g}"
+        wanted = f"{'at least' if has_low else 'above'} {low:g}{'' if has_high else ' and finite'}"
+        wanted = f"in {interval}" if math.isfinite(high) else wanted
         raise ValueError(f"{name} must be {wanted}, got {value}.")

@@ -204,7 +204,7 @@ def random_gains(
     Raises:
         ValueError: if `n_patterns` or `sd` is not positive.
     """
-    check_within("[1, inf)", n_patterns=n_patterns)
+    check_within("[1, inf]", n_patterns=n_patterns)
     check_within("(0, inf]", sd=sd)
     draws = jax.random.normal(key, (circuit.n_units, n_patterns), circuit.recurrent.dtype)
     return jnp.maximum(1 + sd * draws, 0.0)

@@ -110,9 +110,8 @@ def fit_muscles(
         penalty: on the squared weights, against squared error summed over trials and times.
 
     Returns:
-        The circuit with `readout` and `readout_bias` (weights of inhibitory units are 0), and the share of
-        variance explained on the same activity: its mean over muscles, and one value per muscle in
-        `parts["muscle"]`.
+        The circuit with `readout` and `readout_bias` (weights of inhibitory units are 0), and the share of variance
+        explained on the same activity: its mean over muscles, and one value per muscle in `parts["muscle"]`.
 
     Raises:
         ValueError: if the shapes disagree or `penalty` is negative.

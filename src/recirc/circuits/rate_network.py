@@ -34,10 +34,9 @@ class RateNetwork(AbstractCircuit):
     $$\tau\dot x = -x + J r + U_{in} u + U_{fb} z + b + \sigma\eta, \qquad r = f(x), \qquad z = W r$$
 
     One step holds the right-hand side and decays toward it exactly, $x \leftarrow x_\infty + (x - x_\infty)
-    e^{-dt/\tau}$.
-    The private noise $\eta$ is white; $\sigma$ is the standard deviation of the noise current averaged over 1 ms,
-    whatever dt, and alone it gives x a standard deviation of $\sigma\sqrt{1\,\mathrm{ms} / 2\tau}$ (0.22 sigma
-    at 10 ms).
+    e^{-dt/\tau}$. The private noise $\eta$ is white; $\sigma$ is the standard deviation of the noise current averaged
+    over 1 ms, whatever dt, and alone it gives x a standard deviation of $\sigma\sqrt{1\,\mathrm{ms} / 2\tau}$ (0.22
+    sigma at 10 ms).
 
     Args:
         recurrent: J, from column unit to row unit.
@@ -108,7 +107,7 @@ class RateNetwork(AbstractCircuit):
             ValueError: if a size is not positive, `density` is not in (0, 1], or `excitatory_fraction` leaves no unit
                 of one kind.
         """
-        check_within("[1, inf)", n_units=n_units, n_inputs=n_inputs, n_outputs=n_outputs)
+        check_within("[1, inf]", n_units=n_units, n_inputs=n_inputs, n_outputs=n_outputs)
         check_within("(0, 1]", density=density)
         recurrent_key, mask_key, input_key, start_key, bias_key, readout_key = jax.random.split(key, 6)
         connections = None

@@ -34,9 +34,8 @@ def stability_optimized(
 ) -> StabilityOptimized:
     r"""A stability-optimized circuit, the model of motor cortex during reaching.
 
-    The first half of the units excites, the second half inhibits. Only inhibitory weights move, down the
-    gradient G of the smoothed spectral abscissa of W, until $\alpha(W) = \max \mathrm{Re}\,\lambda(W)$ is
-    within its bound:
+    The first half of the units excites, the second half inhibits. Only inhibitory weights move, down the gradient G of
+    the smoothed spectral abscissa of W, until $\alpha(W) = \max \mathrm{Re}\,\lambda(W)$ is within its bound:
 
     $$A = W - sI, \quad A^\top Q + QA = -2I, \quad AP + PA^\top = -2I, \quad G = QP / \mathrm{tr}(QP)$$
     $$V \leftarrow \mu V + G, \qquad W \leftarrow W - \eta \frac{N}{200} (\mu V + G)$$
@@ -65,10 +64,9 @@ def stability_optimized(
         ValueError: if `n_units` is odd or under 10, or an argument is out of the range above.
         RuntimeError: if the bound is not reached in `max_iterations`; says what was reached.
 
-    Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045) and the code of Stroud et al. 2018
-        (doi 10.1038/s41593-018-0276-0). Departures: Nesterov's momentum; the rate grows with N; the
-        density of inhibition is counted off the diagonal; the means are restored last, so that their ratio is
-        exact.
+    Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045) and the code of Stroud et al. 2018 (doi
+    10.1038/s41593-018-0276-0). Departures: Nesterov's momentum; the rate grows with N; the density of inhibition is
+    counted off the diagonal; the means are restored last, so that their ratio is exact.
 
     Example:
         >>> import jax, recirc
@@ -82,7 +80,7 @@ def stability_optimized(
     check_within("(0, 1]", inhibitory_density=inhibitory_density)
     check_within("(0, inf)", ie_ratio=ie_ratio, radius=radius, rate=rate)
     check_within("[0, 1)", momentum=momentum)
-    check_within("[1, inf)", max_iterations=max_iterations)
+    check_within("[1, inf]", max_iterations=max_iterations)
     numbers = {"density": density, "ie_ratio": ie_ratio, "radius": radius, "inhibitory_density": inhibitory_density}
     numbers |= {"abscissa": abscissa, "rate": rate, "momentum": momentum}
     parameters = {"n_units": n_units} | {name: float(value) for name, value in numbers.items()}

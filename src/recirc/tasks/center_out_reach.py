@@ -21,9 +21,8 @@ class CenterOutReach(AbstractTask):
 
     $$v(t) = v_{peak}\, 16 s^2 (1-s)^2 (\cos\theta, \sin\theta), \qquad s = (t - t_{go}) / T_{move}$$
 
-    This is the velocity of the straight minimum-jerk movement, scaled to its peak; it is zero in preparation.
-    Trial i has direction i modulo the number of directions, and the condition label is the angle, "45" or
-    "22.5".
+    This is the velocity of the straight minimum-jerk movement, scaled to its peak; it is zero in preparation. Trial i
+    has direction i modulo the number of directions, and the condition label is the angle, "45" or "22.5".
 
     Args:
         angles: directions theta in degrees, counterclockwise from the right; stored in [0, 360).
@@ -75,7 +74,7 @@ class CenterOutReach(AbstractTask):
         if self.encoding not in ENCODINGS:
             raise ValueError(f"encoding {self.encoding!r} is unknown; choose one of {', '.join(ENCODINGS)}.")
         check_angles(self.angles)
-        check_within("[1, inf)", n_bumps=self.n_bumps)
+        check_within("[1, inf]", n_bumps=self.n_bumps)
         check_within("(0, inf]", concentration=self.concentration)
         whole_steps(self.preparation, self.dt, "preparation")
         whole_steps(self.movement, self.dt, "movement")
@@ -118,7 +117,7 @@ class CenterOutReach(AbstractTask):
         Raises:
             ValueError: if `n_trials` is not positive.
         """
-        check_within("[1, inf)", n_trials=n_trials)
+        check_within("[1, inf]", n_trials=n_trials)
         n_preparation = whole_steps(self.preparation, self.dt, "preparation")
         n_movement = whole_steps(self.movement, self.dt, "movement")
         angles = [self.angles[i % len(self.angles)] for i in range(n_trials)]

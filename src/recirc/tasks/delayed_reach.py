@@ -26,16 +26,14 @@ class DelayedReach(AbstractTask):
     epochs "hold" (nothing but the hold line), "delay" (target shown, hold line on), "movement" (from go on,
     hold line off, target still shown unless `target_off` says otherwise) and "after" (inputs off).
 
-    Inputs are target x, target y (both a times a unit vector, 0 while there is no target) and the hold line,
-    1 until go and 0 from then on. Outputs are velocity x and y (peak a) and position x and y. Trial i has
-    direction i modulo the number of directions; its condition label is the angle, "45", the first one if the
-    target jumps. Trials are padded (inputs off, mask 0) to the longest that `hold` and `delay` allow, so
-    that all draws have one shape.
+    Inputs are target x, target y (both a times a unit vector, 0 while there is no target) and the hold line, 1 until go
+    and 0 from then on. Outputs are velocity x and y (peak a) and position x and y. Trial i has direction i modulo the
+    number of directions; its condition label is the angle, "45", the first one if the target jumps. Trials are padded
+    (inputs off, mask 0) to the longest that `hold` and `delay` allow, so that all draws have one shape.
 
-    A catch trial has the time course of one whose go is left out: the hold line stays on to the end, the
-    outputs stay zero, and the label is "catch". Every second catch trial shows its target; the others show
-    none. What never happens has an empty epoch at the trial's end: "movement", "after", and without a target
-    "delay".
+    A catch trial has the time course of one whose go is left out: the hold line stays on to the end, the outputs stay
+    zero, and the label is "catch". Every second catch trial shows its target; the others show none. What never happens
+    has an empty epoch at the trial's end: "movement", "after", and without a target "delay".
 
     Where the target jumps by `switch`, movements superpose: with s_0 the profile without its reaction time,
     $p(t) = a\, [u_{old} s(t) + (u_{new} - u_{old}) s(t - \max(0, t_{switch}))]$, and v likewise.
@@ -145,7 +143,7 @@ class DelayedReach(AbstractTask):
         Raises:
             ValueError: if `n_trials` is not positive.
         """
-        check_within("[1, inf)", n_trials=n_trials)
+        check_within("[1, inf]", n_trials=n_trials)
         hold_key, delay_key, catch_key = jax.random.split(key, 3)
         holds, delays, n_movement, n_after = self._durations()
         onset = np.asarray(jax.random.randint(hold_key, (n_trials,), holds[0], holds[1] + 1))

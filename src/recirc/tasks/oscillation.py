@@ -52,7 +52,7 @@ class Oscillation(AbstractTask):
         n_steps = whole_steps(self.duration, self.dt, "duration")
         if whole_steps(self.pulse, self.dt, "pulse") > n_steps:
             raise ValueError(f"pulse ({self.pulse} s) must not be longer than duration ({self.duration} s).")
-        check_within("[1, inf)", repeats=self.repeats)
+        check_within("[1, inf]", repeats=self.repeats)
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
         """`n_trials` equal trials; nothing is random, so `key` changes nothing.
@@ -60,7 +60,7 @@ class Oscillation(AbstractTask):
         Raises:
             ValueError: if `n_trials` is not positive.
         """
-        check_within("[1, inf)", n_trials=n_trials)
+        check_within("[1, inf]", n_trials=n_trials)
         n_steps = whole_steps(self.duration, self.dt, "duration")
         s = (np.arange(n_steps) + 1) / n_steps
         phase = np.where(s <= 0.5, 3 * s + 6 * s**2, -3 + 15 * s - 6 * s**2)

@@ -18,16 +18,14 @@ EVENTS = ("ready", "set", "go")
 class ReadySetGo(AbstractTask):
     r"""Ready-set-go: the interval between two pulses must pass once more before the response.
 
-    One repetition is: half a pause, ready pulse on channel 0, gap D, set pulse on channel 1, gap D, response,
-    half a pause. The time from ready onset to set onset therefore equals that from set onset to response
-    onset, `pulse` + D. The response is $-0.5 + 1.5 \cdot 64 x^3 (1-x)^3$ for x from 0 to 1 (a beta density),
-    the baseline is -0.5. D is uniform; the pause is `shortest_pause` plus an exponential time of mean
-    `mean_pause`.
+    One repetition is: half a pause, ready pulse on channel 0, gap D, set pulse on channel 1, gap D, response, half a
+    pause. The time from ready onset to set onset therefore equals that from set onset to response onset, `pulse` + D.
+    The response is $-0.5 + 1.5 \cdot 64 x^3 (1-x)^3$ for x from 0 to 1 (a beta density), the baseline is -0.5. D is
+    uniform; the pause is `shortest_pause` plus an exponential time of mean `mean_pause`.
 
-    The hint rises linearly from 0 to D (in seconds) between the end of the ready pulse and the middle of the
-    set pulse, and falls to 0 until the response. Trials are padded to the longest one and masked. The label
-    of a trial lists its gaps in seconds; epochs "ready 1", "set 1" and "go 1" (and 2, 3, ...) hold the two
-    pulses and the response.
+    The hint rises linearly from 0 to D (in seconds) between the end of the ready pulse and the middle of the set pulse,
+    and falls to 0 until the response. Trials are padded to the longest one and masked. The label of a trial lists its
+    gaps in seconds; epochs "ready 1", "set 1" and "go 1" (and 2, 3, ...) hold the two pulses and the response.
 
     Args:
         shortest: least D, seconds.
@@ -66,7 +64,7 @@ class ReadySetGo(AbstractTask):
     def __check_init__(self):
         whole_steps(self.pulse, self.dt, "pulse")
         whole_steps(self.response, self.dt, "response")
-        check_within("[1, inf)", repeats=self.repeats)
+        check_within("[1, inf]", repeats=self.repeats)
         if not self.dt <= self.shortest <= self.longest:
             raise ValueError(
                 f"give shortest and longest with dt <= shortest <= longest; got {self.shortest} s and {self.longest} s."
@@ -79,7 +77,7 @@ class ReadySetGo(AbstractTask):
         Raises:
             ValueError: if `n_trials` is not positive.
         """
-        check_within("[1, inf)", n_trials=n_trials)
+        check_within("[1, inf]", n_trials=n_trials)
         gap_key, pause_key = jax.random.split(key)
         size = (n_trials, self.repeats)
         gaps = np.asarray(jax.random.uniform(gap_key, size, minval=self.shortest, maxval=self.longest))

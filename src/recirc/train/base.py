@@ -63,9 +63,8 @@ class AbstractTrainer(eqx.Module):
     def step(self, state: State, trials: Trials, *, key: PRNGKeyArray) -> tuple[State, dict[str, float]]:
         """State after one pass, and what to log; it must log `output_nmse`.
 
-        A trainer with a goal logs `reached`, 1 or 0; `fit` stops there when it is 1.
-        A numerical failure is logged as `bad_trial` and `bad_step`, the first place where the network's output was not
-        finite, and `fit` stops there.
+        A trainer with a goal logs `reached`, 1 or 0; `fit` stops there when it is 1. A numerical failure is logged as
+        `bad_trial` and `bad_step`, the first place where the network's output was not finite, and `fit` stops there.
         """
 
     def scaled(self, **factors: float) -> "AbstractTrainer":

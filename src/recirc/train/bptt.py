@@ -106,7 +106,7 @@ class Bptt(AbstractTrainer):
     learns: tuple[str, ...] = eqx.field(static=True, default=LEARNABLE)
 
     def __check_init__(self):
-        check_within("[1, inf)", n_passes=self.n_passes, n_updates=self.n_updates, batch_size=self.batch_size)
+        check_within("[1, inf]", n_passes=self.n_passes, n_updates=self.n_updates, batch_size=self.batch_size)
         check_within("(0, inf]", learning_rate=self.learning_rate, final_learning_rate=self.final_learning_rate)
         check_within("(0, inf]", clip=self.clip)
         check_within("[0, inf)", input_noise=self.input_noise, private_noise=self.private_noise)

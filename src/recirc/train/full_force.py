@@ -86,7 +86,7 @@ class FullForce(AbstractTrainer):
 
 def check_schedule(trainer) -> None:
     """Raise ValueError unless a recursive-least-squares trainer's numbers make sense."""
-    check_within("[1, inf)", n_passes=trainer.n_passes, lockstep=trainer.lockstep)
+    check_within("[1, inf]", n_passes=trainer.n_passes, lockstep=trainer.lockstep)
     check_within("(0, inf]", penalty=trainer.penalty, update_interval=trainer.update_interval)
     check_within("[0, inf]", noise=trainer.noise)
 

@@ -30,9 +30,8 @@ class Ridge(AbstractTrainer):
         noise: sigma of the private noise in the closed-loop test.
 
     Much faster than `FullForce`, which it shares the embedder with. Use it for short trials that inputs drive
-    throughout. It never sees the
-    network's own mistakes, so it fails, at any penalty, where output must go on without input; look at the closed-loop
-    error in the history before trusting it. It does not respect `connections`.
+    throughout. It never sees the network's own mistakes, so it fails, at any penalty, where output must go on without
+    input; look at the closed-loop error in the history before trusting it. It does not respect `connections`.
 
     Source: echo-state teacher forcing (Jaeger & Haas 2004, doi 10.1126/science.1091277), applied to full-FORCE's
     targets.
