@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from recirc.circuits import AbstractCircuit, simulate
-from recirc.circuits.restarted import Restarted
+from recirc.circuits.altered import Restarted
 from recirc.compare.states import epoch_steps, noiseless, states_along
 from recirc.types import Trials
 

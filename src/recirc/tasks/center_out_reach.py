@@ -3,12 +3,11 @@
 from typing import ClassVar
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from recirc.ranges import check_within
-from recirc.tasks.angles import angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
+from recirc.tasks.angles import COMPASS, angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
 from recirc.tasks.base import AbstractTask
 from recirc.tasks.steps import whole_steps
 from recirc.types import Trials
@@ -56,9 +55,7 @@ class CenterOutReach(AbstractTask):
     """
 
     is_random: ClassVar[bool] = False
-    angles: tuple[float, ...] = eqx.field(
-        static=True, converter=wrap_angles, default=(0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
-    )
+    angles: tuple[float, ...] = eqx.field(static=True, converter=wrap_angles, default=COMPASS)
     encoding: str = eqx.field(static=True, default="cosine")
     pulse: bool = eqx.field(static=True, default=True)
     preparation: float = eqx.field(static=True, default=0.05)
@@ -112,11 +109,6 @@ class CenterOutReach(AbstractTask):
         return np.eye(len(self.angles))[[self.angles.index(angle) for angle in asked]]
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
-        """`n_trials` reaches, cycling through the angles; nothing is random, so `key` changes nothing.
-
-        Raises:
-            ValueError: if `n_trials` is not positive.
-        """
         check_within("[1, inf]", n_trials=n_trials)
         n_preparation = whole_steps(self.preparation, self.dt, "preparation")
         n_movement = whole_steps(self.movement, self.dt, "movement")
@@ -133,8 +125,8 @@ class CenterOutReach(AbstractTask):
         elapsed = np.clip((np.arange(shown.size) + 1 - n_preparation) / n_movement, 0.0, 1.0)
         speed = self.peak_speed * 16 * elapsed**2 * (1 - elapsed) ** 2
         return Trials(
-            jnp.asarray(inputs),
-            jnp.asarray(unit_vectors(angles)[:, None, :] * speed[None, :, None]),
+            inputs,
+            unit_vectors(angles)[:, None, :] * speed[None, :, None],
             dt=self.dt,
             conditions=[angle_label(angle) for angle in angles],
             epochs={

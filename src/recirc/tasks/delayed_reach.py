@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from recirc.ranges import check_within
-from recirc.tasks.angles import angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
+from recirc.tasks.angles import COMPASS, angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
 from recirc.tasks.base import AbstractTask
 from recirc.tasks.steps import duration_range, step_range, whole_steps
 from recirc.types import Trials
@@ -78,9 +77,7 @@ class DelayedReach(AbstractTask):
         [0.5, 1.3]
     """
 
-    angles: tuple[float, ...] = eqx.field(
-        static=True, converter=wrap_angles, default=(0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
-    )
+    angles: tuple[float, ...] = eqx.field(static=True, converter=wrap_angles, default=COMPASS)
     radius: float = eqx.field(static=True, default=1.0)
     hold: tuple[float, float] = eqx.field(static=True, converter=duration_range, default=(0.15, 0.25))
     delay: tuple[float, float] = eqx.field(static=True, converter=duration_range, default=(0.2, 0.8))
@@ -138,11 +135,6 @@ class DelayedReach(AbstractTask):
         return self.replace(angles=halfway_angles(self.angles))
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
-        """`n_trials` trials with random holds and delays, cycling through the angles.
-
-        Raises:
-            ValueError: if `n_trials` is not positive.
-        """
         check_within("[1, inf]", n_trials=n_trials)
         hold_key, delay_key, catch_key = jax.random.split(key, 3)
         holds, delays, n_movement, n_after = self._durations()
@@ -163,11 +155,11 @@ class DelayedReach(AbstractTask):
             movements.append((go + n_movement, -new))
         moves = ~is_catch
         return Trials(
-            jnp.asarray(np.concatenate([target * shown[:, :, None], held[:, :, None]], axis=2)),
-            jnp.asarray(self._superposed(movements, step) * moves[:, None, None]),
+            np.concatenate([target * shown[:, :, None], held[:, :, None]], axis=2),
+            self._superposed(movements, step) * moves[:, None, None],
             dt=self.dt,
             conditions=["catch" if caught else angle_label(angle) for caught, angle in zip(is_catch, angles)],
-            mask=jnp.asarray((step < end[:, None]).astype(float)),
+            mask=(step < end[:, None]).astype(float),
             epochs=self._epochs(onset, go, end, is_catch, is_shown),
         )
 

@@ -2,7 +2,6 @@
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
@@ -72,11 +71,6 @@ class ReadySetGo(AbstractTask):
         check_within("[0, inf)", shortest_pause=self.shortest_pause, mean_pause=self.mean_pause)
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
-        """`n_trials` trials with random gaps and pauses.
-
-        Raises:
-            ValueError: if `n_trials` is not positive.
-        """
         check_within("[1, inf]", n_trials=n_trials)
         gap_key, pause_key = jax.random.split(key)
         size = (n_trials, self.repeats)
@@ -99,17 +93,17 @@ class ReadySetGo(AbstractTask):
             ramp = [0.0, gaps[trial, repetition] * self.dt, 0.0]
             hints[trial, ready:go, 0] = np.interp(np.arange(ready, go) + 1, corners, ramp)
         return Trials(
-            jnp.asarray(inputs),
-            jnp.asarray(targets),
+            inputs,
+            targets,
             dt=self.dt,
             conditions=[" ".join(f"{gap * self.dt:.9g}" for gap in row) for row in gaps],
-            mask=jnp.asarray((np.arange(n_steps)[None, :] < ends[:, None]).astype(float)),
+            mask=(np.arange(n_steps)[None, :] < ends[:, None]).astype(float),
             epochs={
                 f"{name} {i + 1}": self.dt * np.stack([onsets[:, i, j], stops[:, i, j]], axis=1)
                 for i in range(self.repeats)
                 for j, name in enumerate(EVENTS)
             },
-            hints=jnp.asarray(hints) if self.hint else None,
+            hints=hints if self.hint else None,
         )
 
     def _events(self, gaps: np.ndarray, half_pauses: np.ndarray):

@@ -24,17 +24,11 @@ class TrainingDiverged(ArithmeticError):
 
 
 class State(eqx.Module):
-    """A training between two passes.
+    """A training between two passes."""
 
-    Args:
-        network: the network with the weights learned so far.
-        embedder: what the target-generating network did, if the trainer has one.
-        learner: whatever else the trainer needs.
-    """
-
-    network: RateNetwork
-    embedder: Activity | None
-    learner: Any
+    network: RateNetwork  # with the weights learned so far
+    embedder: Activity | None  # what the target-generating network did, if the trainer has one
+    learner: Any  # whatever else the trainer needs
 
 
 class AbstractTrainer(eqx.Module):
@@ -163,8 +157,7 @@ def fit(
         state = after
         if checkpoint is not None:
             save_checkpoint(checkpoint, state, history, identity)
-    outcome = _outcome(history[-1])
-    message = _message(trainer, outcome, history)
+    outcome, message = _end(trainer, history)
     if throw and outcome is Outcome.DIVERGED:
         raise TrainingDiverged(message)
     trained = _as(state.network, float)
@@ -175,26 +168,18 @@ def _is_over(history: list[dict[str, float]], n_passes: int) -> bool:
     return len(history) >= n_passes or bool(history and (history[-1].get("reached") or "bad_trial" in history[-1]))
 
 
-def _outcome(last: dict[str, float]) -> Outcome:
-    if "bad_trial" in last:
-        return Outcome.DIVERGED
-    if "reached" in last:
-        return Outcome.REACHED if last["reached"] else Outcome.MISSED
-    return Outcome.FINISHED
-
-
-def _message(trainer: AbstractTrainer, outcome: Outcome, history: list[dict[str, float]]) -> str:
+def _end(trainer: AbstractTrainer, history: list[dict[str, float]]) -> tuple[Outcome, str]:
+    """How a training ended, as a word and as a sentence."""
     last = history[-1]
-    if outcome is Outcome.DIVERGED:
-        return (
+    if "bad_trial" in last:
+        return Outcome.DIVERGED, (
             f"{type(trainer).__name__} diverged in pass {last['pass']:.0f}, trial {last['bad_trial']:.0f}, step "
             f"{last['bad_step']:.0f}: an output or a weight was no longer finite. The network of the pass before is "
             f"kept. {trainer.mend}"
         )
-    text = f"{outcome.value}; output nMSE {last['output_nmse']:.2g}"
-    if "output_r2" in last:
-        text += f", smallest R² of an output {last['output_r2']:.3f},"
-    return f"{text} in the last of {len(history)}."
+    outcome = {None: Outcome.FINISHED, True: Outcome.REACHED, False: Outcome.MISSED}[last.get("reached")]
+    worst = f", smallest R² of an output {last['output_r2']:.3f}," if "output_r2" in last else ""
+    return outcome, f"{outcome.value}; output nMSE {last['output_nmse']:.2g}{worst} in the last of {len(history)}."
 
 
 def _as(tree, dtype):

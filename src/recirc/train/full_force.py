@@ -70,9 +70,8 @@ class FullForce(AbstractTrainer):
         check_within("[0, inf)", warm_up=self.warm_up)
 
     def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
-        embedding = embed(
-            network, trials, gain=self.embedder_gain, drive=self.drive, hint_drive=self.hint_drive, key=key
-        )
+        scales = {"gain": self.embedder_gain, "drive": self.drive, "hint_drive": self.hint_drive}
+        embedding = embed(network, trials, **scales, key=key)
         learner = start_learner(network, self.penalty, rows="all")
         forced = embedding.currents[:-1] if self.warm_up else None
         return State(network, embedding.activity, (learner, embedding.currents[1:], forced, 0))
