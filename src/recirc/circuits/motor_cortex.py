@@ -108,10 +108,9 @@ def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "uni
     Raises:
         ValueError: if the circuit is not stable at rest (the energy is infinite).
     """
-    jacobian = np.asarray(circuit.recurrent, float) * np.asarray(circuit.gains, float)[None, :]
-    jacobian = jacobian - np.eye(circuit.n_units)
-    growth = np.linalg.eigvals(jacobian).real.max()
-    if growth >= 0:
+    weights = np.asarray(circuit.recurrent, float) * np.asarray(circuit.gains, float)[None, :]
+    jacobian = weights - np.eye(circuit.n_units)
+    if (growth := np.linalg.eigvals(jacobian).real.max()) >= 0:
         raise ValueError(
             f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit); "
             "lower its gains or optimize its stability first."

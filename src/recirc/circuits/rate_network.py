@@ -114,10 +114,11 @@ class RateNetwork(AbstractCircuit):
         if density < 1 or not autapses:
             connections = jax.random.uniform(mask_key, (n_units, n_units)) < density
             connections &= autapses | ~np.eye(n_units, dtype=bool)
-        signs = None if excitatory_fraction is None else _signs(n_units, excitatory_fraction)
-        if signs is None:
+        if excitatory_fraction is None:
+            signs = None
             recurrent = jax.random.normal(recurrent_key, (n_units, n_units)) * gain / np.sqrt(density * n_units)
         else:
+            signs = _signs(n_units, excitatory_fraction)
             recurrent = _balanced(signs, connections, gain, key=recurrent_key)
         return cls(
             recurrent=recurrent if connections is None else jnp.where(connections, recurrent, 0.0),

@@ -73,8 +73,10 @@ class CenterOutReach(AbstractTask):
         check_angles(self.angles)
         check_within("[1, inf]", n_bumps=self.n_bumps)
         check_within("(0, inf]", concentration=self.concentration)
-        whole_steps(self.preparation, self.dt, "preparation")
-        whole_steps(self.movement, self.dt, "movement")
+        self._n_steps()
+
+    def _n_steps(self) -> tuple[int, int]:
+        return whole_steps(self.preparation, self.dt, "preparation"), whole_steps(self.movement, self.dt, "movement")
 
     def between(self) -> "CenterOutReach":
         """The same task at the directions halfway between neighboring ones.
@@ -110,27 +112,20 @@ class CenterOutReach(AbstractTask):
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
         check_within("[1, inf]", n_trials=n_trials)
-        n_preparation = whole_steps(self.preparation, self.dt, "preparation")
-        n_movement = whole_steps(self.movement, self.dt, "movement")
+        n_preparation, n_movement = self._n_steps()
         angles = [self.angles[i % len(self.angles)] for i in range(n_trials)]
-        code = self.amplitude * self.encode(angles)
-        shown = np.ones(n_preparation + n_movement)
-        moving = np.arange(shown.size) >= n_preparation
-        if self.pulse:
-            shown[moving] = 0.0
-        inputs = code[:, None, :] * shown[None, :, None]
+        step = np.arange(n_preparation + n_movement)
+        moving = (step >= n_preparation).astype(float)
+        shown = 1 - moving if self.pulse else np.ones(step.size)
+        inputs = self.amplitude * self.encode(angles)[:, None, :] * shown[None, :, None]
         if self.go_cue:
-            cue = np.broadcast_to(moving[None, :, None].astype(float), (n_trials, shown.size, 1))
-            inputs = np.concatenate([inputs, cue], axis=2)
-        elapsed = np.clip((np.arange(shown.size) + 1 - n_preparation) / n_movement, 0.0, 1.0)
-        speed = self.peak_speed * 16 * elapsed**2 * (1 - elapsed) ** 2
+            inputs = np.concatenate([inputs, np.broadcast_to(moving[None, :, None], (n_trials, step.size, 1))], axis=2)
+        elapsed = np.clip((step + 1 - n_preparation) / n_movement, 0.0, 1.0)
+        speed, go = self.peak_speed * 16 * elapsed**2 * (1 - elapsed) ** 2, self.preparation
         return Trials(
             inputs,
             unit_vectors(angles)[:, None, :] * speed[None, :, None],
             dt=self.dt,
             conditions=[angle_label(angle) for angle in angles],
-            epochs={
-                "preparation": (0.0, self.preparation),
-                "movement": (self.preparation, self.preparation + self.movement),
-            },
+            epochs={"preparation": (0.0, go), "movement": (go, go + self.movement)},
         )

@@ -153,10 +153,9 @@ class DelayedReach(AbstractTask):
         movements = [(go, old), (np.maximum(jump, go), new - old)]
         if self.back:
             movements.append((go + n_movement, -new))
-        moves = ~is_catch
         return Trials(
             np.concatenate([target * shown[:, :, None], held[:, :, None]], axis=2),
-            self._superposed(movements, step) * moves[:, None, None],
+            self._superposed(movements, step) * ~is_catch[:, None, None],
             dt=self.dt,
             conditions=["catch" if caught else angle_label(angle) for caught, angle in zip(is_catch, angles)],
             mask=(step < end[:, None]).astype(float),
@@ -171,7 +170,7 @@ class DelayedReach(AbstractTask):
         return holds, delays, n_movement, n_after
 
     def _profile_steps(self) -> tuple[int, int]:
-        return (whole_steps(self.reaction, self.dt, "reaction", least=0), whole_steps(self.reach, self.dt, "reach"))
+        return whole_steps(self.reaction, self.dt, "reaction", least=0), whole_steps(self.reach, self.dt, "reach")
 
     def _target_off_steps(self) -> int:
         off = self.movement if self.target_off is None else self.target_off

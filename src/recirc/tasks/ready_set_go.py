@@ -83,14 +83,14 @@ class ReadySetGo(AbstractTask):
         inputs = np.zeros((n_trials, n_steps, 2))
         targets = np.full((n_trials, n_steps, 1), BASELINE)
         hints = np.zeros((n_trials, n_steps, 1))
-        shape = self._response_shape()
+        n_response = whole_steps(self.response, self.dt, "response")
+        x = (np.arange(n_response) + 1) / n_response
+        response = BASELINE + (PEAK - BASELINE) * 64 * x**3 * (1 - x) ** 3
         for trial, repetition in np.ndindex(size):
-            ready, set_, go = onsets[trial, repetition]
-            inputs[trial, ready : stops[trial, repetition, 0], 0] = 1.0
-            inputs[trial, set_ : stops[trial, repetition, 1], 1] = 1.0
-            targets[trial, go : go + shape.size, 0] = shape
-            corners = [stops[trial, repetition, 0], (set_ + stops[trial, repetition, 1]) / 2, go]
-            ramp = [0.0, gaps[trial, repetition] * self.dt, 0.0]
+            (ready, set_, go), (ready_end, set_end, go_end) = onsets[trial, repetition], stops[trial, repetition]
+            inputs[trial, ready:ready_end, 0] = inputs[trial, set_:set_end, 1] = 1.0
+            targets[trial, go:go_end, 0] = response
+            corners, ramp = [ready_end, (set_ + set_end) / 2, go], [0.0, gaps[trial, repetition] * self.dt, 0.0]
             hints[trial, ready:go, 0] = np.interp(np.arange(ready, go) + 1, corners, ramp)
         return Trials(
             inputs,
@@ -115,8 +115,3 @@ class ReadySetGo(AbstractTask):
         ready = starts + half_pauses
         onsets = ready[:, :, None] + (n_pulse + gaps)[:, :, None] * np.arange(3)[None, None, :]
         return onsets, onsets + np.array([n_pulse, n_pulse, n_response])[None, None, :], lengths.sum(axis=1)
-
-    def _response_shape(self) -> np.ndarray:
-        n_response = whole_steps(self.response, self.dt, "response")
-        x = (np.arange(n_response) + 1) / n_response
-        return BASELINE + (PEAK - BASELINE) * 64 * x**3 * (1 - x) ** 3

@@ -140,13 +140,12 @@ def fit(
     began = time.perf_counter()
     init_key, pass_key = jax.random.split(key)
     state = trainer.init(network, trials, key=init_key)
-    history: list[dict[str, float]] = []
-    identity = ""
+    history, identity = [], ""
     if checkpoint is not None:
         curves = network.rates(jnp.tile(jnp.linspace(-5.0, 5.0, 101)[None], (network.n_units, 1)))
         identity = identify((trainer, network, trials, key, curves))  # nonlinearities may share a name
         state, history = load_checkpoint(checkpoint, state, identity)
-    while not _is_over(history, trainer.n_passes):
+    while len(history) < trainer.n_passes and not (history and history[-1].get("reached")):
         index = len(history)
         after, entry = trainer.step(state, trials, key=jax.random.fold_in(pass_key, index))
         history.append({"pass": index, **entry})
@@ -160,12 +159,8 @@ def fit(
     outcome, message = _end(trainer, history)
     if throw and outcome is Outcome.DIVERGED:
         raise TrainingDiverged(message)
-    trained = _as(state.network, float)
-    return Fit(trained, outcome, message, history, state.embedder, time.perf_counter() - began)
-
-
-def _is_over(history: list[dict[str, float]], n_passes: int) -> bool:
-    return len(history) >= n_passes or bool(history and (history[-1].get("reached") or "bad_trial" in history[-1]))
+    seconds = time.perf_counter() - began
+    return Fit(_as(state.network, float), outcome, message, history, state.embedder, seconds)
 
 
 def _end(trainer: AbstractTrainer, history: list[dict[str, float]]) -> tuple[Outcome, str]:
