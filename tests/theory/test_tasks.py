@@ -85,7 +85,7 @@ def test_one_hot_refuses_directions_it_has_no_channel_for():
     ],
 )
 def test_reach_refuses_wrong_fields(wrong):
-    with pytest.raises(ValueError, match=r"encoding|angles|multiple|n_bumps must be at least 1"):
+    with pytest.raises(ValueError, match=r"encoding|angles|multiple|positive|n_bumps must be at least 1"):
         CenterOutReach(**wrong)
 
 
