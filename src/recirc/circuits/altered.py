@@ -85,7 +85,7 @@ class Perturbed(_Altered):
         inner, count = state[:-1], state[-1]
         sigma = 10 ** (-self.signal_to_noise / 20) * jnp.sqrt(jnp.mean(inner**2, axis=0))
         kick = sigma[None, :] * jax.random.normal(self.key, inner.shape, inner.dtype)
-        inner = jnp.where((count == self.at_step)[None, :], inner + kick, inner)
+        inner = jnp.where((count == self.at_step.astype(count.dtype))[None, :], inner + kick, inner)
         inner = self.circuit.step(inner, inputs, noise[:-1] if noise.ndim else noise, dt)
         return jnp.concatenate([inner, count[None, :] + 1])
 
