@@ -16,11 +16,7 @@ FEWEST_SAMPLES = 5
 
 
 def dataset_of(activity: Any) -> xr.Dataset:
-    """All that an activity holds, each under its name and with its unit.
-
-    Raises:
-        ValueError: if a covariate has the name of an axis or of another part.
-    """
+    """What `Activity.to_xarray` gives."""
     if clash := [name for name in activity.covariates if name in TAKEN]:
         raise ValueError(f"a covariate is called {clash[0]!r}, which is the name of another part; rename it.")
     coordinates: dict[str, tuple] = {
@@ -44,16 +40,7 @@ def dataset_of(activity: Any) -> xr.Dataset:
 
 
 def arguments_from(dataset: xr.Dataset, *, outputs: str | None = None) -> dict[str, Any]:
-    """Arguments of the constructor of an activity, its rates in spikes/s.
-
-    Args:
-        dataset: laid out as `dataset_of` does, or less fully: see `Activity.from_xarray`.
-        outputs: name of the variable with behavior, if it is neither `outputs` nor `velocity`.
-
-    Raises:
-        ValueError: if a dimension, coordinate or `units` attribute is missing or not understood; values are not
-            numbers; time is not uniform, its step not plausible, or there are fewer than five samples.
-    """
+    """Arguments of the constructor of an activity, its rates in spikes/s; all as `Activity.from_xarray` says."""
     rates = _rates(dataset)
     dt, start = _time_axis(dataset)
     found: dict[str, Any] = {"rates": rates, "dt": dt, "start": start, "conditions": _condition_labels(dataset)}

@@ -1,12 +1,11 @@
-"""The two nouns that pass between layers, `Trials` and `Activity`, and the two kinds of result.
+"""The two nouns that pass between layers, `Trials` and `Activity`.
 
 Axis words, everywhere the same: trial, condition, time, unit, input, output, hint, component.
 """
 
 import dataclasses
-import enum
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import equinox as eqx
 import jax
@@ -14,10 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-if typing.TYPE_CHECKING:
-    import xarray
+from recirc.named import Named as Named
+from recirc.scores import Direction as Direction
+from recirc.scores import Level as Level
+from recirc.scores import Outcome as Outcome
+from recirc.scores import Score as Score
+from recirc.scores import check_words as check_words
 
-AXES = ("trial", "condition", "time", "unit", "input", "output", "hint", "component")
+if TYPE_CHECKING:
+    import xarray
 
 
 def enable_x64() -> None:
@@ -44,56 +48,57 @@ def require_x64(what: str) -> None:
         )
 
 
-class Outcome(enum.Enum):
-    """How a training ended. Every member's value is a sentence fit for a report."""
-
-    FINISHED = "finished: all passes were made"
-    REACHED = "stopped: the goal was reached"
-    MISSED = "ended without reaching its goal: all passes were made"
-    DIVERGED = "diverged: the numbers left the finite range"
+def _array(values: Any) -> Any:
+    return None if values is None else jnp.asarray(values)
 
 
-class Named(Mapping):
-    """Arrays or numbers by name, which cannot be changed and can be hashed, so that circuits may be compiled with them.
-
-    >>> spans = Named({"movement": [(0.1, 0.5)]})
-    >>> spans["movement"].shape, hash(spans) == hash(Named(spans))
-    ((1, 2), True)
-    """
-
-    def __init__(self, entries: Mapping[str, object] | None = None):
-        self._entries = {str(name): _frozen(value) for name, value in (entries or {}).items()}
-
-    def __getitem__(self, name: str) -> typing.Any:
-        value = self._entries[name]
-        return np.array(value) if isinstance(value, tuple) else value
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Named) and self._entries == other._entries
-
-    def __hash__(self) -> int:
-        return hash(tuple(self._entries.items()))
-
-    def __repr__(self) -> str:
-        return f"Named({self._entries})"
+def _words(labels) -> tuple[str, ...]:
+    """Labels as text; 0, 0.0 and "0" are one."""
+    return tuple(f"{x:.9g}" if isinstance(x, int | float | np.number) else str(x) for x in labels)
 
 
-def _frozen(value):
-    value = np.asarray(value).tolist()
-    return _tuples(value) if isinstance(value, list) else value
+def _counts(values: Iterable[int]) -> tuple[int, ...]:
+    return tuple(map(int, values))
 
 
-def _tuples(values: list) -> tuple:
-    return tuple(_tuples(value) if isinstance(value, list) else value for value in values)
+class _Noun(eqx.Module):
+    """Arrays and labels with one row per trial, on one clock."""
+
+    dt: eqx.AbstractVar[float]
+    conditions: eqx.AbstractVar[tuple[str, ...]]
+    _labels: ClassVar[tuple[str, ...]] = ("conditions",)  # fields with one entry per trial, or none
+    _table: ClassVar[str]  # field of arrays by name, each with one row per trial
+
+    @property
+    def n_trials(self) -> int:
+        return len(self.conditions)
+
+    def replace(self, **changes) -> Self:
+        """A copy with some of the constructor's arguments changed."""
+        return dataclasses.replace(self, **changes)
+
+    def select(self, indices) -> Self:
+        """The trials at `indices`, in that order."""
+        index = np.arange(self.n_trials)[np.asarray(indices)]
+        changes: dict = {name: value[index] for name, value in vars(self).items() if hasattr(value, "ndim")}
+        changes |= {name: [values[i] for i in index] for name in self._labels if (values := getattr(self, name))}
+        table = {name: values[index] for name, values in getattr(self, self._table).items()}
+        return self.replace(**changes, **{self._table: table})
+
+    def _check_rows(self, *names: str) -> None:
+        """Raise ValueError unless the arrays called `names` agree on trials and times, and labels and dt are right."""
+        first, *others = (name for name in names if getattr(self, name) is not None)
+        shape = getattr(self, first).shape
+        for name in others:
+            if (given := getattr(self, name).shape[:2]) != shape[:2]:
+                raise ValueError(f"{name} has {given} (trial, time) but {first} {shape[:2]}; make them equal.")
+        if len(self.conditions) != shape[0]:
+            raise ValueError(f"{len(self.conditions)} condition labels for {shape[0]} trials; give one per trial.")
+        if not self.dt > 0:
+            raise ValueError(f"dt must be a positive number of seconds, got {self.dt}.")
 
 
-class Trials(eqx.Module):
+class Trials(_Noun):
     """What a network is given and asked for.
 
     Args:
@@ -111,41 +116,42 @@ class Trials(eqx.Module):
         ValueError: if shapes disagree, `dt` is not positive, a label is missing, or a value is not finite.
     """
 
-    inputs: Float[Array, "trial time input"]
-    targets: Float[Array, "trial time output"]
-    dt: float = eqx.field(static=True)
-    conditions: tuple[str, ...] = eqx.field(static=True)
-    mask: Float[Array, "trial time"]
-    epochs: Named = eqx.field(static=True)
-    hints: Float[Array, "trial time hint"] | None
-    hint_units: tuple[str, ...] = eqx.field(static=True)
+    _table: ClassVar[str] = "epochs"
+    inputs: Float[Array, "trial time input"] = eqx.field(converter=jnp.asarray)
+    targets: Float[Array, "trial time output"] = eqx.field(converter=jnp.asarray)
+    _: dataclasses.KW_ONLY
+    dt: float = eqx.field(static=True, converter=float)
+    conditions: tuple[str, ...] = eqx.field(static=True, converter=_words)
+    mask: Float[Array, "trial time"] = eqx.field(converter=_array, default=None)
+    epochs: Named = eqx.field(static=True, converter=Named, default=None)
+    hints: Float[Array, "trial time hint"] | None = eqx.field(converter=_array, default=None)
+    hint_units: tuple[str, ...] = eqx.field(static=True, converter=_words, default=())
 
-    def __init__(
-        self,
-        inputs,
-        targets,
-        *,
-        dt: float,
-        conditions: Sequence[str],
-        mask=None,
-        epochs: Mapping[str, object] | None = None,
-        hints=None,
-        hint_units: Sequence[str] = (),
-    ):
-        self.inputs = jnp.asarray(inputs)
-        self.targets = jnp.asarray(targets)
-        self.mask = jnp.ones(self.inputs.shape[:2], self.inputs.dtype) if mask is None else jnp.asarray(mask)
-        self.hints = None if hints is None else jnp.asarray(hints)
+    def __post_init__(self):
+        self.inputs, epochs = jnp.asarray(self.inputs), self.epochs or {}  # some Equinox convert only after this
+        if self.mask is None:
+            self.mask = jnp.ones(self.inputs.shape[:2], self.inputs.dtype)
         rows = (self.inputs.shape[0], 2)
-        self.epochs = Named({name: np.broadcast_to(np.asarray(s, float), rows) for name, s in (epochs or {}).items()})
-        self.conditions = tuple(map(_label, conditions))
-        self.hint_units = tuple(hint_units)
-        self.dt = float(dt)
-        _check_trials(self)
+        self.epochs = Named({name: np.broadcast_to(np.asarray(span, float), rows) for name, span in epochs.items()})
 
-    @property
-    def n_trials(self) -> int:
-        return self.inputs.shape[0]
+    def __check_init__(self):
+        if self.inputs.ndim != 3 or self.targets.ndim != 3:
+            raise ValueError(
+                "inputs and targets must have three axes (trial, time, channel); "
+                f"got shapes {self.inputs.shape} and {self.targets.shape}."
+            )
+        self._check_rows("inputs", "targets", "mask", "hints")
+        n_hints = 0 if self.hints is None else self.hints.shape[2]
+        if len(self.hint_units) not in (0, n_hints):
+            given = len(self.hint_units)
+            raise ValueError(f"{given} hint_units are named for {n_hints} hint channels; give one name per channel.")
+        for name in ("inputs", "targets", "mask", "hints"):
+            value = getattr(self, name)
+            if value is not None and len(bad := np.argwhere(~np.isfinite(value))):
+                raise ValueError(
+                    f"{name} has {len(bad)} values that are not finite, the first at {tuple(bad[0].tolist())} "
+                    "(trial, time, channel); remove or interpolate them first."
+                )
 
     @property
     def n_steps(self) -> int:
@@ -156,68 +162,8 @@ class Trials(eqx.Module):
         """Seconds from trial start at the end of every step, `(time,)`."""
         return (np.arange(self.n_steps) + 1) * self.dt
 
-    def replace(self, **changes) -> "Trials":
-        """A copy with some of the constructor's arguments changed."""
-        return dataclasses.replace(self, **changes)
 
-    def select(self, indices) -> "Trials":
-        """The trials at `indices`, in that order."""
-        index = np.asarray(indices)
-        return self.replace(
-            inputs=self.inputs[index],
-            targets=self.targets[index],
-            mask=self.mask[index],
-            hints=None if self.hints is None else self.hints[index],
-            epochs={name: span[index] for name, span in self.epochs.items()},
-            conditions=[self.conditions[i] for i in np.arange(self.n_trials)[index]],
-        )
-
-
-def _label(condition) -> str:
-    """A label as text: 0, 0.0 and "0" are one condition."""
-    return f"{condition:.9g}" if isinstance(condition, int | float | np.number) else str(condition)
-
-
-def _check_trials(trials: Trials) -> None:
-    shape = trials.inputs.shape
-    if len(shape) != 3 or trials.targets.ndim != 3:
-        raise ValueError(
-            "inputs and targets must have three axes (trial, time, channel); "
-            f"got shapes {shape} and {trials.targets.shape}."
-        )
-    for name in ("targets", "mask", "hints"):
-        value = getattr(trials, name)
-        if value is not None and value.shape[:2] != shape[:2]:
-            raise ValueError(
-                f"{name} has {value.shape[:2]} (trial, time) but inputs have {shape[:2]}; make them equal."
-            )
-    if len(trials.conditions) != shape[0]:
-        raise ValueError(f"{len(trials.conditions)} condition labels for {shape[0]} trials; give one per trial.")
-    if not trials.dt > 0:
-        raise ValueError(f"dt must be a positive number of seconds, got {trials.dt}.")
-    n_hints = 0 if trials.hints is None else trials.hints.shape[2]
-    if len(trials.hint_units) not in (0, n_hints):
-        raise ValueError(
-            f"{len(trials.hint_units)} hint_units are named but there are {n_hints} hint channels; give one "
-            f"name per channel."
-        )
-    for name in ("inputs", "targets", "mask", "hints"):
-        value = getattr(trials, name)
-        if value is not None:
-            _check_finite(np.asarray(value), name)
-
-
-def _check_finite(value: np.ndarray, name: str) -> None:
-    bad = np.argwhere(~np.isfinite(value))
-    if len(bad):
-        where = tuple(int(i) for i in bad[0])
-        raise ValueError(
-            f"{name} has {len(bad)} values that are not finite, the first at {where} (trial, time, channel); "
-            "remove or interpolate them first."
-        )
-
-
-class Activity(eqx.Module):
+class Activity(_Noun):
     """What a circuit did. A recording, a simulated cortex and a trained network are all this.
 
     Args:
@@ -237,57 +183,48 @@ class Activity(eqx.Module):
         ValueError: if shapes disagree, a name repeats, or `dt` is not positive.
     """
 
-    rates: Float[Array, "trial time unit"]
-    dt: float = eqx.field(static=True)
-    conditions: tuple[str, ...] = eqx.field(static=True)
-    units: tuple[str, ...] = eqx.field(static=True)
-    outputs: Float[Array, "trial time output"] | None
-    start: float = eqx.field(static=True)
-    standard_error: Float[Array, "trial time unit"] | None
-    trial_counts: tuple[int, ...] = eqx.field(static=True)
-    covariates: Named = eqx.field(static=True)
-    events: Named = eqx.field(static=True)
-    notes: tuple[str, ...] = eqx.field(static=True)
+    _labels: ClassVar[tuple[str, ...]] = ("conditions", "trial_counts")
+    _table: ClassVar[str] = "covariates"
+    rates: Float[Array, "trial time unit"] = eqx.field(converter=jnp.asarray)
+    _: dataclasses.KW_ONLY
+    dt: float = eqx.field(static=True, converter=float)
+    conditions: tuple[str, ...] = eqx.field(static=True, converter=_words)
+    units: tuple[str, ...] = eqx.field(static=True, converter=_words, default=None)
+    outputs: Float[Array, "trial time output"] | None = eqx.field(converter=_array, default=None)
+    start: float = eqx.field(static=True, converter=float, default=0.0)
+    standard_error: Float[Array, "trial time unit"] | None = eqx.field(converter=_array, default=None)
+    trial_counts: tuple[int, ...] = eqx.field(static=True, converter=_counts, default=())
+    covariates: Named = eqx.field(static=True, converter=Named, default=None)
+    events: Named = eqx.field(static=True, converter=Named, default=None)
+    notes: tuple[str, ...] = eqx.field(static=True, converter=_words, default=())
 
-    def __init__(
-        self,
-        rates,
-        *,
-        dt: float,
-        conditions: Sequence[str],
-        units=None,
-        outputs=None,
-        start: float = 0.0,
-        standard_error=None,
-        trial_counts: Sequence[int] = (),
-        covariates: Mapping[str, object] | None = None,
-        events: Mapping[str, float] | None = None,
-        notes: Sequence[str] = (),
-    ):
-        self.rates = jnp.asarray(rates)
-        self.outputs = None if outputs is None else jnp.asarray(outputs)
-        self.conditions = tuple(map(_label, conditions))
-        names = range(self.rates.shape[-1]) if units is None else units
-        self.units = tuple(str(name) for name in names)
-        self.dt = float(dt)
-        self.start = float(start)
-        self.standard_error = None if standard_error is None else jnp.asarray(standard_error)
-        self.trial_counts = tuple(int(count) for count in trial_counts)
-        self.covariates = Named(covariates)
-        self.events = Named(events)
-        self.notes = tuple(notes)
-        _check_activity(self)
+    def __post_init__(self):
+        if self.units is None:
+            self.units = _words(range(np.shape(self.rates)[-1]))
 
-    @property
-    def n_trials(self) -> int:
-        return self.rates.shape[0]
+    def __check_init__(self):
+        shape = self.rates.shape
+        if len(shape) != 3:
+            raise ValueError(f"rates must have three axes (trial, time, unit), got shape {shape}.")
+        self._check_rows("rates", "outputs")
+        if self.standard_error is not None and (given := self.standard_error.shape) != shape:
+            raise ValueError(f"standard_error has shape {given} but rates {shape}; make them equal.")
+        per_trial = {"trial_counts": self.trial_counts} if self.trial_counts else {}
+        for name, values in {**per_trial, **self.covariates}.items():
+            if (given := np.shape(values))[:1] != shape[:1]:
+                raise ValueError(f"{name} has shape {given} for {shape[0]} trials; give one value per trial.")
+        if len(self.units) != shape[2]:
+            raise ValueError(f"{len(self.units)} unit names for {shape[2]} units; give one per unit.")
+        if len(set(self.units)) != len(self.units):
+            twice = sorted({name for name in self.units if self.units.count(name) > 1})
+            raise ValueError(f"unit names repeat ({', '.join(twice[:5])}); make them unique.")
 
     @property
     def time(self) -> np.ndarray:
         """Seconds at the end of every step, `(time,)`."""
         return self.start + (np.arange(self.rates.shape[1]) + 1) * self.dt
 
-    def replace(self, **changes) -> "Activity":
+    def replace(self, **changes) -> Self:
         """A copy with some of the constructor's arguments changed.
 
         New rates have a standard error only if it is given with them, and rates of another number of trials counts
@@ -297,19 +234,7 @@ class Activity(eqx.Module):
             is_as_many = len(changes["rates"]) == self.n_trials
             gone = {"standard_error": None} | ({} if is_as_many else {"trial_counts": (), "covariates": {}})
             changes = gone | changes
-        return dataclasses.replace(self, **changes)
-
-    def select(self, indices) -> "Activity":
-        """The trials at `indices`, in that order."""
-        index = np.arange(self.n_trials)[np.asarray(indices)]
-        return self.replace(
-            rates=self.rates[index],
-            outputs=None if self.outputs is None else self.outputs[index],
-            standard_error=None if self.standard_error is None else self.standard_error[index],
-            conditions=[self.conditions[i] for i in index],
-            trial_counts=[self.trial_counts[i] for i in index] if self.trial_counts else (),
-            covariates={name: values[index] for name, values in self.covariates.items()},
-        )
+        return super().replace(**changes)
 
     def select_units(self, names: Sequence[str]) -> "Activity":
         """The units called `names`, in that order.
@@ -318,8 +243,7 @@ class Activity(eqx.Module):
             ValueError: if a name is not among the units.
         """
         place = {name: i for i, name in enumerate(self.units)}
-        missing = [name for name in names if name not in place]
-        if missing:
+        if missing := [name for name in names if name not in place]:
             raise ValueError(f"no unit is called {missing[0]!r}; there are {len(place)}, the first {self.units[:3]}.")
         index = np.array([place[name] for name in names], int)
         error = None if self.standard_error is None else self.standard_error[:, :, index]
@@ -372,69 +296,3 @@ class Activity(eqx.Module):
         from recirc import labelled
 
         return cls(**labelled.arguments_from(dataset, outputs=outputs))
-
-
-def _check_activity(activity: Activity) -> None:
-    shape = activity.rates.shape
-    if len(shape) != 3:
-        raise ValueError(f"rates must have three axes (trial, time, unit), got shape {shape}.")
-    if activity.outputs is not None and activity.outputs.shape[:2] != shape[:2]:
-        raise ValueError(
-            f"outputs have {activity.outputs.shape[:2]} (trial, time) but rates have {shape[:2]}; make them equal."
-        )
-    if activity.standard_error is not None and activity.standard_error.shape != shape:
-        raise ValueError(
-            f"standard_error has shape {activity.standard_error.shape} but rates {shape}; make them equal."
-        )
-    per_trial = {"trial_counts": activity.trial_counts} if activity.trial_counts else {}
-    for name, values in {**per_trial, **activity.covariates}.items():
-        if np.shape(values)[:1] != shape[:1]:
-            raise ValueError(f"{name} has shape {np.shape(values)} for {shape[0]} trials; give one value per trial.")
-    if len(activity.conditions) != shape[0]:
-        raise ValueError(f"{len(activity.conditions)} condition labels for {shape[0]} trials; give one per trial.")
-    if len(activity.units) != shape[2]:
-        raise ValueError(f"{len(activity.units)} unit names for {shape[2]} units; give one per unit.")
-    if len(set(activity.units)) != len(activity.units):
-        twice = sorted({name for name in activity.units if activity.units.count(name) > 1})
-        raise ValueError(f"unit names repeat ({', '.join(twice[:5])}); make them unique.")
-    if not activity.dt > 0:
-        raise ValueError(f"dt must be a positive number of seconds, got {activity.dt}.")
-
-
-Level = typing.Literal["performance", "unit", "population", "mechanism", "generalization", "robustness"]
-Direction = typing.Literal["higher", "lower"]
-
-
-class Score(eqx.Module):
-    """One number with what is needed to read it.
-
-    Args:
-        metric: its name, as in `metrics.json`.
-        value: the number.
-        level: performance, unit, population, mechanism, generalization or robustness.
-        direction: "higher" or "lower", whichever is better.
-        unit: unit of the value; "1" for a pure number.
-        parts: named arrays behind the number (canonical correlations, one value per unit, ...).
-        settings: every setting that changes the number.
-
-    Raises:
-        ValueError: if `level` or `direction` is none of these words.
-    """
-
-    metric: str = eqx.field(static=True)
-    value: float
-    level: Level = eqx.field(static=True)
-    direction: Direction = eqx.field(static=True, default="higher")
-    unit: str = eqx.field(static=True, default="1")
-    parts: dict[str, np.ndarray] = eqx.field(default_factory=dict)
-    settings: dict[str, object] = eqx.field(default_factory=dict)
-
-    def __check_init__(self):
-        check_words(self.metric, level=self.level, direction=self.direction)
-
-
-def check_words(metric: str, **words: str) -> None:
-    """Raise ValueError unless `level` and `direction` are among the words that there are for them."""
-    for name, choices in (("level", typing.get_args(Level)), ("direction", typing.get_args(Direction))):
-        if words[name] not in choices:
-            raise ValueError(f"{metric}: {name} is {words[name]!r}; use one of {choices}.")

@@ -280,7 +280,7 @@ def test_refuses_what_it_cannot_train(key):
     with pytest.raises(ValueError, match="without output feedback"):
         recirc.fit(Bptt(), fed_back, trials, key=key)
     for penalty in (RatePenalty, WeightPenalty, JacobianPenalty, OmegaPenalty):
-        with pytest.raises(ValueError, match="must not be negative"):
+        with pytest.raises(ValueError, match="weight must be at least 0"):
             penalty(-1.0)
     with pytest.raises(ValueError, match="no weights 'bias'"):
         WeightPenalty(1.0, "bias")

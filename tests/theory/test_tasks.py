@@ -85,7 +85,7 @@ def test_one_hot_refuses_directions_it_has_no_channel_for():
     ],
 )
 def test_reach_refuses_wrong_fields(wrong):
-    with pytest.raises(ValueError, match=r"encoding|angles|multiple|positive"):
+    with pytest.raises(ValueError, match=r"encoding|angles|multiple|positive|n_bumps must be at least 1"):
         CenterOutReach(**wrong)
 
 
@@ -163,5 +163,5 @@ def test_ready_set_go_without_hint_is_the_same_task(key):
     "wrong", [{"shortest": 0.0}, {"shortest": 3.0}, {"repeats": 0}, {"mean_pause": -1.0}, {"response": 0.0}]
 )
 def test_ready_set_go_refuses_wrong_fields(wrong):
-    with pytest.raises(ValueError, match=r"shortest|repeats|pauses|response"):
+    with pytest.raises(ValueError, match=r"shortest|repeats|mean_pause must be at least 0|response"):
         ReadySetGo(**wrong)

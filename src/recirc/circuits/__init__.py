@@ -1,5 +1,7 @@
 """Circuits: parameters and one step of dynamics; reference circuits; the only forward time loop."""
 
+from recirc.circuits.altered import Perturbed as Perturbed
+from recirc.circuits.altered import Restarted as Restarted
 from recirc.circuits.base import AbstractCircuit as AbstractCircuit
 from recirc.circuits.base import simulate as simulate
 from recirc.circuits.motor_cortex import StabilityOptimized as StabilityOptimized
@@ -12,7 +14,5 @@ from recirc.circuits.muscles import condition_targets as condition_targets
 from recirc.circuits.muscles import direction_targets as direction_targets
 from recirc.circuits.muscles import fit_muscles as fit_muscles
 from recirc.circuits.muscles import muscle_signals as muscle_signals
-from recirc.circuits.perturbed import Perturbed as Perturbed
 from recirc.circuits.rate_network import RateNetwork as RateNetwork
-from recirc.circuits.restarted import Restarted as Restarted
 from recirc.circuits.stability_optimization import stability_optimized as stability_optimized

@@ -1,7 +1,7 @@
 """What a circuit is, and the only forward time loop."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import equinox as eqx
 import jax
@@ -52,6 +52,14 @@ class AbstractCircuit(eqx.Module):
         return False
 
 
+def check_shapes(circuit: AbstractCircuit, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise ValueError, naming the array, unless each that there is has its shape."""
+    for name, shape in shapes.items():
+        value = getattr(circuit, name)
+        if value is not None and value.shape != shape:
+            raise ValueError(f"the circuit's {name} has shape {value.shape}, but its number of units needs {shape}.")
+
+
 def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, units=None) -> Activity:
     """Run a circuit through trials; the only forward time loop of the package.
 
@@ -75,13 +83,8 @@ def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, uni
         8
     """
     rates, outputs = _run(circuit, jnp.transpose(trials.inputs, (1, 2, 0)), key, trials.dt)
-    return Activity(
-        jnp.transpose(rates, (2, 0, 1)),
-        outputs=jnp.transpose(outputs, (2, 0, 1)),
-        dt=trials.dt,
-        conditions=trials.conditions,
-        units=units,
-    )
+    rates, outputs = (jnp.transpose(made, (2, 0, 1)) for made in (rates, outputs))
+    return Activity(rates, outputs=outputs, dt=trials.dt, conditions=trials.conditions, units=units)
 
 
 @eqx.filter_jit
@@ -116,13 +119,9 @@ def trajectory(
 
     def advance(state, now):
         step_inputs, step_key, kick = now
-        if circuit.is_noisy:
-            noise = jax.random.normal(step_key, state.shape, state.dtype)
-        else:
-            noise = jnp.zeros((), state.dtype)
-        state = circuit.step(state, step_inputs, noise, dt)
-        if kick is not None:
-            state = state + kick
+        draw = jax.random.normal(step_key, state.shape, state.dtype) if circuit.is_noisy else jnp.zeros((), state.dtype)
+        state = circuit.step(state, step_inputs, draw, dt)
+        state = state if kick is None else state + kick
         return state, seen(state)
 
     keys = jax.random.split(key, inputs.shape[0])

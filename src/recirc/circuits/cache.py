@@ -26,8 +26,7 @@ def cached_arrays(
 
     Args:
         name: of the construction; letters, digits and `_`.
-        specification: everything the result depends on, key data and version of the algorithm included;
-            JSON values.
+        specification: everything the result depends on, key data and version of the algorithm included; JSON values.
         compute: makes the arrays; called if they are not on disk or cannot be read.
 
     Returns:

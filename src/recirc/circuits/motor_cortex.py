@@ -1,5 +1,7 @@
 """The stability-optimized circuit: its dynamics, the states it amplifies, the drive that prepares them."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -7,7 +9,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from recirc.circuits.base import AbstractCircuit
+from recirc.circuits.base import AbstractCircuit, check_shapes
+from recirc.ranges import check_within
 
 
 class StabilityOptimized(AbstractCircuit):
@@ -35,53 +38,31 @@ class StabilityOptimized(AbstractCircuit):
     Source: Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0), eq. 1-4; they use an adaptive solver.
     """
 
-    recurrent: Float[Array, "unit unit"]
-    gains: Float[Array, " unit"]
-    readout: Float[Array, "output unit"]
-    readout_bias: Float[Array, " output"]
-    start: Float[Array, " unit"]
+    recurrent: Float[Array, "unit unit"] = eqx.field(converter=jnp.asarray)
+    _: dataclasses.KW_ONLY
+    gains: Float[Array, " unit"] = eqx.field(converter=jnp.asarray, default=None)
+    readout: Float[Array, "output unit"] = eqx.field(converter=jnp.asarray, default=None)
+    readout_bias: Float[Array, " output"] = eqx.field(converter=jnp.asarray, default=None)
+    start: Float[Array, " unit"] = eqx.field(converter=jnp.asarray, default=None)
     n_excitatory: int = eqx.field(static=True)
-    time_constant: float = eqx.field(static=True)
-    baseline: float = eqx.field(static=True)
-    max_rate: float = eqx.field(static=True)
+    time_constant: float = eqx.field(static=True, converter=float, default=0.2)
+    baseline: float = eqx.field(static=True, converter=float, default=20.0)
+    max_rate: float = eqx.field(static=True, converter=float, default=100.0)
 
-    def __init__(
-        self,
-        recurrent,
-        *,
-        n_excitatory: int,
-        gains=None,
-        readout=None,
-        readout_bias=None,
-        start=None,
-        time_constant: float = 0.2,
-        baseline: float = 20.0,
-        max_rate: float = 100.0,
-    ):
-        self.recurrent = jnp.asarray(recurrent)
+    def __post_init__(self):
+        self.recurrent = jnp.asarray(self.recurrent)
         n_units, dtype = self.recurrent.shape[0], self.recurrent.dtype
-        self.gains = jnp.ones(n_units, dtype) if gains is None else jnp.asarray(gains)
-        self.readout = jnp.zeros((0, n_units), dtype) if readout is None else jnp.asarray(readout)
-        n_outputs = self.readout.shape[0]
-        self.readout_bias = jnp.zeros(n_outputs, dtype) if readout_bias is None else jnp.asarray(readout_bias)
-        self.start = jnp.zeros(n_units, dtype) if start is None else jnp.asarray(start)
-        self.n_excitatory = n_excitatory
-        self.time_constant = float(time_constant)
-        self.baseline = float(baseline)
-        self.max_rate = float(max_rate)
+        self.gains = jnp.ones(n_units, dtype) if self.gains is None else self.gains
+        self.start = jnp.zeros(n_units, dtype) if self.start is None else self.start
+        self.readout = jnp.zeros((0, n_units), dtype) if self.readout is None else self.readout
+        if self.readout_bias is None:
+            self.readout_bias = jnp.zeros(len(self.readout), dtype)
 
     def __check_init__(self):
-        n_units = self.recurrent.shape[0]
-        shapes = {
-            "recurrent": (self.recurrent.shape, (n_units, n_units)),
-            "gains": (self.gains.shape, (n_units,)),
-            "start": (self.start.shape, (n_units,)),
-            "readout": (self.readout.shape, (self.readout.shape[0], n_units)),
-            "readout_bias": (self.readout_bias.shape, self.readout.shape[:1]),
-        }
-        for name, (given, expected) in shapes.items():
-            if given != expected:
-                raise ValueError(f"{name} has shape {given} but {expected} is needed for {n_units} units.")
+        n_units = self.n_units
+        shapes = {"recurrent": (n_units, n_units), "gains": (n_units,), "start": (n_units,)}
+        shapes |= {"readout": (len(self.readout), n_units), "readout_bias": (len(self.readout),)}
+        check_shapes(self, shapes)
         if not 0 <= self.n_excitatory <= n_units:
             raise ValueError(f"n_excitatory must be between 0 and {n_units}, got {self.n_excitatory}.")
         if not (self.time_constant > 0 and 0 < self.baseline < self.max_rate):
@@ -127,10 +108,9 @@ def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "uni
     Raises:
         ValueError: if the circuit is not stable at rest (the energy is infinite).
     """
-    jacobian = np.asarray(circuit.recurrent, float) * np.asarray(circuit.gains, float)[None, :]
-    jacobian = jacobian - np.eye(circuit.n_units)
-    growth = np.linalg.eigvals(jacobian).real.max()
-    if growth >= 0:
+    weights = np.asarray(circuit.recurrent, float) * np.asarray(circuit.gains, float)[None, :]
+    jacobian = weights - np.eye(circuit.n_units)
+    if (growth := np.linalg.eigvals(jacobian).real.max()) >= 0:
         raise ValueError(
             f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit); "
             "lower its gains or optimize its stability first."
@@ -155,8 +135,7 @@ def preferred_states(
     Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045); the norm is that of Stroud et al. 2018.
     """
     n_units = circuit.n_units
-    if not 1 <= n_states <= n_units:
-        raise ValueError(f"n_states must be between 1 and {n_units}, got {n_states}.")
+    check_within(f"[1, {n_units}]", n_states=n_states)
     states = np.linalg.eigh(observability_gramian(circuit))[1][:, ::-1][:, :n_states]
     largest = states[np.abs(states).argmax(axis=0), np.arange(n_states)]
     states = states * np.sign(largest)[None, :] * (1.5 * np.sqrt(n_units) if norm is None else norm)
@@ -200,8 +179,7 @@ def preparation_currents(
     """
     if states.ndim != 2 or states.shape[0] != circuit.n_units:
         raise ValueError(f"states must have shape (unit, trial) with {circuit.n_units} units, got {states.shape}.")
-    if not (rise > 0 and decay > 0):
-        raise ValueError(f"rise and decay must be positive numbers of seconds, got {rise} and {decay}.")
+    check_within("(0, inf]", rise=rise, decay=decay)
     edges = np.arange(n_steps + 1) * dt - np.broadcast_to(np.asarray(go, float), states.shape[1:])[:, None]
     before, after = np.minimum(edges, 0.0), np.maximum(edges, 0.0)
     area = before if np.isinf(rise) else rise * np.exp(before / rise)
@@ -225,7 +203,7 @@ def random_gains(
     Raises:
         ValueError: if `n_patterns` or `sd` is not positive.
     """
-    if n_patterns < 1 or not sd > 0:
-        raise ValueError(f"n_patterns and sd must be positive, got {n_patterns} and {sd}.")
+    check_within("[1, inf]", n_patterns=n_patterns)
+    check_within("(0, inf]", sd=sd)
     draws = jax.random.normal(key, (circuit.n_units, n_patterns), circuit.recurrent.dtype)
     return jnp.maximum(1 + sd * draws, 0.0)

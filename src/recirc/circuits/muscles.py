@@ -1,14 +1,15 @@
 """Muscles of the reference circuit: smooth random targets, and the readout that produces them."""
 
+import dataclasses
 from collections.abc import Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from recirc.circuits.motor_cortex import StabilityOptimized
+from recirc.ranges import check_within
 from recirc.types import Activity, Score
 
 
@@ -42,10 +43,7 @@ def muscle_signals(
     time = np.asarray(time, float)
     if time.ndim != 1 or not np.all(np.isfinite(time)):
         raise ValueError(f"time must be one row of finite seconds, got shape {time.shape}.")
-    if not (n_signals > 0 and width > 0 and length_scale > 0):
-        raise ValueError(
-            f"n_signals, width and length_scale must be positive, got {n_signals}, {width}, {length_scale}."
-        )
+    check_within("(0, inf)", n_signals=n_signals, width=width, length_scale=length_scale)
     # White noise on a fixed grid, smoothed by a Gaussian, has that covariance to machine precision: the
     # grid is fine against the Gaussian and reaches beyond the envelope.
     spacing = length_scale / 4
@@ -112,9 +110,8 @@ def fit_muscles(
         penalty: on the squared weights, against squared error summed over trials and times.
 
     Returns:
-        The circuit with `readout` and `readout_bias` (weights of inhibitory units are 0), and the share of
-        variance explained on the same activity: its mean over muscles, and one value per muscle in
-        `parts["muscle"]`.
+        The circuit with `readout` and `readout_bias` (weights of inhibitory units are 0), and the share of variance
+        explained on the same activity: its mean over muscles, and one value per muscle in `parts["muscle"]`.
 
     Raises:
         ValueError: if the shapes disagree or `penalty` is negative.
@@ -137,8 +134,7 @@ def fit_muscles(
             f"targets of shape {targets.shape} and rates of shape {rates.shape} do not fit a circuit of "
             f"{circuit.n_units} units; give (trial, time, output) and (trial, time, unit) of the same trials."
         )
-    if not penalty >= 0:
-        raise ValueError(f"penalty must be zero or positive, got {penalty}.")
+    check_within("[0, inf)", penalty=penalty)
     inputs = rates[:, :, : circuit.n_excitatory].reshape(-1, circuit.n_excitatory)
     wanted = targets.reshape(-1, targets.shape[2])
     model = Ridge(alpha=penalty).fit(inputs, wanted)
@@ -146,17 +142,9 @@ def fit_muscles(
     explained = 1 - missed / np.sum((wanted - wanted.mean(axis=0)) ** 2, axis=0)
     readout = np.zeros((wanted.shape[1], circuit.n_units))
     readout[:, : circuit.n_excitatory] = model.coef_
-    dtype = circuit.recurrent.dtype
-    fitted = eqx.tree_at(
-        lambda c: (c.readout, c.readout_bias),
-        circuit,
-        (jnp.asarray(readout, dtype), jnp.asarray(np.broadcast_to(model.intercept_, wanted.shape[1]), dtype)),
-    )
-    score = Score(
-        metric="output_r2",
-        value=float(explained.mean()),
-        level="performance",
-        parts={"muscle": explained},
-        settings={"penalty": penalty, "units": "excitatory"},
-    )
-    return fitted, score
+    bias = np.broadcast_to(model.intercept_, wanted.shape[1])
+    weights = {"readout": readout, "readout_bias": bias}
+    dtype, settings = circuit.recurrent.dtype, {"penalty": penalty, "units": "excitatory"}
+    fitted = dataclasses.replace(circuit, **{name: jnp.asarray(value, dtype) for name, value in weights.items()})
+    parts = {"muscle": explained}
+    return fitted, Score("output_r2", float(explained.mean()), "performance", parts=parts, settings=settings)

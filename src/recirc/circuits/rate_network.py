@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from recirc.circuits.base import AbstractCircuit
+from recirc.ranges import check_within
 
 WEIGHT_AXES = {
     "recurrent": ("unit", "from_unit"),
@@ -33,10 +34,9 @@ class RateNetwork(AbstractCircuit):
     $$\tau\dot x = -x + J r + U_{in} u + U_{fb} z + b + \sigma\eta, \qquad r = f(x), \qquad z = W r$$
 
     One step holds the right-hand side and decays toward it exactly, $x \leftarrow x_\infty + (x - x_\infty)
-    e^{-dt/\tau}$.
-    The private noise $\eta$ is white; $\sigma$ is the standard deviation of the noise current averaged over 1 ms,
-    whatever dt, and alone it gives x a standard deviation of $\sigma\sqrt{1\,\mathrm{ms} / 2\tau}$ (0.22 sigma
-    at 10 ms).
+    e^{-dt/\tau}$. The private noise $\eta$ is white; $\sigma$ is the standard deviation of the noise current averaged
+    over 1 ms, whatever dt, and alone it gives x a standard deviation of $\sigma\sqrt{1\,\mathrm{ms} / 2\tau}$ (0.22
+    sigma at 10 ms).
 
     Args:
         recurrent: J, from column unit to row unit.
@@ -107,19 +107,18 @@ class RateNetwork(AbstractCircuit):
             ValueError: if a size is not positive, `density` is not in (0, 1], or `excitatory_fraction` leaves no unit
                 of one kind.
         """
-        if min(n_units, n_inputs, n_outputs) < 1:
-            raise ValueError(f"sizes must be positive, got {n_units} units, {n_inputs} inputs, {n_outputs} outputs.")
-        if not 0 < density <= 1:
-            raise ValueError(f"density must be in (0, 1], got {density}.")
+        check_within("[1, inf]", n_units=n_units, n_inputs=n_inputs, n_outputs=n_outputs)
+        check_within("(0, 1]", density=density)
         recurrent_key, mask_key, input_key, start_key, bias_key, readout_key = jax.random.split(key, 6)
         connections = None
         if density < 1 or not autapses:
             connections = jax.random.uniform(mask_key, (n_units, n_units)) < density
             connections &= autapses | ~np.eye(n_units, dtype=bool)
-        signs = None if excitatory_fraction is None else _signs(n_units, excitatory_fraction)
-        if signs is None:
+        if excitatory_fraction is None:
+            signs = None
             recurrent = jax.random.normal(recurrent_key, (n_units, n_units)) * gain / np.sqrt(density * n_units)
         else:
+            signs = _signs(n_units, excitatory_fraction)
             recurrent = _balanced(signs, connections, gain, key=recurrent_key)
         return cls(
             recurrent=recurrent if connections is None else jnp.where(connections, recurrent, 0.0),

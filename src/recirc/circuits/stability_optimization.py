@@ -12,6 +12,7 @@ from jaxtyping import Float, PRNGKeyArray
 from recirc.circuits.cache import cached_arrays
 from recirc.circuits.lyapunov import schur_lyapunov
 from recirc.circuits.motor_cortex import StabilityOptimized
+from recirc.ranges import check_within
 
 _VERSION = "1"
 
@@ -33,9 +34,8 @@ def stability_optimized(
 ) -> StabilityOptimized:
     r"""A stability-optimized circuit, the model of motor cortex during reaching.
 
-    The first half of the units excites, the second half inhibits. Only inhibitory weights move, down the
-    gradient G of the smoothed spectral abscissa of W, until $\alpha(W) = \max \mathrm{Re}\,\lambda(W)$ is
-    within its bound:
+    The first half of the units excites, the second half inhibits. Only inhibitory weights move, down the gradient G of
+    the smoothed spectral abscissa of W, until $\alpha(W) = \max \mathrm{Re}\,\lambda(W)$ is within its bound:
 
     $$A = W - sI, \quad A^\top Q + QA = -2I, \quad AP + PA^\top = -2I, \quad G = QP / \mathrm{tr}(QP)$$
     $$V \leftarrow \mu V + G, \qquad W \leftarrow W - \eta \frac{N}{200} (\mu V + G)$$
@@ -64,10 +64,9 @@ def stability_optimized(
         ValueError: if `n_units` is odd or under 10, or an argument is out of the range above.
         RuntimeError: if the bound is not reached in `max_iterations`; says what was reached.
 
-    Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045) and the code of Stroud et al. 2018
-        (doi 10.1038/s41593-018-0276-0). Departures: Nesterov's momentum; the rate grows with N; the
-        density of inhibition is counted off the diagonal; the means are restored last, so that their ratio is
-        exact.
+    Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045) and the code of Stroud et al. 2018 (doi
+    10.1038/s41593-018-0276-0). Departures: Nesterov's momentum; the rate grows with N; the density of inhibition is
+    counted off the diagonal; the means are restored last, so that their ratio is exact.
 
     Example:
         >>> import jax, recirc
@@ -75,17 +74,16 @@ def stability_optimized(
         >>> cortex.recurrent.shape
         (60, 60)
     """
-    parameters = {
-        "n_units": n_units,
-        "density": float(density),
-        "ie_ratio": float(ie_ratio),
-        "radius": float(radius),
-        "inhibitory_density": float(inhibitory_density),
-        "abscissa": float(abscissa),
-        "rate": float(rate),
-        "momentum": float(momentum),
-    }
-    _check_arguments(**parameters, max_iterations=max_iterations)
+    if n_units < 10 or n_units % 2:
+        raise ValueError(f"n_units must be even and at least 10, got {n_units}.")
+    check_within("(0, 1)", density=density, abscissa=abscissa)
+    check_within("(0, 1]", inhibitory_density=inhibitory_density)
+    check_within("(0, inf)", ie_ratio=ie_ratio, radius=radius, rate=rate)
+    check_within("[0, 1)", momentum=momentum)
+    check_within("[1, inf]", max_iterations=max_iterations)
+    numbers = {"density": density, "ie_ratio": ie_ratio, "radius": radius, "inhibitory_density": inhibitory_density}
+    numbers |= {"abscissa": abscissa, "rate": rate, "momentum": momentum}
+    parameters = {"n_units": n_units} | {name: float(value) for name, value in numbers.items()}
     seed = np.asarray(jax.random.key_data(key)).tolist()
 
     def compute() -> dict[str, np.ndarray]:
@@ -96,26 +94,6 @@ def stability_optimized(
     specification = {"version": _VERSION, "key": seed, **parameters}
     arrays = cached_arrays("stability_optimized", specification, compute) if cache else compute()
     return StabilityOptimized(jnp.asarray(arrays["weights"]), n_excitatory=n_units // 2)
-
-
-def _check_arguments(
-    n_units, density, ie_ratio, radius, inhibitory_density, abscissa, rate, momentum, max_iterations
-) -> None:
-    if n_units < 10 or n_units % 2:
-        raise ValueError(f"n_units must be even and at least 10, got {n_units}.")
-    if not 0 < density < 1:
-        raise ValueError(f"density must be in (0, 1), got {density}.")
-    if not 0 < inhibitory_density <= 1:
-        raise ValueError(f"inhibitory_density must be in (0, 1], got {inhibitory_density}.")
-    for name, value in {"ie_ratio": ie_ratio, "radius": radius, "rate": rate}.items():
-        if not 0 < value < np.inf:
-            raise ValueError(f"{name} must be positive and finite, got {value}.")
-    if not 0 < abscissa < 1:
-        raise ValueError(f"abscissa must be in (0, 1), where the circuit is stable, got {abscissa}.")
-    if not 0 <= momentum < 1:
-        raise ValueError(f"momentum must be in [0, 1), got {momentum}.")
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations must be positive, got {max_iterations}.")
 
 
 def initial_weights(

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit, simulate
-from recirc.circuits.perturbed import Perturbed
+from recirc.circuits.altered import Perturbed
 from recirc.compare.base import AbstractProbe, AbstractSimilarity
 from recirc.compare.output_error import normalized_error
 from recirc.compare.samples import window

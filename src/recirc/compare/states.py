@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from recirc.circuits import AbstractCircuit, simulate
 from recirc.circuits.base import trajectory
-from recirc.circuits.restarted import Restarted
+from recirc.circuits.altered import Restarted
 from recirc.compare.samples import condition_groups
 from recirc.types import Trials
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+COMPASS = tuple(45.0 * i for i in range(8))
+
 
 def wrap_angles(angles) -> tuple[float, ...]:
     """Angles in [0, 360), so that equal directions are equal numbers."""

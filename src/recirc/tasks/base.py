@@ -20,7 +20,7 @@ class AbstractTask(eqx.Module):
 
     @abc.abstractmethod
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
-        """`n_trials` trials; tasks with conditions cycle through them in order.
+        """`n_trials` trials; tasks with conditions cycle through them in order, and others draw them.
 
         Raises:
             ValueError: if `n_trials` is not positive.

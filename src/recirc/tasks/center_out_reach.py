@@ -3,13 +3,13 @@
 from typing import ClassVar
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.tasks.angles import angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
+from recirc.ranges import check_within
+from recirc.tasks.angles import COMPASS, angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
 from recirc.tasks.base import AbstractTask
-from recirc.tasks.steps import check_count, whole_steps
+from recirc.tasks.steps import whole_steps
 from recirc.types import Trials
 
 ENCODINGS = ("cosine", "one_hot", "von_mises")
@@ -20,9 +20,8 @@ class CenterOutReach(AbstractTask):
 
     $$v(t) = v_{peak}\, 16 s^2 (1-s)^2 (\cos\theta, \sin\theta), \qquad s = (t - t_{go}) / T_{move}$$
 
-    This is the velocity of the straight minimum-jerk movement, scaled to its peak; it is zero in preparation.
-    Trial i has direction i modulo the number of directions, and the condition label is the angle, "45" or
-    "22.5".
+    This is the velocity of the straight minimum-jerk movement, scaled to its peak; it is zero in preparation. Trial i
+    has direction i modulo the number of directions, and the condition label is the angle, "45" or "22.5".
 
     Args:
         angles: directions theta in degrees, counterclockwise from the right; stored in [0, 360).
@@ -56,9 +55,7 @@ class CenterOutReach(AbstractTask):
     """
 
     is_random: ClassVar[bool] = False
-    angles: tuple[float, ...] = eqx.field(
-        static=True, converter=wrap_angles, default=(0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
-    )
+    angles: tuple[float, ...] = eqx.field(static=True, converter=wrap_angles, default=COMPASS)
     encoding: str = eqx.field(static=True, default="cosine")
     pulse: bool = eqx.field(static=True, default=True)
     preparation: float = eqx.field(static=True, default=0.05)
@@ -74,12 +71,12 @@ class CenterOutReach(AbstractTask):
         if self.encoding not in ENCODINGS:
             raise ValueError(f"encoding {self.encoding!r} is unknown; choose one of {', '.join(ENCODINGS)}.")
         check_angles(self.angles)
-        if self.n_bumps < 1 or not self.concentration > 0:
-            raise ValueError(
-                f"n_bumps and concentration must be positive, got {self.n_bumps} and {self.concentration}."
-            )
-        whole_steps(self.preparation, self.dt, "preparation")
-        whole_steps(self.movement, self.dt, "movement")
+        check_within("[1, inf]", n_bumps=self.n_bumps)
+        check_within("(0, inf]", concentration=self.concentration)
+        self._n_steps()
+
+    def _n_steps(self) -> tuple[int, int]:
+        return whole_steps(self.preparation, self.dt, "preparation"), whole_steps(self.movement, self.dt, "movement")
 
     def between(self) -> "CenterOutReach":
         """The same task at the directions halfway between neighboring ones.
@@ -114,33 +111,21 @@ class CenterOutReach(AbstractTask):
         return np.eye(len(self.angles))[[self.angles.index(angle) for angle in asked]]
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
-        """`n_trials` reaches, cycling through the angles; nothing is random, so `key` changes nothing.
-
-        Raises:
-            ValueError: if `n_trials` is not positive.
-        """
-        check_count(n_trials)
-        n_preparation = whole_steps(self.preparation, self.dt, "preparation")
-        n_movement = whole_steps(self.movement, self.dt, "movement")
+        check_within("[1, inf]", n_trials=n_trials)
+        n_preparation, n_movement = self._n_steps()
         angles = [self.angles[i % len(self.angles)] for i in range(n_trials)]
-        code = self.amplitude * self.encode(angles)
-        shown = np.ones(n_preparation + n_movement)
-        moving = np.arange(shown.size) >= n_preparation
-        if self.pulse:
-            shown[moving] = 0.0
-        inputs = code[:, None, :] * shown[None, :, None]
+        step = np.arange(n_preparation + n_movement)
+        moving = (step >= n_preparation).astype(float)
+        shown = 1 - moving if self.pulse else np.ones(step.size)
+        inputs = self.amplitude * self.encode(angles)[:, None, :] * shown[None, :, None]
         if self.go_cue:
-            cue = np.broadcast_to(moving[None, :, None].astype(float), (n_trials, shown.size, 1))
-            inputs = np.concatenate([inputs, cue], axis=2)
-        elapsed = np.clip((np.arange(shown.size) + 1 - n_preparation) / n_movement, 0.0, 1.0)
-        speed = self.peak_speed * 16 * elapsed**2 * (1 - elapsed) ** 2
+            inputs = np.concatenate([inputs, np.broadcast_to(moving[None, :, None], (n_trials, step.size, 1))], axis=2)
+        elapsed = np.clip((step + 1 - n_preparation) / n_movement, 0.0, 1.0)
+        speed, go = self.peak_speed * 16 * elapsed**2 * (1 - elapsed) ** 2, self.preparation
         return Trials(
-            jnp.asarray(inputs),
-            jnp.asarray(unit_vectors(angles)[:, None, :] * speed[None, :, None]),
+            inputs,
+            unit_vectors(angles)[:, None, :] * speed[None, :, None],
             dt=self.dt,
             conditions=[angle_label(angle) for angle in angles],
-            epochs={
-                "preparation": (0.0, self.preparation),
-                "movement": (self.preparation, self.preparation + self.movement),
-            },
+            epochs={"preparation": (0.0, go), "movement": (go, go + self.movement)},
         )

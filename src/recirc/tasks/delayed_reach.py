@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.tasks.angles import angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
+from recirc.ranges import check_within
+from recirc.tasks.angles import COMPASS, angle_label, check_angles, halfway_angles, unit_vectors, wrap_angles
 from recirc.tasks.base import AbstractTask
-from recirc.tasks.steps import check_count, duration_range, step_range, whole_steps
+from recirc.tasks.steps import duration_range, step_range, whole_steps
 from recirc.types import Trials
 
 
@@ -25,16 +25,14 @@ class DelayedReach(AbstractTask):
     epochs "hold" (nothing but the hold line), "delay" (target shown, hold line on), "movement" (from go on,
     hold line off, target still shown unless `target_off` says otherwise) and "after" (inputs off).
 
-    Inputs are target x, target y (both a times a unit vector, 0 while there is no target) and the hold line,
-    1 until go and 0 from then on. Outputs are velocity x and y (peak a) and position x and y. Trial i has
-    direction i modulo the number of directions; its condition label is the angle, "45", the first one if the
-    target jumps. Trials are padded (inputs off, mask 0) to the longest that `hold` and `delay` allow, so
-    that all draws have one shape.
+    Inputs are target x, target y (both a times a unit vector, 0 while there is no target) and the hold line, 1 until go
+    and 0 from then on. Outputs are velocity x and y (peak a) and position x and y. Trial i has direction i modulo the
+    number of directions; its condition label is the angle, "45", the first one if the target jumps. Trials are padded
+    (inputs off, mask 0) to the longest that `hold` and `delay` allow, so that all draws have one shape.
 
-    A catch trial has the time course of one whose go is left out: the hold line stays on to the end, the
-    outputs stay zero, and the label is "catch". Every second catch trial shows its target; the others show
-    none. What never happens has an empty epoch at the trial's end: "movement", "after", and without a target
-    "delay".
+    A catch trial has the time course of one whose go is left out: the hold line stays on to the end, the outputs stay
+    zero, and the label is "catch". Every second catch trial shows its target; the others show none. What never happens
+    has an empty epoch at the trial's end: "movement", "after", and without a target "delay".
 
     Where the target jumps by `switch`, movements superpose: with s_0 the profile without its reaction time,
     $p(t) = a\, [u_{old} s(t) + (u_{new} - u_{old}) s(t - \max(0, t_{switch}))]$, and v likewise.
@@ -79,9 +77,7 @@ class DelayedReach(AbstractTask):
         [0.5, 1.3]
     """
 
-    angles: tuple[float, ...] = eqx.field(
-        static=True, converter=wrap_angles, default=(0.0, 45.0, 90.0, 135.0, 180.0, 225.0, 270.0, 315.0)
-    )
+    angles: tuple[float, ...] = eqx.field(static=True, converter=wrap_angles, default=COMPASS)
     radius: float = eqx.field(static=True, default=1.0)
     hold: tuple[float, float] = eqx.field(static=True, converter=duration_range, default=(0.15, 0.25))
     delay: tuple[float, float] = eqx.field(static=True, converter=duration_range, default=(0.2, 0.8))
@@ -97,10 +93,8 @@ class DelayedReach(AbstractTask):
 
     def __check_init__(self):
         check_angles(self.angles)
-        if not 0 < self.radius < np.inf:
-            raise ValueError(f"radius must be positive and finite, got {self.radius}.")
-        if not 0 <= self.catch <= 1:
-            raise ValueError(f"catch must be a share in [0, 1], got {self.catch}.")
+        check_within("(0, inf)", radius=self.radius)
+        check_within("[0, 1]", catch=self.catch)
         _, _, n_movement, n_after = self._durations()
         needed = sum(self._profile_steps())
         if n_movement < needed:
@@ -141,12 +135,7 @@ class DelayedReach(AbstractTask):
         return self.replace(angles=halfway_angles(self.angles))
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
-        """`n_trials` trials with random holds and delays, cycling through the angles.
-
-        Raises:
-            ValueError: if `n_trials` is not positive.
-        """
-        check_count(n_trials)
+        check_within("[1, inf]", n_trials=n_trials)
         hold_key, delay_key, catch_key = jax.random.split(key, 3)
         holds, delays, n_movement, n_after = self._durations()
         onset = np.asarray(jax.random.randint(hold_key, (n_trials,), holds[0], holds[1] + 1))
@@ -164,13 +153,12 @@ class DelayedReach(AbstractTask):
         movements = [(go, old), (np.maximum(jump, go), new - old)]
         if self.back:
             movements.append((go + n_movement, -new))
-        moves = ~is_catch
         return Trials(
-            jnp.asarray(np.concatenate([target * shown[:, :, None], held[:, :, None]], axis=2)),
-            jnp.asarray(self._superposed(movements, step) * moves[:, None, None]),
+            np.concatenate([target * shown[:, :, None], held[:, :, None]], axis=2),
+            self._superposed(movements, step) * ~is_catch[:, None, None],
             dt=self.dt,
             conditions=["catch" if caught else angle_label(angle) for caught, angle in zip(is_catch, angles)],
-            mask=jnp.asarray((step < end[:, None]).astype(float)),
+            mask=(step < end[:, None]).astype(float),
             epochs=self._epochs(onset, go, end, is_catch, is_shown),
         )
 
@@ -182,7 +170,7 @@ class DelayedReach(AbstractTask):
         return holds, delays, n_movement, n_after
 
     def _profile_steps(self) -> tuple[int, int]:
-        return (whole_steps(self.reaction, self.dt, "reaction", least=0), whole_steps(self.reach, self.dt, "reach"))
+        return whole_steps(self.reaction, self.dt, "reaction", least=0), whole_steps(self.reach, self.dt, "reach")
 
     def _target_off_steps(self) -> int:
         off = self.movement if self.target_off is None else self.target_off

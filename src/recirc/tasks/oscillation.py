@@ -3,12 +3,12 @@
 from typing import ClassVar
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from recirc.ranges import check_within
 from recirc.tasks.base import AbstractTask
-from recirc.tasks.steps import check_count, whole_steps
+from recirc.tasks.steps import whole_steps
 from recirc.types import Trials
 
 
@@ -51,24 +51,20 @@ class Oscillation(AbstractTask):
         n_steps = whole_steps(self.duration, self.dt, "duration")
         if whole_steps(self.pulse, self.dt, "pulse") > n_steps:
             raise ValueError(f"pulse ({self.pulse} s) must not be longer than duration ({self.duration} s).")
-        check_count(self.repeats, "repeats")
+        check_within("[1, inf]", repeats=self.repeats)
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
-        """`n_trials` equal trials; nothing is random, so `key` changes nothing.
-
-        Raises:
-            ValueError: if `n_trials` is not positive.
-        """
-        check_count(n_trials)
+        check_within("[1, inf]", n_trials=n_trials)
         n_steps = whole_steps(self.duration, self.dt, "duration")
         s = (np.arange(n_steps) + 1) / n_steps
         phase = np.where(s <= 0.5, 3 * s + 6 * s**2, -3 + 15 * s - 6 * s**2)
-        target = np.sin(2 * np.pi * phase)
-        pulse = (np.arange(n_steps) < whole_steps(self.pulse, self.dt, "pulse")).astype(float)
-        shape = (n_trials, 1, 1)
+        pulse = np.arange(n_steps) < whole_steps(self.pulse, self.dt, "pulse")
+        inputs, targets = (
+            np.tile(signal, (n_trials, self.repeats))[:, :, None] for signal in (1.0 * pulse, np.sin(2 * np.pi * phase))
+        )
         return Trials(
-            jnp.asarray(np.tile(np.tile(pulse, self.repeats)[None, :, None], shape)),
-            jnp.asarray(np.tile(np.tile(target, self.repeats)[None, :, None], shape)),
+            inputs,
+            targets,
             dt=self.dt,
             conditions=["oscillation"] * n_trials,
             epochs={f"repetition {i + 1}": (i * self.duration, (i + 1) * self.duration) for i in range(self.repeats)},

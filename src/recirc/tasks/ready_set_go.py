@@ -2,12 +2,12 @@
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from recirc.ranges import check_within
 from recirc.tasks.base import AbstractTask
-from recirc.tasks.steps import check_count, whole_steps
+from recirc.tasks.steps import whole_steps
 from recirc.types import Trials
 
 BASELINE, PEAK = -0.5, 1.0
@@ -17,16 +17,14 @@ EVENTS = ("ready", "set", "go")
 class ReadySetGo(AbstractTask):
     r"""Ready-set-go: the interval between two pulses must pass once more before the response.
 
-    One repetition is: half a pause, ready pulse on channel 0, gap D, set pulse on channel 1, gap D, response,
-    half a pause. The time from ready onset to set onset therefore equals that from set onset to response
-    onset, `pulse` + D. The response is $-0.5 + 1.5 \cdot 64 x^3 (1-x)^3$ for x from 0 to 1 (a beta density),
-    the baseline is -0.5. D is uniform; the pause is `shortest_pause` plus an exponential time of mean
-    `mean_pause`.
+    One repetition is: half a pause, ready pulse on channel 0, gap D, set pulse on channel 1, gap D, response, half a
+    pause. The time from ready onset to set onset therefore equals that from set onset to response onset, `pulse` + D.
+    The response is $-0.5 + 1.5 \cdot 64 x^3 (1-x)^3$ for x from 0 to 1 (a beta density), the baseline is -0.5. D is
+    uniform; the pause is `shortest_pause` plus an exponential time of mean `mean_pause`.
 
-    The hint rises linearly from 0 to D (in seconds) between the end of the ready pulse and the middle of the
-    set pulse, and falls to 0 until the response. Trials are padded to the longest one and masked. The label
-    of a trial lists its gaps in seconds; epochs "ready 1", "set 1" and "go 1" (and 2, 3, ...) hold the two
-    pulses and the response.
+    The hint rises linearly from 0 to D (in seconds) between the end of the ready pulse and the middle of the set pulse,
+    and falls to 0 until the response. Trials are padded to the longest one and masked. The label of a trial lists its
+    gaps in seconds; epochs "ready 1", "set 1" and "go 1" (and 2, 3, ...) hold the two pulses and the response.
 
     Args:
         shortest: least D, seconds.
@@ -65,21 +63,15 @@ class ReadySetGo(AbstractTask):
     def __check_init__(self):
         whole_steps(self.pulse, self.dt, "pulse")
         whole_steps(self.response, self.dt, "response")
-        check_count(self.repeats, "repeats")
+        check_within("[1, inf]", repeats=self.repeats)
         if not self.dt <= self.shortest <= self.longest:
             raise ValueError(
                 f"give shortest and longest with dt <= shortest <= longest; got {self.shortest} s and {self.longest} s."
             )
-        if min(self.shortest_pause, self.mean_pause) < 0:
-            raise ValueError(f"pauses must not be negative, got {self.shortest_pause} s and {self.mean_pause} s.")
+        check_within("[0, inf)", shortest_pause=self.shortest_pause, mean_pause=self.mean_pause)
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
-        """`n_trials` trials with random gaps and pauses.
-
-        Raises:
-            ValueError: if `n_trials` is not positive.
-        """
-        check_count(n_trials)
+        check_within("[1, inf]", n_trials=n_trials)
         gap_key, pause_key = jax.random.split(key)
         size = (n_trials, self.repeats)
         gaps = np.asarray(jax.random.uniform(gap_key, size, minval=self.shortest, maxval=self.longest))
@@ -91,27 +83,27 @@ class ReadySetGo(AbstractTask):
         inputs = np.zeros((n_trials, n_steps, 2))
         targets = np.full((n_trials, n_steps, 1), BASELINE)
         hints = np.zeros((n_trials, n_steps, 1))
-        shape = self._response_shape()
+        n_response = whole_steps(self.response, self.dt, "response")
+        x = (np.arange(n_response) + 1) / n_response
+        response = BASELINE + (PEAK - BASELINE) * 64 * x**3 * (1 - x) ** 3
         for trial, repetition in np.ndindex(size):
-            ready, set_, go = onsets[trial, repetition]
-            inputs[trial, ready : stops[trial, repetition, 0], 0] = 1.0
-            inputs[trial, set_ : stops[trial, repetition, 1], 1] = 1.0
-            targets[trial, go : go + shape.size, 0] = shape
-            corners = [stops[trial, repetition, 0], (set_ + stops[trial, repetition, 1]) / 2, go]
-            ramp = [0.0, gaps[trial, repetition] * self.dt, 0.0]
+            (ready, set_, go), (ready_end, set_end, go_end) = onsets[trial, repetition], stops[trial, repetition]
+            inputs[trial, ready:ready_end, 0] = inputs[trial, set_:set_end, 1] = 1.0
+            targets[trial, go:go_end, 0] = response
+            corners, ramp = [ready_end, (set_ + set_end) / 2, go], [0.0, gaps[trial, repetition] * self.dt, 0.0]
             hints[trial, ready:go, 0] = np.interp(np.arange(ready, go) + 1, corners, ramp)
         return Trials(
-            jnp.asarray(inputs),
-            jnp.asarray(targets),
+            inputs,
+            targets,
             dt=self.dt,
             conditions=[" ".join(f"{gap * self.dt:.9g}" for gap in row) for row in gaps],
-            mask=jnp.asarray((np.arange(n_steps)[None, :] < ends[:, None]).astype(float)),
+            mask=(np.arange(n_steps)[None, :] < ends[:, None]).astype(float),
             epochs={
                 f"{name} {i + 1}": self.dt * np.stack([onsets[:, i, j], stops[:, i, j]], axis=1)
                 for i in range(self.repeats)
                 for j, name in enumerate(EVENTS)
             },
-            hints=jnp.asarray(hints) if self.hint else None,
+            hints=hints if self.hint else None,
         )
 
     def _events(self, gaps: np.ndarray, half_pauses: np.ndarray):
@@ -123,8 +115,3 @@ class ReadySetGo(AbstractTask):
         ready = starts + half_pauses
         onsets = ready[:, :, None] + (n_pulse + gaps)[:, :, None] * np.arange(3)[None, None, :]
         return onsets, onsets + np.array([n_pulse, n_pulse, n_response])[None, None, :], lengths.sum(axis=1)
-
-    def _response_shape(self) -> np.ndarray:
-        n_response = whole_steps(self.response, self.dt, "response")
-        x = (np.arange(n_response) + 1) / n_response
-        return BASELINE + (PEAK - BASELINE) * 64 * x**3 * (1 - x) ** 3

@@ -48,9 +48,3 @@ def step_range(ends: tuple[float, float], dt: float, name: str) -> tuple[int, in
     if shortest > longest:
         raise ValueError(f"{name} must be a pair (shortest, longest) in that order, got {ends}.")
     return shortest, longest
-
-
-def check_count(n_trials: int, name: str = "n_trials") -> None:
-    """Raise ValueError unless `n_trials` is at least 1."""
-    if n_trials < 1:
-        raise ValueError(f"{name} must be at least 1, got {n_trials}.")

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import RateNetwork
+from recirc.circuits.base import check_shapes
 from recirc.train.checkpoint import identify, load_checkpoint, save_checkpoint
 from recirc.types import Activity, Outcome, Trials, require_x64
 
@@ -23,17 +24,11 @@ class TrainingDiverged(ArithmeticError):
 
 
 class State(eqx.Module):
-    """A training between two passes.
+    """A training between two passes."""
 
-    Args:
-        network: the network with the weights learned so far.
-        embedder: what the target-generating network did, if the trainer has one.
-        learner: whatever else the trainer needs.
-    """
-
-    network: RateNetwork
-    embedder: Activity | None
-    learner: Any
+    network: RateNetwork  # with the weights learned so far
+    embedder: Activity | None  # what the target-generating network did, if the trainer has one
+    learner: Any  # whatever else the trainer needs
 
 
 class AbstractTrainer(eqx.Module):
@@ -62,9 +57,8 @@ class AbstractTrainer(eqx.Module):
     def step(self, state: State, trials: Trials, *, key: PRNGKeyArray) -> tuple[State, dict[str, float]]:
         """State after one pass, and what to log; it must log `output_nmse`.
 
-        A trainer with a goal logs `reached`, 1 or 0; `fit` stops there when it is 1.
-        A numerical failure is logged as `bad_trial` and `bad_step`, the first place where the network's output was not
-        finite, and `fit` stops there.
+        A trainer with a goal logs `reached`, 1 or 0; `fit` stops there when it is 1. A numerical failure is logged as
+        `bad_trial` and `bad_step`, the first place where the network's output was not finite, and `fit` stops there.
         """
 
     def scaled(self, **factors: float) -> "AbstractTrainer":
@@ -146,13 +140,12 @@ def fit(
     began = time.perf_counter()
     init_key, pass_key = jax.random.split(key)
     state = trainer.init(network, trials, key=init_key)
-    history: list[dict[str, float]] = []
-    identity = ""
+    history, identity = [], ""
     if checkpoint is not None:
         curves = network.rates(jnp.tile(jnp.linspace(-5.0, 5.0, 101)[None], (network.n_units, 1)))
         identity = identify((trainer, network, trials, key, curves))  # nonlinearities may share a name
         state, history = load_checkpoint(checkpoint, state, identity)
-    while not _is_over(history, trainer.n_passes):
+    while len(history) < trainer.n_passes and not (history and history[-1].get("reached")):
         index = len(history)
         after, entry = trainer.step(state, trials, key=jax.random.fold_in(pass_key, index))
         history.append({"pass": index, **entry})
@@ -163,38 +156,25 @@ def fit(
         state = after
         if checkpoint is not None:
             save_checkpoint(checkpoint, state, history, identity)
-    outcome = _outcome(history[-1])
-    message = _message(trainer, outcome, history)
+    outcome, message = _end(trainer, history)
     if throw and outcome is Outcome.DIVERGED:
         raise TrainingDiverged(message)
-    trained = _as(state.network, float)
-    return Fit(trained, outcome, message, history, state.embedder, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Fit(_as(state.network, float), outcome, message, history, state.embedder, seconds)
 
 
-def _is_over(history: list[dict[str, float]], n_passes: int) -> bool:
-    return len(history) >= n_passes or bool(history and (history[-1].get("reached") or "bad_trial" in history[-1]))
-
-
-def _outcome(last: dict[str, float]) -> Outcome:
-    if "bad_trial" in last:
-        return Outcome.DIVERGED
-    if "reached" in last:
-        return Outcome.REACHED if last["reached"] else Outcome.MISSED
-    return Outcome.FINISHED
-
-
-def _message(trainer: AbstractTrainer, outcome: Outcome, history: list[dict[str, float]]) -> str:
+def _end(trainer: AbstractTrainer, history: list[dict[str, float]]) -> tuple[Outcome, str]:
+    """How a training ended, as a word and as a sentence."""
     last = history[-1]
-    if outcome is Outcome.DIVERGED:
-        return (
+    if "bad_trial" in last:
+        return Outcome.DIVERGED, (
             f"{type(trainer).__name__} diverged in pass {last['pass']:.0f}, trial {last['bad_trial']:.0f}, step "
             f"{last['bad_step']:.0f}: an output or a weight was no longer finite. The network of the pass before is "
             f"kept. {trainer.mend}"
         )
-    text = f"{outcome.value}; output nMSE {last['output_nmse']:.2g}"
-    if "output_r2" in last:
-        text += f", smallest R² of an output {last['output_r2']:.3f},"
-    return f"{text} in the last of {len(history)}."
+    outcome = {None: Outcome.FINISHED, True: Outcome.REACHED, False: Outcome.MISSED}[last.get("reached")]
+    worst = f", smallest R² of an output {last['output_r2']:.3f}," if "output_r2" in last else ""
+    return outcome, f"{outcome.value}; output nMSE {last['output_nmse']:.2g}{worst} in the last of {len(history)}."
 
 
 def _as(tree, dtype):
@@ -207,14 +187,10 @@ def check_weights(network: RateNetwork) -> None:
     n, n_inputs, n_outputs = network.n_units, network.input_weights.shape[-1], network.readout.shape[0]
     shapes = {"recurrent": (n, n), "input_weights": (n, n_inputs), "readout": (n_outputs, n), "bias": (n,)}
     shapes |= {"start": (n,), "feedback": (n, n_outputs), "connections": (n, n), "signs": (n,)}
-    for name, shape in shapes.items():
+    check_shapes(network, shapes)
+    for name in shapes:
         value = getattr(network, name)
-        if value is None:
-            continue
-        if value.shape != shape:
-            raise ValueError(f"the network's {name} has shape {value.shape}; {n} units need {shape}.")
-        bad = np.argwhere(~np.isfinite(value))
-        if len(bad):
+        if value is not None and len(bad := np.argwhere(~np.isfinite(value))):
             raise ValueError(
                 f"the network's {name} has {len(bad)} entries that are not finite, the first at "
                 f"{tuple(bad[0].tolist())}; load or draw the network again."

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -14,17 +14,13 @@ from jaxtyping import Array, Float
 from recirc.circuits import RateNetwork
 from recirc.circuits.base import trajectory
 from recirc.circuits.rate_network import noise_scale
+from recirc.ranges import check_within
 from recirc.train.base import AbstractTrainer, State
 from recirc.train.full_force import log_entry
 from recirc.train.penalties import AbstractPenalty, RatePenalty, Run
 from recirc.types import Trials
 
 LEARNABLE = ("recurrent", "input_weights", "readout", "bias", "start")
-
-
-class _Learner(eqx.Module):
-    optimizer: Any
-    updates: Array
 
 
 class _Samples(eqx.Module):
@@ -105,47 +101,32 @@ class Bptt(AbstractTrainer):
     learns: tuple[str, ...] = eqx.field(static=True, default=LEARNABLE)
 
     def __check_init__(self):
-        for name in ("n_passes", "n_updates", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("learning_rate", "final_learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)}.")
-        for name in ("input_noise", "private_noise"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
-        if self.ramp < 0 or not max(self.ramp, self.n_passes_least) <= self.n_passes:
-            raise ValueError(
-                f"ramp and n_passes_least are passes, from 0 to n_passes ({self.n_passes}); got {self.ramp} and "
-                f"{self.n_passes_least}."
-            )
-        if not 0 <= self.held_out < 1:
-            raise ValueError(f"held_out is a share of the trials, from 0 to below 1; got {self.held_out}.")
-        if self.goal_r2 is not None and not self.goal_r2 < 1:
-            raise ValueError(f"goal_r2 must be below 1, which no training reaches; got {self.goal_r2}.")
-        unknown = [name for name in self.learns if name not in LEARNABLE]
-        if unknown or not self.learns:
-            raise ValueError(f"learns names {unknown or 'nothing'}; choose from {', '.join(LEARNABLE)}.")
+        check_within("[1, inf]", n_passes=self.n_passes, n_updates=self.n_updates, batch_size=self.batch_size)
+        check_within("(0, inf]", learning_rate=self.learning_rate, final_learning_rate=self.final_learning_rate)
+        check_within("(0, inf]", clip=self.clip)
+        check_within("[0, inf)", input_noise=self.input_noise, private_noise=self.private_noise)
+        check_within(f"[0, {self.n_passes}]", ramp=self.ramp, n_passes_least=self.n_passes_least)
+        check_within("[0, 1)", held_out=self.held_out)
+        check_within("(-inf, 1)", goal_r2=self.goal_r2)  # no training reaches 1
+        if (unknown := sorted(set(self.learns) - set(LEARNABLE))) or not self.learns:
+            raise ValueError(f"learns names {', '.join(unknown) or 'nothing'}; choose from {', '.join(LEARNABLE)}.")
 
     def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
         if network.feedback is not None:
             raise ValueError("Bptt trains networks without output feedback; set the network's feedback to None.")
         network = network.constrained()
-        optimizer = self._rule().init(self._learned(network))
-        return State(network, None, _Learner(optimizer, jnp.zeros((), int)))
+        return State(network, None, (self._rule().init(self._learned(network)), jnp.zeros((), int)))
 
     def step(self, state: State, trials: Trials, *, key):
         trained, judged = (
             _samples(trials.select(index)) for index in split_by_condition(trials.conditions, self.held_out)
         )
-        before, n_updates = int(state.learner.updates), self.n_updates
-        made = before + np.arange(n_updates)
+        (optimizer, before), n_updates = state.learner, self.n_updates
+        made = int(before) + np.arange(n_updates)
         strengths = np.minimum(1, made / (self.ramp * n_updates)) if self.ramp else np.ones(n_updates)
         schedule = (jax.random.split(key, n_updates), jnp.asarray(strengths, jnp.float32))
-        network, optimizer, losses = _update_all(
-            self, state.network, state.learner.optimizer, trained, schedule, trials.dt
-        )
-        updates = before + n_updates
+        network, optimizer, losses = _update_all(self, state.network, optimizer, trained, schedule, trials.dt)
+        updates = int(before) + n_updates
         outputs = np.asarray(_outputs(network, judged, trials.dt), np.float64)
         targets, mask = np.asarray(judged.targets, np.float64), np.asarray(judged.mask, np.float64)
         entry = log_entry(outputs, targets, mask) | {"loss": float(losses[-1])}
@@ -154,12 +135,11 @@ class Bptt(AbstractTrainer):
             if self.goal_r2 is not None:
                 is_early = updates < n_updates * max(self.ramp, self.n_passes_least)
                 entry["reached"] = float(entry["output_r2"] >= self.goal_r2 and not is_early)
-        return State(network, None, _Learner(optimizer, jnp.asarray(updates))), entry
+        return State(network, None, (optimizer, jnp.asarray(updates))), entry
 
     def _rule(self) -> optax.GradientTransformation:
-        rate = optax.cosine_decay_schedule(
-            self.learning_rate, self.n_passes * self.n_updates, self.final_learning_rate / self.learning_rate
-        )
+        n_updates, share = self.n_passes * self.n_updates, self.final_learning_rate / self.learning_rate
+        rate = optax.cosine_decay_schedule(self.learning_rate, n_updates, share)
         return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(rate))
 
     def _learned(self, network: RateNetwork) -> dict[str, Array]:
@@ -168,9 +148,9 @@ class Bptt(AbstractTrainer):
 
 def split_by_condition(conditions, held_out: float) -> tuple[np.ndarray, np.ndarray]:
     """Trials to train and to judge on: the last of every condition are held out, and none if there are too few."""
-    labels, kept = np.array(conditions), np.ones(len(conditions), bool)
+    kept = np.ones(len(conditions), bool)
     for label in dict.fromkeys(conditions):
-        members = np.flatnonzero(labels == label)
+        members = np.flatnonzero(np.array(conditions) == label)
         kept[members[len(members) - int(held_out * len(members)) :]] = False
     everything = np.arange(len(conditions))
     return everything[kept], everything[~kept] if not kept.all() else everything
@@ -201,10 +181,8 @@ def _samples(trials: Trials) -> _Samples:
 
 @eqx.filter_jit
 def _outputs(network: RateNetwork, samples: _Samples, dt: float):
-    quiet = dataclasses.replace(network, noise=None)
-    return trajectory(
-        quiet, samples.inputs, dt, key=jax.random.key(0), seen=lambda x: network.outputs(network.rates(x))
-    )
+    quiet, no_key = dataclasses.replace(network, noise=None), jax.random.key(0)
+    return trajectory(quiet, samples.inputs, dt, key=no_key, seen=lambda x: network.outputs(network.rates(x)))
 
 
 @eqx.filter_jit
@@ -250,21 +228,16 @@ def loss_gradient(trainer: Bptt, network: RateNetwork, batch: _Samples, dt: floa
         rates = changed.rates(states)
         outputs = jnp.einsum("on,tnb->tob", changed.readout, rates)
         counted = jnp.sum(batch.mask) * outputs.shape[1]
-        error = (outputs - batch.targets) / batch.scale[None, :, None]
-        error = jnp.sum(batch.mask[:, None] * error**2) / counted
+        missed = (outputs - batch.targets) / batch.scale[None, :, None]
+        error = jnp.sum(batch.mask[:, None] * missed**2) / counted
         run = Run(states, rates, None, batch.mask, dt)
         return error + strength * sum(penalty(changed, run) for penalty in added), (error, run)
 
     learned = trainer._learned(network)
-    if not immediate:
-        (_, (loss, _)), gradient = jax.value_and_grad(total, has_aux=True)(learned, kicks)
-        return loss, gradient
-
-    def error_alone(kicks):
-        return total(learned, kicks)[1][0]
-
     (_, (loss, run)), gradient = jax.value_and_grad(total, has_aux=True)(learned, kicks)
-    run = dataclasses.replace(run, gradients=jax.grad(error_alone)(kicks))
+    if not immediate:
+        return loss, gradient
+    run = dataclasses.replace(run, gradients=jax.grad(lambda kicks: total(learned, kicks)[1][0])(kicks))
 
     def extra(learned):
         changed = dataclasses.replace(network, **learned)

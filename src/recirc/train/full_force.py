@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recirc.circuits import RateNetwork
+from recirc.ranges import check_within
 from recirc.train.base import AbstractTrainer, State
 from recirc.train.embedder import embed
 from recirc.train.recursive_least_squares import Drive, Learner, Schedule, choose_block, learn_pass, start_learner
@@ -66,11 +67,11 @@ class FullForce(AbstractTrainer):
 
     def __check_init__(self):
         check_schedule(self)
+        check_within("[0, inf)", warm_up=self.warm_up)
 
     def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
-        embedding = embed(
-            network, trials, gain=self.embedder_gain, drive=self.drive, hint_drive=self.hint_drive, key=key
-        )
+        scales = {"gain": self.embedder_gain, "drive": self.drive, "hint_drive": self.hint_drive}
+        embedding = embed(network, trials, **scales, key=key)
         learner = start_learner(network, self.penalty, rows="all")
         forced = embedding.currents[:-1] if self.warm_up else None
         return State(network, embedding.activity, (learner, embedding.currents[1:], forced, 0))
@@ -84,15 +85,9 @@ class FullForce(AbstractTrainer):
 
 def check_schedule(trainer) -> None:
     """Raise ValueError unless a recursive-least-squares trainer's numbers make sense."""
-    for name, low in (("n_passes", 1), ("warm_up", 0), ("lockstep", 1)):
-        value = getattr(trainer, name, None)
-        if value is not None and value < low:
-            raise ValueError(f"{name} must be at least {low}, got {value}.")
-    for name in ("penalty", "update_interval"):
-        if not getattr(trainer, name) > 0:
-            raise ValueError(f"{name} must be positive, got {getattr(trainer, name)}.")
-    if not trainer.noise >= 0:
-        raise ValueError(f"noise must not be negative, got {trainer.noise}.")
+    check_within("[1, inf]", n_passes=trainer.n_passes, lockstep=trainer.lockstep)
+    check_within("(0, inf]", penalty=trainer.penalty, update_interval=trainer.update_interval)
+    check_within("[0, inf]", noise=trainer.noise)
 
 
 def drive_from(trials: Trials, currents=None, forced=None) -> Drive:

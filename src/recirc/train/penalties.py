@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from recirc.circuits import RateNetwork
+from recirc.ranges import check_within
 
 WEIGHTS = ("recurrent", "input_weights", "readout")
 BOUND = 1e-20  # squared gradients below this are not propagated further
@@ -41,8 +42,7 @@ class AbstractPenalty(eqx.Module):
     weight: eqx.AbstractVar[float]
 
     def __check_init__(self):
-        if not self.weight >= 0:
-            raise ValueError(f"a penalty's weight must not be negative, got {self.weight}.")
+        check_within("[0, inf]", weight=self.weight)
 
     @abc.abstractmethod
     def __call__(self, network: RateNetwork, run: Run) -> Float[Array, ""]:

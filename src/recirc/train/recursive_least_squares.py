@@ -116,7 +116,9 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
 
         def advance(activity, now):
             (state, current), ((inputs, forced), step_noise) = activity, now
-            total = forced if forced is not None else _own_current(network, current)
+            total = current[:n_units] if forced is None else forced
+            if forced is None and network.feedback is not None:
+                total = total + network.feedback @ current[n_units:]
             total = total + network.input_weights @ inputs + network.bias[:, None]
             state = leak(state, total, elapsed) + step_noise
             current = _product(learner, pending, network.nonlinearity(state))
@@ -156,14 +158,8 @@ def _noise(key, schedule: Schedule, shape: tuple[int, int], dtype, noise_sd: flo
     if schedule.noise == 0:
         return jnp.zeros((schedule.interval, 1, 1), dtype)
     # A flat draw in single precision: three times faster than a shaped one in double, and noise needs no more.
-    draw = jax.random.normal(key, (schedule.interval * shape[0] * shape[1],), jnp.float32)
-    draw = draw * np.float32(noise_sd)
+    draw = jax.random.normal(key, (schedule.interval * shape[0] * shape[1],), jnp.float32) * np.float32(noise_sd)
     return draw.astype(dtype).reshape(schedule.interval, *shape)
-
-
-def _own_current(network: RateNetwork, current):
-    recurrent, outputs = current[: network.n_units], current[network.n_units :]
-    return recurrent if network.feedback is None else recurrent + network.feedback @ outputs
 
 
 def _product(learner: Learner, pending, rates):
@@ -171,8 +167,7 @@ def _product(learner: Learner, pending, rates):
     own = learner.weights @ rates
     if pending is None:
         return own
-    gains, steps = pending
-    return _add_to_last_rows(own, -(steps @ (gains.T @ rates)))
+    return _add_to_last_rows(own, -(pending[1] @ (pending[0].T @ rates)))
 
 
 def _add_to_last_rows(whole, part):

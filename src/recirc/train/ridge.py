@@ -30,9 +30,8 @@ class Ridge(AbstractTrainer):
         noise: sigma of the private noise in the closed-loop test.
 
     Much faster than `FullForce`, which it shares the embedder with. Use it for short trials that inputs drive
-    throughout. It never sees the
-    network's own mistakes, so it fails, at any penalty, where output must go on without input; look at the closed-loop
-    error in the history before trusting it. It does not respect `connections`.
+    throughout. It never sees the network's own mistakes, so it fails, at any penalty, where output must go on without
+    input; look at the closed-loop error in the history before trusting it. It does not respect `connections`.
 
     Source: echo-state teacher forcing (Jaeger & Haas 2004, doi 10.1126/science.1091277), applied to full-FORCE's
     targets.
@@ -63,9 +62,8 @@ class Ridge(AbstractTrainer):
     def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
         if network.connections is not None:
             raise ValueError("Ridge cannot keep a sparse J; use FullForce, or a network of density 1.")
-        embedding = embed(
-            network, trials, gain=self.embedder_gain, drive=self.drive, hint_drive=self.hint_drive, key=key
-        )
+        scales = {"gain": self.embedder_gain, "drive": self.drive, "hint_drive": self.hint_drive}
+        embedding = embed(network, trials, **scales, key=key)
         rates = jnp.transpose(embedding.activity.rates, (2, 1, 0)) * jnp.transpose(trials.mask)[None]
         wanted = jnp.concatenate([embedding.currents[1:], jnp.transpose(trials.targets, (1, 2, 0))], axis=1)
         samples = rates.reshape(network.n_units, -1)
@@ -83,10 +81,8 @@ class Ridge(AbstractTrainer):
         outputs = np.transpose(np.asarray(simulate(noisy, trials, key=key).outputs), (1, 2, 0))
         entry = log_entry(outputs, np.transpose(np.asarray(trials.targets), (1, 2, 0)), np.asarray(trials.mask).T)
         entry["penalty"] = self.penalties[index]
-        is_better_elsewhere = np.isfinite(best) or index + 1 < self.n_passes
-        if "bad_trial" in entry and is_better_elsewhere:  # another penalty works or may work
+        if "bad_trial" in entry and (np.isfinite(best) or index + 1 < self.n_passes):  # another works or may work
             entry = {"output_nmse": np.inf, "penalty": self.penalties[index]}
-        is_better = entry["output_nmse"] < best
-        kept = candidate if is_better else state.network
+        kept = candidate if entry["output_nmse"] < best else state.network
         learner = (gram, cross, scale, (index + 1, min(best, entry["output_nmse"])))
         return State(kept, state.embedder, learner), entry

@@ -1,5 +1,6 @@
-"""A circuit whose state is kicked once."""
+"""Circuits that are another one, started from other states or kicked once."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
@@ -7,7 +8,53 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from recirc.circuits.base import AbstractCircuit
 
 
-class Perturbed(AbstractCircuit):
+class _Altered(AbstractCircuit):
+    """Another circuit, in all that is not said to differ."""
+
+    circuit: eqx.AbstractVar[AbstractCircuit]
+
+    @property
+    def is_noisy(self) -> bool:
+        return self.circuit.is_noisy
+
+    def initial_state(self, n_trials: int):
+        return self.circuit.initial_state(n_trials)
+
+    def step(self, state, inputs, noise, dt):
+        return self.circuit.step(state, inputs, noise, dt)
+
+    def velocity(self, state, inputs):
+        return self.circuit.velocity(state, inputs)
+
+    def rates(self, state):
+        return self.circuit.rates(state)
+
+    def outputs(self, rates):
+        return self.circuit.outputs(rates)
+
+
+class Restarted(_Altered):
+    """Another circuit, with other states at the start of its trials.
+
+    Args:
+        circuit: the inner circuit.
+        states: one column per trial, or one column for all.
+
+    Raises:
+        ValueError: when run, if there are neither as many columns as trials nor one.
+    """
+
+    circuit: AbstractCircuit
+    states: Float[Array, "unit trial"]
+
+    def initial_state(self, n_trials: int):
+        n_units, n_states = self.states.shape
+        if n_states not in (1, n_trials):
+            raise ValueError(f"{n_states} states are given for {n_trials} trials; give one per trial, or one.")
+        return jnp.broadcast_to(self.states, (n_units, n_trials))
+
+
+class Perturbed(_Altered):
     r"""Another circuit, with white noise added to its state at one moment.
 
     $$x \leftarrow x + \epsilon, \qquad \epsilon \sim N(0, \sigma^2 I), \qquad
@@ -30,10 +77,6 @@ class Perturbed(AbstractCircuit):
     at_step: Int[Array, "..."]
     key: PRNGKeyArray
 
-    @property
-    def is_noisy(self) -> bool:
-        return self.circuit.is_noisy
-
     def initial_state(self, n_trials: int):
         inner = self.circuit.initial_state(n_trials)
         return jnp.concatenate([inner, jnp.zeros((1, n_trials), inner.dtype)])
@@ -47,12 +90,9 @@ class Perturbed(AbstractCircuit):
         return jnp.concatenate([inner, count[None, :] + 1])
 
     def velocity(self, state, inputs):
-        """Rate of change of the inner circuit's state; the kick and the count are of steps, not of time."""
+        # The kick and the count are of steps, not of time.
         inner = self.circuit.velocity(state[:-1], inputs)
         return jnp.concatenate([inner, jnp.zeros((1, inner.shape[1]), inner.dtype)])
 
     def rates(self, state):
         return self.circuit.rates(state[:-1])
-
-    def outputs(self, rates):
-        return self.circuit.outputs(rates)

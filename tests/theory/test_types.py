@@ -1,0 +1,118 @@
+"""`Named`, ranges, and what an activity of averages keeps when trials, units or fields are picked."""
+
+import numpy as np
+import pytest
+
+import recirc
+from recirc.ranges import check_within
+from recirc.types import Named
+
+SPANS = {"hold": [(0.0, 0.2), (0.0, 0.3)], "label": ["x", "y"], "go": 0.1}
+
+
+def averages():
+    return recirc.Activity(
+        np.arange(24.0).reshape(3, 4, 2),
+        dt=0.01,
+        conditions=["a", "b", "c"],
+        units=["u", "v"],
+        standard_error=np.arange(24.0).reshape(3, 4, 2) / 10,
+        trial_counts=[5, 6, 7],
+        covariates={"direction": [0.0, 90.0, 180.0], "target": [[0, 1], [2, 3], [4, 5]]},
+        events={"go": 0.1},
+        notes=["one guess."],
+    )
+
+
+class TestNamed:
+    def test_equal_entries_are_equal_and_hash_alike_however_they_are_given(self):
+        same = [Named(SPANS), Named(Named(SPANS)), Named({name: np.array(value) for name, value in SPANS.items()})]
+        assert len(set(same)) == 1
+        for name in SPANS:
+            assert Named(SPANS) != Named({**SPANS, name: 7.0})
+        assert Named(SPANS) != SPANS
+        assert Named() == Named({}) != Named(SPANS)
+
+    def test_lists_come_back_as_arrays_and_numbers_as_they_are(self):
+        named = Named(SPANS)
+        assert list(named) == list(SPANS)
+        assert len(named) == 3
+        assert named["go"] == 0.1
+        assert isinstance(named["go"], float)
+        for name in ("hold", "label"):
+            assert np.array_equal(named[name], np.array(SPANS[name]))
+        with pytest.raises(KeyError, match="after"):
+            named["after"]
+
+    def test_nothing_that_is_done_to_what_went_in_or_came_out_changes_it(self):
+        given = np.array(SPANS["hold"])
+        named = Named({"hold": given})
+        before = hash(named)
+        given[0] = named["hold"][1] = 9.0
+        assert np.array_equal(named["hold"], SPANS["hold"])
+        assert hash(named) == before
+        with pytest.raises(TypeError, match="item assignment"):
+            named["hold"] = 1.0
+
+
+class TestAverages:
+    def test_picked_trials_take_their_counts_covariates_and_errors_along(self):
+        whole = averages()
+        for index in ([2, 0], np.array([True, False, True])):
+            picked, order = whole.select(index), np.arange(3)[np.asarray(index)]
+            assert picked.trial_counts == tuple(np.array(whole.trial_counts)[order])
+            for name, values in whole.covariates.items():
+                assert np.array_equal(picked.covariates[name], values[order])
+            assert np.array_equal(picked.standard_error, whole.standard_error[order])
+            assert (picked.events, picked.notes, picked.units) == (whole.events, whole.notes, whole.units)
+
+    def test_picked_units_take_their_errors_along_and_leave_what_is_of_trials(self):
+        whole = averages()
+        picked = whole.select_units(["v"])
+        assert picked.units == whole.without_units(["u"]).units == ("v",)
+        assert np.array_equal(picked.standard_error, whole.standard_error[:, :, 1:])
+        for name in ("trial_counts", "covariates", "events", "notes", "conditions"):
+            assert getattr(picked, name) == getattr(whole, name)
+        with pytest.raises(ValueError, match="no unit is called 'w'"):
+            whole.select_units(["u", "w"])
+
+    def test_new_rates_have_no_error_and_of_another_number_of_trials_no_counts_and_covariates(self):
+        whole = averages()
+        as_many = whole.replace(rates=whole.rates + 1)
+        assert as_many.standard_error is None
+        assert (as_many.trial_counts, as_many.covariates) == (whole.trial_counts, whole.covariates)
+        fewer = whole.replace(rates=whole.rates[:2], conditions=["a", "b"])
+        assert (fewer.trial_counts, fewer.covariates, fewer.standard_error) == ((), Named(), None)
+        assert (fewer.events, fewer.notes) == (whole.events, whole.notes)
+        given = whole.replace(rates=whole.rates + 1, standard_error=whole.standard_error)
+        assert np.array_equal(given.standard_error, whole.standard_error)
+
+    @pytest.mark.parametrize(
+        ("wrong", "message"),
+        [
+            ({"trial_counts": [1, 2]}, "trial_counts has shape"),
+            ({"covariates": {"direction": [0.0]}}, "direction has shape"),
+            ({"standard_error": np.zeros((3, 4, 1))}, "standard_error has shape"),
+            ({"outputs": np.zeros((3, 5, 1))}, "outputs has"),
+            ({"conditions": ["a"]}, "1 condition labels for 3 trials"),
+            ({"units": ["u"]}, "1 unit names for 2 units"),
+            ({"dt": 0.0}, "dt must be a positive number"),
+        ],
+        ids=str,
+    )
+    def test_what_does_not_fit_is_named(self, wrong, message):
+        with pytest.raises(ValueError, match=message):
+            averages().replace(**wrong)
+
+
+def test_a_range_has_its_ends_or_not_and_never_nan():
+    check_within("(0, 1]", share=1, other=None)
+    for interval, wrong, wanted in (
+        ("(0, 1]", 0, r"share must be in \(0, 1\], got 0"),
+        ("[0, 1)", 1.0, r"share must be in \[0, 1\)"),
+        ("[1, inf]", 0, "share must be at least 1, got 0"),
+        ("(0, inf)", np.inf, "share must be above 0 and finite, got inf"),
+        ("(0, inf]", np.nan, "share must be above 0, got nan"),
+    ):
+        with pytest.raises(ValueError, match=wanted):
+            check_within(interval, share=wrong)
