@@ -6,7 +6,7 @@ Axis words, everywhere the same: trial, condition, time, unit, input, output, hi
 import dataclasses
 import enum
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import equinox as eqx
 import jax
@@ -126,7 +126,7 @@ class Trials(eqx.Module):
         targets,
         *,
         dt: float,
-        conditions: Sequence[str],
+        conditions: Iterable[object],
         mask=None,
         epochs: Mapping[str, object] | None = None,
         hints=None,
@@ -249,7 +249,7 @@ class Activity(eqx.Module):
         rates,
         *,
         dt: float,
-        conditions: Sequence[str],
+        conditions: Iterable[object],
         units=None,
         outputs=None,
         start: float = 0.0,

@@ -47,7 +47,7 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
         error = rates.standard_error
     return activity.select(first).replace(
         rates=rates.mean, outputs=outputs, conditions=rates.conditions, standard_error=error,
-        trial_counts=activity.select(first).trial_counts if is_averaged else rates.n_trials,
+        trial_counts=activity.select(first).trial_counts if is_averaged else rates.n_trials.tolist(),
         covariates={"direction": angles},
     )  # fmt: skip
 

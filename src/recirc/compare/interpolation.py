@@ -14,13 +14,14 @@ from recirc.types import Activity
 
 Angles = Float[np.ndarray, " direction"]
 Rates = Float[np.ndarray, "direction time unit"]
+NewAngles, NewRates = Float[np.ndarray, " new"], Float[np.ndarray, "new time unit"]
 
 LENGTHS = (0.8, 1.0, 1.3, 1.6, 2.0)
 DURATIONS = (0.06, 0.1, 0.15, 0.2, 0.3)
 NOISE_RATIOS = (0.03, 0.1, 0.3, 1.0)
 
 
-def condition_mean(angles: Angles, rates: Rates, new: Angles) -> Rates:
+def condition_mean(angles: Angles, rates: Rates, new: NewAngles) -> NewRates:
     """The mean over directions, whatever the new ones are.
 
     Args:
@@ -31,7 +32,7 @@ def condition_mean(angles: Angles, rates: Rates, new: Angles) -> Rates:
     return np.broadcast_to(rates.mean(axis=0), (len(new), *rates.shape[1:]))
 
 
-def cosine_tuning(angles: Angles, rates: Rates, new: Angles) -> Rates:
+def cosine_tuning(angles: Angles, rates: Rates, new: NewAngles) -> NewRates:
     r"""Cosine tuning, fitted by least squares to every unit and time apart.
 
     $$\hat y(\theta) = a + b\cos\theta + c\sin\theta$$
@@ -51,7 +52,7 @@ def cosine_tuning(angles: Angles, rates: Rates, new: Angles) -> Rates:
     return np.einsum("nc,ctu->ntu", design(new) @ np.linalg.pinv(design(angles)), rates)
 
 
-def gp_directions(angles: Angles, rates: Rates, new: Angles, *, length: float = 1.0, noise: float = 0.1) -> Rates:
+def gp_directions(angles: Angles, rates: Rates, new: NewAngles, *, length: float = 1.0, noise: float = 0.1) -> NewRates:
     r"""Gaussian process over directions, every unit and time apart, about the mean over directions.
 
     $$k(\theta, \theta') = \exp\left(-2 \sin^2\frac{\theta - \theta'}{2} / \ell^2\right)$$
@@ -93,7 +94,7 @@ class JointGP(NamedTuple):
     duration: float
     noise: float
 
-    def predict(self, angles: Angles, rates: Rates, new: Angles, *, dt: float) -> Rates:
+    def predict(self, angles: Angles, rates: Rates, new: NewAngles, *, dt: float) -> NewRates:
         """Rates at new directions.
 
         Args:
@@ -148,7 +149,7 @@ class JointGP(NamedTuple):
 class _Rotated:
     """The joint process in the eigenbases of its two kernels, where its covariance is diagonal."""
 
-    def __init__(self, angles: Angles, rotated: Rates, new: Angles, length: float):
+    def __init__(self, angles: Angles, rotated: Rates, new: NewAngles, length: float):
         self.mean = rotated.mean(axis=0)
         values, vectors = np.linalg.eigh(_kernel(angles, angles, length))
         self.values = np.maximum(values, 0.0)
@@ -160,7 +161,7 @@ class _Rotated:
         return self.mean + np.einsum("na,abu->nbu", self.weights, gains[:, :, None] * self.signal)
 
 
-def _kernel(a: Angles, b: Angles, length: float) -> np.ndarray:
+def _kernel(a: np.ndarray, b: np.ndarray, length: float) -> np.ndarray:
     return np.exp(-2 * np.sin((a[:, None] - b[None, :]) / 2) ** 2 / length**2)
 
 
@@ -171,7 +172,7 @@ def _time_basis(n_steps: int, duration: float, dt: float) -> tuple[np.ndarray, n
     return vectors, np.maximum(values, 0.0)
 
 
-INTERPOLATIONS: dict[str, Callable[[Angles, Rates, Angles], Rates]] = {
+INTERPOLATIONS: dict[str, Callable[[Angles, Rates, NewAngles], NewRates]] = {
     "cosine_tuning": cosine_tuning,
     "gp_directions": gp_directions,
     "condition_mean": condition_mean,

@@ -67,7 +67,6 @@ def _held_to(activity: Activity, where: str, signed: bool = False) -> Activity:
         raise ValueError("no unit ever changes its rate; check how the rates were made.")
     if not constant:
         return activity
-    warnings.warn(
-        f"{where}: left out units whose rate never changes: {', '.join(constant)}.", DataWarning, stacklevel=4
-    )
-    return activity.without_units(constant)
+    said = f"units whose rate never changes: {', '.join(constant)}."
+    warnings.warn(f"{where}: left out {said}", DataWarning, stacklevel=4)
+    return activity.without_units(constant).replace(notes=(*activity.notes, f"Left out {said}"))
