@@ -48,7 +48,7 @@ def similarity_against_fraction(
             axes.set_title(f"{label(str(regime))} regime")
     grid[0, 0].set_xticks(place.ticks, place.labels)
     grid[0, 0].set_xlim(place.ticks[0] - 0.25, place.ticks[-1] + 0.12)
-    figure.supxlabel("units recorded (%)", fontsize=7.5, color=INK)
+    figure.supxlabel("units recorded (%)")
     return figure
 
 

@@ -112,7 +112,7 @@ def noise_curve(
         key(figure, [(text, look | {"markersize": 3}) for text, look in entries])
     else:
         label_ends(grid[0, -1], ends)
-    figure.supxlabel(f"{label(noise_set)}, {'σ' if level == 'sigma' else label(level)}", fontsize=7.5, color=INK)
+    figure.supxlabel(f"{label(noise_set)}, {'σ' if level == 'sigma' else label(level)}")
     return figure
 
 
