@@ -41,11 +41,8 @@ def target_against_output(target: xr.DataArray, outputs: xr.DataArray, *, arms: 
         name = shorten(str(target["output"].values[row]) if "output" in target.coords else f"output {row + 1}", 16)
         grid[row, 0].set_ylabel(f"{name}\n({units})" if units else name)
     figure.supxlabel(time_label(target))
-    key(
-        figure,
-        [("target", {"color": "#8f8f8f", "linewidth": 3.2})]
-        + [(label(str(name)), {"color": color(str(name))}) for name in names],
-    )
+    looks = [(label(str(name)), {"color": color(str(name))}) for name in names]
+    key(figure, [("target", {"color": "#8f8f8f", "linewidth": 3.2}), *looks])
     return figure
 
 

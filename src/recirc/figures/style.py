@@ -33,45 +33,27 @@ _ARM_COLORS = {
     "cosine_tuning": "#e69f00",
     "gp_joint": "#cc79a7",
 }
-_TICKS = {
-    "labelsize": 7,
-    "color": MUTED,
-    "labelcolor": INK,
-    "major.size": 2.5,
-    "major.width": 0.6,
-    "minor.visible": False,
+_TICKS = {"labelsize": 7, "color": MUTED, "labelcolor": INK, "major.size": 2.5, "major.width": 0.6}
+_TITLES = {"titlesize": 7.5, "titlelocation": "left", "titlepad": 4}
+_LOOK = {
+    "font": {"family": "DejaVu Sans", "size": 7.5},
+    "text": {"color": INK, "parse_math": False},  # a unit may be called "$x"
+    "axes": {**_TITLES, "labelcolor": INK, "edgecolor": MUTED, "linewidth": 0.6},
+    "axes.spines": {"top": False, "right": False},
+    "xtick": _TICKS,
+    "ytick": _TICKS,
+    "legend": {"frameon": False, "handlelength": 1.4, "handletextpad": 0.5, "columnspacing": 1.6},
+    "lines": {"linewidth": 1.1, "solid_capstyle": "round"},
+    "figure": {"facecolor": "white", "labelsize": 7.5},
+    "svg": {"fonttype": "none", "hashsalt": "recirc"},
 }
-_LEGEND = {"frameon": False, "fontsize": 7.5, "handlelength": 1.4, "handletextpad": 0.5, "columnspacing": 1.6}
-_RC = {
-    "font.family": "DejaVu Sans",
-    "font.size": 7.5,
-    "text.color": INK,
-    "text.parse_math": False,  # a unit may be called "$x"
-    "axes.titlesize": 7.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 4,
-    "axes.labelsize": 7.5,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    **{f"{axis}tick.{name}": value for axis in "xy" for name, value in _TICKS.items()},
-    **{f"legend.{name}": value for name, value in _LEGEND.items()},
-    "lines.linewidth": 1.1,
-    "lines.solid_capstyle": "round",
-    "figure.facecolor": "white",
-    "figure.labelsize": 7.5,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "recirc",
-}
+_RC: Any = {f"{part}.{name}": value for part, look in _LOOK.items() for name, value in look.items()}
 # Four colors of the Okabe-Ito palette in a ring: neighbors blend, opposites stay distinct for everyone.
 _RING = LinearSegmentedColormap.from_list("ring", ["#0072b2", "#cc79a7", "#e69f00", "#009e73", "#0072b2"])
 
 
 def _settings():
-    own: Any = {**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]}
-    return mpl.rc_context(own)
+    return mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]})
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
