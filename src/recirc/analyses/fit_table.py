@@ -11,16 +11,9 @@ from jaxtyping import Float, PRNGKeyArray
 from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.fit_trials import ceilings
 from recirc.analyses.table import BASELINE, Claim, Row, number, select
-from recirc.compare import (
-    SVCCA,
-    LinearCKA,
-    Procrustes,
-    ShuffledConditions,
-    bootstrap_interval,
-    null_distribution,
-    paired_test,
-)
+from recirc.compare import SVCCA, LinearCKA, Procrustes, ShuffledConditions, null_distribution
 from recirc.compare.left_out import left_out_scales, other_directions_null, r2_matrix, shuffled_directions_null
+from recirc.compare.statistics import bootstrap_interval, paired_test
 from recirc.types import Activity
 
 N_DRAWS = 50

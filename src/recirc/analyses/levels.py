@@ -74,7 +74,7 @@ def judge(networks: pd.DataFrame, reference: pd.DataFrame, mechanism: str | None
 
 
 def _intervals(reference: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    own = reference[(reference["arm"] == "reference") & np.isfinite(reference[["low", "high"]]).all(axis=1)]
+    own = reference[(reference["arm"] == "reference") & reference[["low", "high"]].notna().all(axis=1)]
     own = own.drop_duplicates("metric", keep="last").set_index("metric")
     return {metric: (own["low"][metric], own["high"][metric]) for metric in INSIDE if metric in own.index}
 

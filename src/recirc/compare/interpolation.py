@@ -14,7 +14,8 @@ from recirc.types import Activity
 
 Angles = Float[np.ndarray, " direction"]
 Rates = Float[np.ndarray, "direction time unit"]
-NewAngles, NewRates = Float[np.ndarray, " new"], Float[np.ndarray, "new time unit"]
+NewAngles = Float[np.ndarray, " new"]
+NewRates = Float[np.ndarray, "new time unit"]
 
 LENGTHS = (0.8, 1.0, 1.3, 1.6, 2.0)
 DURATIONS = (0.06, 0.1, 0.15, 0.2, 0.3)
