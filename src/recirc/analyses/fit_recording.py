@@ -69,14 +69,14 @@ def fit_recording(
         >>> import jax, numpy as np, recirc
         >>> recirc.enable_x64()
         >>> angles = np.arange(4) * 90.0
-        >>> bump = np.exp(-np.linspace(-2, 2, 20) ** 2)[None, :, None]
+        >>> bump = np.exp(-((np.linspace(-2, 2, 20)[:, None] - np.linspace(-1, 1, 8)) ** 2))
         >>> tuned = np.cos(np.deg2rad(angles)[:, None] - np.arange(8))[:, None, :]
         >>> activity = recirc.Activity(9 + 5 * bump * tuned, dt=0.02, conditions=angles)
         >>> config = recirc.analyses.FitConfig(n_seeds=1, n_folds=2, bias_scales=(0.5,), gain_factors=(),
         ...     drive_factors=(), noise_factors=(), penalties=(1e-3,), trainer=recirc.train.FullForce(n_passes=1))
         >>> result = recirc.analyses.fit_recording(activity, config, key=jax.random.key(0))
         >>> len(result.claims), sorted(result.arrays.dims)[:3]
-        (4, ['condition', 'from_unit', 'left_out'])
+        (4, ['condition', 'left_out', 'method'])
     """
     activity = check_activity(activity)
     config = with_go_cue(config or FitConfig(), activity)

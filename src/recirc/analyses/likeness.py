@@ -54,7 +54,7 @@ def likeness(
 
     Example:
         >>> import jax, recirc
-        >>> rates = jax.random.uniform(jax.random.key(0), (6, 50, 8))
+        >>> rates = jax.random.uniform(jax.random.key(0), (6, 50, 12))
         >>> a = recirc.Activity(rates, dt=0.01, conditions="abcdef")
         >>> result = recirc.analyses.likeness(a, a, key=jax.random.key(1), n_draws=9)
         >>> table = result.table.set_index("metric")
