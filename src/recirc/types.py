@@ -52,9 +52,13 @@ def _array(values: Any) -> Any:
     return None if values is None else jnp.asarray(values)
 
 
-def _words(labels) -> tuple[str, ...]:
+def _words(labels: Iterable[object] | None) -> Any:
     """Labels as text; 0, 0.0 and "0" are one."""
-    return tuple(f"{x:.9g}" if isinstance(x, int | float | np.number) else str(x) for x in labels)
+    return (
+        None
+        if labels is None
+        else tuple(f"{x:.9g}" if isinstance(x, int | float | np.number) else str(x) for x in labels)
+    )
 
 
 def _counts(values: Iterable[int]) -> tuple[int, ...]:

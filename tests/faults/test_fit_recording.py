@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import recirc
 from recirc.analyses import FitConfig, NetworkConfig
 from recirc.cli import app
-from recirc.data import read_netcdf
+from recirc.data import DataWarning, read_netcdf
 from recirc.runs import experiment
 from recirc.studies import fit
 from recirc.train import FullForce
@@ -93,7 +93,7 @@ def test_no_file_and_no_known_format_are_refused(tmp_path):
     ("options", "words"),
     [
         (["--recorded-fraction", "0.9"], "at most 0.75"),
-        (["--recorded-fraction", "0.01"], "is no unit"),
+        (["--recorded-fraction", "0.01"], "4 folds, with 0.01 of the units recorded, need 51 or more"),
         (["--set", "network.n_units=5"], "9 recorded units cannot drive a network of 5"),
         (["--set", "dt=0.03"], "below half the network's time constant"),
         (["--set", "n_fold=3"], "n_folds"),
@@ -123,7 +123,8 @@ def test_silent_units_are_left_out_and_listed_in_the_report(tmp_path, monkeypatc
         network=NetworkConfig(n_units=15), trainer=FullForce(n_passes=1), n_seeds=1, n_folds=2, bias_scales=(0.5,),
         gain_factors=(), drive_factors=(), noise_factors=(), penalties=(0.01,),
     )  # fmt: skip
-    experiment.run(fit.experiment(save(data, tmp_path / "a.nc"), config, seed=0), tmp_path / "run")
+    with pytest.warns(DataWarning, match="never changes: u3"):
+        experiment.run(fit.experiment(save(data, tmp_path / "a.nc"), config, seed=0), tmp_path / "run")
     text = json.loads((tmp_path / "run" / "report.json").read_text())
     assert "u3" in text["sections"][-1]["text"]
 
@@ -177,7 +178,8 @@ def test_a_folder_without_a_networks_activity_is_refused(tmp_path):
 def test_one_similarity_that_cannot_be_had_leaves_the_others(tmp_path):
     """Ten noisy units have more dimensions than five samples per condition can tell apart."""
     short = read_netcdf(save(dataset(n_steps=5), tmp_path / "short.nc"))
-    table = recirc.analyses.likeness(short, short, key=jax.random.key(0), n_draws=5).table
+    with pytest.warns(UserWarning, match="30 samples for 1[02] dimensions"):
+        table = recirc.analyses.likeness(short, short, key=jax.random.key(0), n_draws=5).table
     failed = table[~np.isfinite(table["value"])]
     assert 0 < len(failed) < len(table)
     assert failed["outcome"].str.contains("samples").all()

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import warnings
 
 import jax
 import numpy as np
@@ -246,7 +245,8 @@ def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_pa
     assert {name: (out / "figures" / name).read_bytes() for name in pictures} == pictures
 
     likeness = tmp_path / "likeness"
-    experiment.run(compare.experiment(data, out, compare.CompareConfig(n_draws=10)), likeness)
+    with pytest.warns(UserWarning, match="21 samples for 5 dimensions"):
+        experiment.run(compare.experiment(data, out, compare.CompareConfig(n_draws=10)), likeness)
     assert is_done(likeness)
     scores = json.loads((likeness / "metrics.json").read_text())["rows"]
     assert {row["metric"] for row in scores} >= {
@@ -319,8 +319,7 @@ def test_a_fit_with_another_trainer_runs(tmp_path):
 
 def test_a_recording_is_like_itself_beyond_both_nulls(tmp_path):
     activity = read_netcdf(recording(tmp_path / "a.nc"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with pytest.warns(UserWarning, match="21 samples for 5 dimensions"):
         result = recirc.analyses.likeness(activity, activity, key=jax.random.key(0))
     values = result.table.groupby("metric")["value"].first()
     assert all(claim.supported is not False for claim in result.claims)

@@ -39,11 +39,7 @@ def stacked(
         first = next((member[name] for member in members if name in member), None)
         if first is not None:
             stack = np.stack([member[name] if name in member else np.full_like(first, blank) for member in members])
-            variables[name] = (
-                ("network", *dimensions),
-                stack if dtype is None else stack.astype(dtype),
-                {"units": "1"},
-            )
+            variables[name] = (("network", *dimensions), np.asarray(stack, dtype), {"units": "1"})
     return variables
 
 

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from recirc.analyses.arrays import weights_of
 from recirc.analyses.fit_config import Candidate, FitConfig
 from recirc.analyses.fit_trials import make_trials, network_clock, output_scale, recorded_units, resample, unit_folds
 from recirc.analyses.pieces import Result, specification_key
 from recirc.circuits import RateNetwork, simulate
-from recirc.circuits.rate_network import WEIGHT_AXES
 from recirc.compare import NeuronMap
 from recirc.train import fit
 from recirc.types import Activity, Outcome, Trials
@@ -82,19 +82,17 @@ def train_piece(activity: Activity, config: FitConfig, study_seed: int, piece: P
     made = simulate(network, trials.replace(hints=None), key=run_key)
     network = _with_readout(network, made, trials, trained, config.readout_penalty)
     made = made.replace(outputs=made.rates @ network.readout.T)
-    unseen = activity.select_units([activity.units[i] for i in _fold(activity, config, study_seed, piece)])
-    arrays = _predictions(piece, unseen, _in_bins(made, activity, config), trained)
+    fold = unit_folds(len(activity.units), config.n_folds, seed=study_seed)[piece.fold]
+    unseen = activity.select_units([activity.units[i] for i in fold])
+    made = _in_bins(made, activity, config)
+    left_out = made.select(list(piece.left_out))
+    maps = [NeuronMap.fit(made.select(trained), unseen.select(trained), penalties=[each]) for each in piece.penalties]
+    arrays = {"prediction": np.stack([np.asarray(fitted.predict(left_out).rates) for fitted in maps])}
     if piece.is_trained and not piece.is_inner:
-        arrays["outputs"] = (arrays["outputs"] * output_scale(activity, trained)).astype(np.float32)
-        weights = {name: getattr(network, name) for name in WEIGHT_AXES}
-        arrays |= {name: np.asarray(value, np.float32) for name, value in weights.items() if value is not None}
-    else:
-        arrays = {"prediction": arrays["prediction"]}
+        outputs = np.asarray(made.outputs) * output_scale(activity, trained)
+        arrays |= {"rates": np.asarray(made.rates, np.float32), "outputs": outputs.astype(np.float32)}
+        arrays |= weights_of(network, np.float32)
     return Result(arrays, {"history": history})
-
-
-def _fold(activity: Activity, config: FitConfig, study_seed: int, piece: Piece) -> np.ndarray:
-    return unit_folds(len(activity.units), config.n_folds, seed=study_seed)[piece.fold]
 
 
 def _with_readout(
@@ -116,16 +114,3 @@ def _in_bins(made: Activity, activity: Activity, config: FitConfig) -> Activity:
     clock = network_clock(activity.time, config)
     rates, outputs = (resample(values, clock, activity.time) for values in (made.rates, made.outputs))
     return activity.replace(rates=rates, outputs=outputs, units=None)
-
-
-def _predictions(piece: Piece, unseen: Activity, made: Activity, trained: np.ndarray) -> dict[str, np.ndarray]:
-    """Unseen units in the left-out directions, one prediction per penalty; and the network's own activity."""
-    left_out = made.select(list(piece.left_out))
-    maps = (
-        NeuronMap.fit(made.select(trained), unseen.select(trained), penalties=[penalty]) for penalty in piece.penalties
-    )
-    return {
-        "prediction": np.stack([np.asarray(fitted.predict(left_out).rates) for fitted in maps]),
-        "rates": np.asarray(made.rates, np.float32),
-        "outputs": np.asarray(made.outputs),
-    }

@@ -69,14 +69,14 @@ def fit_recording(
         >>> import jax, numpy as np, recirc
         >>> recirc.enable_x64()
         >>> angles = np.arange(4) * 90.0
-        >>> bump = np.exp(-np.linspace(-2, 2, 20) ** 2)[None, :, None]
+        >>> bump = np.exp(-((np.linspace(-2, 2, 20)[:, None] - np.linspace(-1, 1, 8)) ** 2))
         >>> tuned = np.cos(np.deg2rad(angles)[:, None] - np.arange(8))[:, None, :]
         >>> activity = recirc.Activity(9 + 5 * bump * tuned, dt=0.02, conditions=angles)
         >>> config = recirc.analyses.FitConfig(n_seeds=1, n_folds=2, bias_scales=(0.5,), gain_factors=(),
         ...     drive_factors=(), noise_factors=(), penalties=(1e-3,), trainer=recirc.train.FullForce(n_passes=1))
         >>> result = recirc.analyses.fit_recording(activity, config, key=jax.random.key(0))
         >>> len(result.claims), sorted(result.arrays.dims)[:3]
-        (4, ['condition', 'from_unit', 'left_out'])
+        (4, ['condition', 'left_out', 'method'])
     """
     activity = check_activity(activity)
     config = with_go_cue(config or FitConfig(), activity)
@@ -84,11 +84,9 @@ def fit_recording(
     regimes = fitting.choose_regimes()
     made, arrays, failures = fitting.train(regimes)
     baselines = fitting.baselines() | {"untrained": ensemble_mean(made[False])}
-    numbers_key = jax.random.key(fitting.seed)
-    rows = make_rows(
-        fitting.activity, config, made[True], baselines, fitting.output_errors(arrays), failures, key=numbers_key
-    )
-    claims = make_claims(frame(rows), key=numbers_key)
+    key, errors = jax.random.key(fitting.seed), fitting.output_errors(arrays)
+    rows = make_rows(fitting.activity, config, made[True], baselines, errors, failures, key=key)
+    claims = make_claims(frame(rows), key=key)
     cue = go_event(activity)
     said = [] if cue is None else [f"The networks' go input switches on at {config.go_cue:.3f} s, the median of {cue}."]
     about = {
@@ -121,13 +119,13 @@ class _Fitting:
                 yield piece, result.text
                 continue
             about = {"left_out": list(piece.left_out), "fold": piece.fold, "seed": piece.seed}
-            about |= piece.candidate._asdict()
-            self.history += [about | entry for entry in result.metadata["history"]]
+            self.history += [about | piece.candidate._asdict() | entry for entry in result.metadata["history"]]
             yield piece, result.metadata.get("outcome") or result.arrays
 
-    @property
-    def rates(self) -> np.ndarray:
-        return np.asarray(self.activity.rates, np.float64)
+    def __post_init__(self):
+        self.rates = np.asarray(self.activity.rates, np.float64)
+        self.scales = left_out_scales(self.rates, self.config.soft_normalization)
+        self.folds = unit_folds(len(self.activity.units), self.config.n_folds, seed=self.seed)
 
     def choose_regimes(self) -> dict[bool, list[Choice]]:
         """For every direction, the settings and penalty that predict best among the others.
@@ -148,10 +146,9 @@ class _Fitting:
             for candidate in config.candidates
             if is_trained or candidate.drive == candidate.noise == 1  # an untrained network has neither
         ]
-        members = unit_folds(len(self.activity.units), config.n_folds, seed=self.seed)[INNER_FOLD]
+        members = self.folds[INNER_FOLD]
         shape = (n_directions, len(config.candidates), len(config.penalties), n_directions)
         scores, why = {is_trained: np.full(shape, np.nan) for is_trained in (True, False)}, ""
-        scales = left_out_scales(self.rates, config.soft_normalization)
         for piece, arrays in self.run(pieces):
             if isinstance(arrays, str):
                 why = arrays
@@ -159,13 +156,11 @@ class _Fitting:
             candidate = config.candidates.index(piece.candidate)
             for place, test in enumerate(piece.left_out):
                 left_out = sum(piece.left_out) - test
-                scale = scales[left_out][members]
-                truth = self.rates[test][:, members]
+                truth, scale = self.rates[test][:, members], self.scales[left_out][members]
                 found = [left_out_r2(truth, made, scale) for made in arrays["prediction"][:, place]]
                 scores[piece.is_trained][left_out, candidate, :, test] = found
-        tests = [inner_directions(left_out, n_directions) for left_out in range(n_directions)]
         return {
-            is_trained: [_best(values, others, config, why) for values, others in zip(numbers, tests)]
+            is_trained: [_best(own, inner_directions(i, n_directions), config, why) for i, own in enumerate(numbers)]
             for is_trained, numbers in scores.items()
         }
 
@@ -187,29 +182,23 @@ class _Fitting:
         made = {is_trained: np.full((config.n_seeds, *self.rates.shape), np.nan) for is_trained in regimes}
         kept: dict[tuple[int, int, int], Arrays] = {}
         failures: dict[tuple[int, int], str] = {}
-        folds = unit_folds(len(self.activity.units), config.n_folds, seed=self.seed)
         for piece, arrays in self.run(pieces):
             left_out = piece.left_out[0]
             if isinstance(arrays, str):
                 failures |= {(piece.seed, left_out): arrays} if piece.is_trained else {}
                 continue
-            made[piece.is_trained][piece.seed, left_out][:, folds[piece.fold]] = arrays["prediction"][0, 0]
+            made[piece.is_trained][piece.seed, left_out][:, self.folds[piece.fold]] = arrays["prediction"][0, 0]
             if piece.is_trained:
                 kept[piece.fold, left_out, piece.seed] = arrays
         return made, kept, failures
 
     def baselines(self) -> dict[str, np.ndarray]:
         """What interpolations and the direct map make of every direction while it is left out."""
-        activity, config = self.activity, self.config
-        n, n_units = activity.n_trials, len(activity.units)
-        scales = left_out_scales(self.rates, config.soft_normalization)
-        tests = {i: inner_directions(i, n) for i in range(n)}
-        found = interpolated(angles_of(activity), self.rates, dt=activity.dt, scales=scales, tests=tests)
-        folds = [
-            (recorded_units(n_units, fold, config, seed=self.seed), members)
-            for fold, members in enumerate(unit_folds(n_units, config.n_folds, seed=self.seed))
-        ]
-        return found | {"direct_map": direct_map(activity, folds, scales)}
+        activity = self.activity
+        tests = {i: inner_directions(i, activity.n_trials) for i in range(activity.n_trials)}
+        found = interpolated(angles_of(activity), self.rates, dt=activity.dt, scales=self.scales, tests=tests)
+        seen = [recorded_units(len(activity.units), i, self.config, seed=self.seed) for i in range(len(self.folds))]
+        return found | {"direct_map": direct_map(activity, list(zip(seen, self.folds)), self.scales)}
 
     def output_errors(self, arrays: Mapping) -> dict[tuple[str, int], float]:
         """(set, seed) -> nMSE of outputs, over folds and left-out directions together."""
@@ -232,7 +221,7 @@ class _Fitting:
         """
         activity, here = self.activity, ("condition", "time", "unit")
         fold = np.zeros(len(activity.units), np.int32)
-        for index, members in enumerate(unit_folds(len(fold), self.config.n_folds, seed=self.seed)):
+        for index, members in enumerate(self.folds):
             fold[members] = index
         single = lambda values: np.asarray(values, np.float32)  # noqa: E731
         variables: dict[str, tuple] = {
@@ -260,8 +249,8 @@ class _Fitting:
             "method": ("method", np.array(list(baselines), object)),
         }
         used = {name for dims, *_ in variables.values() for name in dims}
-        kept_coordinates = {name: value for name, value in coordinates.items() if name in used}
-        return xr.Dataset(variables, kept_coordinates, {"outputs_are_modeled": int(is_modeled)})
+        coordinates = {name: value for name, value in coordinates.items() if name in used}
+        return xr.Dataset(variables, coordinates, {"outputs_are_modeled": int(is_modeled)})
 
 
 def _networks(arrays: Mapping) -> xr.Dataset:
@@ -290,8 +279,7 @@ def inner_pairs(n_directions: int) -> list[tuple[int, int]]:
 
 def inner_directions(left_out: int, n_directions: int) -> list[int]:
     """Directions on which the regime for a left-out one is judged."""
-    pairs = [pair for pair in inner_pairs(n_directions) if left_out in pair]
-    return sorted(sum(pair) - left_out for pair in pairs)
+    return sorted(sum(pair) - left_out for pair in inner_pairs(n_directions) if left_out in pair)
 
 
 def _best(scores: np.ndarray, tests: Sequence[int], config: FitConfig, why: str) -> Choice:

@@ -11,16 +11,9 @@ from jaxtyping import Float, PRNGKeyArray
 from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.fit_trials import ceilings
 from recirc.analyses.table import BASELINE, Claim, Row, number, select
-from recirc.compare import (
-    SVCCA,
-    LinearCKA,
-    Procrustes,
-    ShuffledConditions,
-    bootstrap_interval,
-    null_distribution,
-    paired_test,
-)
+from recirc.compare import SVCCA, LinearCKA, Procrustes, ShuffledConditions, null_distribution
 from recirc.compare.left_out import left_out_scales, other_directions_null, r2_matrix, shuffled_directions_null
+from recirc.compare.statistics import bootstrap_interval, paired_test
 from recirc.types import Activity
 
 N_DRAWS = 50
@@ -93,20 +86,17 @@ def _left_out_row(arm: str, value: float, where: dict, why: str, **fields) -> Ro
 
 def _together(matrix: np.ndarray, simple: dict, tops: list, fraction: dict, *, key) -> list[Row]:
     """Mean and median over the left-out directions."""
-    finite, rows = np.flatnonzero(np.isfinite(np.diag(matrix))), []
-    for name, statistic in (("mean", np.mean), ("median", np.median)):
-        if not len(finite):
-            continue
-        values = np.diag(matrix)[finite]
-        rows.append(
-            Row(METRIC, "generalization", "ensemble", float(statistic(values)),
-                bootstrap_interval(values, key=key, statistic=statistic), len(finite),
-                {"set": "heldout_directions", **fraction, "statistic": name},
-                null=shuffled_directions_null(matrix[np.ix_(finite, finite)], statistic),
-                baselines={other: float(statistic(numbers)) for other, numbers in simple.items()},
-                ceiling=None if None in tops else float(statistic(np.array(tops, float)[finite])))
-        )  # fmt: skip
-    return rows
+    finite = np.flatnonzero(np.isfinite(np.diag(matrix)))
+    values = np.diag(matrix)[finite]
+    return [
+        Row(METRIC, "generalization", "ensemble", float(statistic(values)),
+            bootstrap_interval(values, key=key, statistic=statistic), len(finite),
+            {"set": "heldout_directions", **fraction, "statistic": name},
+            null=shuffled_directions_null(matrix[np.ix_(finite, finite)], statistic),
+            baselines={other: float(statistic(numbers)) for other, numbers in simple.items()},
+            ceiling=None if None in tops else float(statistic(np.array(tops, float)[finite])))
+        for name, statistic in (("mean", np.mean), ("median", np.median)) if len(finite)
+    ]  # fmt: skip
 
 
 def _population(rates: np.ndarray, ensemble: np.ndarray, activity: Activity, config: FitConfig, key) -> list[Row]:
@@ -153,10 +143,10 @@ def sentence(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
         f"{number(median.value, 2)} in the median and {number(mean.value, 2)} in the mean{interval} of "
         f"{mean.n} directions; shuffled directions give {number((mean.null or {}).get('mean'), 2)}.{ceiling}"
     ]
-    words = {True: "better than {}", False: "not better than {}", None: "not decided against {}"}
+    words = {True: "better than", False: "not better than", None: "not decided against"}
     for claim, (name, rival) in zip(claims, RIVALS.items()):
         p = "" if not np.isfinite(claim.p) else f", p = {number(claim.p, 2)}"
-        said.append(f"They are {words[claim.supported].format(rival)} (mean R² {number(mean.baselines[name], 2)}{p}).")
+        said.append(f"They are {words[claim.supported]} {rival} (mean R² {number(mean.baselines[name], 2)}{p}).")
     if any(claim.supported is not True for claim in claims if "Gaussian" in claim.claim):
         said.append(
             "Where a Gaussian process predicts as well, the fit does not show that the networks' dynamics explain "

@@ -41,14 +41,11 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
     if not outputs.any():
         raise ValueError("the recording's outputs are zero everywhere; take them out, or put behavior there.")
     is_averaged = len(angles) == activity.n_trials
-    if is_averaged:
-        error = None if activity.standard_error is None else np.asarray(activity.standard_error)[first]
-    else:
-        error = rates.standard_error
-    return activity.select(first).replace(
-        rates=rates.mean, outputs=outputs, conditions=rates.conditions, standard_error=error,
-        trial_counts=activity.select(first).trial_counts if is_averaged else rates.n_trials,
-        covariates={"direction": angles},
+    chosen = activity.select(first)
+    return chosen.replace(
+        rates=rates.mean, outputs=outputs, conditions=rates.conditions, covariates={"direction": angles},
+        standard_error=chosen.standard_error if is_averaged else rates.standard_error,
+        trial_counts=chosen.trial_counts if is_averaged else rates.n_trials.tolist(),
     )  # fmt: skip
 
 
@@ -131,8 +128,7 @@ def modeled_velocity(
     reaction = min(REACTION, max((time[-1] - go) / 2, 0.0))
     width = max(WIDTH * reaction / REACTION, time[1] - time[0])
     speed = np.exp(-0.5 * ((time - go - reaction) / width) ** 2)
-    heading = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    return heading[:, None, :] * speed[None, :, None]
+    return _headings(angles)[:, None, :] * speed[None, :, None]
 
 
 def network_clock(time: np.ndarray, config: FitConfig) -> np.ndarray:
@@ -163,18 +159,17 @@ def make_trials(activity: Activity, config: FitConfig, recorded: np.ndarray, tra
     mean, spread = (f(hints[trained], axis=(0, 1)) for f in (np.mean, np.std))
     hints = (hints - mean) / np.where(spread > 1e-9, spread, 1.0)
     outputs = np.asarray(activity.outputs) / output_scale(activity, trained)
-    angles = angles_of(activity)
-    heading = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     go = clock >= go_cue(activity.time, config) - 1e-9
-    shape = (len(angles), len(clock))
-    inputs = [np.broadcast_to(heading[:, None, :], (*shape, 2)), np.broadcast_to(go[None, :, None], (*shape, 1))]
+    inputs = np.empty((activity.n_trials, len(clock), 3))
+    inputs[:, :, :2], inputs[:, :, 2] = _headings(angles_of(activity))[:, None, :], go
     return Trials(
-        np.concatenate(inputs, axis=2).astype(float),
-        resample(outputs, activity.time, clock),
-        dt=config.dt,
-        conditions=activity.conditions,
+        inputs, resample(outputs, activity.time, clock), dt=config.dt, conditions=activity.conditions,
         hints=resample(hints, activity.time, clock),
-    )
+    )  # fmt: skip
+
+
+def _headings(angles: np.ndarray) -> np.ndarray:
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def output_scale(activity: Activity, trained: np.ndarray) -> float:

@@ -11,7 +11,8 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Claim, Row
-from recirc.compare import AbstractSimilarity, NullDistribution, null_distribution, similarities, split_half_ceiling
+from recirc.compare import AbstractSimilarity, NullDistribution, null_distribution, split_half_ceiling
+from recirc.compare.families import labels, similarities
 from recirc.compare.normalization import average_repeats
 from recirc.compare.resampling import over_units
 from recirc.compare.samples import check_same_samples
@@ -131,17 +132,16 @@ def _claim(measure: AbstractSimilarity, a: Activity, found: Sequence[NullDistrib
 
 
 def _sentence(a: Activity, claims: Sequence[Claim]) -> str:
-    labels = {measure.metric: measure.label for measure in similarities()}
-    found = {
-        answer: ", ".join(labels[claim.claim.partition(":")[0]] for claim in claims if claim.supported is answer)
-        for answer in (True, False, None)
-    }
-    parts = [f"More alike than chance by {found[True] or 'no similarity'}."]
-    if found[False]:
-        parts.append(f"Not more alike than chance by {found[False]}.")
-    if found[None]:
-        parts.append(f"{len(set(a.conditions))} conditions are too few for the shuffling null to reach p < 0.05.")
-    return " ".join(parts)
+    names = {claim: labels()[claim.claim.partition(":")[0]] for claim in claims}
+    yes, no = (
+        ", ".join(name for claim, name in names.items() if claim.supported is answer) for answer in (True, False)
+    )
+    said = f"More alike than chance by {yes or 'no similarity'}."
+    if no:
+        said += f" Not more alike than chance by {no}."
+    if any(claim.supported is None for claim in claims):
+        said += f" {len(set(a.conditions))} conditions are too few for the shuffling null to reach p < 0.05."
+    return said
 
 
 def _dataset(a: Activity, b: Activity) -> xr.Dataset:

@@ -45,9 +45,10 @@ class Done(NamedTuple):
 def compute(function: Callable[[Piece], Result], piece: Piece) -> Done:
     """Do one piece of work; an error becomes a `Failure`."""
     try:
-        return Done(piece_key(piece), function(piece))
+        result = function(piece)
     except Exception as error:
-        return Done(piece_key(piece), Failure(f"{type(error).__name__}: {error}", traceback.format_exc()))
+        result = Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+    return Done(piece_key(piece), result)
 
 
 def results(
@@ -95,8 +96,7 @@ def specification_key(specification: Any):
     """
     import jax
 
-    digest = hashlib.sha256(canonical(specification).encode()).digest()
-    words = np.frombuffer(digest[:8], ">u4").astype(np.uint32)
+    words = np.frombuffer(bytes.fromhex(piece_key(specification)[:16]), ">u4").astype(np.uint32)
     return jax.random.wrap_key_data(jax.numpy.asarray(words), impl="threefry2x32")
 
 

@@ -5,26 +5,9 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, PRNGKeyArray
 
+from recirc import compare
 from recirc.analyses.table import Row
-from recirc.compare import (
-    CCA,
-    DSA,
-    JPCA,
-    AlignmentIndex,
-    ParticipationRatio,
-    Procrustes,
-    Tangling,
-    TensorMaximumEntropy,
-    UnitFeatures,
-    bootstrap_interval,
-    null_distribution,
-    null_distributions,
-    random_subspaces,
-    soft_constant,
-    split_half_ceiling,
-    unit_feature_distance,
-)
-from recirc.compare.resampling import over_units
+from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, ParticipationRatio, Procrustes, Tangling, UnitFeatures
 from recirc.compare.unit_features import FEATURES
 from recirc.types import Activity, Score
 
@@ -74,7 +57,7 @@ class VerdictConfig:
             preparation=self.preparation or (start, middle),
             movement=movement,
             rotation=self.rotation or (movement[0], min(movement[0] + TURN, movement[1])),
-            soft=soft_constant(reference) if self.soft is None else self.soft,
+            soft=compare.soft_constant(reference) if self.soft is None else self.soft,
             n_units=self.n_units or n_units,
         )
 
@@ -111,13 +94,12 @@ def rows_beside(
     if changes.sum() < config.least_units:
         return [counted]
     a = a.select_units([unit for unit, does in zip(a.units, changes) if does])
-    soft = soft_constant(a, reference.activity, config.soft or 0.0)
+    soft = compare.soft_constant(a, reference.activity, config.soft or 0.0)
     rows = [counted, *_unit_rows(a, reference, config, key, arm), *_portrait_rows(a, config, soft, key, arm)]
     for measure in SIMILARITIES:
         draws = min(config.n_draws, 39) if isinstance(measure, DSA) else config.n_draws
-        chance = null_distribution(measure, reference.activity, a, measure.nulls[0], n_draws=draws, key=key)
-        ceiling = _ceiling(measure, reference, key)
-        rows.append(Row.of(chance.score, arm, COMPARED, null=chance, ceiling=ceiling))
+        chance = compare.null_distribution(measure, reference.activity, a, measure.nulls[0], n_draws=draws, key=key)
+        rows.append(Row.of(chance.score, arm, COMPARED, null=chance, ceiling=_ceiling(measure, reference, key)))
     return rows
 
 
@@ -140,25 +122,21 @@ def _epochs(config: VerdictConfig) -> tuple[Window, Window]:
 
 def _unit_rows(a: Activity, reference: Reference, config: VerdictConfig, key, arm: str) -> list[Row]:
     measure = UnitFeatures(*_epochs(config))
-    found = unit_feature_distance(measure(a), measure(reference.activity), key=key)
+    found = compare.unit_feature_distance(measure(a), measure(reference.activity), key=key)
     alike = float(np.mean(found.parts["distance"] <= found.parts["floor_p95"]))
     centers = zip(found.parts["feature"].tolist(), found.parts["center"].tolist())
-    return [
-        Row.of(found, arm, COMPARED, ceiling=float(found.parts["floor"].mean())),
-        Row.of(Score("unit_features_alike", alike, "unit"), arm, COMPARED),
-        *(
-            Row.of(Score(f"unit_{name}", middle, "unit", unit=FEATURES[name][0]), arm, COMPARED)
-            for name, middle in centers
-        ),
-    ]
+    scores = [Score(f"unit_{name}", middle, "unit", unit=FEATURES[name][0]) for name, middle in centers]
+    scores.insert(0, Score("unit_features_alike", alike, "unit"))
+    ceiling = float(found.parts["floor"].mean())
+    return [Row.of(found, arm, COMPARED, ceiling=ceiling), *(Row.of(score, arm, COMPARED) for score in scores)]
 
 
 def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: str) -> list[Row]:
     rotation, tangling, alignment, participation = _portraits(config, soft)
-    null = TensorMaximumEntropy()
-    judged = null_distributions([rotation, tangling], a, null, n_draws=config.n_draws, key=key)
+    null = compare.TensorMaximumEntropy()
+    judged = compare.null_distributions([rotation, tangling], a, null, n_draws=config.n_draws, key=key)
     fastest = float(judged["jpca_ratio"].score.parts["frequency_hz"][0])
-    aligned = random_subspaces(alignment, a, n_draws=1000, key=key)
+    aligned = compare.random_subspaces(alignment, a, n_draws=1000, key=key)
     rows = [
         *(Row.of(chance.score, arm, COMPARED, null=chance) for chance in judged.values()),
         Row.of(Score("jpca_frequency", fastest, "population", unit="Hz"), arm, COMPARED),
@@ -174,7 +152,7 @@ def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: st
 def _ceiling(measure, reference: Reference, key) -> float | None:
     """What halves of the recording, or another circuit of the same kind, score against the reference."""
     if reference.single_trials is not None:
-        found = split_half_ceiling(measure, reference.single_trials, key=key)
+        found = compare.split_half_ceiling(measure, reference.single_trials, key=key)
         return float(found.full if np.isfinite(found.full) else found.value)
     return None if reference.another is None else float(measure(reference.another, reference.activity).value)
 
@@ -184,12 +162,12 @@ def reference_rows(reference: Reference, config: VerdictConfig, *, key: PRNGKeyA
     a, soft = reference.activity, config.soft or 0.0
     intervals = {}
     for portrait in _portraits(config, soft):
-        intervals |= over_units(portrait, a, n_units=config.n_units, n_draws=config.n_resamples, key=key)
+        intervals |= compare.over_units(portrait, a, n_units=config.n_units, n_draws=config.n_resamples, key=key)
     features = UnitFeatures(*_epochs(config))(a).parts
     for name in FEATURES.keys() & features.keys():
         values = np.asarray(features[name], float)
         center = np.mean if name == "multiphasic" else np.median
-        intervals[f"unit_{name}"] = bootstrap_interval(values[np.isfinite(values)], key=key, statistic=center)
+        intervals[f"unit_{name}"] = compare.bootstrap_interval(values[np.isfinite(values)], key=key, statistic=center)
     rows = _portrait_rows(a, config, soft, key, "reference") + _unit_rows(a, reference, config, key, "reference")[2:]
     rows = [dataclasses.replace(r, n=len(a.units), ci=intervals.get(r.metric, (np.nan, np.nan))) for r in rows]
     if reference.another is not None:

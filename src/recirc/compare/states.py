@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from recirc.circuits import AbstractCircuit, simulate
-from recirc.circuits.base import trajectory
 from recirc.circuits.altered import Restarted
+from recirc.circuits.base import trajectory
 from recirc.compare.samples import condition_groups
 from recirc.types import Trials
 

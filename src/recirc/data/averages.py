@@ -56,7 +56,8 @@ def _held_to(activity: Activity, where: str, signed: bool = False) -> Activity:
     constant = [name for name, span in zip(units, np.ptp(rates, axis=(0, 1))) if not span > 0]
     if len(constant) == len(units):
         raise ValueError("no unit ever changes its rate; check how the rates were made.")
-    if constant:
-        told = f"{where}: left out units whose rate never changes: {', '.join(constant)}."
-        warnings.warn(told, DataWarning, stacklevel=4)
-    return activity.without_units(constant) if constant else activity
+    if not constant:
+        return activity
+    said = f"units whose rate never changes: {', '.join(constant)}."
+    warnings.warn(f"{where}: left out {said}", DataWarning, stacklevel=4)
+    return activity.without_units(constant).replace(notes=(*activity.notes, f"Left out {said}"))

@@ -9,14 +9,7 @@ from recirc.analyses.table import baselines_of, having, levels_of, per_network, 
 from recirc.figures.labels import percent
 from recirc.figures.style import FAINT, color, key, label, panels, styled
 
-_MARKERS = {
-    "cosine_tuning": "^",
-    "gp_directions": "s",
-    "condition_mean": "D",
-    "direct_map": "v",
-    "gp_joint": "p",
-    "untrained": "x",
-}
+_MARKERS = {"cosine_tuning": "^", "gp_directions": "s", "direct_map": "v", "gp_joint": "p", "untrained": "x"}
 _LOWEST = -0.6
 
 
@@ -48,7 +41,7 @@ def r2_by_direction(
     simple = list(baselines_of(table)) if baselines else []
     for axes, fraction in zip(grid[:, 0], fractions):
         here = select(table, fraction=fraction)
-        _panel(axes, [select(here, direction=place) for place in places], simple, (network, ensemble))
+        _panel(axes, [select(here, direction=place) for place in places], simple, network, ensemble)
         axes.set_ylabel(label(metric))
         if fraction is not None:
             axes.set_title(f"{percent(fraction)} of units recorded")
@@ -65,8 +58,7 @@ def _look(baseline: str) -> dict:
     return {"color": color(baseline), "marker": _MARKERS.get(baseline, "D"), "markersize": 5, "mfc": "none"}
 
 
-def _panel(axes, directions: list[pd.DataFrame], baselines: list[str], arms: tuple[str, str]) -> None:
-    network, ensemble = arms
+def _panel(axes, directions: list[pd.DataFrame], baselines: list[str], network: str, ensemble: str) -> None:
     single = pd.DataFrame({i: per_network(select(here, arm=network)) for i, here in enumerate(directions)})
     joint = [select(here, arm=ensemble)["value"].median() for here in directions]
     last = len(directions) + 0.4
@@ -76,8 +68,8 @@ def _panel(axes, directions: list[pd.DataFrame], baselines: list[str], arms: tup
     for name in baselines:
         values = [baselines_of(here).get(name, np.nan) for here in directions]
         _points(axes, x + 0.18, _with_mean(values), _look(name))
+    look = {"marker": "o", "color": color(network), "markersize": 3.4, "alpha": 0.65}
     for shift, values in zip(np.linspace(-0.05, 0.05, len(single)) if len(single) > 1 else [0.0], single.to_numpy()):
-        look = {"marker": "o", "color": color(network), "markersize": 3.4, "alpha": 0.65}
         _points(axes, x - 0.18 + shift, _with_mean(values), look)
     for at, value in zip(x, _with_mean(joint)):
         axes.plot([at - 0.32, at - 0.04], [max(value, _LOWEST)] * 2, color=color(ensemble), linewidth=2)

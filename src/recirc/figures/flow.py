@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
 from recirc.figures.planes import arrowhead
-from recirc.figures.style import INK, angles, direction_color, direction_wheel, label, panels, shorten, styled
+from recirc.figures.style import INK, angles, bare, direction_color, direction_wheel, label, panels, shorten, styled
 
 _ARROW = "#8d8d8d"
 
@@ -53,17 +53,14 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
     epochs = list(dict.fromkeys(name for _, flows in networks for name in flows))
     flows = [flow for _, here in networks for flow in here.values()]
     time_s = arrow_time(flows)
-    ratios = [*np.ones(max(len(epochs), 1)), 0.4]
-    figure, grid = panels(
-        max(len(networks), 1), len(ratios), height=0.3 + max(len(networks), 1) * 7.0 / sum(ratios),
-        sharex="row", sharey="row", gridspec_kw={"width_ratios": ratios},
-    )  # fmt: skip
+    n_rows, n_columns = max(len(networks), 1), max(len(epochs), 1)
+    height = 0.3 + n_rows * 7.0 / (n_columns + 0.4)
+    figure, grid = panels(n_rows, n_columns, height=height, wheel=0.4, sharex="row", sharey="row")
     for axes, epoch in zip(grid[0], epochs):
         axes.set_title(label(epoch), loc="center")
     for line, (title, here) in zip(grid, networks):
         for axes, epoch in zip(line, epochs):
-            axes.set(xticks=[], yticks=[], aspect="equal")
-            axes.spines[["left", "bottom"]].set_visible(False)
+            bare(axes)
             if epoch in here:
                 _draw(axes, here[epoch], time_s)
         _limits(line[0], list(here.values()), time_s)
@@ -72,8 +69,7 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
     note = f"\narrow: change\nin {1000 * time_s:g} ms\n\n● stable\n○ unstable\nfixed point"
     if any(flow.held is not None for flow in flows):
         note += "\n\nthick: its own\ninput is held"
-    degrees = angles(flows[0].conditions) if flows else []
-    direction_wheel(grid[:, -1], degrees, note)
+    direction_wheel(grid[:, -1], angles(flows[0].conditions) if flows else [], note)
     return figure
 
 
@@ -108,11 +104,11 @@ def _draw(axes, flow: Flow, time_s: float) -> None:
 
 def _limits(axes, flows: Sequence[Flow], time_s: float) -> None:
     """Axes around all arrows and trajectories of a row."""
-    grids = [np.stack([flow.x.ravel(), flow.y.ravel()], axis=1) for flow in flows]
-    paths = [np.asarray(flow.trajectories).reshape(-1, 2) for flow in flows]
-    ends = [np.stack([flow.u.ravel(), flow.v.ravel()], axis=1) * time_s for flow in flows]
-    tips = [grid + end for grid, end in zip(grids, ends)]
-    points = np.concatenate([np.zeros((0, 2)), *grids, *tips, *paths])
+    points = np.zeros((0, 2))
+    for flow in flows:
+        grid, step = np.stack([flow.x, flow.y], axis=-1), np.stack([flow.u, flow.v], axis=-1)
+        parts = (grid, grid + time_s * step, np.asarray(flow.trajectories))
+        points = np.concatenate([points, *(part.reshape(-1, 2) for part in parts)])
     if len(points):
         pad = 0.04 * np.ptp(points, axis=0)
         (left, low), (right, high) = points.min(0) - pad, points.max(0) + pad

@@ -34,36 +34,31 @@ def similarity_against_fraction(
     table = select(table, set=condition_set)
     table = table[table["metric"].isin(metrics)]
     regimes, fractions = levels_of(table, "regime") or [None], levels_of(table, "fraction")
-    place = _Places(fractions, len(having(table, "fraction")) < len(table) or not fractions)
+    places, has_none = _places(fractions), len(having(table, "fraction")) < len(table) or not fractions
     figure, grid = panels(len(metrics), len(regimes), height=0.7 + 1.9 * len(metrics), sharex=True, sharey="row")
     for line, metric in zip(grid, metrics):
         for axes, regime in zip(line, regimes):
             chosen = networks(select(table, metric, regime=regime))
-            ends = _bounds(axes, chosen, place, ceiling_name, baselines) + _arms(axes, chosen, place)
-            if axes is line[-1]:
-                label_ends(axes, ends)
+            ends = _bounds(axes, chosen, places, ceiling_name, baselines) + _arms(axes, chosen, places)
+        label_ends(line[-1], ends)
         line[0].set_ylabel(label(metric))
     for axes, regime in zip(grid[0], regimes):
         if regime is not None:
             axes.set_title(f"{label(str(regime))} regime")
-    grid[0, 0].set_xticks(place.ticks, place.labels)
-    grid[0, 0].set_xlim(place.ticks[0] - 0.25, place.ticks[-1] + 0.12)
-    figure.supxlabel("units recorded (%)", fontsize=7.5, color=INK)
+    ticks = {x: "none" if share is None else f"{100 * share:g}" for share, x in places.items() if share or has_none}
+    grid[0, 0].set_xticks(list(ticks), ticks.values())
+    grid[0, 0].set_xlim(min(ticks) - 0.25, max(ticks) + 0.12)
+    figure.supxlabel("units recorded (%)")
     return figure
 
 
-class _Places:
-    """Where fractions stand on the horizontal axis: logarithmic, with a place of its own for none."""
-
-    def __init__(self, fractions: Sequence[float], has_none: bool):
-        logs = np.log10(fractions) if len(fractions) else np.zeros(1)
-        self.none = float(logs[0] - 0.45)
-        self.of = dict(zip(fractions, logs.tolist()))
-        self.ticks = [*([self.none] if has_none else []), *self.of.values()]
-        self.labels = [*(["none"] if has_none else []), *(f"{100 * fraction:g}" for fraction in fractions)]
+def _places(fractions: Sequence[float]) -> dict[float | None, float]:
+    """Where fractions stand on the horizontal axis: logarithmic, with a place of its own for none, the first."""
+    logs = np.log10(fractions) if len(fractions) else np.zeros(1)
+    return {None: float(logs[0] - 0.45), **dict(zip(fractions, logs.tolist()))}
 
 
-def _arms(axes, table: pd.DataFrame, place: _Places) -> list[tuple[float, str, str]]:
+def _arms(axes, table: pd.DataFrame, places: dict[float | None, float]) -> list[tuple[float, str, str]]:
     """Draw the networks of one panel and return the labels for the right-hand ends of the lines."""
     ends = []
     arms = {str(name): own for name, own in table.groupby("arm", sort=False)}
@@ -71,7 +66,7 @@ def _arms(axes, table: pd.DataFrame, place: _Places) -> list[tuple[float, str, s
     for name, own in arms.items():
         shift = 0.07 * (without.index(name) - (len(without) - 1) / 2) if name in without else 0.0
         middles = []
-        for fraction, x in [(None, place.none), *place.of.items()]:
+        for fraction, x in places.items():
             values = per_network(select(own, fraction=fraction))
             if values.empty:
                 continue
@@ -79,18 +74,18 @@ def _arms(axes, table: pd.DataFrame, place: _Places) -> list[tuple[float, str, s
             axes.plot(x + shift + spread, values, "o", color=color(name), markersize=3, alpha=0.55, markeredgewidth=0)
             middles.append((x + shift, values.median()))
         if name in without:
-            axes.plot([middles[0][0], place.ticks[-1]], [middles[0][1]] * 2, color=color(name), linewidth=0.7)
+            axes.plot([middles[0][0], max(places.values())], [middles[0][1]] * 2, color=color(name), linewidth=0.7)
         else:
             axes.plot(*np.transpose(middles), color=color(name), linewidth=1.5, zorder=3)
         ends.append((middles[-1][1], label(name), color(name)))
     return ends
 
 
-def _bounds(axes, table: pd.DataFrame, place: _Places, ceiling_name: str, baselines: bool) -> list:
+def _bounds(axes, table: pd.DataFrame, places: dict, ceiling_name: str, baselines: bool) -> list:
     """Draw null band, ceiling and baselines, as they change with the fraction, and return their labels."""
     simple = baseline_columns(table) if baselines else []
     columns = ["null_mean", "null_p95", "ceiling", *simple]
-    medians = {x: select(table, fraction=fraction)[columns].median() for fraction, x in place.of.items()}
+    medians = {x: select(table, fraction=share)[columns].median() for share, x in places.items() if share is not None}
     bounds = pd.DataFrame(medians, index=columns, dtype=float).T
     if bounds["null_mean"].notna().any():
         axes.fill_between(bounds.index, bounds["null_mean"], bounds["null_p95"], color="#ececec", linewidth=0, zorder=0)

@@ -2,23 +2,15 @@
 
 from collections.abc import Mapping
 
-from recirc.compare import AbstractPortrait, AbstractSimilarity
+from recirc.compare import AbstractSimilarity, labels
 from recirc.storage import printable
 
-LABELS = {
+LABELS = {  # of what no class of `recirc.compare` says
     "force": "FORCE",
     "ensemble": "mean of networks",
     "gp_directions": "Gaussian process",
     "condition_mean": "mean over directions",
     "gp_joint": "Gaussian process, joint with time",
-    "output_nmse": "output error (nMSE)",
-    "output_r2": "output R²",
-    "svcca5_concatenated": "SVCCA₅, concatenated",
-    "svcca5_per_condition": "SVCCA₅, per condition",
-    "procrustes_angle": "Procrustes angle (rad)",
-    "linear_cka": "linear CKA",
-    "cca_mean4": "mean of 4 canonical correlations",
-    "dsa": "dynamical similarity (rad)",
     "heldout_neuron_r2": "unrecorded neurons, R²",
     "train": "trained directions",
     "heldout_direction": "held-out directions",
@@ -26,21 +18,10 @@ LABELS = {
     "input_scale": "scaled input",
     "relu": "ReLU",
     "untrained_relu": "untrained ReLU",
-    "endpoint_error": "end-point error",
     "movement_r2": "movement R²",
     "n_passes": "training passes",
     "unit_feature_distance": "distance of unit features",
-    "unit_preparatory_tuning": "preparatory tuning",
-    "unit_movement_tuning": "movement tuning",
-    "unit_tuning_correlation": "correlation of tunings",
-    "unit_direction_change": "change of direction (°)",
-    "unit_peak_time": "time of peak tuning (s)",
-    "unit_multiphasic": "multiphasic units",
-    "jpca_ratio": "jPCA ratio",
-    "jpca_r2_skew": "jPCA R², skew",
-    "jpca_r2_best": "jPCA R², best",
     "jpca_frequency": "frequency of rotation (Hz)",
-    "tangling_p95": "tangling, 95th percentile",
     "n_fixed_points": "fixed points",
     "slowest_mode_s": "slowest mode (s)",
     "state_share": "share of the state at go",
@@ -63,15 +44,9 @@ _NOT_SAID = ("set", "seed", "regime", "fraction", "outcome", "draw")
 
 
 def label(name: str) -> str:
-    """What an arm, metric, baseline or set is called in print; a metric as its class says, if it does."""
-    return shorten(_declared().get(name) or LABELS.get(name) or name.replace("_", " "))
-
-
-def _declared() -> dict[str, str]:
-    """Labels of similarities and portraits, by the metric that their class declares."""
-    classes = [*AbstractSimilarity.__subclasses__(), *AbstractPortrait.__subclasses__()]
-    found = {getattr(each, "metric", None): getattr(each, "label", None) for each in classes}
-    return {metric: text for metric, text in found.items() if isinstance(metric, str) and isinstance(text, str)}
+    """What an arm, metric, baseline or set is called in print; a metric as its class says, exported or not."""
+    said: dict[object, object] = {each.metric: each.label for each in AbstractSimilarity.__subclasses__()}
+    return shorten(str(said.get(name) or labels().get(name) or LABELS.get(name) or name.replace("_", " ")))
 
 
 def shorten(text: str, length: int = 34) -> str:

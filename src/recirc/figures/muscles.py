@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from recirc.figures.style import INK, color, key, label, panels, shorten, styled, time_label
+from recirc.figures.style import color, key, label, panels, shorten, styled, time_label
 
 _MOST = 8
 
@@ -40,12 +40,9 @@ def target_against_output(target: xr.DataArray, outputs: xr.DataArray, *, arms: 
         units = target.attrs.get("units", "")
         name = shorten(str(target["output"].values[row]) if "output" in target.coords else f"output {row + 1}", 16)
         grid[row, 0].set_ylabel(f"{name}\n({units})" if units else name)
-    figure.supxlabel(time_label(target), fontsize=7.5, color=INK)
-    key(
-        figure,
-        [("target", {"color": "#8f8f8f", "linewidth": 3.2})]
-        + [(label(str(name)), {"color": color(str(name))}) for name in names],
-    )
+    figure.supxlabel(time_label(target))
+    looks = [(label(str(name)), {"color": color(str(name))}) for name in names]
+    key(figure, [("target", {"color": "#8f8f8f", "linewidth": 3.2}), *looks])
     return figure
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from recirc.figures.style import FAINT, INK, angles, direction_color, direction_wheel, panels, shorten, styled
+from recirc.figures.style import INK, angles, bare, cross, direction_color, direction_wheel, panels, shorten, styled
 
 _MOST = 4  # panels beside each other
 
@@ -64,8 +64,7 @@ def jpca_planes(planes: Sequence[Plane]) -> Figure:
     """
     figure, axes_list, wheel = _grid(planes, 0.42)
     for axes, plane in zip(axes_list, planes):
-        axes.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
-        axes.axvline(0, color=FAINT, linewidth=0.5, zorder=0)
+        cross(axes)
         for angle, line in zip(angles(plane.conditions), plane.coordinates):
             tone = direction_color(angle)
             axes.plot(*line.T, color=tone)
@@ -97,10 +96,8 @@ def switch_trajectories(paths: Sequence[HandPaths]) -> Figure:
             if path.step is not None:
                 axes.plot(*line[path.step], "D", color=tone, markersize=2.8, markerfacecolor="white", zorder=4)
         _frame(axes, np.concatenate(every), centered=False)
-    marks = "ring: first target\ndot: second target"
-    if any(path.step is not None for path in paths):
-        marks += "\ndiamond: jump"
-    _wheel(wheel, paths, marks)
+    jumps = any(path.step is not None for path in paths)
+    _wheel(wheel, paths, "ring: first target\ndot: second target" + "\ndiamond: jump" * jumps)
     return figure
 
 
@@ -116,13 +113,10 @@ def _grid(entries: Sequence, below: float):
     """A figure, axes for the entries and axes for the wheel; `below` inches for captions under a line."""
     n_lines = -(-len(entries) // _MOST) or 1
     n_columns = -(-len(entries) // n_lines) or 1
-    ratios = [*np.ones(n_columns), 0.45 if n_columns > 2 else 0.3]
-    width = min(7.2 / sum(ratios), 2.4)
+    wheel = 0.45 if n_columns > 2 else 0.3
+    width = min(7.2 / (n_columns + wheel), 2.4)
     below = below if any(entry.caption for entry in entries) else 0.0
-    figure, grid = panels(
-        n_lines, n_columns + 1, height=max(n_lines * (0.97 * width + below + 0.16), 2.2),
-        gridspec_kw={"width_ratios": ratios},
-    )  # fmt: skip
+    figure, grid = panels(n_lines, n_columns, height=max(n_lines * (0.97 * width + below + 0.16), 2.2), wheel=wheel)
     flat = grid[:, :-1].ravel()
     for axes in flat[len(entries) :]:
         axes.axis("off")
@@ -140,8 +134,7 @@ def _wrapped(text: str, most: int) -> str:
 
 
 def _wheel(column, entries: Sequence, note: str) -> None:
-    degrees = angles(entries[0].conditions) if len(entries) else []
-    direction_wheel(column, degrees, f"\n{note}")
+    direction_wheel(column, angles(entries[0].conditions) if len(entries) else [], f"\n{note}")
 
 
 def _frame(axes, points: np.ndarray, *, centered: bool) -> None:
@@ -149,8 +142,5 @@ def _frame(axes, points: np.ndarray, *, centered: bool) -> None:
     points = points[np.isfinite(points).all(1)]
     middle = np.zeros(2) if centered or not len(points) else (points.max(0) + points.min(0)) / 2
     extent = 1.15 * float(np.abs(points - middle).max(initial=0.0)) or 1.0
-    axes.set(
-        xticks=[], yticks=[], aspect="equal",
-        xlim=(middle[0] - extent, middle[0] + extent), ylim=(middle[1] - extent, middle[1] + extent),
-    )  # fmt: skip
-    axes.spines[["left", "bottom"]].set_visible(False)
+    (left, low), (right, high) = middle - extent, middle + extent
+    bare(axes, xlim=(left, right), ylim=(low, high))

@@ -50,7 +50,7 @@ def generalization(
             here = chosen[places[chosen.index] == place]
             _column(axes, column, {name: per_network(select(here, arm=name)) for name in names})
     for axes, regime in zip(grid[:, 0], regimes):
-        _finish(axes, metric, _place_name("regime", regime))
+        _finish(axes, metric, "regime", regime)
     axes = grid[-1, 0]
     axes.set_xticks(range(len(where)), [textwrap.fill(place, 13, break_long_words=False) for place in where])
     axes.tick_params(axis="x", length=0)
@@ -100,19 +100,18 @@ def noise_curve(
                 last = _curve(axes, {size: per_network(select(own, **{level: size})) for size in sizes}, look)
             share = f" ({percent(shown[name])})" if name in shown else ""
             ends.append((last, label(name) + share, color(name)))
-        _finish(axes, metric, _place_name(panel, place))
+        _finish(axes, metric, panel, place)
     for axes in grid[0, 1:]:
         axes.set_ylabel("")
     _set_sizes(grid[0, 0], sizes)
     if shades:
-        arms = [_looks(color(name), [1.0], _MARKERS[i % 3])[0][1] for i, name in enumerate(names)]
-        entries = list(zip(map(label, names), arms))
+        entries = [(label(name), _looks(color(name), [1.0], _MARKERS[i % 3])[0][1]) for i, name in enumerate(names)]
         grays = _looks(INK, shades, "")
         entries += [(f"{'' if i else label(str(shade))} {v:g}", look) for i, (v, look) in enumerate(grays)]
         key(figure, [(text, look | {"markersize": 3}) for text, look in entries])
     else:
         label_ends(grid[0, -1], ends)
-    figure.supxlabel(f"{label(noise_set)}, {'σ' if level == 'sigma' else label(level)}", fontsize=7.5, color=INK)
+    figure.supxlabel(f"{label(noise_set)}, {'σ' if level == 'sigma' else label(level)}")
     return figure
 
 
@@ -146,12 +145,6 @@ def _set_sizes(axes, sizes: Sequence[float]) -> None:
     axes.xaxis.minorticks_off()
 
 
-def _place_name(panel: str, value) -> str:
-    if value is None or panel == "target_line":
-        return target_line_name(value)
-    return f"{label(str(value))} regime" if panel == "regime" else f"{label(panel)} {value}"
-
-
 def _at_fraction(table: pd.DataFrame, fraction: float | None) -> tuple[pd.DataFrame, dict[str, float]]:
     """Rows at one fraction per arm, and which; arms without fractions whole."""
     arms = {str(name): own for name, own in table.groupby("arm", sort=False)}
@@ -175,12 +168,12 @@ def _column(axes, column: int, arms: dict[str, pd.Series]) -> None:
         if n_lost:
             top = axes.get_xaxis_transform()
             axes.plot([x[name]], [0.98], "x", color=color(name), markersize=4, transform=top, clip_on=False)
-            axes.annotate(
-                f"{n_lost} lost", (x[name], 0.98), (4, -2), xycoords=top, textcoords="offset points", fontsize=6
-            )
+            look = {"xycoords": top, "textcoords": "offset points", "fontsize": 6}
+            axes.annotate(f"{n_lost} lost", (x[name], 0.98), (4, -2), **look)
 
 
-def _finish(axes, metric: str, title: str) -> None:
+def _finish(axes, metric: str, panel: str, value) -> None:
+    """Scale, grid and names of a panel, titled by the value that the condition's key `panel` has there."""
     if metric.endswith("_r2"):
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -0.1), min(high, 1.04))
@@ -189,4 +182,5 @@ def _finish(axes, metric: str, title: str) -> None:
     axes.grid(axis="y", color="#efefef", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_ylabel(label(metric))
-    axes.set_title(title)
+    name = f"{label(str(value))} regime" if panel == "regime" else f"{label(panel)} {value}"
+    axes.set_title(target_line_name(value) if value is None or panel == "target_line" else name)

@@ -1,4 +1,4 @@
-"""Every score of every cell of a study at a glance, against the interval of a reference."""
+"""Every cell of a study at a glance: its scores against the interval of a reference, and shares of its mechanism."""
 
 import dataclasses
 import textwrap
@@ -10,9 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from recirc.analyses.table import levels_of, networks, select
+from recirc.analyses.table import levels_of, networks, per_network, select
+from recirc.compare.mechanism import MechanismSummary
 from recirc.figures.cells import Cell, cells, group_name, penalty_name
-from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, label, panels, styled
+from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, key, label, panels, styled
 
 # Told apart by lightness too, and "outside" by its arrow.
 INSIDE, OUTSIDE = "#a9d0ea", "#fdebdc"
@@ -60,11 +61,10 @@ def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, 
     values = [[_by_seed(cell.select(table, c.metric, **c.condition), c) for c in flat] for cell in here]
     wanted = [_reference(table, column, reference) for column in flat]
     width = (WIDTH - 0.1 - _LABELS - _GAP * (len(columns) - 1)) / max(len(flat), 1)
-    names, turned = _names(flat, width)
-    top = 0.36 + _height(names, turned)
+    names, turned, high = _names(flat, width)
+    top = 0.36 + high
     height = top + _LINE * (len(here) + 1) + _HEADING * len(groups) + 0.34
-    figure, grid = panels(1, 1, height=height)
-    axes = grid[0, 0]
+    figure, ((axes,),) = panels(1, 1, height=height)
     axes.set(xlim=(0, WIDTH - 0.06), ylim=(height - 0.06, 0))
     axes.axis("off")
     left = _columns(axes, columns, names, width, top, turned)
@@ -122,19 +122,17 @@ def _scale(lines: Sequence[pd.Series], bounds: tuple[float, float, float]) -> tu
     return low, high if high > low else low + 1.0, 2 if largest < 9.995 else 1 if largest < 99.95 else 0
 
 
-def _names(columns: Sequence[Column], width: float) -> tuple[list[str], bool]:
-    """What stands above the columns, and whether it is turned because a word is wider than a column."""
+def _names(columns: Sequence[Column], width: float) -> tuple[list[str], bool, float]:
+    """What stands above the columns, whether it is turned as a word is wider than a column, and the inches it needs."""
     names = [column.name or label(column.metric) for column in columns]
     n_letters = int(width / 0.062)
     turned = any(len(word) > n_letters for name in names for word in name.split())
-    return [textwrap.fill(name, 20 if turned else n_letters) for name in names], turned
-
-
-def _height(names: list[str], turned: bool) -> float:
-    """Inches that the names need."""
-    letters = [max(map(len, name.split("\n"))) for name in names]
-    lines = [name.count("\n") + 1 for name in names]
-    return 0.055 * max(letters, default=0) if turned else 0.11 * max(lines, default=0)
+    wrapped = [textwrap.wrap(name, 20 if turned else n_letters) for name in names]
+    longest, most = (
+        max((len(line) for lines in wrapped for line in lines), default=0),
+        max(map(len, wrapped), default=0),
+    )
+    return ["\n".join(lines) for lines in wrapped], turned, 0.055 * longest if turned else 0.11 * most
 
 
 def _columns(axes, columns, names: list[str], width: float, top: float, turned: bool) -> list[float]:
@@ -147,10 +145,8 @@ def _columns(axes, columns, names: list[str], width: float, top: float, turned: 
         axes.plot([x + 0.03, end - 0.03], [0.2, 0.2], color=MUTED, linewidth=0.6)
         left, x = left + own, end + _GAP
     for at, name in zip(left, names):
-        axes.text(
-            at + width / 2, top - 0.06, name, fontsize=6.5, va="bottom", ha="center",
-            rotation=90 if turned else 0, linespacing=1.15,
-        )  # fmt: skip
+        look = {"va": "bottom", "ha": "center", "rotation": 90 if turned else 0, "linespacing": 1.15}
+        axes.text(at + width / 2, top - 0.06, name, fontsize=6.5, **look)
     axes.text(0.02, top - 0.06, label("rate_penalty"), fontsize=6.5, va="bottom", color=MUTED)
     return left
 
@@ -169,11 +165,8 @@ def _field(axes, place, found: pd.Series, bounds, scale, tone: str) -> None:
     if np.isfinite([low, high]).all():
         ends = _along(np.array([low, high]), place, scale)
         axes.plot(ends, [y + 0.205] * 2, color=INK, alpha=0.2, linewidth=3.2, solid_capstyle="butt")
-    finite = found.dropna().to_numpy()
-    axes.plot(
-        _along(finite, place, scale), np.full(len(finite), y + 0.205), "o",
-        color=tone, markersize=2.3, markeredgewidth=0, alpha=0.95,
-    )  # fmt: skip
+    dots = _along(found.dropna().to_numpy(), place, scale)
+    axes.plot(dots, np.full(len(dots), y + 0.205), "o", color=tone, markersize=2.3, markeredgewidth=0, alpha=0.95)
 
 
 def _reference_field(axes, place, bounds, scale) -> None:
@@ -197,15 +190,60 @@ def _number(value: float, scale) -> str:
 
 
 def _explain(axes, y: float) -> None:
-    x = 0.02
-    for fill, text in (
-        (INSIDE, "median inside the reference's interval"),
-        (OUTSIDE, "▲ above it, ▼ below it"),
-        (None, "dots: networks; bar: interval"),
-        (None, "× networks under their goal"),
-    ):
-        if fill:
+    x, fills = 0.02, {"median inside the reference's interval": INSIDE, "▲ above it, ▼ below it": OUTSIDE}
+    for text in (*fills, "dots: networks; bar: interval", "× networks under their goal"):
+        if fill := fills.get(text):
             axes.add_patch(Rectangle((x, y - 0.05), 0.16, 0.1, facecolor=fill, edgecolor=MUTED, linewidth=0.4))
             x += 0.21
         axes.text(x, y, text, va="center", fontsize=6.5, color=MUTED)
         x += 0.0475 * len(text) + 0.2
+
+
+_SHARES = {"state_share": "initial-condition driven", "input_share": "input driven"}
+
+
+@styled
+def mechanism_shares(table: pd.DataFrame, *, least_share: float = MechanismSummary.least_share) -> Figure:
+    """Share of the state at go and share of the input after it, a line per cell: points are networks.
+
+    The bar is the median. The band is where a share is large enough to be the mechanism. A network whose
+    "verdict" is that mechanism is filled; one with another verdict, as what it does under swapped states did
+    not bear it out, is open.
+
+    Args:
+        table: of an analysis; metrics `state_share` and `input_share`, with conditions "verdict", "rate_penalty",
+            "target_line", "seed".
+        least_share: as in `MechanismSummary`.
+    """
+    here = cells(table[table["metric"].isin(_SHARES)])
+    groups = list(dict.fromkeys(group_name(cell) for cell in here))
+    places = {cell: i + 1.35 * (groups.index(group_name(cell)) + 1) for i, cell in enumerate(here)}
+    bottom = max(places.values(), default=0.0) + 0.8
+    figure, grid = panels(1, 2, height=0.85 + 0.155 * bottom, sharey=True)
+    for axes, (metric, verdict) in zip(grid[0], _SHARES.items()):
+        axes.axvspan(least_share, 1.2, color="#ececec", linewidth=0, zorder=0)
+        for cell, y in places.items():
+            _cell(axes, y, cell, cell.select(table, metric), verdict)
+        axes.set(xlim=(-0.04, 1.04), ylim=(bottom, -0.25), xlabel=label(metric))
+        axes.set_title(f"{least_share:g} and over: {verdict}", loc="right", color=MUTED)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+    grid[0, 0].set_yticks(list(places.values()), [penalty_name(cell) for cell in here])
+    grid[0, 0].set_ylabel(label("rate_penalty"))
+    for group in groups:
+        first = next(cell for cell in here if group_name(cell) == group)
+        grid[0, 0].text(0.0, places[first] - 1, group, color=color(first.arm), va="center", weight="bold")
+    look = {"color": INK, "marker": "o", "markersize": 4, "linestyle": ""}
+    key(figure, [("verdict is this mechanism", look), ("it is not", look | {"markerfacecolor": "white"})])
+    return figure
+
+
+def _cell(axes, y: float, cell: Cell, own: pd.DataFrame, verdict: str) -> None:
+    tone = color(cell.arm)
+    axes.plot([0, 1], [y, y], color=FAINT, linewidth=0.5, zorder=0.5)
+    middle = per_network(own).median()
+    axes.plot([middle, middle], [y - 0.36, y + 0.36], color=tone, linewidth=2, solid_capstyle="butt")
+    for value, found in own.reindex(columns=["value", "verdict"]).itertuples(index=False):
+        holds = found == verdict or pd.isna(found)
+        look = {"markersize": 3.6, "markeredgewidth": 0.8, "markerfacecolor": tone if holds else "white", "alpha": 0.8}
+        axes.plot(np.clip(value, 0, 1), y, "o", color=tone, zorder=3, **look)

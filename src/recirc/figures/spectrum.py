@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from recirc.figures.style import INK, MUTED, color, label, panels, styled
+from recirc.figures.style import MUTED, color, label, panels, styled
 
 
 @styled
@@ -38,7 +38,7 @@ def eigenvalues(spectra: Mapping[str, np.ndarray]) -> Figure:
         abscissa = f"largest real part {np.real(each).max():.2f}" if len(each) else "no finite weights"
         axes.set_title(f"{label(name)}\n{abscissa}", loc="left", linespacing=1.4)
     grid[0, 0].set_ylabel("imaginary part")
-    figure.supxlabel("real part of the eigenvalue", fontsize=7.5, color=INK)
+    figure.supxlabel("real part of the eigenvalue")
     return figure
 
 

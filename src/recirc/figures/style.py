@@ -23,59 +23,36 @@ WIDTH = 7.2
 INK, MUTED, FAINT = "#1f1f1f", "#6b6b6b", "#d4d4d4"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _ARM_COLORS = {
-    "hints": "#0072b2",
-    "no_hints": "#d55e00",
-    "force": "#009e73",
-    "untrained": "#8c8c8c",
+    **dict.fromkeys(("hints", "network", "tanh"), "#0072b2"),
+    **dict.fromkeys(("no_hints", "gp_directions", "relu"), "#d55e00"),
+    **dict.fromkeys(("force", "direct_map"), "#009e73"),
+    **dict.fromkeys(("untrained", "condition_mean", "untrained_tanh", "untrained_relu"), "#8c8c8c"),
+    **dict.fromkeys(("ensemble", "reference"), INK),
     "embedder": "#56b4e9",
-    "network": "#0072b2",
-    "ensemble": INK,
-    "gp_directions": "#d55e00",
     "cosine_tuning": "#e69f00",
-    "condition_mean": "#8c8c8c",
-    "direct_map": "#009e73",
     "gp_joint": "#cc79a7",
-    "reference": INK,
-    "tanh": "#0072b2",
-    "relu": "#d55e00",
-    "untrained_tanh": "#8c8c8c",
-    "untrained_relu": "#8c8c8c",
 }
-_RC = {
-    "font.family": "DejaVu Sans",
-    "font.size": 7.5,
-    "text.color": INK,
-    "text.parse_math": False,  # a unit may be called "$x"
-    "axes.titlesize": 7.5,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 4,
-    "axes.labelsize": 7.5,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": MUTED,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    **{f"{axis}tick.labelsize": 7 for axis in "xy"},
-    **{f"{axis}tick.color": MUTED for axis in "xy"},
-    **{f"{axis}tick.labelcolor": INK for axis in "xy"},
-    **{f"{axis}tick.major.size": 2.5 for axis in "xy"},
-    **{f"{axis}tick.major.width": 0.6 for axis in "xy"},
-    **{f"{axis}tick.minor.visible": False for axis in "xy"},
-    "legend.frameon": False,
-    "legend.fontsize": 7.5,
-    "lines.linewidth": 1.1,
-    "lines.solid_capstyle": "round",
-    "figure.facecolor": "white",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "recirc",
+_TICKS = {"labelsize": 7, "color": MUTED, "labelcolor": INK, "major.size": 2.5, "major.width": 0.6}
+_TITLES = {"titlesize": 7.5, "titlelocation": "left", "titlepad": 4}
+_LOOK = {
+    "font": {"family": "DejaVu Sans", "size": 7.5},
+    "text": {"color": INK, "parse_math": False},  # a unit may be called "$x"
+    "axes": {**_TITLES, "labelcolor": INK, "edgecolor": MUTED, "linewidth": 0.6},
+    "axes.spines": {"top": False, "right": False},
+    "xtick": _TICKS,
+    "ytick": _TICKS,
+    "legend": {"frameon": False, "handlelength": 1.4, "handletextpad": 0.5, "columnspacing": 1.6},
+    "lines": {"linewidth": 1.1, "solid_capstyle": "round"},
+    "figure": {"facecolor": "white", "labelsize": 7.5},
+    "svg": {"fonttype": "none", "hashsalt": "recirc"},
 }
+_RC: Any = {f"{part}.{name}": value for part, look in _LOOK.items() for name, value in look.items()}
 # Four colors of the Okabe-Ito palette in a ring: neighbors blend, opposites stay distinct for everyone.
 _RING = LinearSegmentedColormap.from_list("ring", ["#0072b2", "#cc79a7", "#e69f00", "#009e73", "#0072b2"])
 
 
 def _settings():
-    own: Any = {**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]}
-    return mpl.rc_context(own)
+    return mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]})
 
 
 def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -95,19 +72,32 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
-def panels(n_rows: int, n_columns: int, *, height: float, width: float = WIDTH, **kwargs):
+def panels(n_rows: int, n_columns: int, *, height: float, wheel: float = 0.0, **kwargs):
     """A figure with a grid of axes, always two-dimensional.
 
     Args:
         n_rows, n_columns: size of the grid.
         height: of the whole figure, inches.
-        width: of the whole figure, inches.
+        wheel: width of one more column, for `direction_wheel`, beside the others' 1; none if 0.
         kwargs: passed to `Figure.subplots`.
     """
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.04)  # pyright: ignore
-    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **kwargs)
+    widths = [*np.ones(n_columns), *([wheel] if wheel else [])]
+    return figure, figure.subplots(n_rows, len(widths), squeeze=False, width_ratios=widths, **kwargs)
+
+
+def cross(axes: Axes) -> None:
+    """Thin lines through the origin, behind everything."""
+    axes.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
+    axes.axvline(0, color=FAINT, linewidth=0.5, zorder=0)
+
+
+def bare(axes: Axes, **settings) -> None:
+    """Make equal axes without ticks and frame, with further settings."""
+    axes.set(xticks=[], yticks=[], aspect="equal", **settings)
+    axes.spines[["left", "bottom"]].set_visible(False)
 
 
 def color(name: str) -> str:
@@ -119,8 +109,7 @@ def angles(conditions: Iterable) -> np.ndarray:
     """Directions of conditions in degrees, from labels such as "45"; equal steps if they are no angles."""
     from recirc.data.directions import condition_angles  # loads readers of files
 
-    labels = list(conditions)
-    found = condition_angles(labels)
+    found = condition_angles(labels := list(conditions))
     return 360 * np.arange(len(labels)) / max(len(labels), 1) if found is None else found
 
 
@@ -140,7 +129,7 @@ def direction_wheel(axes: Axes | np.ndarray, degrees: Iterable[float], note: str
     wheel.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
     wheel.axis("off")
     for angle in degrees:
-        tip = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+        tip = [np.cos(np.radians(angle)), np.sin(np.radians(angle))]
         wheel.plot(*np.outer(tip, [0.3, 1.25]), color=direction_color(angle), linewidth=2)
     wheel.text(0, -1.6, f"direction\n{note}".strip(), ha="center", va="top", fontsize=7, linespacing=1.5)
 
@@ -165,20 +154,12 @@ def log_height(axes: Axes) -> None:
 
 def key(figure: Figure, entries: Sequence[tuple[str, dict]]) -> None:
     """A legend above the panels; an entry is a text and the properties of its line or marker."""
-    handles = [Line2D([], [], **look) for _, look in entries]
-    colors = [look["color"] for _, look in entries]
     n_lines = -(-sum(len(text) + 6 for text, _ in entries) // 105)
     figure.legend(
-        handles,
-        [text for text, _ in entries],
-        loc="outside upper left",
-        ncols=-(-len(entries) // max(n_lines, 1)) or 1,
-        labelcolor=colors,
-        handlelength=1.4,
-        handletextpad=0.5,
-        columnspacing=1.6,
+        [Line2D([], [], **look) for _, look in entries], [text for text, _ in entries], loc="outside upper left",
+        ncols=-(-len(entries) // max(n_lines, 1)) or 1, labelcolor=[look["color"] for _, look in entries],
         borderaxespad=0.1,
-    )
+    )  # fmt: skip
 
 
 def label_ends(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
@@ -216,16 +197,13 @@ def _apart(heights: Sequence[float], gap: float) -> np.ndarray:
 
 
 def render(figure: Figure, title: str = "") -> dict[str, bytes]:
-    """A figure as "svg" and "png"; equal figures give equal bytes.
-
-    Text in the SVG stays text.
-    """
+    """A figure as "svg", in which text stays text, and "png"; equal figures give equal bytes."""
+    about = {"svg": {"Date": None} | ({"Title": printable(title)} if title else {}), "png": {"Software": None}}
     data = {}
     with _settings():
-        about = {"svg": {"Date": None} | ({"Title": printable(title)} if title else {}), "png": {"Software": None}}
-        for suffix in about:
+        for suffix, metadata in about.items():
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix, dpi=200, metadata=about[suffix])
+            figure.savefig(buffer, format=suffix, dpi=200, metadata=metadata)
             data[suffix] = buffer.getvalue()
     # Layout is measured in DejaVu Sans, which comes with Matplotlib; narrower faces fit wherever it fits.
     faces = b"Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -251,7 +229,6 @@ def save(figure: Figure, folder: str | Path, name: str, title: str = "") -> Path
     """
     if not name or not name.replace("_", "").replace("-", "").isalnum() or not name.isascii():
         raise ValueError(f"a figure is called {name!r}; use letters, digits, '_' and '-' only.")
-    paths = {suffix: Path(folder) / f"{name}.{suffix}" for suffix in ("svg", "png")}
     for suffix, data in render(figure, title).items():
-        write_atomic(paths[suffix], data)
-    return paths["svg"]
+        write_atomic(Path(folder) / f"{name}.{suffix}", data)
+    return Path(folder) / f"{name}.svg"

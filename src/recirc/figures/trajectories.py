@@ -7,7 +7,7 @@ import scipy.linalg
 import xarray as xr
 from matplotlib.figure import Figure
 
-from recirc.figures.style import FAINT, angles, direction_color, direction_wheel, label, panels, styled
+from recirc.figures.style import angles, bare, cross, direction_color, direction_wheel, label, panels, styled
 
 _N_COMPONENTS = 10
 
@@ -36,18 +36,13 @@ def principal_components(
         own, _ = _components(networks.sel(arm=arm).values, trained)
         systems.append((label(str(arm)), _onto(own, scores, trained)))
     pairs = [pair for pair in ((0, 1), (0, 2)) if pair[1] < scores.shape[-1]]
-    ratios = [*np.ones(len(systems)), 0.4]
-    width = 7.2 / len(ratios)
-    figure, grid = panels(
-        len(pairs), len(ratios), height=0.35 + width * 1.05 * len(pairs),
-        sharex="row", sharey="row", gridspec_kw={"width_ratios": ratios},
-    )  # fmt: skip
+    height = 0.35 + 7.2 / (len(systems) + 1) * 1.05 * len(pairs)
+    figure, grid = panels(len(pairs), len(systems), height=height, wheel=0.4, sharex="row", sharey="row")
     degrees = angles(conditions)
     for row, (i, j) in enumerate(pairs):
         for column, (title, values) in enumerate(systems):
             axes = grid[row, column]
             _draw(axes, values[..., [i, j]], degrees, trained)
-            axes.set(xticks=[], yticks=[], aspect="equal")
             axes.set_xlabel(f"PC {i + 1} ({100 * share[i]:.0f} %)" if column == 0 else "")
             if row == 0:
                 axes.set_title(title, loc="center")
@@ -82,12 +77,11 @@ def _onto(own: np.ndarray, target: np.ndarray, trained: np.ndarray) -> np.ndarra
 
 
 def _draw(axes, values: np.ndarray, degrees: np.ndarray, trained: np.ndarray) -> None:
-    axes.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
-    axes.axvline(0, color=FAINT, linewidth=0.5, zorder=0)
+    cross(axes)
+    bare(axes)
     for angle, line, is_trained in zip(degrees, values, trained):
         tone = direction_color(angle)
-        dashes = "-" if is_trained else (0, (2.2, 1.4))
-        axes.plot(*line.T, color=tone, linestyle=dashes, linewidth=1.1 if is_trained else 0.8)
+        dashes, width = ("-", 1.1) if is_trained else ((0, (2.2, 1.4)), 0.8)
+        axes.plot(*line.T, color=tone, linestyle=dashes, linewidth=width)
         if is_trained:
             axes.plot(*line[0], "o", color=tone, markersize=2.6)
-    axes.spines[["left", "bottom"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Single units of a circuit and what a network says they do."""
+"""Single units of a circuit: spikes by trial, average rates, and what a network says they do."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,17 +7,56 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from recirc.figures.style import (
-    INK,
-    MUTED,
-    angles,
-    direction_color,
-    direction_wheel,
-    panels,
-    shorten,
-    styled,
-    time_label,
-)
+from recirc.figures.style import MUTED, angles, direction_color, direction_wheel, panels, shorten, styled, time_label
+
+
+@styled
+def rasters(
+    spikes: Sequence[Sequence[np.ndarray]],
+    labels: Sequence[str],
+    rates: xr.DataArray,
+    standard_error: xr.DataArray,
+    *,
+    event: str = "",
+) -> Figure:
+    """Spikes of some units, one row per trial and trials sorted by condition, above their average rates.
+
+    Args:
+        spikes: for every unit the spike times of every trial, seconds from the event.
+        labels: condition of every trial.
+        rates: (condition, time, unit) averages of the same units, with coordinates and attribute `units`.
+        standard_error: the same, shaded; nan where not known.
+        event: what happens at time 0.
+    """
+    conditions = [str(name) for name in rates["condition"].values]
+    colors = dict(zip(conditions, map(direction_color, angles(conditions))))
+    order = [i for name in conditions for i, label in enumerate(labels) if label == name]
+    figure, grid = panels(2, len(spikes), height=3.4, wheel=0.55, sharex=True, height_ratios=[1.4, 1])
+    time = rates["time"].values
+    half = (time[1] - time[0]) / 2
+    for column, unit in enumerate(spikes):
+        above, below = grid[:, column]
+        above.eventplot(
+            [unit[i] for i in order], colors=[colors[labels[i]] for i in order], linelengths=0.9, linewidths=0.5
+        )
+        above.set(ylim=(len(order) - 0.5, -0.5), yticks=[], xlim=(time[0] - half, time[-1] + half))
+        above.set_title(shorten(str(rates["unit"].values[column]), 13), loc="left")
+        for name, mean, error in zip(conditions, rates.values, standard_error.values):
+            below.plot(time, mean[:, column], color=colors[name], linewidth=0.9)
+            low, high = mean[:, column] - error[:, column], mean[:, column] + error[:, column]
+            below.fill_between(time, low, high, color=colors[name], alpha=0.2, linewidth=0)
+        below.set_ylim(bottom=0)
+        for axes in (above, below):
+            axes.axvline(0, color=MUTED, linewidth=0.6, zorder=0)
+    grid[0, 0].set_ylabel("trials by condition")
+    grid[1, 0].set_ylabel(f"rate ({rates.attrs.get('units', '')})")
+    if len(conditions) > 1:
+        direction_wheel(grid[:, -1], angles(conditions))
+    else:
+        for axes in grid[:, -1]:
+            axes.axis("off")
+    figure.supxlabel(time_label(rates) + (f" from {event}" if event else ""))
+    return figure
 
 
 @styled
@@ -45,8 +84,7 @@ def example_units(
     r2 = _r2(circuit.values, prediction.values)
     groups = [("recorded", _spread(r2, seen, n_each)), ("not recorded", _spread(r2, ~seen, n_each))]
     columns = [(group, unit, rank == 0) for group, units in groups for rank, unit in enumerate(units)]
-    ratios = [*np.ones(len(columns)), 0.55]
-    figure, grid = panels(2, len(ratios), height=2.5, sharex=True, sharey="col", gridspec_kw={"width_ratios": ratios})
+    figure, grid = panels(2, len(columns), height=2.5, wheel=0.55, sharex=True, sharey="col")
     degrees = angles(circuit["condition"].values)
     for column, (group, unit, is_first) in enumerate(columns):
         for axes, rates in ((grid[0, column], circuit), (grid[1, column], prediction)):
@@ -59,7 +97,7 @@ def example_units(
         axes.set_ylabel(f"{name}\nrate ({units})" if units else f"{name}\nrate")
     grid[1, -1].axis("off")
     direction_wheel(grid[0, -1], degrees)
-    figure.supxlabel(time_label(circuit), fontsize=7.5, color=INK)
+    figure.supxlabel(time_label(circuit))
     return figure
 
 
@@ -95,11 +133,8 @@ def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go
         n_units: how many of each.
         zero: the event at time 0, the same for all.
     """
-    ratios = [*np.ones(n_units), 0.75]
-    figure, grid = panels(
-        max(len(activities), 1), len(ratios), height=0.45 + 0.95 * max(len(activities), 1), sharex=True,
-        gridspec_kw={"width_ratios": ratios},
-    )  # fmt: skip
+    n_rows = max(len(activities), 1)
+    figure, grid = panels(n_rows, n_units, height=0.45 + 0.95 * n_rows, wheel=0.75, sharex=True)
     for line, activity in zip(grid, activities):
         rates, tuning = activity.rates, _tuning(activity)
         degrees, time = angles(rates["condition"].values), rates["time"].values
@@ -120,7 +155,7 @@ def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go
         line[0].set_ylabel(shorten(activity.title, 22) + ("\nrate" if units == "1" else f"\nrate ({units})"))
     note = "\nlight: preparation\ndark: movement\nline: go\nin brackets:\nmovement tuning"
     direction_wheel(grid[:, -1], angles(activities[0].rates["condition"].values) if activities else [], note)
-    figure.supxlabel(f"time from {zero} (s)", fontsize=7.5, color=INK)
+    figure.supxlabel(f"time from {zero} (s)")
     return figure
 
 

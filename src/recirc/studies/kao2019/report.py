@@ -13,10 +13,8 @@ from recirc.analyses import AnalysisResult, select
 from recirc.analyses.levels import ALPHA, INSIDE, UNIT_SHARE, level_verdicts, numbers
 from recirc.analyses.reference import COMPARED as HERE
 from recirc.analyses.reference import Reference
-from recirc.figures import Column
-from recirc.figures.drawings import DRAWINGS
+from recirc.figures import DRAWINGS, Column, Shown, rotations_beside, units_beside
 from recirc.figures.style import label
-from recirc.figures.verdict import Shown, rotations_beside, units_beside
 from recirc.runs.report import ReportText, Table
 from recirc.studies.kao2019 import design
 from recirc.studies.kao2019.claims import CELL, judge_all, trained
