@@ -52,13 +52,11 @@ def _array(values: Any) -> Any:
     return None if values is None else jnp.asarray(values)
 
 
-def _words(labels: Iterable[object] | None) -> Any:
-    """Labels as text; 0, 0.0 and "0" are one."""
-    return (
-        None
-        if labels is None
-        else tuple(f"{x:.9g}" if isinstance(x, int | float | np.number) else str(x) for x in labels)
-    )
+def _word(label: object) -> str:
+    return f"{label:.9g}" if isinstance(label, int | float | np.number) else str(label)  # 0, 0.0 and "0" are one
+
+
+_words = lambda labels: None if labels is None else tuple(map(_word, labels))  # noqa: E731
 
 
 def _counts(values: Iterable[int]) -> tuple[int, ...]:

@@ -177,7 +177,7 @@ def test_a_tuple_of_components_is_a_list_of_tables(tmp_path):
         ("kind = 'RatePenalty'\nweigth = 1", "line 7: RatePenalty has no field 'weigth'; did you mean 'weight'"),
         ("kind = 'Rate'", "line 6: kind of trainer.penalties.1 is Rate; did you mean 'RatePenalty'"),
         ("weight = 1", "line 5: kind of trainer.penalties.1 is missing; There are: "),
-        ("kind = 'RatePenalty'\nweight = -1", "line 5: RatePenalty: a penalty's weight must not be negative"),
+        ("kind = 'RatePenalty'\nweight = -1", "line 5: RatePenalty: weight must be at least 0"),
     ],
 )
 def test_faults_in_a_list_of_tables_are_named_with_their_line(item, message, tmp_path):

@@ -11,8 +11,14 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Claim, Row
-from recirc.compare import AbstractSimilarity, NullDistribution, null_distribution, split_half_ceiling
-from recirc.compare.families import labels, similarities
+from recirc.compare import (
+    AbstractSimilarity,
+    NullDistribution,
+    labels,
+    null_distribution,
+    similarities,
+    split_half_ceiling,
+)
 from recirc.compare.normalization import average_repeats
 from recirc.compare.resampling import over_units
 from recirc.compare.samples import check_same_samples
