@@ -10,9 +10,11 @@ import jax  # noqa: E402
 import jaxtyping  # noqa: E402
 import pytest  # noqa: E402
 
-# As type checkers have it, an int will do for a float; `Self` is known to beartype only where it sees whole classes.
-_CONFIGURATION = "is_pep484_tower=True, hint_overrides=beartype.FrozenDict({beartype.typing.Self: object})"
-jaxtyping.install_import_hook("recirc", f"beartype.beartype(conf=beartype.BeartypeConf({_CONFIGURATION}))")
+# As type checkers have it, an int will do for a float. Beartype knows `Self` only where it sees whole classes, and
+# files only by their class.
+_OVERRIDES = "beartype.FrozenDict({beartype.typing.Self: object, beartype.typing.TextIO: object})"
+_CONFIGURATION = f"beartype.BeartypeConf(is_pep484_tower=True, hint_overrides={_OVERRIDES})"
+jaxtyping.install_import_hook("recirc", f"beartype.beartype(conf={_CONFIGURATION})")
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -37,7 +37,7 @@ def example(kind):
             recurrent, n_excitatory=3, readout=readout, start=start, time_constant=0.02
         ),
         # The kick is far below the state's own power, but its machinery runs.
-        Perturbed: lambda: Perturbed(rate_network(), jnp.asarray(400.0), jnp.asarray(3), jax.random.key(2)),
+        Perturbed: lambda: Perturbed(rate_network(), jnp.asarray(400.0), jnp.array(3, int), jax.random.key(2)),
         Restarted: lambda: Restarted(rate_network(), jnp.asarray(start[:, None])),
     }[kind]()
 
