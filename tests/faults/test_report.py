@@ -43,7 +43,7 @@ class Page(HTMLParser):
 
 def make(folder, rows=(SCORE,), claims=(), text=None, **files):
     folder.mkdir(exist_ok=True)
-    (folder / "metrics.json").write_text(metrics_text(files.pop("study", "salatiello2020"), "quick", rows, claims))
+    (folder / "metrics.json").write_text(metrics_text(files.pop("study", "planted"), "quick", rows, claims))
     if text is not None:
         report.write_text(folder, text)
     for name, content in files.items():

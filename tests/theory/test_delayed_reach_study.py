@@ -388,7 +388,7 @@ def test_a_study_of_networks_that_fail_or_have_few_units_ends_with_a_report(tiny
     out = tmp_path / "run"
     run(kao2019.experiment(preset="tiny", seed=0), out)
     page = (out / "report.html").read_text()
-    assert "sizes must be positive" in page
+    assert "n_units must be at least 1, got -1" in page
     assert "0 of 2 networks do the task" in page
 
 

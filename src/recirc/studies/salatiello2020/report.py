@@ -12,6 +12,7 @@ from recirc import figures
 from recirc.analyses import AnalysisResult, select
 from recirc.analyses.table import having
 from recirc.compare import NeuronMap
+from recirc.figures import array_of
 from recirc.runs.report import ReportText
 from recirc.studies.salatiello2020.arms import REFERENCE_FRACTION, SOURCE, Preset
 from recirc.types import Activity
@@ -34,16 +35,16 @@ def ablations(result: AnalysisResult) -> Figure:
 
 def outputs(result: AnalysisResult) -> Figure:
     """Outputs of one network per arm in the directions that were trained."""
-    trained = result.arrays["set"].values == "train"
+    trained = array_of(result, "set").values == "train"
     made = _by_arm(result, "outputs", ARMS).isel(condition=trained)
-    return figures.target_against_output(result.arrays["target_outputs"].isel(condition=trained), made)
+    return figures.target_against_output(array_of(result, "target_outputs").isel(condition=trained), made)
 
 
 def components(result: AnalysisResult) -> Figure:
     """The circuit's principal components, and networks rotated onto them."""
     made = _by_arm(result, "rates", ("hints", "no_hints", "untrained")).rename(network_unit="unit")
-    new = result.arrays["condition"].values[result.arrays["set"].values != "train"].tolist()
-    return figures.principal_components(result.arrays["target_rates"], made, heldout=new)
+    new = array_of(result, "condition").values[array_of(result, "set").values != "train"].tolist()
+    return figures.principal_components(array_of(result, "target_rates"), made, heldout=new)
 
 
 def units(result: AnalysisResult) -> Figure:
@@ -127,7 +128,7 @@ def _examples(result: AnalysisResult, arms: Sequence[str]) -> dict[str, int]:
 def _by_arm(result: AnalysisResult, name: str, arms: Sequence[str]) -> xr.DataArray:
     """An array of one network per arm, with an axis of arms in place of that of networks."""
     places = _examples(result, arms)
-    picked = result.arrays[name].isel(network=list(places.values()))
+    picked = array_of(result, name).isel(network=list(places.values()))
     bare = picked.drop_vars([label for label, values in picked.coords.items() if "network" in values.dims])
     return bare.rename(network="arm").assign_coords(arm=list(places))
 
