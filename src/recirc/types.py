@@ -52,11 +52,10 @@ def _array(values: Any) -> Any:
     return None if values is None else jnp.asarray(values)
 
 
-def _word(label: object) -> str:
-    return f"{label:.9g}" if isinstance(label, int | float | np.number) else str(label)  # 0, 0.0 and "0" are one
-
-
-_words = lambda labels: None if labels is None else tuple(map(_word, labels))  # noqa: E731
+def _words(labels: Iterable[object] | None) -> Any:
+    """Labels as text; 0, 0.0 and "0" are one."""
+    word = lambda x: f"{x:.9g}" if isinstance(x, int | float | np.number) else str(x)  # noqa: E731
+    return None if labels is None else tuple(map(word, labels))
 
 
 def _counts(values: Iterable[int]) -> tuple[int, ...]:

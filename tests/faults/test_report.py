@@ -188,7 +188,7 @@ def test_a_result_is_read_back_from_its_folder(tmp_path):
     (folder / "activity.nc").write_bytes(netcdf_bytes(arrays))
     result = report.read_result(folder)
     assert (result.study, result.figures, result.about, result.networks) == (
-        "salatiello2020",
+        "planted",
         ("a",),
         {"soft": 2.5},
         None,
