@@ -187,12 +187,7 @@ def test_a_result_is_read_back_from_its_folder(tmp_path):
     arrays = xr.Dataset({"rates": (("unit",), np.arange(3.0), {"units": "1"})})
     (folder / "activity.nc").write_bytes(netcdf_bytes(arrays))
     result = report.read_result(folder)
-    assert (result.study, result.figures, result.about, result.networks) == (
-        "planted",
-        ("a",),
-        {"soft": 2.5},
-        None,
-    )
+    assert (result.study, result.figures, result.about, result.networks) == ("planted", ("a",), {"soft": 2.5}, None)
     assert result.rows[0].baselines == SCORE.baselines
     assert result.table["ceiling"].tolist() == [0.82]
     assert result.claim_lines() == AnalysisResult("", (), (claim,)).claim_lines()
