@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recirc.runs import is_done, read_metrics
-from recirc.runs.report_tables import number
-from recirc.studies import fit_recording
-from recirc.studies.fit_report import BASELINES
+from recirc.analyses import FitConfig
+from recirc.analyses.table import number
+from recirc.runs import experiment, is_done, read_metrics
+from recirc.studies import fit
 from recirc.types import enable_x64
 
 
@@ -29,7 +29,7 @@ def table(folder: Path) -> list[str]:
     methods |= {
         f"network, seed {seed}": [row.value for row in single if row.condition.get("seed") == seed] for seed in seeds
     }
-    methods |= {name.replace("_", " "): [row.baselines[name] for row in joint] for name in BASELINES}
+    methods |= {name.replace("_", " "): [row.baselines[name] for row in joint] for name in fit.BASELINES}
     header = ["method", "mean", "median", *(f"{place}°" for place in places)]
     lines = [header, ["---"] * len(header)]
     lines += [
@@ -50,7 +50,8 @@ def main() -> None:
     for fraction in asked.fractions:
         folder, began = asked.out / f"{100 * fraction:g}", time.perf_counter()
         if not is_done(folder):
-            fit_recording.run(asked.data, out=folder, recorded_fraction=fraction, jobs=asked.jobs)
+            config = FitConfig(recorded_fraction=fraction)
+            experiment.run(fit.experiment(asked.data, config, seed=0), folder, jobs=asked.jobs)
         print(f"\n{100 * fraction:g} % recorded, {time.perf_counter() - began:.0f} s\n", *table(folder), sep="\n")
 
 
