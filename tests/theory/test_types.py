@@ -116,3 +116,10 @@ def test_a_range_has_its_ends_or_not_and_never_nan():
     ):
         with pytest.raises(ValueError, match=wanted):
             check_within(interval, share=wrong)
+
+
+def test_numbers_and_text_label_conditions_alike():
+    rates = np.ones((4, 2, 1))
+    labels = ([0, 45, 90, 22.5], [0.0, 45.0, 90.0, 22.5], np.array([0, 45, 90, 22.5]), ["0", "45", "90", "22.5"])
+    made = [recirc.Activity(rates, dt=0.01, conditions=each).conditions for each in labels]
+    assert made == [("0", "45", "90", "22.5")] * 4

@@ -69,8 +69,8 @@ def likeness(
     """
     if single_trials is None and len(set(a.conditions)) < a.n_trials:
         single_trials = a
-    a, b = (average_repeats(side) if len(set(side.conditions)) < side.n_trials else side for side in (a, b))
-    a, b = (check_activity(side, f"the {name} activity", signed=True) for side, name in ((a, "first"), (b, "second")))
+    sides = zip(("first", "second"), map(average_repeats, (a, b)))
+    a, b = (check_activity(side, f"the {name} activity", signed=True) for name, side in sides)
     b = in_order_of(a, b)
     check_same_samples(a, b)
     rows, claims = [], []
@@ -123,7 +123,7 @@ def _ceiling(measure: AbstractSimilarity, trials: Activity | None, key) -> float
     if trials is None or min(map(trials.conditions.count, set(trials.conditions))) < 2:
         return None
     found = split_half_ceiling(measure, trials, key=jax.random.fold_in(key, 10**6 + 1))
-    return float(found.full if np.isfinite(found.full) else found.value)
+    return found.reachable
 
 
 def _claim(measure: AbstractSimilarity, a: Activity, found: Sequence[NullDistribution]) -> Claim:

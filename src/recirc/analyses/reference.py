@@ -152,8 +152,7 @@ def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: st
 def _ceiling(measure, reference: Reference, key) -> float | None:
     """What halves of the recording, or another circuit of the same kind, score against the reference."""
     if reference.single_trials is not None:
-        found = compare.split_half_ceiling(measure, reference.single_trials, key=key)
-        return float(found.full if np.isfinite(found.full) else found.value)
+        return compare.split_half_ceiling(measure, reference.single_trials, key=key).reachable
     return None if reference.another is None else float(measure(reference.another, reference.activity).value)
 
 

@@ -33,6 +33,11 @@ class Ceiling(eqx.Module):
     values: Float[np.ndarray, " split"]
     direction: str = eqx.field(static=True, default="higher")
 
+    @property
+    def reachable(self) -> float:
+        """`full` where a formula gives it, else `value`."""
+        return float(self.full if np.isfinite(self.full) else self.value)
+
 
 def split_half_ceiling(
     measure: AbstractMeasure, trials: Activity, b: Activity | None = None, *, n_splits: int = 20, key: PRNGKeyArray
