@@ -62,6 +62,11 @@ def _counts(values: Iterable[int]) -> tuple[int, ...]:
     return tuple(map(int, values))
 
 
+def _taken(array: Array, index):
+    """Part of an array; by NumPy unless it is traced, since JAX compiles every new shape."""
+    return array[index] if isinstance(array, jax.core.Tracer) else np.asarray(array)[index]
+
+
 class _Noun(eqx.Module):
     """Arrays and labels with one row per trial, on one clock."""
 
@@ -81,7 +86,7 @@ class _Noun(eqx.Module):
     def select(self, indices) -> Self:
         """The trials at `indices`, in that order."""
         index = np.arange(self.n_trials)[np.asarray(indices)]
-        changes: dict = {name: value[index] for name, value in vars(self).items() if hasattr(value, "ndim")}
+        changes: dict = {name: _taken(value, index) for name, value in vars(self).items() if hasattr(value, "ndim")}
         changes |= {name: [values[i] for i in index] for name in self._labels if (values := getattr(self, name))}
         table = {name: values[index] for name, values in getattr(self, self._table).items()}
         return self.replace(**changes, **{self._table: table})
@@ -247,8 +252,8 @@ class Activity(_Noun):
         if missing := [name for name in names if name not in place]:
             raise ValueError(f"no unit is called {missing[0]!r}; there are {len(place)}, the first {self.units[:3]}.")
         index = np.array([place[name] for name in names], int)
-        error = None if self.standard_error is None else self.standard_error[:, :, index]
-        return self.replace(rates=self.rates[:, :, index], units=names, standard_error=error)
+        error = None if self.standard_error is None else _taken(self.standard_error, (..., index))
+        return self.replace(rates=_taken(self.rates, (..., index)), units=names, standard_error=error)
 
     def without_units(self, names: Sequence[str]) -> "Activity":
         """All units but those called `names`."""

@@ -104,6 +104,13 @@ class TestCircuit:
         np.testing.assert_allclose(circuit.outputs(shown).T, np.reshape(activity.outputs, (-1, 2)), atol=1e-12)
 
 
+def test_trials_of_another_number_of_inputs_are_refused(key):
+    trials = recirc.tasks.CenterOutReach().trials(4, key=key)
+    network = recirc.circuits.RateNetwork.random(n_units=9, n_inputs=trials.inputs.shape[2] + 1, key=key)
+    with pytest.raises(ValueError, match=rf"has {trials.inputs.shape[2] + 1} inputs but the trials give"):
+        recirc.simulate(network, trials, key=key)
+
+
 def test_restarted_circuit_goes_on_where_it_was_left(key):
     """Running to step 10 and restarting there is running through; each trial needs its state."""
     network, trials = rate_network(), make_trials()

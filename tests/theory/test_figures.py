@@ -303,3 +303,8 @@ def test_a_metric_is_called_what_its_class_says():
     assert style.label(Likeness.metric) == Likeness.label
     assert style.label("linear_cka") == "linear CKA"
     assert style.label("of_no_class") == "of no class"
+
+
+def test_a_notebook_shows_a_figure_whatever_its_backend():
+    figure, _ = style.panels(1, 1, height=1.0)
+    assert figure._repr_png_().startswith(b"\x89PNG")

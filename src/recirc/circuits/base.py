@@ -74,6 +74,9 @@ def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, uni
     Returns:
         Rates and outputs of every trial.
 
+    Raises:
+        ValueError: if the trials have another number of inputs than the circuit's `input_weights`.
+
     Example:
         >>> import jax, recirc
         >>> recirc.enable_x64()
@@ -82,6 +85,9 @@ def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, uni
         >>> recirc.simulate(network, trials, key=jax.random.key(2)).rates.shape[0]
         8
     """
+    weights, given = getattr(circuit, "input_weights", None), trials.inputs.shape[2]
+    if weights is not None and weights.shape[-1] != given:
+        raise ValueError(f"the circuit has {weights.shape[-1]} inputs but the trials give {given}; make them equal.")
     rates, outputs = _run(circuit, jnp.transpose(trials.inputs, (1, 2, 0)), key, trials.dt)
     rates, outputs = (jnp.transpose(made, (2, 0, 1)) for made in (rates, outputs))
     return Activity(rates, outputs=outputs, dt=trials.dt, conditions=trials.conditions, units=units)

@@ -104,7 +104,7 @@ class JointGP(NamedTuple):
         """
         rotate, spectrum = _time_basis(rates.shape[1], self.duration, dt)
         rotated = np.einsum("tb,ctu->cbu", rotate, rates)
-        found = _Rotated(angles, rotated, new, self.length)(self.noise, spectrum)
+        (found,) = _Rotated(angles, rotated, new, self.length)([self.noise], spectrum)
         return np.einsum("tb,cbu->ctu", rotate, found)
 
     @classmethod
@@ -140,8 +140,8 @@ class JointGP(NamedTuple):
                 for test in tests:
                     rest = np.delete(np.arange(len(angles)), test)
                     predict = _Rotated(angles[rest], rotated[rest], angles[[test]], length)
-                    for noise in noises:
-                        error = float(((predict(noise, spectrum)[0] - rotated[test]) ** 2).sum())
+                    found = ((predict(noises, spectrum) - rotated[test]) ** 2).sum((1, 2, 3))
+                    for noise, error in zip(noises, found.tolist()):
                         place = cls(length, duration, noise)
                         errors[place] = errors.get(place, 0.0) + error
         return min(errors, key=errors.__getitem__)
@@ -157,9 +157,12 @@ class _Rotated:
         self.signal = np.einsum("ca,cbu->abu", vectors, rotated - self.mean)
         self.weights = _kernel(new, angles, length) @ vectors
 
-    def __call__(self, noise: float, spectrum: np.ndarray) -> np.ndarray:
-        gains = spectrum[None, :] / (self.values[:, None] * spectrum[None, :] + noise)
-        return self.mean + np.einsum("na,abu->nbu", self.weights, gains[:, :, None] * self.signal)
+    def __call__(self, noises: Sequence[float], spectrum: np.ndarray) -> np.ndarray:
+        """For every noise what is made of the new directions (noise, new, component, unit)."""
+        powers = self.values[:, None] * spectrum[None, :]
+        gains = spectrum / (powers + np.asarray(noises)[:, None, None])  # (noise, direction, component)
+        weights = self.weights[None, :, None, :] * np.moveaxis(gains, 1, 2)[:, None]
+        return self.mean + (weights[..., None, :] @ np.moveaxis(self.signal, 0, 1))[..., 0, :]
 
 
 def _kernel(a: Angles, b: NewAngles, length: float) -> np.ndarray:

@@ -62,7 +62,8 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     def drawn(*args, **kwargs) -> Figure:
         with _settings():
             figure = draw(*args, **kwargs)
-            for _ in range(2):  # panels of a fixed shape settle on the second pass
+            has_fixed_shape = any(axes.get_aspect() != "auto" for axes in figure.axes)
+            for _ in range(1 + has_fixed_shape):  # panels of a fixed shape settle on the second pass
                 figure.get_layout_engine().execute(figure)  # pyright: ignore[reportOptionalMemberAccess]
             figure.set_layout_engine("none")
             for spread in getattr(figure, "_recirc_labels", ()):
@@ -70,6 +71,13 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
             return figure
 
     return drawn
+
+
+class _Shown(Figure):
+    """A figure that a notebook shows as a picture, whatever its setting for Matplotlib."""
+
+    def _repr_png_(self) -> bytes:
+        return render(self)["png"]
 
 
 def panels(n_rows: int, n_columns: int, *, height: float, wheel: float = 0.0, **kwargs):
@@ -81,7 +89,7 @@ def panels(n_rows: int, n_columns: int, *, height: float, wheel: float = 0.0, **
         wheel: width of one more column, for `direction_wheel`, beside the others' 1; none if 0.
         kwargs: passed to `Figure.subplots`.
     """
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = _Shown(figsize=(WIDTH, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.04)  # pyright: ignore
     widths = [*np.ones(n_columns), *([wheel] if wheel else [])]

@@ -61,6 +61,6 @@ def run(experiment: Experiment, out: str | Path, *, jobs: int = 1, argv: Sequenc
         folder.write_history(result.history)
         write_text(folder, dataclasses.replace(experiment.words(result), about=result.about))
         folder.write_manifest(argv, [experiment.seed])
-        build(folder)
+        build(folder, result=result)
         folder.finish()
     return result

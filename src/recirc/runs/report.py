@@ -193,7 +193,7 @@ def read_result(folder) -> AnalysisResult:
     )  # fmt: skip
 
 
-def build(folder, redraw: bool = True) -> Path:
+def build(folder, redraw: bool = True, result: AnalysisResult | None = None) -> Path:
     """Make `report.html` anew from a run folder; nothing is trained and no number is changed.
 
     Args:
@@ -201,6 +201,7 @@ def build(folder, redraw: bool = True) -> Path:
             reads are used if they are there.
         redraw: whether to draw the report's figures that `figures.DRAWINGS` has for the study; those that it has not,
             or whose numbers are missing, stay as they are on disk.
+        result: what the folder holds, if it is at hand; read from it otherwise.
 
     Returns:
         Path of the page.
@@ -212,7 +213,7 @@ def build(folder, redraw: bool = True) -> Path:
     folder = Path(folder)
     about, rows, claims = _metrics(folder)
     if redraw and about["study"] in figures.DRAWINGS:
-        _draw(read_result(folder), folder / "figures")
+        _draw(result or read_result(folder), folder / "figures")
     text = _text(folder) or _plain_text(folder, about)
     manifest, table = _read_json(folder / "manifest.json"), frame(rows)
     page = _environment().get_template("report.html.j2").render(

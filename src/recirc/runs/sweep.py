@@ -160,6 +160,7 @@ def _cluster(n_workers: int, folder: RunFolder):
 
     settings = {
         "distributed.deploy.lost-worker-timeout": "300s",  # a busy machine takes its time to start another
+        "distributed.admin.large-graph-warning-threshold": "4 GiB",  # every piece carries its recording
         "distributed.scheduler.allowed-failures": 0,
         "distributed.scheduler.worker-ttl": None,
         "distributed.scheduler.http.routes": [],
