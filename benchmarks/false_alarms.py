@@ -1,108 +1,104 @@
-"""How often chance passes for similarity, or noise for structure: p <= 0.05 on smooth noise, by measure and null.
+"""How often chance passes for likeness: p <= 0.05 between unrelated populations, by structure, measure and null.
 
-    python benchmarks/false_alarms.py [CONDITIONS TIMES UNITS] [--n-tests 200] [--n-draws 19] [--seed 0]
+    python benchmarks/false_alarms.py OUT.jsonl [--n-tests 1000] [--n-draws 19] [--measures ...] [--table]
 
-Every test draws two unrelated activities of the shape given (a portrait looks at the first). An exact test gives 5 %,
-with a binomial s.d. of 1.5 % at 200 tests.
+One row per design and kind of noise (`noises.py`), measure and null, each of fresh pairs. Rows that OUT.jsonl has are
+not run again. An exact test gives 5 %; a row is out of range if its 99.9 % interval (Clopper and Pearson's) excludes
+5 %, or, where arrangements are so few that p cannot be 5 %, lies above it.
 """
 
 import argparse
+import json
 import time
+import warnings
+from pathlib import Path
+from zlib import crc32
 
 import timing  # first: it asks for one thread per library  # isort: skip
 
 import jax
+import noises
 import numpy as np
 import scipy.stats
-from scipy.ndimage import gaussian_filter1d
 
 import recirc
 from recirc import compare
 
-DT = 0.03
-KINDS = ("plain", "transient", "tuned")
+ALPHA = 0.05
 
 
-def smooth_noise(random: np.random.Generator, shape: tuple[int, int, int], kind: str) -> recirc.Activity:
-    """Noise of a participation ratio near 8 and as smooth as rates filtered with an s.d. of two bins.
-
-    Kind "plain" is alike at all times and independent over conditions, "transient" rises and decays within the
-    trial, "tuned" is smooth over a ring of conditions too.
-    """
-    n_conditions, n_steps, n_units = shape
-    latents = random.normal(size=(n_conditions, n_steps + 12, 40)) * 0.88 ** np.arange(40)
-    private = random.normal(size=(n_conditions, n_steps + 12, n_units)) * 0.1
-    rates = latents @ random.normal(size=(40, n_units)) / np.sqrt(40) + private
-    rates = gaussian_filter1d(rates, 2.0, axis=1)[:, 6:-6]
-    if kind == "tuned":
-        rates = gaussian_filter1d(rates, n_conditions / 8, axis=0, mode="wrap")
-    if kind == "transient":
-        middle = np.linspace(-1.5, 3, n_steps)
-        rates = rates * np.exp(-(middle**2) / 2)[None, :, None]
-    rates = 10 * rates / rates.std()
-    return recirc.Activity(rates, dt=DT, conditions=[str(i) for i in range(n_conditions)])
+def alarms(measure, null, design: str, kind: str, *, n_tests: int, n_draws: int) -> dict:
+    """The row: how many of the pairs have p <= 0.05, and what the null took the conditions for."""
+    name = f"{design}|{kind}|{measure.metric}|{null.kind}"
+    random, key = np.random.default_rng(crc32(name.encode())), jax.random.key(crc32(name.encode()))
+    count, structures, certified, began = 0, {}, 0, time.process_time()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for i in range(n_tests):
+            a, b = (noises.noise(random, design, kind) for _ in "ab")
+            found = compare.null_distribution(measure, a, b, null, n_draws=n_draws, key=jax.random.fold_in(key, i))
+            count += found.p <= ALPHA + 1e-9
+            certified += found.is_certified
+            structure = null.structure(a)
+            structures[structure] = structures.get(structure, 0) + 1
+    return {"design": design, "kind": kind, "metric": measure.metric, "null": null.kind, "n": n_tests, "alarms": count,
+            "structures": structures, "certified": certified, "seconds": time.process_time() - began}  # fmt: skip
 
 
-def cases(shape: tuple[int, int, int]) -> list[tuple[object, list]]:
-    """Every measure with the nulls that might suit it."""
-    shuffled, flipped = compare.ShuffledConditions(), compare.FlippedComponents()
-    entropy, permuted = compare.TensorMaximumEntropy(), compare.PermutedConditionsPerUnit()
-    phase = compare.PhaseRandomized()
-    shifted, half = compare.TimeShifted(), shape[1] // 2 * DT
-    alignment = compare.AlignmentIndex((0.0, half), (half, 2 * half))
-    similarities = [
-        compare.SVCCA(), compare.SVCCA(per_condition=True), compare.CCA(), compare.LinearCKA(),
-        compare.Procrustes(),
-    ]  # fmt: skip
-    portraits = [compare.JPCA(), compare.JPCA(statistic="r2_skew"), compare.Tangling(), alignment]
-    return [
-        *((measure, [shuffled, flipped, entropy]) for measure in similarities),
-        (compare.DSA(), [flipped, phase, entropy]),
-        *((measure, [flipped, phase, entropy, permuted, shifted]) for measure in portraits),
-    ]
+def is_in_range(row: dict) -> bool:
+    """Whether 5 % is inside the row's 99.9 % interval, or the row below 5 %: with few arrangements p is too large."""
+    low, high = scipy.stats.binomtest(row["alarms"], row["n"]).proportion_ci(0.999)
+    is_few = row["design"][0] in "45" or any(name.startswith("loud") for name in row["structures"])
+    return low <= ALPHA and (high >= ALPHA or is_few)
 
 
-def n_alarms(measure, null, arguments) -> tuple[str, int]:
-    """Name of the metric, and how many pairs have p <= 0.05 (a shuffle's p is larger by 1 in 40 320)."""
-    random, count, found = np.random.default_rng(arguments.seed), 0, None
-    for i in range(arguments.n_tests):
-        a, b = (smooth_noise(random, arguments.shape, arguments.kind) for _ in "ab")
-        other = b if isinstance(measure, compare.AbstractSimilarity) else None
-        key = jax.random.key(i)
-        found = compare.null_distribution(measure, a, other, null, n_draws=arguments.n_draws, key=key)
-        count += found.p < 0.0505
-    assert found is not None
-    return found.score.metric, count
+def table(rows: list[dict]) -> str:
+    """All rows of one design and kind in a line, measures as columns, in percent."""
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    lines = ["| conditions | noise | " + " | ".join(f"`{metric}`" for metric in metrics) + " |"]
+    lines.append("| --- " * (2 + len(metrics)) + "|")
+    places = dict.fromkeys((row["design"], row["kind"]) for row in rows)
+    for place in places:
+        own = {row["metric"]: row for row in rows if (row["design"], row["kind"]) == place}
+        cells = []
+        for metric in metrics:
+            row = own.get(metric)
+            mark = "" if row is None or is_in_range(row) else " **!**"
+            if row is not None and row["certified"] < row["n"] / 2:
+                mark = " (not certified)"
+            cells.append("" if row is None else f"{100 * row['alarms'] / row['n']:.1f}{mark}")
+        lines.append(f"| {place[0]} | {place[1]} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("shape", type=int, nargs="*", default=[8, 34, 268])
-    parser.add_argument("--n-tests", type=int, default=200)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--n-tests", type=int, default=1000)
     parser.add_argument("--n-draws", type=int, default=19)
-    parser.add_argument("--seed", type=int, default=0, help="of the noise; the same pairs serve all rows")
-    parser.add_argument("--kind", choices=KINDS, default="plain")
-    parser.add_argument("--measures", nargs="*", help="names of classes, all by default")
-    parser.add_argument("--nulls", nargs="*", help="kinds, all by default")
+    parser.add_argument("--measures", nargs="*", help="metrics, all of `recirc.compare.similarities()` by default")
+    parser.add_argument("--table", action="store_true", help="print what there is and stop")
     arguments = parser.parse_args()
-    n_tests = arguments.n_tests
-    print(f"{vars(arguments)}; {timing.load()}\n")
-    print("| measure | null | p <= 0.05 | 95 % interval | s |\n| --- | --- | --- | --- | --- |")
-    for measure, nulls in cases(arguments.shape):
-        for null in nulls:
-            wanted = (type(measure).__name__, arguments.measures), (null.kind, arguments.nulls)
-            if any(names is not None and name not in names for name, names in wanted):
+    text = arguments.out.read_text() if arguments.out.exists() else ""
+    rows = [json.loads(line) for line in text.splitlines()]
+    if not arguments.table:
+        print(f"{vars(arguments)}; {timing.load()}", flush=True)
+        done = {tuple(row[name] for name in ("design", "kind", "metric", "null")) for row in rows}
+        for measure in compare.similarities():
+            if arguments.measures is not None and measure.metric not in arguments.measures:
                 continue
-            began = time.process_time()
-            metric, count = n_alarms(measure, null, arguments)
-            low, high = scipy.stats.binomtest(count, n_tests).proportion_ci()
-            print(
-                f"| `{metric}` | `{null.kind}` | {100 * count / n_tests:.1f} % | {100 * low:.1f} to "
-                f"{100 * high:.1f} | {time.process_time() - began:.0f} |",
-                flush=True,
-            )
+            for design, kind in noises.cases():
+                for null in measure.nulls:
+                    if (design, kind, measure.metric, null.kind) in done:
+                        continue
+                    row = alarms(measure, null, design, kind, n_tests=arguments.n_tests, n_draws=arguments.n_draws)
+                    rows.append(row)
+                    with arguments.out.open("a") as file:
+                        file.write(json.dumps(row) + "\n")
+                    print(row, "" if is_in_range(row) else "OUT OF RANGE", flush=True)
+    print(table(rows))
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
+    recirc.enable_x64()
     main()

@@ -59,7 +59,7 @@ class TestTensorMaximumEntropy:
     def test_draws_have_the_means_and_covariances_on_average(self):
         a = activity(smooth(1) + 5 * np.arange(8)[None, None, :])
         draw, rates = compare.TensorMaximumEntropy().sampler(a), np.asarray(a.rates)
-        draws = np.stack([np.asarray(draw(key=jax.random.key(i)).rates) for i in range(2000)])
+        draws = np.stack([draw(np.random.default_rng(i)) for i in range(2000)])
         residual = left_by_means(rates)
         for axis in range(3):
             found = np.mean([over(drawn, axis) for drawn in draws - (rates - residual)], axis=0)

@@ -26,6 +26,7 @@ from recirc.compare.principal_components import ParticipationRatio as Participat
 from recirc.compare.unit_features import UnitFeatures as UnitFeatures
 
 # Nulls
+from recirc.compare.rotated_conditions import RotatedConditions as RotatedConditions
 from recirc.compare.nulls import ShuffledConditions as ShuffledConditions, FlippedComponents as FlippedComponents
 from recirc.compare.nulls import PhaseRandomized as PhaseRandomized
 from recirc.compare.tensor_maximum_entropy import TensorMaximumEntropy as TensorMaximumEntropy
@@ -56,7 +57,7 @@ from recirc.compare.left_out import shuffled_directions_null as shuffled_directi
 from recirc.compare.mechanism import MechanismSummary as MechanismSummary, mechanism_of as mechanism_of
 from recirc.compare.normalization import soft_constant as soft_constant, soft_normalized as soft_normalized
 from recirc.compare.null_distribution import NullDistribution as NullDistribution
-from recirc.compare.null_distribution import null_distribution as null_distribution
+from recirc.compare.null_distribution import half_p as half_p, null_distribution as null_distribution
 from recirc.compare.null_distribution import null_distributions as null_distributions
 from recirc.compare.resampling import Ceiling as Ceiling, over_units as over_units
 from recirc.compare.resampling import split_half_ceiling as split_half_ceiling

@@ -2,9 +2,8 @@
 
 import abc
 import dataclasses
-import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, TypeVar
 
 import equinox as eqx
@@ -52,7 +51,9 @@ class AbstractMeasure(eqx.Module):
 class AbstractSimilarity(AbstractMeasure):
     """How alike two activities are, at equal conditions and times; units need not match.
 
-    `label` is what `metric` is called in print. `nulls` may be used with it, the first before all. `blind_to` names
+    `label` is what `metric` is called in print. `nulls` may be used with it, the first before all; `certified` names
+    those (by `kind`, and the structure of conditions that they found) whose false alarms were counted for it and are at
+    their level, in `benchmarks/false_alarms.py`. `blind_to` names
     the changes of one side that it does not see, of its units: "permutations", "rotations" (and reflections),
     "offsets" (one per unit), "scale" (one factor for all), "unit scales" (one factor each), "invertible maps"; and
     "order of conditions". `is_correlation` says that it is a correlation, so that Spearman and Brown's formula applies.
@@ -65,6 +66,7 @@ class AbstractSimilarity(AbstractMeasure):
 
     blind_to: eqx.AbstractClassVar[frozenset[str]]
     nulls: "eqx.AbstractClassVar[tuple[AbstractNull, ...]]"
+    certified: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     is_symmetric: ClassVar[bool] = False
     is_correlation: ClassVar[bool] = False
 
@@ -85,6 +87,10 @@ class AbstractSimilarity(AbstractMeasure):
     def compressed(self, a: Activity) -> Activity:
         """Fewer units that score like `a`, also after a null that keeps the covariance."""
         return a
+
+    def against(self, a: Activity, b: Activity) -> Callable[[np.ndarray], float]:
+        """The score against `b` as a function of rates that have the covariance of `a`, which is `compressed`."""
+        return lambda rates: self(a.replace(rates=rates, outputs=None), b).value
 
 
 class AbstractPortrait(AbstractMeasure):
@@ -119,24 +125,32 @@ class AbstractNull(eqx.Module):
     """A way to make activities that share what is uninteresting with a given one, and nothing else.
 
     `kind` is its name in results. `keeps_covariance` says that a surrogate has the covariance among units of the
-    original (within each condition and over all samples), and that it does not matter whether units are rotated before
-    or after a draw; surrogates are then made of the leading components alone, which is much faster.
+    original over all samples, and that it does not matter whether units are rotated before or after a draw; surrogates
+    are then made of the leading components alone, which is much faster.
     """
 
     kind: eqx.AbstractClassVar[str]
     keeps_covariance: ClassVar[bool] = False
 
     @abc.abstractmethod
+    def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
+        """A function that makes rates of a surrogate of `a`; what all draws share is done once."""
+
     def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
         """One surrogate of `a`."""
+        return a.replace(rates=self.sampler(a)(numpy_generator(key)), outputs=None)
 
-    def sampler(self, a: Activity) -> Callable[..., Activity]:
-        """`draw` of `a`, a function of `key` alone; what all draws share is done once."""
-        return functools.partial(self.draw, a)
+    def structure(self, a: Activity) -> str:
+        """What it takes for granted of `a`, as in `AbstractSimilarity.certified`; mostly nothing."""
+        return "any"
 
     def n_arrangements(self, a: Activity) -> float:
         """How many different surrogates of `a` there are, `a` itself included."""
         return np.inf
+
+    def arrangements(self, a: Activity) -> Iterator[np.ndarray]:
+        """Rates of every surrogate but `a` itself, where they can be counted."""
+        raise NotImplementedError(f"surrogates of {self.kind} cannot be counted.")
 
 
 def numpy_generator(key: PRNGKeyArray) -> np.random.Generator:

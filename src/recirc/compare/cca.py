@@ -1,13 +1,15 @@
 """Canonical correlation of leading components."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
 
 from recirc.compare.base import AbstractNull, AbstractSimilarity
-from recirc.compare.nulls import FlippedComponents, ShuffledConditions
-from recirc.compare.svcca import SVCCA
+from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.samples import centered
+from recirc.compare.svcca import SVCCA, cosines
 from recirc.types import Activity, Direction, Score
 
 
@@ -43,7 +45,8 @@ class CCA(AbstractSimilarity):
     n_averaged: int = eqx.field(static=True, default=4)
     direction: ClassVar[Direction] = "higher"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (ShuffledConditions(), FlippedComponents())
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
+    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
     is_symmetric: ClassVar[bool] = True
     is_correlation: ClassVar[bool] = True
 
@@ -66,3 +69,7 @@ class CCA(AbstractSimilarity):
 
     def compressed(self, a: Activity) -> Activity:
         return SVCCA(self.n_components).compressed(a)
+
+    def against(self, a: Activity, b: Activity) -> Callable[[np.ndarray], float]:
+        norms, theirs = np.linalg.norm(centered(a.rates), axis=0), SVCCA(self.n_components).basis(b.rates)[0]
+        return lambda rates: float(cosines(centered(rates) / norms, theirs)[: self.n_averaged].mean())

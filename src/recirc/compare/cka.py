@@ -1,11 +1,12 @@
 """Linear centered kernel alignment."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 
 from recirc.compare.base import AbstractNull, AbstractSimilarity
-from recirc.compare.nulls import FlippedComponents, ShuffledConditions
+from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
 from recirc.compare.samples import centered, paired_samples, principal_scores
 from recirc.types import Activity, Direction, Score
 
@@ -34,16 +35,21 @@ class LinearCKA(AbstractSimilarity):
     label: ClassVar[str] = "linear CKA"
     direction: ClassVar[Direction] = "higher"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (ShuffledConditions(), FlippedComponents())
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
+    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
     is_symmetric: ClassVar[bool] = True
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         x, y = paired_samples(a, b)
-        alike = np.sum((y.T @ x) ** 2) / np.linalg.norm(x.T @ x) / np.linalg.norm(y.T @ y)
-        return self.score(alike)
+        return self.score(np.sum((y.T @ x) ** 2) / np.linalg.norm(x.T @ x) / np.linalg.norm(y.T @ y))
 
     def compressed(self, a: Activity) -> Activity:
         return rotated(a)
+
+    def against(self, a: Activity, b: Activity) -> Callable[[np.ndarray], float]:
+        x, y = centered(a.rates), principal_scores(centered(b.rates))[0]
+        size = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
+        return lambda rates: float(np.sum((y.T @ centered(rates)) ** 2) / size)
 
 
 def rotated(a: Activity) -> Activity:

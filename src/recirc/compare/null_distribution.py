@@ -1,5 +1,6 @@
 """What a score would be by chance."""
 
+import dataclasses
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.compare.base import AbstractMeasure, AbstractNull, AbstractPortrait, AbstractSimilarity
+from recirc.compare.base import AbstractMeasure, AbstractNull, AbstractPortrait, AbstractSimilarity, numpy_generator
 from recirc.types import Activity, Score
 
 
@@ -23,6 +24,8 @@ class NullDistribution(eqx.Module):
             the 5th if lower is.
         p: one-sided probability of a value at least as good as `score.value` under the null.
         draws: every value.
+        is_certified: whether the null's false alarms are at their level for this measure and these conditions.
+        half_p: as of `half_p`; nan if it was not asked for.
     """
 
     score: Score
@@ -31,11 +34,14 @@ class NullDistribution(eqx.Module):
     p95: float
     p: float
     draws: Float[np.ndarray, " draw"]
+    is_certified: bool = eqx.field(static=True, default=False)
+    half_p: float = np.nan
 
     @property
-    def bounds(self) -> dict[str, str | float]:
-        """The null as a row of `metrics.json` has it: kind, mean, p95 and p."""
-        return {"kind": self.kind, "mean": self.mean, "p95": self.p95, "p": self.p}
+    def bounds(self) -> dict[str, str | float | bool]:
+        """The null as a row of `metrics.json` has it: kind, mean, p95, p, certified, and half_p where there is one."""
+        about = {"kind": self.kind, "mean": self.mean, "p95": self.p95, "p": self.p, "certified": self.is_certified}
+        return about | ({"half_p": self.half_p} if np.isfinite(self.half_p) else {})
 
 
 def null_distribution(
@@ -51,8 +57,10 @@ def null_distribution(
 
     $$p = \frac{1 + \#\{\text{draws at least as good}\}}{1 + n}$$
 
-    If there are only m different surrogates (m! orders of few conditions) and the original is never drawn, p becomes
-    1/m + (1 - 1/m) p: with 3 conditions nothing is below 1/6, whatever n. Where the score is not a number p is 1.
+    If there are only m <= n + 1 arrangements (orders of few conditions, signs of few contrasts), each is scored once,
+    and p is the share of arrangements at least as good, the original among them: with 3 conditions that change places
+    nothing is below 1/6. If there are more and the original is never drawn, p becomes 1/m + (1 - 1/m) p. Scores that
+    are equal but for rounding are as good. Where the score is not a number p is 1.
 
     Args:
         measure: a similarity, or a portrait.
@@ -73,12 +81,52 @@ def null_distribution(
         >>> round(found.p, 3)
         0.01
     """
-    others = () if b is None else (b,)
-    score = measure(a, *others)
-    if isinstance(measure, AbstractSimilarity) and null.keeps_covariance:
-        a, *others = (measure.compressed(side) for side in (a, *others))
-    (found,) = _beside_surrogates([score], lambda drawn: [measure(drawn, *others)], a, null, n_draws, key)
-    return found
+    if b is None or not isinstance(measure, AbstractSimilarity):
+        values = lambda rates: [measure(a.replace(rates=rates, outputs=None)).value]  # noqa: E731
+        return _beside_surrogates([measure(a)], values, a, null, n_draws, key)[0]
+    score = measure(a, b)
+    compressed = measure.compressed(a) if null.keeps_covariance else a
+    value = measure.against(compressed, b) if null.keeps_covariance else lambda x: measure(a.replace(rates=x), b).value
+    (found,) = _beside_surrogates([score], lambda rates: [value(rates)], compressed, null, n_draws, key)
+    is_certified = (null.kind, null.structure(a)) in measure.certified
+    return dataclasses.replace(found, is_certified=is_certified)
+
+
+def half_p(
+    measure: AbstractSimilarity, a: Activity, null: AbstractNull, *, n_splits: int = 5, n_draws: int = 100,
+    key: PRNGKeyArray,
+) -> float:  # fmt: skip
+    """Median p of one half of the units of `a` against the other, which says whether a null can tell likeness there.
+
+    Halves of one population are as alike as two populations get. Where even they are not beyond chance, a p-value above
+    0.05 says nothing: the null cannot tell. So it is with `RotatedConditions` and evenly spread preferred directions.
+
+    Args:
+        measure, a, null, n_draws, key: as in `null_distribution`.
+        n_splits: random halvings of the units.
+
+    Raises:
+        ValueError: if there are fewer than two units, or as `null_distribution` does.
+
+    Example:
+        >>> import jax, recirc
+        >>> rates = jax.random.normal(jax.random.key(0), (8, 50, 3)) @ jax.random.normal(jax.random.key(1), (3, 20))
+        >>> a = recirc.Activity(rates, dt=0.01, conditions=[45 * i for i in range(8)])
+        >>> null = recirc.compare.RotatedConditions()
+        >>> bool(half_p(recirc.compare.LinearCKA(), a, null, key=jax.random.key(2)) < 0.05)
+        True
+    """
+    if len(a.units) < 2:
+        raise ValueError("there is one unit, which has no halves; give two or more.")
+    found = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the score itself has said all there is to say
+        for i in range(n_splits):
+            own = jax.random.fold_in(key, i)
+            units = numpy_generator(own).permutation(np.array(a.units))
+            halves = [a.select_units(list(half)) for half in np.array_split(units, 2)]
+            found.append(null_distribution(measure, *halves, null, n_draws=n_draws, key=own).p)
+    return float(np.median(found))
 
 
 def null_distributions(
@@ -108,28 +156,34 @@ def null_distributions(
     def scores(drawn: Activity) -> list[Score]:
         return [score for portrait in portraits for score in portrait.scores(drawn)]
 
-    found = _beside_surrogates(scores(a), scores, a, null, n_draws, key)
-    return {each.score.metric: each for each in found}
+    values = lambda rates: [score.value for score in scores(a.replace(rates=rates, outputs=None))]  # noqa: E731
+    return {each.score.metric: each for each in _beside_surrogates(scores(a), values, a, null, n_draws, key)}
 
 
 def _beside_surrogates(
-    scores: list[Score], again: Callable[[Activity], list[Score]], a: Activity, null: AbstractNull, n_draws: int, key
+    scores: list[Score], again: Callable[[np.ndarray], list[float]], a: Activity, null: AbstractNull, n_draws: int, key
 ) -> list[NullDistribution]:
     if n_draws < 1:
         raise ValueError(f"n_draws must be at least 1, got {n_draws}.")
-    draw = null.sampler(a)
+    arrangements = null.n_arrangements(a)
+    if is_counted := arrangements <= n_draws + 1:
+        surrogates = null.arrangements(a)
+    else:
+        draw = null.sampler(a)
+        surrogates = (draw(numpy_generator(jax.random.fold_in(key, i))) for i in range(n_draws))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first call has said all there is to say
-        draws = [[one.value for one in again(draw(key=jax.random.fold_in(key, i)))] for i in range(n_draws)]
-    arrangements = null.n_arrangements(a)
-    return [beside(score, np.array(values), null.kind, arrangements) for score, *values in zip(scores, *draws)]
+        draws = [again(rates) for rates in surrogates]
+    least = 0.0 if is_counted else 1 / arrangements
+    return [beside(score, np.array(values), null.kind, least) for score, *values in zip(scores, *draws)]
 
 
-def beside(score: Score, draws: np.ndarray, kind: str, n_arrangements: float = np.inf) -> NullDistribution:
-    """A score beside values that it takes by chance, one of `n_arrangements` of which may be its own."""
+def beside(score: Score, draws: np.ndarray, kind: str, least: float = 0.0) -> NullDistribution:
+    """A score beside values that it takes by chance; `least` is the share of all values that is its own, undrawn."""
     is_higher = score.direction == "higher"
-    worse = draws < score.value if is_higher else draws > score.value
+    slack = 1e-9 * abs(score.value)  # equal but for rounding is as good
+    worse = draws < score.value - slack if is_higher else draws > score.value + slack
     p = float((1 + (~worse).sum()) / (1 + len(draws)))
-    p95 = float(np.percentile(draws, 95 if is_higher else 5))
-    p = 1 / n_arrangements + (1 - 1 / n_arrangements) * p
-    return NullDistribution(score, kind, float(draws.mean()), p95, p, draws)
+    p95 = float(np.percentile(draws, 95 if is_higher else 5)) if len(draws) else np.nan
+    p = least + (1 - least) * p
+    return NullDistribution(score, kind, float(draws.mean()) if len(draws) else np.nan, p95, p, draws)

@@ -1,13 +1,15 @@
 """Surrogates: activities that share what is uninteresting with a given one, and nothing else."""
 
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import PRNGKeyArray
 
-from recirc.compare.base import AbstractNull, numpy_generator
-from recirc.compare.samples import condition_groups
+from recirc.compare.base import AbstractNull
+from recirc.compare.condition_structure import condition_structure, exchangeable_groups
 from recirc.types import Activity
 
 
@@ -24,19 +26,34 @@ class ShuffledConditions(AbstractNull):
     kind: ClassVar[str] = "shuffled_conditions"
     keeps_covariance: ClassVar[bool] = True
 
-    def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
-        groups = exchangeable_groups(a)
-        random, order = numpy_generator(key), np.arange(len(groups))
-        while (order == np.arange(len(groups))).all():
-            order = random.permutation(len(groups))
-        rates = np.asarray(a.rates)
-        shuffled = np.empty_like(rates)
-        for group, source in zip(groups, order):
-            shuffled[group] = rates[groups[source]]
-        return a.replace(rates=shuffled, outputs=None)
+    def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
+        rates, groups = np.asarray(a.rates), np.array(exchangeable_groups(a))
+
+        def shuffled(random: np.random.Generator) -> np.ndarray:
+            order = np.arange(len(groups))
+            while (order == np.arange(len(groups))).all():
+                order = random.permutation(len(groups))
+            return _placed(rates, groups, order)
+
+        return shuffled
+
+    def structure(self, a: Activity) -> str:
+        return condition_structure(a).kind
 
     def n_arrangements(self, a: Activity) -> float:
-        return float(np.prod(np.arange(1.0, len(set(a.conditions)) + 1)))
+        return float(math.factorial(len(exchangeable_groups(a))))
+
+    def arrangements(self, a: Activity) -> Iterator[np.ndarray]:
+        rates, groups = np.asarray(a.rates), np.array(exchangeable_groups(a))
+        orders = itertools.permutations(range(len(groups)))
+        return (_placed(rates, groups, np.array(order)) for order in itertools.islice(orders, 1, None))
+
+
+def _placed(rates: np.ndarray, groups: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Rates in which every condition has become another's."""
+    shuffled = np.empty_like(rates)
+    shuffled[groups] = rates[groups[order]]
+    return shuffled
 
 
 class PhaseRandomized(AbstractNull):
@@ -59,14 +76,17 @@ class PhaseRandomized(AbstractNull):
     kind: ClassVar[str] = "phase_randomized"
     keeps_covariance: ClassVar[bool] = True
 
-    def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
-        spectrum = np.fft.rfft(np.asarray(a.rates), axis=1)
-        n_steps = a.rates.shape[1]
-        turn = np.exp(2j * np.pi * numpy_generator(key).random(spectrum.shape[:2]))
-        turn[:, 0] = 1.0
-        if n_steps % 2 == 0:
-            turn[:, -1] = np.sign(np.real(turn[:, -1]))
-        return a.replace(rates=np.fft.irfft(spectrum * turn[:, :, None], n_steps, axis=1), outputs=None)
+    def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
+        spectrum, n_steps = np.fft.rfft(np.asarray(a.rates), axis=1), a.rates.shape[1]
+
+        def turned(random: np.random.Generator) -> np.ndarray:
+            turn = np.exp(2j * np.pi * random.random(spectrum.shape[:2]))
+            turn[:, 0] = 1.0
+            if n_steps % 2 == 0:
+                turn[:, -1] = np.sign(np.real(turn[:, -1]))
+            return np.fft.irfft(spectrum * turn[:, :, None], n_steps, axis=1)
+
+        return turned
 
 
 class FlippedComponents(AbstractNull):
@@ -77,28 +97,26 @@ class FlippedComponents(AbstractNull):
     E are the temporal principal components: the eigenvectors of time-by-time second moments, pooled over
     trials and units, about every unit's mean. Each component of each trial gets a random sign, the same for all units.
     This is phase randomization in the activity's own basis instead of Fourier's: it keeps the second moments among
-    units in every trial exactly, and the variance at every time and its smoothness on average, so transients stay where
-    they are. It breaks the course within a trial and what conditions share. Unrelated noises had p <= 0.05 in 3 to 9 %
+    units in every trial exactly, about the means of the original (a surrogate has other means, and so about these
+    another covariance), and the variance at every time and its smoothness on average, so transients stay where they
+    are. It breaks the course within a trial and what conditions share. Unrelated noises had p <= 0.05 in 3 to 9 %
     of cases (SVCCA within conditions: 8 to 11 %) with 6 or 8 conditions of 4 dimensions, whether or not both decayed.
     With fewer E is poorly known: 4 conditions of 3 dimensions gave up to 13 %.
 
     It suits portraits and `DSA` too, which shuffled conditions leave as they are.
 
-    Over many units (all but SVCCA) each draw costs an eigendecomposition of the time-by-time matrix.
-
     Source: ours, with the aim of Elsayed & Cunningham 2017 (doi 10.1038/nn.4617): covariance over time and units.
     """
 
     kind: ClassVar[str] = "flipped_components"
-    keeps_covariance: ClassVar[bool] = True
 
-    def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
+    def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
         rates = np.asarray(a.rates, np.float64)
         mean = rates.mean((0, 1))
         over_time = np.moveaxis(rates - mean, 1, 0).reshape(rates.shape[1], -1)
         basis = np.linalg.eigh(over_time @ over_time.T)[1]
-        signs = numpy_generator(key).choice([-1.0, 1.0], size=rates.shape[:2])
-        return a.replace(rates=basis @ (signs[:, :, None] * (basis.T @ (rates - mean))) + mean, outputs=None)
+        components = basis.T @ (rates - mean)
+        return lambda random: basis @ (random.choice([-1.0, 1.0], size=rates.shape[:2])[..., None] * components) + mean
 
 
 class PermutedConditionsPerUnit(AbstractNull):
@@ -142,22 +160,26 @@ class PermutedConditionsPerUnit(AbstractNull):
         if self.n_candidates < 1:
             raise ValueError(f"n_candidates must be at least 1, got {self.n_candidates}.")
 
-    def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
-        random, groups = numpy_generator(key), np.array(exchangeable_groups(a))
-        rates = np.asarray(a.rates, np.float64)
-        grouped = rates[groups] - rates.mean((0, 1))  # (condition, repeat, time, unit)
-        flat = grouped.reshape(-1, rates.shape[2])
-        target, nearest, least = flat.T @ flat, grouped, np.inf
-        for _ in range(self.n_candidates):
-            order = random.permuted(np.tile(np.arange(len(groups))[:, None], rates.shape[2]), axis=0)
-            candidate = np.take_along_axis(grouped, order[:, None, None, :], axis=0)
-            flat = candidate.reshape(-1, rates.shape[2])
-            distance = np.linalg.norm(flat.T @ flat - target)
-            if distance < least:
-                nearest, least = candidate, distance
-        permuted = np.empty_like(rates)
-        permuted[groups] = nearest + rates.mean((0, 1))
-        return a.replace(rates=permuted, outputs=None)
+    def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
+        rates, groups = np.asarray(a.rates, np.float64), np.array(exchangeable_groups(a))
+        mean, n_units = rates.mean((0, 1)), rates.shape[2]
+        grouped = rates[groups] - mean  # (condition, repeat, time, unit)
+        target = grouped.reshape(-1, n_units).T @ grouped.reshape(-1, n_units)
+
+        def permuted(random: np.random.Generator) -> np.ndarray:
+            nearest, least = grouped, np.inf
+            for _ in range(self.n_candidates):
+                order = random.permuted(np.tile(np.arange(len(groups))[:, None], n_units), axis=0)
+                candidate = np.take_along_axis(grouped, order[:, None, None, :], axis=0)
+                flat = candidate.reshape(-1, n_units)
+                distance = np.linalg.norm(flat.T @ flat - target)
+                if distance < least:
+                    nearest, least = candidate, distance
+            made = np.empty_like(rates)
+            made[groups] = nearest + mean
+            return made
+
+        return permuted
 
 
 class TimeShifted(AbstractNull):
@@ -187,24 +209,12 @@ class TimeShifted(AbstractNull):
 
     kind: ClassVar[str] = "time_shifted"
 
-    def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
+    def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
         rates = np.asarray(a.rates)
-        n_steps = rates.shape[1]
-        lag = numpy_generator(key).integers(n_steps, size=rates.shape[2])
-        source = (np.arange(n_steps)[:, None] - lag[None, :]) % n_steps
-        return a.replace(rates=np.take_along_axis(rates, source[None], axis=1), outputs=None)
+        n_steps, n_units = rates.shape[1:]
 
+        def shifted(random: np.random.Generator) -> np.ndarray:
+            source = (np.arange(n_steps)[:, None] - random.integers(n_steps, size=n_units)[None, :]) % n_steps
+            return np.take_along_axis(rates, source[None], axis=1)
 
-def exchangeable_groups(a: Activity) -> list[np.ndarray]:
-    """Indices of the trials of every condition, of conditions that can change places.
-
-    Raises:
-        ValueError: if there are fewer than two conditions, or they have different numbers of trials.
-    """
-    groups = list(condition_groups(a.conditions).values())
-    if len(groups) < 2 or len({len(group) for group in groups}) > 1:
-        raise ValueError(
-            f"conditions change places only if two or more have equally many trials; there are "
-            f"{len(groups)} with {sorted({len(group) for group in groups})} trials; average repeats."
-        )
-    return groups
+        return shifted

@@ -1,13 +1,14 @@
 """Angle between shapes."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
 
 from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.cka import rotated
-from recirc.compare.nulls import FlippedComponents, ShuffledConditions
-from recirc.compare.samples import paired_samples
+from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.samples import centered, paired_samples, principal_scores
 from recirc.types import Activity, Direction, Score
 
 
@@ -36,14 +37,22 @@ class Procrustes(AbstractSimilarity):
     label: ClassVar[str] = "Procrustes angle (rad)"
     direction: ClassVar[Direction] = "lower"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (ShuffledConditions(), FlippedComponents())
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
+    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
     is_symmetric: ClassVar[bool] = True
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         x, y = paired_samples(a, b)
-        x, y = x / np.linalg.norm(x), y / np.linalg.norm(y)
-        cosine = np.linalg.svd(x.T @ y, compute_uv=False).sum()
-        return self.score(np.arccos(min(cosine, 1.0)), unit="rad")
+        return self.score(_angle(x, y, np.linalg.norm(x) * np.linalg.norm(y)), unit="rad")
 
     def compressed(self, a: Activity) -> Activity:
         return rotated(a)
+
+    def against(self, a: Activity, b: Activity) -> Callable[[np.ndarray], float]:
+        y = principal_scores(centered(b.rates))[0]
+        size = np.linalg.norm(centered(a.rates)) * np.linalg.norm(y)
+        return lambda rates: _angle(centered(rates), y, size)
+
+
+def _angle(x: np.ndarray, y: np.ndarray, size: float) -> float:
+    return float(np.arccos(min(np.linalg.svd(x.T @ y, compute_uv=False).sum() / size, 1.0)))

@@ -1,13 +1,16 @@
 """Singular vector canonical correlation analysis."""
 
 import warnings
+from collections.abc import Callable
 from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Float
 
 from recirc.compare.base import AbstractNull, AbstractSimilarity
-from recirc.compare.nulls import FlippedComponents, ShuffledConditions
+from recirc.compare.cka import rotated
+from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
 from recirc.compare.samples import centered, check_enough_samples, comparable, condition_groups, principal_scores
 from recirc.types import Activity, Direction, Score
 
@@ -48,7 +51,8 @@ class SVCCA(AbstractSimilarity):
     per_condition: bool = eqx.field(static=True, default=False)
     direction: ClassVar[Direction] = "higher"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (ShuffledConditions(), FlippedComponents())
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
+    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
     is_symmetric: ClassVar[bool] = True
     is_correlation: ClassVar[bool] = True
 
@@ -73,8 +77,7 @@ class SVCCA(AbstractSimilarity):
         a, b = comparable(a, b)
         groups = self._groups(a)
         check_enough_samples(min(map(len, groups)) * a.rates.shape[1], self.n_components)
-        x, y = np.asarray(a.rates), np.asarray(b.rates)
-        found = [self._compare(centered(x[group]), centered(y[group])) for group in groups]
+        found = [self._compare(np.asarray(a.rates)[group], np.asarray(b.rates)[group]) for group in groups]
         if any(len(correlation) < self.n_components for correlation, _ in found):
             warnings.warn(
                 f"an activity has under {self.n_components} dimensions; correlations are over those it has.",
@@ -90,19 +93,45 @@ class SVCCA(AbstractSimilarity):
         return self.score(value, parts=parts)
 
     def compressed(self, a: Activity) -> Activity:
+        if self.per_condition:
+            return rotated(a)
         rates = np.asarray(a.rates)
-        scores = np.zeros((*rates.shape[:2], self.n_components))
-        for group in self._groups(a):
-            leading, _ = principal_scores(centered(rates[group]), self.n_components)
-            scores[group, :, : leading.shape[1]] = leading.reshape(len(group), rates.shape[1], -1)
-        return a.replace(rates=scores, units=None)
+        leading, _ = principal_scores(centered(rates), self.n_components)
+        return a.replace(rates=leading.reshape(*rates.shape[:2], -1), units=None)
+
+    def against(self, a: Activity, b: Activity) -> Callable[[np.ndarray], float]:
+        groups = self._groups(a)
+        theirs = [self.basis(np.asarray(b.rates)[group])[0] for group in groups]
+        norms = None if self.per_condition else np.linalg.norm(centered(a.rates), axis=0)
+
+        def value(rates: np.ndarray) -> float:
+            ours = [self.basis(rates[group])[0] if norms is None else centered(rates) / norms for group in groups]
+            return float(np.mean([cosines(x, y).mean() for x, y in zip(ours, theirs)]))
+
+        return value
 
     def _groups(self, a: Activity) -> list[np.ndarray]:
         return list(condition_groups(a.conditions).values()) if self.per_condition else [np.arange(a.n_trials)]
 
     def _compare(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
-        (x, kept_x), (y, kept_y) = (principal_scores(x, self.n_components), principal_scores(y, self.n_components))
-        if 0 in (x.shape[1], y.shape[1]):
+        (x, kept_x), (y, kept_y) = self.basis(x), self.basis(y)
+        return cosines(x, y), (kept_x, kept_y)
+
+    def basis(self, rates) -> tuple[np.ndarray, float]:
+        """Orthonormal leading components of samples, and their share of the variance."""
+        samples = centered(rates)
+        if len(samples) >= samples.shape[1]:
+            scores, kept = principal_scores(samples, self.n_components)
+            basis = np.linalg.qr(scores)[0]
+        else:
+            variances, vectors = np.linalg.eigh(samples @ samples.T)
+            basis = vectors[:, ::-1][:, : min(self.n_components, int(np.sum(variances > 1e-14 * variances[-1])))]
+            kept = float(variances[::-1][: basis.shape[1]].sum() / variances.sum()) if basis.shape[1] else 0.0
+        if not basis.shape[1]:
             raise ValueError("an activity is constant within a condition; leave that condition out.")
-        overlap = np.linalg.qr(x)[0].T @ np.linalg.qr(y)[0]
-        return np.clip(np.linalg.svd(overlap, compute_uv=False), 0.0, 1.0), (kept_x, kept_y)
+        return basis, kept
+
+
+def cosines(x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, " component"]:
+    """Of the principal angles between two orthonormal bases, the largest first."""
+    return np.clip(np.linalg.svd(x.T @ y, compute_uv=False), 0.0, 1.0)

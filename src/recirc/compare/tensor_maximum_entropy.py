@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
-from recirc.compare.base import AbstractNull, numpy_generator
+from recirc.compare.base import AbstractNull
 from recirc.types import Activity
 
 _FLOOR = 1e-10  # an eigenvalue under this share of the largest is zero: rates are often single precision
@@ -48,10 +48,7 @@ class TensorMaximumEntropy(AbstractNull):
 
     kind: ClassVar[str] = "tensor_maximum_entropy"
 
-    def draw(self, a: Activity, *, key: PRNGKeyArray) -> Activity:
-        return self.sampler(a)(key=key)
-
-    def sampler(self, a: Activity) -> Callable[..., Activity]:
+    def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
         rates = np.asarray(a.rates, np.float64)
         mean = _additive_mean(rates)
         if np.abs(rates - mean).max() <= 1e-7 * np.abs(rates).max():
@@ -62,13 +59,13 @@ class TensorMaximumEntropy(AbstractNull):
         axes = [_eigensystem(rates - mean, axis) for axis in range(3)]
         deviations = np.sqrt(maximum_entropy_variances([values for values, _ in axes]))
 
-        def draw(*, key: PRNGKeyArray) -> Activity:
-            tensor = numpy_generator(key).standard_normal(deviations.shape) * deviations
+        def drawn(random: np.random.Generator) -> np.ndarray:
+            tensor = random.standard_normal(deviations.shape) * deviations
             for _, vectors in axes:  # each turn takes the leading axis and puts it last
                 tensor = np.tensordot(tensor, vectors, axes=(0, 1))
-            return a.replace(rates=mean + tensor, outputs=None)
+            return mean + tensor
 
-        return draw
+        return drawn
 
 
 def _additive_mean(rates: np.ndarray) -> np.ndarray:
