@@ -118,7 +118,7 @@ def test_a_run_ends_with_a_line_per_claim_and_where_the_report_is(call):
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "supported: Hints help. Effect 0.5 (0.2 to 0.8), n = 12.",
-        "not supported: Noise helps. Effect -0.5 (-0.8 to -0.2), n = 12.",
+        "contradicted: Noise helps. Effect -0.5 (-0.8 to -0.2), n = 12.",
         "undecided: Luck helps.",
         "See recirc-kao2019-quick.",
     ]
@@ -144,7 +144,7 @@ def test_a_finished_folder_says_its_verdict_again_and_another_is_refused(call, t
     result = call("reproduce", "kao2019", work=work)
     assert result.exit_code == 0
     assert result.stdout.startswith("recirc-kao2019-quick is finished")
-    assert "not supported: Noise helps." in result.stdout
+    assert "contradicted: Noise helps." in result.stdout
     assert call("reproduce", "kao2019", "--require-claims", work=work).exit_code == 1
     assert call("reproduce", "kao2019", work=_raising(FinishedError(tmp_path / "a", False))).exit_code == 2
 

@@ -402,8 +402,8 @@ def test_numbers_that_are_not_finite_need_a_reason():
         Row("dsa", "unti", "a", 1.0)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="low, high"):
         Row("dsa", "unit", "a", 1.0, (2.0, 1.0))
-    with pytest.raises(ValueError, match="schema 1"):
-        read_metrics('{"schema": 2}')
+    with pytest.raises(ValueError, match="schema 2"):
+        read_metrics('{"schema": 3}')
     with pytest.raises(ValueError, match="lacks or misspells"):
         read_metrics('{"schema": 1, "study": "a", "preset": "b", "rows": [{"metrc": "x"}], "claims": []}')
 

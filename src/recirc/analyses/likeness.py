@@ -1,5 +1,6 @@
 """How alike two activities are by every similarity there is, each against what would be found by chance."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from zlib import crc32
@@ -14,11 +15,13 @@ from recirc.analyses.table import Claim, Row
 from recirc.compare import (
     AbstractSimilarity,
     NullDistribution,
+    half_p,
     labels,
     null_distribution,
     similarities,
     split_half_ceiling,
 )
+from recirc.compare.condition_structure import condition_structure
 from recirc.compare.normalization import average_repeats
 from recirc.compare.resampling import over_units
 from recirc.compare.samples import check_same_samples
@@ -27,7 +30,7 @@ from recirc.types import Activity
 
 # Streams of random numbers of the first similarities there were; later ones draw theirs from their name.
 _STREAMS = ("svcca5_concatenated", "svcca5_per_condition", "linear_cka", "procrustes_angle", "cca_mean4", "dsa")
-_CHANGES = {"shuffled_conditions": "conditions shuffled", "flipped_components": "components flipped"}
+ALPHA = 0.05
 N_RESAMPLES = 50
 
 
@@ -53,7 +56,8 @@ def likeness(
     Returns:
         A row per similarity and null: its interval is over units drawn again, with replacement, on both sides; its
         ceiling what another recording of `a` as long would reach, where single trials tell. A similarity that cannot be
-        had is a row without a value that says why. A claim per similarity: nearer than chance by every null.
+        had is a row without a value that says why. A claim per similarity: nearer than unrelated populations by its
+        first null; undecided where that is not certified for these conditions, or cannot tell even halves of `a`.
 
     Raises:
         ValueError: if conditions or times differ, nothing is cut to fit; or an activity cannot be used.
@@ -73,7 +77,7 @@ def likeness(
     a, b = (check_activity(side, f"the {name} activity", signed=True) for name, side in sides)
     b = in_order_of(a, b)
     check_same_samples(a, b)
-    rows, claims = [], []
+    rows, claims, judged = [], [], []
     for measure in similarities():
         own = jax.random.fold_in(key, _stream(measure.metric))
         try:
@@ -81,19 +85,23 @@ def likeness(
                 null_distribution(measure, a, b, null, n_draws=n_draws, key=jax.random.fold_in(own, j))
                 for j, null in enumerate(measure.nulls)
             ]
+            if found[0].is_certified:
+                half = half_p(measure, a, measure.nulls[0], n_draws=n_draws, key=jax.random.fold_in(own, 10**6 + 2))
+                found[0] = dataclasses.replace(found[0], half_p=half)
         except ValueError as error:
             where = {"set": "all", "outcome": str(error)}
             rows.append(Row(measure.metric, "population", arm, math.nan, condition=where, direction=measure.direction))
             continue
+        judged.append(found[0])
         interval = over_units(measure, a, b, n_draws=N_RESAMPLES, key=jax.random.fold_in(own, 10**6))[measure.metric]
         about = {"ci": interval, "ceiling": _ceiling(measure, single_trials, own)}
         rows += [
             Row.of(chance.score, arm, {"set": "all", "null": chance.kind}, n=a.n_trials, null=chance, **about)
             for chance in found
         ]
-        claims.append(_claim(measure, a, found))
+        claims.append(_claim(found[0], n=a.n_trials))
     return AnalysisResult(
-        "compare", tuple(rows), tuple(claims), _dataset(a, b), sentences={"verdict": _sentence(a, claims)},
+        "compare", tuple(rows), tuple(claims), _dataset(a, b), sentences={"verdict": _sentence(a, judged)},
         figures=("principal_components",),
     )  # fmt: skip
 
@@ -126,28 +134,37 @@ def _ceiling(measure: AbstractSimilarity, trials: Activity | None, key) -> float
     return found.reachable
 
 
-def _claim(measure: AbstractSimilarity, a: Activity, found: Sequence[NullDistribution]) -> Claim:
-    """Against the null that is nearer; too few conditions to shuffle say nothing."""
-    nearest = max(found, key=lambda chance: chance.p)
-    can_tell = all(1 / null.n_arrangements(a) < 0.05 for null in measure.nulls)
-    changes = " or ".join(_CHANGES.get(null.kind, null.kind.replace("_", " ")) for null in measure.nulls)
-    text = f"{measure.metric}: the two are more alike than with {changes}."
-    effect = abs(nearest.score.value - nearest.mean) * (1 if nearest.p < 0.5 else -1)
-    supported = bool(nearest.p < 0.05) if can_tell else None
-    return Claim(text, "this comparison", supported, effect, p=nearest.p, n=len(set(a.conditions)))
+def _claim(found: NullDistribution, n: int) -> Claim:
+    """Whether the two are nearer than the null allows; undecided if it is not certified, or cannot tell."""
+    text = f"{found.score.metric}: the two are more alike than populations that have nothing to do with each other."
+    effect = (found.score.value - found.mean) * (1 if found.score.direction == "higher" else -1)
+    supported = True if found.p < ALPHA else False if found.half_p < ALPHA else None
+    return Claim(text, "this comparison", supported if found.is_certified else None, effect, p=found.p, n=n)
 
 
-def _sentence(a: Activity, claims: Sequence[Claim]) -> str:
-    names = {claim: labels()[claim.claim.partition(":")[0]] for claim in claims}
-    yes, no = (
-        ", ".join(name for claim, name in names.items() if claim.supported is answer) for answer in (True, False)
-    )
-    said = f"More alike than chance by {yes or 'no similarity'}."
-    if no:
-        said += f" Not more alike than chance by {no}."
-    if any(claim.supported is None for claim in claims):
-        said += f" {len(set(a.conditions))} conditions are too few for the shuffling null to reach p < 0.05."
-    return said
+def _sentence(a: Activity, found: Sequence[NullDistribution]) -> str:
+    """What the p-values come to, a group of measures for every way in which one may or may not say something."""
+    names = labels()
+    kinds = {
+        "not certified": [each for each in found if not each.is_certified],
+        "alike": [each for each in found if each.is_certified and each.p < ALPHA],
+        "blind": [each for each in found if each.is_certified and each.p >= ALPHA and not each.half_p < ALPHA],
+        "apart": [each for each in found if each.is_certified and each.half_p < ALPHA <= each.p],
+    }
+    listed = {kind: ", ".join(names[each.score.metric] for each in group) for kind, group in kinds.items()}
+    said = [f"More alike than unrelated populations by {listed['alike'] or 'no certified similarity'}."]
+    if kinds["apart"]:
+        said.append(f"Not more alike by {listed['apart']}, by which halves of the first are.")
+    if kinds["blind"]:
+        least = min(1 / (1 + len(each.draws)) for each in kinds["blind"])
+        few = f" No p below {ALPHA:g} exists there." if least >= ALPHA else ""
+        said.append(
+            f"By {listed['blind']} this null cannot tell here: not even halves of the first population are more alike "
+            f"than by chance.{few}"
+        )
+    if kinds["not certified"]:
+        said.append(f"Not certified, so no verdict: {listed['not certified']}.")
+    return " ".join([*said, f"Conditions: {condition_structure(a).sentence}"])
 
 
 def _dataset(a: Activity, b: Activity) -> xr.Dataset:

@@ -11,7 +11,7 @@ import xarray as xr
 
 from recirc.analyses.table import Claim, Row, frame
 
-VERDICTS = {True: "supported", False: "not supported", None: "undecided"}
+VERDICTS = {True: "supported", False: "contradicted", None: "undecided"}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import PRNGKeyArray
 
 from recirc.analyses.pieces import Failure, Result
-from recirc.analyses.table import Row, baselines_of, frame
+from recirc.analyses.table import OF_NULLS, Row, baselines_of, frame
 from recirc.compare import bootstrap_interval
 
 
@@ -88,12 +88,13 @@ def _summary(first: Row, group: pd.DataFrame, key: PRNGKeyArray) -> Row:
     if not len(values):
         condition["outcome"] = "no network of this arm gave a number"
     drawn = group.dropna(subset="null_kind")
-    null = {name: float(drawn[f"null_{name}"].median()) for name in ("mean", "p95", "p")}
+    null = {name: float(drawn[f"null_{name}"].median()) for name in OF_NULLS if drawn[f"null_{name}"].notna().any()}
+    null["certified"] = bool(drawn["null_certified"].eq(True).all())
     return dataclasses.replace(
         first, value=float(np.median(values)) if len(values) else np.nan,
         ci=bootstrap_interval(values, key=key) if len(values) else (np.nan, np.nan), n=len(values), condition=condition,
         null={"kind": drawn["null_kind"].iloc[0]} | null if len(drawn) else None, baselines=baselines_of(group),
-        ceiling=float(group["ceiling"].median()) if group["ceiling"].notna().any() else None,
+        **{name: float(group[name].median()) for name in ("ceiling", "teacher") if group[name].notna().any()},
     )  # fmt: skip
 
 

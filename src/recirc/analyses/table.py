@@ -15,8 +15,9 @@ import pandas as pd
 from recirc.compare import NullDistribution
 from recirc.types import Direction, Level, Score, check_words
 
-NULLS = ("null_kind", "null_mean", "null_p95", "null_p")
-COLUMNS = ("metric", "level", "arm", "value", "low", "high", "n", "unit", "better", *NULLS, "ceiling")
+OF_NULLS = ("mean", "p95", "p", "half_p")
+NULLS = ("null_kind", *(f"null_{name}" for name in OF_NULLS), "null_certified")
+COLUMNS = ("metric", "level", "arm", "value", "low", "high", "n", "unit", "better", *NULLS, "ceiling", "teacher")
 NO_NUMBER = "–"
 BASELINE = "baseline_"  # and the name of the baseline: a column of the table
 
@@ -35,9 +36,11 @@ class Row:
         condition: on what it was measured, such as {"set": "train"}.
         unit: unit of the value; "1" for a pure number.
         direction: whichever is better.
-        null: {"kind", "mean", "p95", "p"} of the null distribution, if one was drawn.
+        null: {"kind", "mean", "p95", "p"} of the null distribution, if one was drawn; "certified": whether its false
+            alarms are at their level there; "half_p": p of a half of the reference under it.
         baselines: the same number for simpler explanations, by name.
         ceiling: the value that the data's own noise allows, if known.
+        teacher: the same number of the network that this one learned from, if there is one.
 
     Raises:
         ValueError: if a field is outside these bounds.
@@ -55,6 +58,7 @@ class Row:
     null: Mapping[str, typing.Any] | None = None
     baselines: Mapping[str, float] = dataclasses.field(default_factory=dict)
     ceiling: float | None = None
+    teacher: float | None = None
 
     @classmethod
     def of(cls, score: Score, arm: str, condition: Mapping[str, typing.Any] | None = None, **fields) -> "Row":
@@ -83,8 +87,11 @@ class Row:
                 f"{self.metric} of {self.arm} is {self.value}; leave the row out, or say why with "
                 'condition={..., "outcome": "a sentence"}.'
             )
-        if self.null is not None and set(self.null) != {"kind", "mean", "p95", "p"}:
-            raise ValueError(f"{self.metric}: a null has kind, mean, p95 and p, got {sorted(self.null)}.")
+        if self.null is not None and set(self.null) - {"certified", "half_p"} != {"kind", "mean", "p95", "p"}:
+            raise ValueError(
+                f"{self.metric}: a null has kind, mean, p95 and p, and may have certified and half_p, got "
+                f"{sorted(self.null)}."
+            )
         _check_interval(self.metric, self.ci, self.n)
 
 
@@ -95,11 +102,13 @@ class Claim:
     Args:
         claim: the statement, as one sentence.
         source: where it was made.
-        supported: the verdict; None if the run is too small to say.
+        supported: the verdict; False means contradicted, None that it is undecided.
         effect: size of the effect.
         ci: its interval (low, high).
         p: probability of an effect this large if there were none.
         n: how many independent things it rests on.
+        smallest: the smallest effect that matters, stated before the run; nan if the claim is no effect.
+        needs: of an undecided claim, how many independent things would decide it at `smallest`, if that can be told.
 
     Raises:
         ValueError: if the interval is reversed or `n` is negative.
@@ -112,6 +121,8 @@ class Claim:
     ci: tuple[float, float] = (math.nan, math.nan)
     p: float = math.nan
     n: int = 0
+    smallest: float = math.nan
+    needs: int | None = None
 
     def __post_init__(self):
         _check_interval(self.claim, self.ci, self.n)
@@ -146,8 +157,10 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
         "high": [float(row.ci[1]) for row in rows], "n": [row.n for row in rows], "unit": [row.unit for row in rows],
         "better": [row.direction for row in rows],
         "null_kind": [row.null["kind"] if row.null else None for row in rows],
-        **{f"null_{k}": [float(row.null[k]) if row.null else math.nan for row in rows] for k in ("mean", "p95", "p")},
+        **{f"null_{name}": [float((row.null or {}).get(name, math.nan)) for row in rows] for name in OF_NULLS},
+        "null_certified": [(row.null or {}).get("certified") for row in rows],
         "ceiling": [math.nan if row.ceiling is None else float(row.ceiling) for row in rows],
+        "teacher": [math.nan if row.teacher is None else float(row.teacher) for row in rows],
     }  # fmt: skip
     if clash := set(keys) & set(data):
         raise ValueError(f"conditions use names of the table's own columns: {sorted(clash)}; call them otherwise.")

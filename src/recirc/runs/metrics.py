@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from recirc.analyses.table import Claim, Row
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def metrics_text(study: str, preset: str, rows: Sequence[Row], claims: Sequence[Claim]) -> str:
@@ -26,11 +26,13 @@ def read_metrics(text: str) -> tuple[dict[str, str], list[Row], list[Claim]]:
         data = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"metrics.json is not JSON: {error}.") from None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise ValueError(f"metrics.json must have schema {SCHEMA}; it was written by another version.")
+    if not isinstance(data, dict) or data.get("schema") not in (1, SCHEMA):
+        raise ValueError(f"metrics.json must have schema {SCHEMA}, or 1; it was written by another version.")
     try:
         rows = [_from_json(Row, row, ("value",)) for row in data["rows"]]
-        claims = [_from_json(Claim, claim, ("effect", "p")) for claim in data["claims"]]
+        claims = [
+            _from_json(Claim, {"smallest": None} | claim, ("effect", "p", "smallest")) for claim in data["claims"]
+        ]
         return {"study": str(data["study"]), "preset": str(data["preset"])}, rows, claims
     except (KeyError, TypeError) as error:
         raise ValueError(f"metrics.json lacks or misspells a field: {error}.") from None
