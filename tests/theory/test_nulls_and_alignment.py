@@ -261,6 +261,10 @@ class Mean(compare.AbstractPortrait):
         return recirc.types.Score("mean", float(np.mean(np.asarray(a.rates))), "unit")
 
 
+def named(value):
+    return type(value).__name__
+
+
 class TestCeiling:
     def trials(self, noise=1.0, n_repeats=10, seed=0):
         random = np.random.default_rng(seed)
@@ -269,24 +273,33 @@ class TestCeiling:
         rates = rates + noise * random.normal(size=rates.shape)
         return activity(rates, [str(i) for i in np.repeat(np.arange(6), n_repeats)]), truth
 
-    def test_spearman_brown_predicts_what_all_trials_reach(self):
-        found, whole = [], []
-        for seed in range(10):
-            trials, others = (self.trials(2.0, 10, start + seed)[0] for start in (0, 100))
-            one = trials.replace(rates=trials.rates[:, :, :1], units=None)
-            found.append(compare.split_half_ceiling(compare.SVCCA(1), one, key=jax.random.key(seed), n_splits=10))
-            averages = [
-                activity(np.asarray(side.rates)[:, :, :1].reshape(6, 10, 60, 1).mean(1)) for side in (trials, others)
-            ]
-            whole.append(compare.SVCCA(1)(*averages).value)
-        assert np.mean([ceiling.full for ceiling in found]) == pytest.approx(np.mean(whole), abs=0.02)
-        assert np.mean([ceiling.value for ceiling in found]) < np.mean(whole) - 0.05
+    @pytest.mark.parametrize("measure", [compare.SVCCA(2), compare.LinearCKA(), compare.Procrustes()], ids=named)
+    @pytest.mark.parametrize("is_noisy", [False, True])
+    def test_a_perfect_model_and_another_recording_reach_their_ceilings(self, measure, is_noisy):
+        found, reached = [], []
+        for seed in range(12):
+            (trials, truth), (others, _) = (self.trials(2.0, 10, start + seed) for start in (0, 100))
+            found.append(compare.noise_ceiling(measure, trials, is_noisy=is_noisy, n_draws=6, key=jax.random.key(seed)))
+            first, second = (
+                activity(np.asarray(side.rates).reshape(6, 10, 60, 4).mean(1)) for side in (trials, others)
+            )
+            reached.append(measure(first, second if is_noisy else activity(truth)).value)
+        tolerance = 0.02 if measure.direction == "lower" else 0.01
+        assert np.mean([ceiling.value for ceiling in found]) == pytest.approx(np.mean(reached), abs=tolerance)
+        assert all(low <= value <= high for value, (low, high), _ in found)
 
-    def test_no_noise_is_the_best_score_and_no_truth_beats_the_ceiling_of_all_trials(self):
+    def test_without_noise_the_ceiling_is_the_best_score(self):
+        ceiling = compare.noise_ceiling(compare.Procrustes(), self.trials(0.0)[0], key=jax.random.key(0))
+        assert ceiling.value == pytest.approx(0, abs=1e-6)
+
+    def test_a_ceiling_needs_trials(self):
+        with pytest.raises(ValueError, match="two trials of every condition"):
+            compare.noise_ceiling(compare.Procrustes(), self.trials()[0].select([0, 1, 10]), key=jax.random.key(0))
+
+    def test_no_noise_is_the_best_score_and_the_truth_is_nearer_than_halves(self):
         quiet, truth = self.trials(0.0)
         ceiling = compare.split_half_ceiling(compare.Procrustes(), quiet, key=jax.random.key(0))
         assert ceiling.value == pytest.approx(0, abs=1e-6)
-        assert np.isnan(ceiling.full)
         assert ceiling.direction == "lower"
         noisy, _ = self.trials(1.0)
         ceiling = compare.split_half_ceiling(

@@ -17,9 +17,9 @@ from recirc.compare import (
     NullDistribution,
     half_p,
     labels,
+    noise_ceiling,
     null_distribution,
     similarities,
-    split_half_ceiling,
 )
 from recirc.compare.condition_structure import condition_structure
 from recirc.compare.normalization import average_repeats
@@ -55,7 +55,8 @@ def likeness(
 
     Returns:
         A row per similarity and null: its interval is over units drawn again, with replacement, on both sides; its
-        ceiling what another recording of `a` as long would reach, where single trials tell. A similarity that cannot be
+        ceiling what a model without noise would reach, or another recording of `a` as long if `b` is averaged over
+        trials, where single trials of `a` tell. A similarity that cannot be
         had is a row without a value that says why. A claim per similarity: nearer than unrelated populations by its
         first null; undecided where that is not certified for these conditions, or cannot tell even halves of `a`.
 
@@ -73,6 +74,7 @@ def likeness(
     """
     if single_trials is None and len(set(a.conditions)) < a.n_trials:
         single_trials = a
+    is_noisy = b.n_trials > len(set(b.conditions)) or bool(b.trial_counts)  # another recording, not a model
     sides = zip(("first", "second"), map(average_repeats, (a, b)))
     a, b = (check_activity(side, f"the {name} activity", signed=True) for name, side in sides)
     b = in_order_of(a, b)
@@ -94,7 +96,7 @@ def likeness(
             continue
         judged.append(found[0])
         interval = over_units(measure, a, b, n_draws=N_RESAMPLES, key=jax.random.fold_in(own, 10**6))[measure.metric]
-        about = {"ci": interval, "ceiling": _ceiling(measure, single_trials, own)}
+        about = {"ci": interval, "ceiling": _ceiling(measure, single_trials, is_noisy, own)}
         rows += [
             Row.of(chance.score, arm, {"set": "all", "null": chance.kind}, n=a.n_trials, null=chance, **about)
             for chance in found
@@ -126,12 +128,11 @@ def _stream(metric: str) -> int:
     return _STREAMS.index(metric) if metric in _STREAMS else len(_STREAMS) + crc32(metric.encode()) // 2
 
 
-def _ceiling(measure: AbstractSimilarity, trials: Activity | None, key) -> float | None:
-    """What a recording scores against itself, its trials halved; None if a condition has one trial."""
+def _ceiling(measure: AbstractSimilarity, trials: Activity | None, is_noisy: bool, key) -> float | None:
+    """What a model without noise, or another recording of `trials`, would score; None if a condition has one trial."""
     if trials is None or min(map(trials.conditions.count, set(trials.conditions))) < 2:
         return None
-    found = split_half_ceiling(measure, trials, key=jax.random.fold_in(key, 10**6 + 1))
-    return found.reachable
+    return noise_ceiling(measure, trials, is_noisy=is_noisy, key=jax.random.fold_in(key, 10**6 + 1)).value
 
 
 def _claim(found: NullDistribution, n: int) -> Claim:

@@ -150,10 +150,10 @@ def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: st
 
 
 def _ceiling(measure, reference: Reference, key) -> float | None:
-    """What halves of the recording, or another circuit of the same kind, score against the reference."""
-    if reference.single_trials is not None:
-        return compare.split_half_ceiling(measure, reference.single_trials, key=key).reachable
-    return None if reference.another is None else float(measure(reference.another, reference.activity).value)
+    """What a perfect model would score; not known without single trials. A second circuit is another individual."""
+    if reference.single_trials is None:
+        return None
+    return compare.noise_ceiling(measure, reference.single_trials, key=key).value
 
 
 def reference_rows(reference: Reference, config: VerdictConfig, *, key: PRNGKeyArray) -> list[Row]:

@@ -55,6 +55,7 @@ from recirc.compare.left_out import left_out_r2 as left_out_r2, left_out_scales 
 from recirc.compare.left_out import other_directions_null as other_directions_null, r2_matrix as r2_matrix
 from recirc.compare.left_out import shuffled_directions_null as shuffled_directions_null
 from recirc.compare.mechanism import MechanismSummary as MechanismSummary, mechanism_of as mechanism_of
+from recirc.compare.noise_ceiling import NoiseCeiling as NoiseCeiling, noise_ceiling as noise_ceiling
 from recirc.compare.normalization import soft_constant as soft_constant, soft_normalized as soft_normalized
 from recirc.compare.null_distribution import NullDistribution as NullDistribution
 from recirc.compare.null_distribution import half_p as half_p, null_distribution as null_distribution

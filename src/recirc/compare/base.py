@@ -56,7 +56,7 @@ class AbstractSimilarity(AbstractMeasure):
     their level, in `benchmarks/false_alarms.py`. `blind_to` names
     the changes of one side that it does not see, of its units: "permutations", "rotations" (and reflections),
     "offsets" (one per unit), "scale" (one factor for all), "unit scales" (one factor each), "invertible maps"; and
-    "order of conditions". `is_correlation` says that it is a correlation, so that Spearman and Brown's formula applies.
+    "order of conditions".
 
     Raises (when called, beside what each says):
         ValueError: if conditions or time axes differ, a rate is not finite, or there are fewer than two samples; of
@@ -68,7 +68,6 @@ class AbstractSimilarity(AbstractMeasure):
     nulls: "eqx.AbstractClassVar[tuple[AbstractNull, ...]]"
     certified: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     is_symmetric: ClassVar[bool] = False
-    is_correlation: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod

@@ -21,7 +21,7 @@ class CCA(AbstractSimilarity):
     X and Y are the first d component scores over all samples (trial and time). It is `SVCCA(d)` with only the best m <
     d correlations averaged, which raises the value and its level by chance: against a recording of 8 reaches, 34 times
     and 268 units smooth noise reaches .63 with d = 10 and m = 4, and .86 if it is smooth over directions too. Never
-    show it without a null and a ceiling (`split_half_ceiling`). No invertible map of the components changes it.
+    show it without a null and a ceiling (`noise_ceiling`). No invertible map of the components changes it.
 
     Args:
         n_components: d, at least 1. A side of lower rank is compared at its rank, with a warning.
@@ -48,7 +48,6 @@ class CCA(AbstractSimilarity):
     nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
     certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
     is_symmetric: ClassVar[bool] = True
-    is_correlation: ClassVar[bool] = True
 
     def __check_init__(self):
         if not 1 <= self.n_averaged <= self.n_components:

@@ -19,7 +19,6 @@ class Ceiling(eqx.Module):
         value: median over splits.
         interval: 2.5th and 97.5th percentile over splits. Splits share trials, so this is how much the choice
             of halves matters, not a confidence interval.
-        full: `value` corrected to averages over all trials; nan where no formula applies.
         reached: median of what the other activity scores against the halves; nan if there is none.
         values: of every split.
         direction: "higher" or "lower", whichever is better.
@@ -28,29 +27,18 @@ class Ceiling(eqx.Module):
     metric: str = eqx.field(static=True)
     value: float
     interval: tuple[float, float]
-    full: float
     reached: float
     values: Float[np.ndarray, " split"]
     direction: str = eqx.field(static=True, default="higher")
-
-    @property
-    def reachable(self) -> float:
-        """`full` where a formula gives it, else `value`."""
-        return float(self.full if np.isfinite(self.full) else self.value)
 
 
 def split_half_ceiling(
     measure: AbstractMeasure, trials: Activity, b: Activity | None = None, *, n_splits: int = 20, key: PRNGKeyArray
 ) -> Ceiling:
-    r"""Score averages over one half of every condition's trials against those over the other half.
+    """Score averages over one half of every condition's trials against those over the other half.
 
     For a portrait it is the absolute difference of the halves' values: nothing can be told apart that differs by less.
-    If `measure.is_correlation`, Spearman and Brown's formula gives what all trials would reach against as many others,
-
-    $$r_\text{full} = \frac{2r}{1 + r},$$
-
-    which holds for a correlation of two signals whose noises are independent and equal, and is an approximation for
-    canonical correlations, whose weights are fitted to the noise too. Other measures have no such formula.
+    What a model without noise would reach against the average over all trials is `noise_ceiling`.
 
     Args:
         measure: a similarity, or a portrait.
@@ -69,7 +57,7 @@ def split_half_ceiling(
         >>> rates = jax.random.normal(jax.random.key(0), (8, 50, 6))
         >>> trials = recirc.Activity(rates, dt=0.01, conditions="aabbccdd")
         >>> found = recirc.compare.split_half_ceiling(recirc.compare.SVCCA(), trials, key=jax.random.key(1))
-        >>> found.metric, found.value < found.full < 1
+        >>> found.metric, found.value < 1
         ('svcca5_concatenated', True)
     """
     halves = list(_halves(trials, n_splits, key))
@@ -81,9 +69,8 @@ def split_half_ceiling(
     value, low, high = float(np.median(values)), *np.percentile(values, [2.5, 97.5]).tolist()
     reached = float(np.median(against)) if against else np.nan
     if not isinstance(measure, AbstractSimilarity):
-        return Ceiling(f"{measure.metric}_difference", value, (low, high), np.nan, reached, values, "lower")
-    full = 2 * value / (1 + value) if measure.is_correlation else np.nan
-    return Ceiling(measure.metric, value, (low, high), full, reached, values, measure.direction)
+        return Ceiling(f"{measure.metric}_difference", value, (low, high), reached, values, "lower")
+    return Ceiling(measure.metric, value, (low, high), reached, values, measure.direction)
 
 
 def _halves(trials: Activity, n_splits: int, key: PRNGKeyArray) -> Iterator[tuple[Activity, ...]]:

@@ -54,7 +54,6 @@ class SVCCA(AbstractSimilarity):
     nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
     certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
     is_symmetric: ClassVar[bool] = True
-    is_correlation: ClassVar[bool] = True
 
     def __check_init__(self):
         if self.n_components < 1:
