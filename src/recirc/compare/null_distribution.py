@@ -59,7 +59,7 @@ def null_distribution(
 
     If there are only m <= n + 1 arrangements (orders of few conditions, signs of few contrasts), each is scored once,
     and p is the share of arrangements at least as good, the original among them: with 3 conditions that change places
-    nothing is below 1/6. If there are more and the original is never drawn, p becomes 1/m + (1 - 1/m) p. Scores that
+    nothing is below 1/6. Scores that
     are equal but for rounding are as good. Where the score is not a number p is 1.
 
     Args:
@@ -165,8 +165,7 @@ def _beside_surrogates(
 ) -> list[NullDistribution]:
     if n_draws < 1:
         raise ValueError(f"n_draws must be at least 1, got {n_draws}.")
-    arrangements = null.n_arrangements(a)
-    if is_counted := arrangements <= n_draws + 1:
+    if null.n_arrangements(a) <= n_draws + 1:
         surrogates = null.arrangements(a)
     else:
         draw = null.sampler(a)
@@ -174,16 +173,14 @@ def _beside_surrogates(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first call has said all there is to say
         draws = [again(rates) for rates in surrogates]
-    least = 0.0 if is_counted else 1 / arrangements
-    return [beside(score, np.array(values), null.kind, least) for score, *values in zip(scores, *draws)]
+    return [beside(score, np.array(values), null.kind) for score, *values in zip(scores, *draws)]
 
 
-def beside(score: Score, draws: np.ndarray, kind: str, least: float = 0.0) -> NullDistribution:
-    """A score beside values that it takes by chance; `least` is the share of all values that is its own, undrawn."""
+def beside(score: Score, draws: np.ndarray, kind: str) -> NullDistribution:
+    """A score beside values that it takes by chance."""
     is_higher = score.direction == "higher"
     slack = 1e-9 * abs(score.value)  # equal but for rounding is as good
     worse = draws < score.value - slack if is_higher else draws > score.value + slack
     p = float((1 + (~worse).sum()) / (1 + len(draws)))
     p95 = float(np.percentile(draws, 95 if is_higher else 5)) if len(draws) else np.nan
-    p = least + (1 - least) * p
     return NullDistribution(score, kind, float(draws.mean()) if len(draws) else np.nan, p95, p, draws)

@@ -14,10 +14,12 @@ from recirc.types import Activity
 
 
 class ShuffledConditions(AbstractNull):
-    """The same trials under other labels: conditions change places, at least two of them.
+    """The same trials under other labels: conditions change places.
 
     It keeps everything within a trial (time course, envelope, dimensions) and all that conditions share, and breaks
-    which condition is which. It is exact where conditions are exchangeable. Repeats of a condition move together.
+    which condition is which. It is exact where conditions are exchangeable, and wrong where neighbors are alike: of
+    unrelated populations that are smoothly tuned to direction 53 to 97 % pass for alike. `RotatedConditions` takes the
+    structure into account. Repeats of a condition move together.
 
     Raises (when drawn from):
         ValueError: if there are fewer than two conditions, or they have different numbers of trials.
@@ -28,14 +30,7 @@ class ShuffledConditions(AbstractNull):
 
     def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
         rates, groups = np.asarray(a.rates), np.array(exchangeable_groups(a))
-
-        def shuffled(random: np.random.Generator) -> np.ndarray:
-            order = np.arange(len(groups))
-            while (order == np.arange(len(groups))).all():
-                order = random.permutation(len(groups))
-            return _placed(rates, groups, order)
-
-        return shuffled
+        return lambda random: _placed(rates, groups, random.permutation(len(groups)))
 
     def structure(self, a: Activity) -> str:
         return condition_structure(a).kind

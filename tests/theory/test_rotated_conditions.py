@@ -1,0 +1,184 @@
+"""Rotations of conditions: what they keep, that chance is alarmed at its level, that likeness is found."""
+
+import jax
+import noises
+import numpy as np
+import pytest
+import scipy.stats
+
+import recirc
+from recirc import compare
+from recirc.compare.condition_structure import LOUD, condition_structure
+
+DESIGNS = {design: "plain" if "named" in design else "tuned" for design in noises.DESIGNS}
+
+
+@pytest.mark.parametrize(("design", "kind"), DESIGNS.items())
+def test_changes_keep_the_mean_and_the_covariances_and_commute_with_the_kernel(design, kind):
+    random = np.random.default_rng(0)
+    a = noises.noise(random, design, kind)
+    structure = condition_structure(a)
+    n = a.n_trials
+    for shared in (False, True):
+        mixing = structure.mixing(random, shared=shared)
+        np.testing.assert_allclose(mixing @ mixing.T, np.eye(n), atol=1e-12)
+        np.testing.assert_allclose(mixing @ np.ones(n), 1, atol=1e-12)
+        for basis in structure.spaces:
+            projection = basis @ basis.T
+            np.testing.assert_allclose(mixing @ projection, projection @ mixing, atol=1e-12)
+    if structure.spaces:
+        basis = np.concatenate(structure.spaces, axis=1)
+        np.testing.assert_allclose(basis @ basis.T, np.eye(n) - 1 / n, atol=1e-12)
+
+
+def test_a_ring_is_found_in_any_order_and_neighbors_stay_as_alike_as_they_were():
+    random = np.random.default_rng(1)
+    a = noises.noise(random, "8 even", "tuned")
+    order = random.permutation(8)
+    for side in (a, a.select(order)):
+        assert condition_structure(side).kind == "ring"
+        mixing = condition_structure(side).mixing(random)
+        place = np.argsort([float(label) for label in side.conditions])
+        kernel = np.cos(2 * np.pi * np.arange(8) / 8)[(np.arange(8)[:, None] - np.arange(8)) % 8]
+        on_side = np.empty((8, 8))
+        on_side[np.ix_(place, place)] = kernel
+        np.testing.assert_allclose(mixing @ on_side @ mixing.T, on_side, atol=1e-12)
+
+
+def test_one_turn_for_all_moves_a_smooth_ring_as_a_whole():
+    """A course over directions that is band-limited comes back shifted and perhaps reflected, by one angle."""
+    angles = np.deg2rad(45.0 * np.arange(8))
+    curve = lambda theta: 1 + np.cos(theta - 0.3) + 0.5 * np.cos(2 * theta + 1) - 0.2 * np.sin(3 * theta)  # noqa: E731
+    a = recirc.Activity(curve(angles)[:, None, None] * np.ones((8, 5, 2)), dt=0.1, conditions=np.rad2deg(angles))
+    drawn = np.asarray(compare.RotatedConditions(shared=True).draw(a, key=jax.random.key(0)).rates)[:, 0, 0]
+    shifts = np.linspace(0, 2 * np.pi, 20_001)
+    errors = [np.abs(curve(way * angles[:, None] + shifts) - drawn[:, None]).max(0).min() for way in (1, -1)]
+    assert min(errors) < 1e-3
+    assert np.abs(drawn - curve(angles)).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("design", "kind", "expected", "n"),
+    [
+        ("8 even", "tuned", "ring", np.inf),
+        ("8 even", "loud", "loud ring", 16),
+        ("8 with gaps", "tuned", "uneven ring", 128),
+        ("5 of 8", "tuned", "uneven ring", 16),
+        ("4 even", "tuned", "ring", np.inf),
+        ("27 scattered", "tuned", "scattered", np.inf),
+        ("8 named", "plain", "exchangeable", 40320),
+        ("4 named", "plain", "few exchangeable", np.inf),
+        ("4 named", "loud", "exchangeable", 24),
+    ],
+)
+def test_structures_and_their_arrangements(design, kind, expected, n):
+    structure = condition_structure(noises.noise(np.random.default_rng(2), design, kind))
+    assert (structure.kind, structure.n_arrangements) == (expected, n)
+    if n < 1000:
+        mixings = np.array([*structure.mixings(), np.eye(structure.n)])
+        assert len(np.unique(mixings.round(9), axis=0)) == n
+
+
+def test_few_arrangements_are_counted_and_a_copy_gets_the_least_p():
+    a = noises.noise(np.random.default_rng(3), "5 of 8", "tuned")
+    found = compare.null_distribution(compare.LinearCKA(), a, a, compare.RotatedConditions(), key=jax.random.key(0))
+    assert len(found.draws) == 15
+    assert found.p == pytest.approx(1 / 16)
+    four = recirc.Activity(a.rates[:4], dt=a.dt, conditions="abcd")
+    found = compare.null_distribution(
+        compare.Procrustes(), four, four, compare.ShuffledConditions(), key=jax.random.key(0)
+    )
+    assert found.p == pytest.approx(1 / 24)
+
+
+def test_two_repeats_of_a_condition_move_together():
+    a = noises.noise(np.random.default_rng(4), "8 even", "tuned")
+    twice = recirc.Activity(np.concatenate([a.rates, 2 * a.rates]), dt=a.dt, conditions=a.conditions * 2)
+    drawn = np.asarray(compare.RotatedConditions().draw(twice, key=jax.random.key(0)).rates)
+    np.testing.assert_allclose(drawn[8:], 2 * drawn[:8], atol=1e-9)
+
+
+def alarms(measure, null, design, kind, n_tests=200):
+    random, count = np.random.default_rng(5), 0
+    for i in range(n_tests):
+        a, b = (noises.noise(random, design, kind, n_units=20) for _ in "ab")
+        count += compare.null_distribution(measure, a, b, null, n_draws=19, key=jax.random.key(i)).p <= 0.05 + 1e-9
+    return count
+
+
+@pytest.mark.parametrize(
+    ("design", "kind", "measure"),
+    [
+        ("8 even", "tuned", compare.LinearCKA()),
+        ("8 even", "cosine", compare.CCA()),
+        ("8 with gaps", "tuned", compare.Procrustes()),
+        ("27 scattered", "tuned_widely", compare.SVCCA()),
+        ("4 even", "tuned", compare.SVCCA()),
+        ("8 named", "loud", compare.LinearCKA()),
+    ],
+)
+def test_unrelated_populations_alarm_at_the_level(design, kind, measure):
+    count = alarms(measure, compare.RotatedConditions(), design, kind)
+    assert scipy.stats.binomtest(int(count), 200, 0.05).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("null", [compare.ShuffledConditions(), compare.FlippedComponents()], ids=lambda n: n.kind)
+def test_what_the_older_nulls_say_of_unrelated_tuned_populations(null):
+    """The fault that rotations mend."""
+    assert alarms(compare.LinearCKA(), null, "8 even", "tuned", 40) > 10  # of which 2 by right
+
+
+def test_one_loud_condition_is_not_spread():
+    """With rotations 11 to 15 % of unrelated pairs would pass, since loud conditions fall together in one of eight."""
+    a = noises.noise(np.random.default_rng(6), "8 even", "loud")
+    drawn = compare.RotatedConditions().draw(a, key=jax.random.key(0))
+    before, after = (
+        np.sort(((np.asarray(each.rates) - np.asarray(each.rates).mean(0)) ** 2).sum((1, 2))) for each in (a, drawn)
+    )
+    assert before.max() > LOUD * np.median(before)
+    np.testing.assert_allclose(after, before, rtol=1e-6)
+
+
+def test_halves_of_a_tuned_population_are_found_alike():
+    a = noises.noise(np.random.default_rng(7), "8 even", "tuned", n_units=80)
+    for measure in (compare.LinearCKA(), compare.Procrustes(), compare.CCA(), compare.SVCCA()):
+        assert compare.half_p(measure, a, compare.RotatedConditions(), n_splits=3, key=jax.random.key(0)) <= 0.05
+
+
+def isotropic(n_units=60, n_steps=40):
+    """Units of one course each, cosine-tuned with evenly spread preferred directions: the same after any turn."""
+    angles = np.deg2rad(45.0 * np.arange(8))
+    courses = np.random.default_rng(10).normal(size=(n_steps, 2))
+    preferred = 2 * np.pi * np.arange(n_units) / n_units
+    tuning = np.cos(angles[:, None] - preferred[None, :])
+    mixed = courses[:, :1] * np.cos(3 * preferred) + courses[:, 1:] * np.sin(3 * preferred)
+    rates = tuning[:, None, :] * mixed[None]
+    return recirc.Activity(rates, dt=0.02, conditions=np.rad2deg(angles))
+
+
+def test_copies_of_an_isotropic_population_pass_unseen_and_half_p_says_so():
+    random = np.random.default_rng(8)
+    truth = isotropic()
+    a, copy = (truth.replace(rates=truth.rates + 0.02 * random.normal(size=truth.rates.shape)) for _ in range(2))
+    null, key = compare.RotatedConditions(), jax.random.key(0)
+    assert compare.LinearCKA()(a, copy).value > 0.98
+    assert compare.half_p(compare.LinearCKA(), a, null, key=key) > 0.05
+    said = recirc.analyses.likeness(a, copy, key=key, n_draws=39)
+    table = said.table.drop_duplicates("metric").set_index("metric")
+    assert table.loc["linear_cka", "null_half_p"] > 0.05
+    assert "this null cannot tell here" in said.sentences["verdict"]
+
+
+def test_a_null_without_certificate_gives_no_verdict():
+    a = noises.noise(np.random.default_rng(9), "8 with gaps", "loud")
+    found = compare.null_distribution(compare.LinearCKA(), a, a, compare.RotatedConditions(), key=jax.random.key(0))
+    assert not found.is_certified
+    said = recirc.analyses.likeness(a, a, key=jax.random.key(0), n_draws=9)
+    assert "Not certified, so no verdict" in said.sentences["verdict"]
+    assert {claim.supported for claim in said.claims} == {None}
+
+
+def test_one_condition_is_refused():
+    a = noises.noise(np.random.default_rng(0), "8 even", "plain").select([0])
+    with pytest.raises(ValueError, match="two or more"):
+        compare.RotatedConditions().draw(a, key=jax.random.key(0))
