@@ -16,17 +16,13 @@ _LOWEST = -0.6
 @styled
 def r2_by_direction(
     table: pd.DataFrame,
-    *,
-    metric: str = "heldout_neuron_r2",
-    condition_set: str = "heldout_direction",
-    network: str = "network",
-    ensemble: str = "ensemble",
-    baselines: bool = True,
-) -> Figure:
+    *, metric: str = "heldout_neuron_r2", condition_set: str = "heldout_direction", network: str = "network",
+    ensemble: str = "ensemble", baselines: bool = True,
+) -> Figure:  # fmt: skip
     """R² per left-out direction: networks as points, their averaged prediction a bar, baselines as markers.
 
-    The last column holds means over directions. A panel per "fraction" recorded. Values below -0.6 stand at
-    the lower edge as arrows, with the number.
+    The last column holds means over directions. A panel per "fraction" recorded. Values below -0.6 stand at the lower
+    edge as arrows, with the number.
 
     Args:
         table: of an analysis, with conditions "set", "direction", "fraction", "seed" as they apply.
@@ -80,10 +76,8 @@ def _points(axes, x: np.ndarray, values: np.ndarray, look: dict) -> None:
     shown = values >= _LOWEST
     axes.plot(x[shown], values[shown], linestyle="", **look)
     for at, value in zip(x[values < _LOWEST], values[values < _LOWEST]):
-        axes.annotate(
-            f"↓ −{-value:.1f}", (at, 0.03), xycoords=axes.get_xaxis_transform(), ha="center", fontsize=6.5,
-            color=look["color"],
-        )  # fmt: skip
+        place = {"xycoords": axes.get_xaxis_transform(), "ha": "center"}
+        axes.annotate(f"↓ −{-value:.1f}", (at, 0.03), fontsize=6.5, color=look["color"], **place)
 
 
 def _with_mean(values: ArrayLike) -> np.ndarray:

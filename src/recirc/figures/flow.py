@@ -42,9 +42,9 @@ class Flow:
 def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str = "PC") -> Figure:
     """Arrows of the flow, trajectories of conditions and fixed points: a row per network, a column per epoch.
 
-    An arrow is the change in one and the same time in every panel, written beside the figure: the longest of
-    1, 2, ... 9, 10, 20, ... ms for which 90 % of all arrows are shorter than a step of their grid. Stable fixed points
-    are filled, unstable ones open; those outside the panel are not shown.
+    An arrow is the change in one time, written beside the figure: the longest of 1, 2, ... 9, 10, 20, ... ms for which
+    90 % of all arrows are shorter than a step of their grid. Stable fixed points are filled, unstable ones open; those
+    outside the panel are not shown.
 
     Args:
         networks: (title, flow per epoch), each with the same epochs; panels of a row share their axes.
@@ -104,12 +104,10 @@ def _draw(axes, flow: Flow, time_s: float) -> None:
 
 def _limits(axes, flows: Sequence[Flow], time_s: float) -> None:
     """Axes around all arrows and trajectories of a row."""
-    points = np.zeros((0, 2))
-    for flow in flows:
-        grid, step = np.stack([flow.x, flow.y], axis=-1), np.stack([flow.u, flow.v], axis=-1)
-        parts = (grid, grid + time_s * step, np.asarray(flow.trajectories))
-        points = np.concatenate([points, *(part.reshape(-1, 2) for part in parts)])
-    if len(points):
+    ends = [np.stack([flow.x + s * flow.u, flow.y + s * flow.v], axis=-1) for flow in flows for s in (0, time_s)]
+    parts = [part.reshape(-1, 2) for part in (*ends, *(np.asarray(flow.trajectories) for flow in flows))]
+    if parts:
+        points = np.concatenate(parts)
         pad = 0.04 * np.ptp(points, axis=0)
         (left, low), (right, high) = points.min(0) - pad, points.max(0) + pad
         axes.set(xlim=(left, right), ylim=(low, high))

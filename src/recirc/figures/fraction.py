@@ -13,16 +13,13 @@ from recirc.figures.style import FAINT, INK, MUTED, color, label, label_ends, pa
 @styled
 def similarity_against_fraction(
     table: pd.DataFrame,
-    *,
-    metrics: Sequence[str] = ("svcca5_concatenated",),
-    condition_set: str = "train",
-    ceiling_name: str = "embedder",
+    *, metrics: Sequence[str] = ("svcca5_concatenated",), condition_set: str = "train", ceiling_name: str = "embedder",
     baselines: bool = True,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Metrics against the fraction recorded: every network a point, medians joined, null, ceiling, baselines.
 
-    Arms whose condition has no "fraction" stand at "none" and their median runs across as a thin line. A row
-    of panels per metric, a column per "regime".
+    Arms whose condition has no "fraction" stand at "none" and their median runs across as a thin line. A row of panels
+    per metric, a column per "regime".
 
     Args:
         table: of an analysis, with conditions "set", "fraction", "regime", "seed" as they apply.
@@ -34,7 +31,9 @@ def similarity_against_fraction(
     table = select(table, set=condition_set)
     table = table[table["metric"].isin(metrics)]
     regimes, fractions = levels_of(table, "regime") or [None], levels_of(table, "fraction")
-    places, has_none = _places(fractions), len(having(table, "fraction")) < len(table) or not fractions
+    has_none = len(having(table, "fraction")) < len(table) or not fractions
+    logs = np.log10(fractions or [1.0])  # none has a place of its own, the first
+    places: dict[float | None, float] = {None: float(logs[0] - 0.45), **dict(zip(fractions, logs.tolist()))}
     figure, grid = panels(len(metrics), len(regimes), height=0.7 + 1.9 * len(metrics), sharex=True, sharey="row")
     for line, metric in zip(grid, metrics):
         for axes, regime in zip(line, regimes):
@@ -52,16 +51,9 @@ def similarity_against_fraction(
     return figure
 
 
-def _places(fractions: Sequence[float]) -> dict[float | None, float]:
-    """Where fractions stand on the horizontal axis: logarithmic, with a place of its own for none, the first."""
-    logs = np.log10(fractions) if len(fractions) else np.zeros(1)
-    return {None: float(logs[0] - 0.45), **dict(zip(fractions, logs.tolist()))}
-
-
 def _arms(axes, table: pd.DataFrame, places: dict[float | None, float]) -> list[tuple[float, str, str]]:
     """Draw the networks of one panel and return the labels for the right-hand ends of the lines."""
-    ends = []
-    arms = {str(name): own for name, own in table.groupby("arm", sort=False)}
+    ends, arms = [], {str(name): own for name, own in table.groupby("arm", sort=False)}
     without = [name for name, own in arms.items() if not levels_of(own, "fraction")]
     for name, own in arms.items():
         shift = 0.07 * (without.index(name) - (len(without) - 1) / 2) if name in without else 0.0

@@ -36,6 +36,8 @@ LABELS = {  # of what no class of `recirc.compare` says
     "crossed_at_go": "state and input crossed at go",
     "no_target": "no target shown",
     "delay_s": "delay (s)",
+    "on": "target stays on",
+    "off_at_go": "target off at go",
 }
 
 # The spaces inside do not break.
@@ -61,8 +63,8 @@ def circumstance(condition: Mapping) -> str:
     for name, value in sorted(condition.items(), key=lambda item: item[0] not in _LEVELS):
         if name in _NOT_SAID or value is None or value != value:
             continue
-        plain = f"{value:g}" if isinstance(value, float) else str(value)
-        words.append(_LEVELS[name].format(value) if name in _LEVELS else f"{label(name)} {plain}")
+        plain = f"{label(name)} {value:g}" if isinstance(value, float) else f"{label(name)} {value}"
+        words.append(_LEVELS[name].format(value) if name in _LEVELS else plain)
     return " ".join(words)
 
 

@@ -152,12 +152,9 @@ def log_height(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     between = (2, 5) if high < 300 * low else ()
-
-    def name(value: float, _) -> str:
-        return f"{value:g}" if round(value / 10 ** np.floor(np.log10(value))) in between else ""
-
+    is_shown = lambda value: round(value / 10 ** np.floor(np.log10(value))) in between  # noqa: E731
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(name)
+    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if is_shown(value) else "")
 
 
 def key(figure: Figure, entries: Sequence[tuple[str, dict]]) -> None:
