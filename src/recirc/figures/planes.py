@@ -139,7 +139,7 @@ def eigenvalues(spectra: Mapping[str, np.ndarray]) -> Figure:
     extent = 1.08 * np.abs(np.concatenate([[1.05], *values.values()])).max()
     ring = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
     for axes, (name, each) in zip(grid[0], values.items()):
-        axes.plot(ring.real, ring.imag, color="#bdbdbd", linewidth=0.8)
+        axes.plot(np.real(ring), np.imag(ring), color="#bdbdbd", linewidth=0.8)
         axes.axvline(1, color=MUTED, linewidth=0.6, linestyle=(0, (3, 2)))
         axes.plot(each.real, each.imag, "o", color=color(name), markersize=2.6, alpha=0.65, mew=0)
         axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")

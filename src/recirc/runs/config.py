@@ -132,11 +132,9 @@ class _Source:
             if name not in fields:
                 self.fail(here, f"{cls.__name__} has no field {name!r}; {_nearest(name, fields)}")
             values[name] = self.convert(hints[name], value, here, values.get(name, _default(fields[name])))
-        missing = [
-            name for name, field in fields.items() if name not in values and _default(field) is dataclasses.MISSING
-        ]
-        if missing:
-            self.fail(place, f"{cls.__name__} needs a value for {'.'.join((*place, missing[0]))}; add it.")
+        for name in [name for name in fields if name not in values]:
+            if _default(fields[name]) is dataclasses.MISSING:
+                self.fail(place, f"{cls.__name__} needs a value for {'.'.join((*place, name))}; add it.")
         try:
             return cls(**values)
         except ValueError as error:

@@ -38,7 +38,11 @@ class Progress:
             rest = f"going on with {total - before}" if before < total else "nothing is left to do"
             self._say(f"{before} of {total} {self.what} were finished before; {rest}.")
         if self.stream.isatty() and before < total:
-            self._bar = _bar(self.stream)
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(file=self.stream))
             self._task = self._bar.add_task(self.what, total=total, completed=before)
             self._bar.start()
 
@@ -71,11 +75,3 @@ class Progress:
 
     def _say(self, line: str) -> None:
         print(line, file=self.stream, flush=True)
-
-
-def _bar(stream: TextIO):
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(file=stream))
