@@ -60,16 +60,12 @@ def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PR
     """
     networks, keys, enough = trained(table), jax.random.split(key, 4), preset.n_seeds >= ENOUGH_SEEDS
     share = float(levels["performs"].mean())  # networks of a seed are no independent draws
-    return [
-        Claim(TEXTS["performance"], SOURCE, share >= SHARE if len(levels) else None, share, n=len(levels)),
-        _units_claim(levels, enough),
-        _mechanisms_claim(levels, enough),
-        _noise_claim(networks, levels, keys[0]),
-        *(
-            _transfer_claim(networks, levels, TEXTS[name], condition, key)
-            for (name, condition), key in zip(TRANSFERS.items(), keys[1:])
-        ),
-    ]
+    judged = [Claim(TEXTS["performance"], SOURCE, share >= SHARE if len(levels) else None, share, n=len(levels))]
+    judged += [_units_claim(levels, enough), _mechanisms_claim(levels, enough)]
+    judged.append(_noise_claim(networks, levels, keys[0]))
+    for (name, condition), own in zip(TRANSFERS.items(), keys[1:]):
+        judged.append(_transfer_claim(networks, levels, TEXTS[name], condition, own))
+    return judged
 
 
 def _in_most(networks: pd.Series) -> pd.Series:
@@ -79,8 +75,7 @@ def _in_most(networks: pd.Series) -> pd.Series:
 
 def _units_claim(levels: pd.DataFrame, enough: bool) -> Claim:
     like = levels["performs"] & levels["units"].fillna(False)
-    missing = like & ~levels["population"].fillna(True)
-    n = int(like.sum())
+    missing, n = like & ~levels["population"].fillna(True), int(like.sum())
     share = float(missing.sum() / n) if n else np.nan
     return Claim(TEXTS["units"], SOURCE, bool(_in_most(missing).any()) if n and enough else None, share, n=n)
 
@@ -95,18 +90,12 @@ def _mechanisms_claim(levels: pd.DataFrame, enough: bool) -> Claim:
 
 def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
     text = TEXTS["noise"].format(matched=MATCHED)
-    errors = [
-        _finite(numbers(networks, NETWORK, "output_nmse", set="input_noise", sigma=sigma), WORST_ERROR)
-        .clip(upper=WORST_ERROR)
-        .reindex(levels.index)
-        for sigma in INPUT_NOISES
-    ]
+    noisy = [numbers(networks, NETWORK, "output_nmse", set="input_noise", sigma=sigma) for sigma in INPUT_NOISES]
+    errors = [_finite(error, WORST_ERROR).clip(upper=WORST_ERROR).reindex(levels.index) for error in noisy]
     quiet = numbers(networks, NETWORK, "output_nmse", set="train").reindex(levels.index)
     every = levels.assign(noisy=np.mean(np.log(errors), axis=0), quiet=quiet)
-    own, other = (
-        every[every.index.get_level_values("target_line") == line].droplevel("target_line")
-        for line in ("on", "off_at_go")
-    )
+    lines = every.index.get_level_values("target_line")
+    own, other = (every[lines == line].droplevel("target_line") for line in ("on", "off_at_go"))
     other = other.reindex(own.index)
     pairs = own["performs"] & other["performs"].eq(True) & (own["verdict"] == INPUT) & (other["verdict"] == IC)
     before = own["quiet"], other["quiet"]
