@@ -249,8 +249,8 @@ def _draw(result: AnalysisResult, place: Path) -> None:
 
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    blocks = {"trim_blocks": True, "lstrip_blocks": True}
-    environment = jinja2.Environment(autoescape=True, loader=loader, undefined=jinja2.StrictUndefined, **blocks)
+    environment = jinja2.Environment(autoescape=True, loader=loader, undefined=jinja2.StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
     paragraphs = lambda text: [part for part in re.split(r"\n\s*\n", text.strip()) if part]  # noqa: E731
     environment.filters |= {"cell": tables.cell, "paragraphs": paragraphs}
     return environment

@@ -107,8 +107,8 @@ def _flows(own: xr.Dataset) -> dict[str, figures.Flow]:
         here = own.sel(epoch=epoch)
         path = own["flow_path"].values[:, slice(*here["flow_steps"].values.astype(int))]
         points = here["flow_points"].dropna("point").values
-        field = here["flow"].values.astype(float)
-        flows[epoch] = figures.Flow(*field, path, conditions, points[:, :2], points[:, 2] > 0.5, held=0)
+        x, y, u, v = here["flow"].values.astype(float)
+        flows[epoch] = figures.Flow(x, y, u, v, path, conditions, points[:, :2], points[:, 2] > 0.5, held=0)
     return flows
 
 

@@ -135,21 +135,14 @@ def _by_arm(result: AnalysisResult, name: str, arms: Sequence[str]) -> xr.DataAr
 
 def predicted(network: xr.Dataset) -> xr.DataArray:
     """Every unit of the circuit as a linear map of one network's rates, fitted on trained directions."""
-    conditions = [str(label) for label in network["condition"].values]
-    dt, trained = float(network["time"][1] - network["time"][0]), network["set"].values == "train"
-    circuit, made = (
-        Activity(network[name].values.astype(float), dt=dt, conditions=conditions) for name in ("target_rates", "rates")
-    )
+    conditions, trained = network["condition"].values.astype(str).tolist(), network["set"].values == "train"
+    dt, every = float(network["time"][1] - network["time"][0]), [network[name] for name in ("target_rates", "rates")]
+    circuit, made = (Activity(rates.values.astype(float), dt=dt, conditions=conditions) for rates in every)
     fitted = NeuronMap.fit(made.select(trained), circuit.select(trained))
     return network["target_rates"].copy(data=np.asarray(fitted.predict(made).rates))
 
 
 def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportText:
-    """The words of the report.
-
-    Args:
-        result: of the study, with its verdict.
-        size, preset: of the study, and the name of that size.
-    """
+    """The words of the report of a study of one size, the name of which is `preset`."""
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], **size.extras}
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values)
