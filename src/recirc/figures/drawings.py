@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from recirc.analyses import AnalysisResult, select
 from recirc.compare import JPCA, soft_constant
-from recirc.figures.directions import r2_by_direction
+from recirc.figures.flow import principal_components
+from recirc.figures.fraction import r2_by_direction
 from recirc.figures.planes import Plane, jpca_planes
-from recirc.figures.trajectories import principal_components
 from recirc.figures.units import EpochRates, example_units, psths, target_against_output
 from recirc.types import Activity
 

@@ -89,10 +89,8 @@ def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, 
     here = cells(table, reference=reference)
     n_groups = len({cell.group for cell in here})
     values = [[_by_seed(cell.select(table, c.metric, **c.condition), c) for c in flat] for cell in here]
-    wanted = [
-        tuple(networks(select(table, c.metric, reference, **c.condition))[["value", "low", "high"]].median())
-        for c in flat
-    ]
+    theirs = [networks(select(table, c.metric, reference, **c.condition)) for c in flat]
+    wanted = [tuple(found[["value", "low", "high"]].median()) for found in theirs]
     width = (WIDTH - 0.1 - _LABELS - _GAP * (len(columns) - 1)) / max(len(flat), 1)
     names, turned, high = _names(flat, width)
     top = 0.36 + high
@@ -242,7 +240,14 @@ def mechanism_shares(table: pd.DataFrame, *, least_share: float = MechanismSumma
     for axes, (metric, verdict) in zip(grid[0], _SHARES.items()):
         axes.axvspan(least_share, 1.2, color="#ececec", linewidth=0, zorder=0)
         for cell, y in places.items():
-            _cell(axes, y, cell, cell.select(table, metric), verdict)
+            own, tone = cell.select(table, metric), color(cell.arm)
+            axes.plot([0, 1], [y, y], color=FAINT, linewidth=0.5, zorder=0.5)
+            axes.plot(
+                [per_network(own).median()] * 2, [y - 0.36, y + 0.36], color=tone, linewidth=2, solid_capstyle="butt"
+            )
+            for value, found in own.reindex(columns=["value", "verdict"]).itertuples(index=False):
+                filled = {"markerfacecolor": tone if found == verdict or pd.isna(found) else "white", "alpha": 0.8}
+                axes.plot(np.clip(value, 0, 1), y, "o", color=tone, markersize=3.6, mew=0.8, zorder=3, **filled)
         axes.set(xlim=(-0.04, 1.04), ylim=(bottom, -0.25), xlabel=label(metric))
         axes.set_title(f"{least_share:g} and over: {verdict}", loc="right", color=MUTED)
         axes.tick_params(axis="y", length=0)
@@ -255,14 +260,3 @@ def mechanism_shares(table: pd.DataFrame, *, least_share: float = MechanismSumma
     look = {"color": INK, "marker": "o", "markersize": 4, "linestyle": ""}
     key(figure, [("verdict is this mechanism", look), ("it is not", look | {"markerfacecolor": "white"})])
     return figure
-
-
-def _cell(axes, y: float, cell: Cell, own: pd.DataFrame, verdict: str) -> None:
-    tone = color(cell.arm)
-    axes.plot([0, 1], [y, y], color=FAINT, linewidth=0.5, zorder=0.5)
-    middle = per_network(own).median()
-    axes.plot([middle, middle], [y - 0.36, y + 0.36], color=tone, linewidth=2, solid_capstyle="butt")
-    for value, found in own.reindex(columns=["value", "verdict"]).itertuples(index=False):
-        holds = found == verdict or pd.isna(found)
-        look = {"markersize": 3.6, "markeredgewidth": 0.8, "markerfacecolor": tone if holds else "white", "alpha": 0.8}
-        axes.plot(np.clip(value, 0, 1), y, "o", color=tone, zorder=3, **look)

@@ -175,13 +175,8 @@ def label_ends(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
         entries: (height, text, color) of each.
     """
     entries = sorted((entry for entry in entries if np.isfinite(entry[0])), key=lambda entry: entry[0])
-    texts = [
-        axes.annotate(
-            text, (1.0, y), (5, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-            color=tone, va="center", fontsize=7, annotation_clip=False,
-        )
-        for y, text, tone in entries
-    ]  # fmt: skip
+    look = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center", "fontsize": 7}
+    texts = [axes.annotate(text, (1.0, y), (5, 0), color=c, annotation_clip=False, **look) for y, text, c in entries]
     figure = axes.figure
 
     def spread() -> None:

@@ -55,23 +55,19 @@ class Progress:
 
     def tick(self) -> None:
         """Say something if it is time; call it about once a second."""
-        now = self.clock()
+        now, n_new, left = self.clock(), self.done - self.before, ""
         if self._bar is None and now - self._said >= INTERVAL:
             self._said = now
-            self._say(f"{self.done} of {self.total} {self.what} are finished{self._remaining(now)}.")
+            if n_new and self.done < self.total:
+                seconds = (now - self._begun) / n_new * (self.total - self.done)
+                left = f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
+            self._say(f"{self.done} of {self.total} {self.what} are finished{left}.")
 
     def stop(self) -> None:
         """Take the bar away."""
         if self._bar:
             self._bar.stop()
             self._bar = None
-
-    def _remaining(self, now: float) -> str:
-        n_new = self.done - self.before
-        if n_new == 0 or self.done >= self.total:
-            return ""
-        seconds = (now - self._begun) / n_new * (self.total - self.done)
-        return f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
 
     def _say(self, line: str) -> None:
         print(line, file=self.stream, flush=True)

@@ -29,12 +29,7 @@ _LARGEST_SVG = 1_500_000
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A figure of the run folder and what to look at in it.
-
-    Args:
-        name: file name in `figures/` without its ending.
-        caption: says what to look at.
-    """
+    """A figure of the run folder: its file name in `figures/` without the ending, and a caption on what to look at."""
 
     name: str
     caption: str = ""
@@ -42,13 +37,7 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table of words and numbers; numbers are shown with three significant digits, None as a dash.
-
-    Args:
-        columns: headings.
-        rows: cells, one sequence per line.
-        title: what it shows.
-    """
+    """Headings, a sequence of cells per line, and a title; numbers have three significant digits, None is a dash."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]

@@ -63,12 +63,8 @@ class RunFolder:
             StorageError: if it cannot be written to.
         """
         root = Path(os.path.abspath(path))
-        header = {
-            "specification": piece_key(specification),
-            "inputs": provenance.describe_inputs(inputs),
-            "versions": provenance.versions(),
-            "started": provenance.now(),
-        }
+        header = {"specification": piece_key(specification), "inputs": provenance.describe_inputs(inputs)}
+        header |= {"versions": provenance.versions(), "started": provenance.now()}
         if is_done(root):
             found = _header_of(root)
             raise FinishedError(root, found is not None and found["specification"] == header["specification"])

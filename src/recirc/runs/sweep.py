@@ -80,10 +80,7 @@ def _kept(path: Path, key: str) -> Result:
 
 
 def _compute(function, todo: dict, jobs: int, folder: RunFolder, progress: Progress):
-    """(key, failure or None) of each piece, as they finish.
-
-    There are never more pieces in flight than live workers, so that the death of one is blamed on one piece.
-    """
+    """(key, failure or None) of each piece, as they finish; a worker has one at a time, to be blamed for its death."""
     if not todo:
         return
     from distributed import KilledWorker

@@ -56,13 +56,9 @@ class Checked:
             return printable(f"unreadable: {self.unreadable}")
         lines = [f"{name}: {value}" for name, value in self.summary.items()]
         lines += ["", *self.guesses] if self.guesses else []
-        for each in self.findings:
-            lines += [
-                "",
-                f"{each.level.upper()} in {each.where}: {each.what}",
-                f"  why: {each.why}",
-                f"  mend: {each.mend}",
-            ]
+        for found in self.findings:
+            what = f"{found.level.upper()} in {found.where}: {found.what}"
+            lines += ["", what, f"  why: {found.why}", f"  mend: {found.mend}"]
         lines += ["", "Nothing was found that blocks a fit." if self.code == CLEAN else "A fit is blocked."]
         return "\n".join(map(printable, lines))
 

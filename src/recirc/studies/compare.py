@@ -101,10 +101,8 @@ def words(result: AnalysisResult, a: str, b: str, notes: Sequence[str]) -> Repor
     columns, lines = ["similarity", "value", "from", "to", "ceiling", "null", "null mean", "null p95", "p"], []
     for row in result.rows:
         null = [label(row.null["kind"]), *(row.null[name] for name in ("mean", "p95", "p"))] if row.null else []
-        numbers = (
-            [row.value, *row.ci, row.ceiling, *null] if null else [*[None] * 4, row.condition["outcome"], *[None] * 3]
-        )
-        lines.append([label(row.metric), *numbers])
+        numbers = [row.value, *row.ci, row.ceiling, *null]
+        lines.append([label(row.metric), *(numbers if null else [*4 * [None], row.condition["outcome"], *3 * [None]])])
     table = Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")
     values = {"a": a, "b": b, "notes": " ".join(notes), "sizes": result.arrays.sizes}
     path = Path(__file__).with_suffix(".toml")

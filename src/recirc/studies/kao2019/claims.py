@@ -13,10 +13,8 @@ from recirc.compare import bootstrap_interval, paired_test
 from recirc.runs.report import read_words
 from recirc.studies.kao2019.design import INPUT_NOISES, NETWORK, NONLINEARITIES, PERFORMS, SOURCE, Preset
 
-ENOUGH = 10  # seeds from which on a claim that is not supported counts as failed
-ENOUGH_SEEDS = 5  # seeds from which on a claim is judged at all
-SUCCEEDS = 0.9  # R² from which on a test without training counts as passed
-SHARE = 0.9  # of networks that must do the task
+ENOUGH_SEEDS, ENOUGH = 5, 10  # seeds from which on a claim is judged at all, and counts as failed if not supported
+SUCCEEDS, SHARE = 0.9, 0.9  # R² that passes a test without training; networks that must do the task
 MATCHED = 1.5  # largest ratio of the errors without noise of two networks that are compared under noise
 WORST_R2, WORST_ERROR = -1.0, 100.0  # what a network that blew up in a test counts as
 IC, INPUT = "initial-condition driven", "input driven"
@@ -91,7 +89,7 @@ def _mechanisms_claim(levels: pd.DataFrame, enough: bool) -> Claim:
 def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
     text = TEXTS["noise"].format(matched=MATCHED)
     noisy = [numbers(networks, NETWORK, "output_nmse", set="input_noise", sigma=sigma) for sigma in INPUT_NOISES]
-    errors = [_finite(error, WORST_ERROR).clip(upper=WORST_ERROR).reindex(levels.index) for error in noisy]
+    errors = [error.fillna(WORST_ERROR).clip(upper=WORST_ERROR).reindex(levels.index) for error in noisy]
     quiet = numbers(networks, NETWORK, "output_nmse", set="train").reindex(levels.index)
     every = levels.assign(noisy=np.mean(np.log(errors), axis=0), quiet=quiet)
     lines = every.index.get_level_values("target_line")
@@ -118,14 +116,9 @@ def _by_seed(values: pd.Series) -> np.ndarray:
     return values.groupby("seed", sort=False).median().to_numpy()
 
 
-def _finite(values: pd.Series, worst: float) -> pd.Series:
-    """The values, the worst for networks that blew up."""
-    return values.where(np.isfinite(values), worst)
-
-
 def _transfer_claim(networks: pd.DataFrame, levels: pd.DataFrame, text: str, condition: dict, key) -> Claim:
-    reached = _finite(numbers(networks, NETWORK, "output_r2", **condition), WORST_R2).clip(lower=WORST_R2)
-    reached = reached.reindex(levels.index)
+    found = numbers(networks, NETWORK, "output_r2", **condition).fillna(WORST_R2).clip(lower=WORST_R2)
+    reached = found.reindex(levels.index)
     values = _by_seed(reached[levels["performs"] & (levels["verdict"] == IC)].dropna())
     if not len(values):
         return Claim(text, SOURCE, None)

@@ -25,15 +25,13 @@ JUMP = np.deg2rad(90.0)
 GO = -0.15  # seconds from movement onset
 SHOWN_SWITCHES = (-0.25, 0.0, 0.1)
 UNITS = ("feature_distance", "preparatory_tuning", "movement_tuning", "multiphasic")
+MECHANISM = ("state_share", "input_share", "target_off_at_go_r2")
 POPULATION = ("cca_mean4", "procrustes_angle", "dsa", "jpca_ratio", "alignment_index", "participation_ratio")
 COLUMNS = {
     "task": [Column("output_r2", {"set": "train"}, goal=design.PERFORMS)],
     "units": [Column(f"unit_{name}", HERE) for name in UNITS],
     "population": [*(Column(name, HERE) for name in POPULATION), Column("tangling_p95", HERE | {"of": None})],
-    "mechanism": [
-        *(Column(name) for name in ("state_share", "input_share", "target_off_at_go_r2")),
-        Column("n_fixed_points", {"epoch": "movement"}),
-    ],
+    "mechanism": [*map(Column, MECHANISM), Column("n_fixed_points", {"epoch": "movement"})],
 }
 JUMPS = {-0.25: "0.25 s before go", 0.0: "at go", 0.1: "0.1 s after go", 0.2: "0.2 s after go"}
 TESTS: dict[str, dict[str, Any]] = {

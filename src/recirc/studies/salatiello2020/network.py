@@ -87,9 +87,7 @@ def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key)
     return fit(trainer, network, trials, key=key)
 
 
-def _performance(
-    arm: str, network: RateNetwork, trials: tuple[Trials, Trials], made: Activity, target: Activity, key
-) -> list[Row]:
+def _performance(arm: str, network, trials: tuple[Trials, Trials], made: Activity, target: Activity, key) -> list[Row]:
     """Output errors on trained directions, on new ones, and under disturbances."""
     trained, new = trials
     repeated = trained.select(np.tile(np.arange(trained.n_trials), N_REPEATS))

@@ -108,11 +108,7 @@ def _trained(result: AnalysisResult) -> pd.DataFrame:
 
 
 def _examples(result: AnalysisResult, arms: Sequence[str]) -> dict[str, int]:
-    """Place of one network per arm that has it: tuned regime, first seed, 5 % recorded.
-
-    Raises:
-        NothingToDraw: if none has it.
-    """
+    """Place of one network per arm that has it: tuned regime, first seed, 5 % recorded."""
     every, found = figures.array_of(result, "rates"), {}
     match = (every["regime"] == "tuned") & (every["seed"] == EXAMPLE_SEED) & (every["left_out"] == 0)
     match &= (every["hint_gain"] < 0) & (every["kind"] == "") & (every["normalization"] == "")
