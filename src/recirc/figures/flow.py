@@ -47,8 +47,7 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
     """Arrows of the flow, trajectories of conditions and fixed points: a row per network, a column per epoch.
 
     An arrow is the change in one time, written beside the figure: the longest of 1, 2, ... 9, 10, 20, ... ms for which
-    90 % of all arrows are shorter than a step of their grid. Stable fixed points are filled, unstable ones open; those
-    outside the panel are not shown.
+    90 % of all arrows are shorter than a step of their grid. Stable fixed points in the panel are filled, others open.
 
     Args:
         networks: (title, flow per epoch), each with the same epochs; panels of a row share their axes.
@@ -123,9 +122,8 @@ def principal_components(
 ) -> Figure:
     """Trajectories on the circuit's principal components; networks are rotated, scaled and shifted onto them.
 
-    The first 10 components of either side are matched on the trained conditions by one orthogonal map
-    (Procrustes) and brought to the same total variance; held-out conditions, dashed, had no part in that. A
-    column per system, the same axes.
+    The first 10 components of either side are matched on the trained conditions by one orthogonal map (Procrustes) and
+    brought to the same total variance; held-out conditions, dashed, had no part in that. A column per system.
 
     Args:
         circuit: (condition, time, unit), with coordinate `condition`.

@@ -24,8 +24,7 @@ def similarity_against_fraction(
 ) -> Figure:  # fmt: skip
     """Metrics against the fraction recorded: every network a point, medians joined, null, ceiling, baselines.
 
-    Arms whose condition has no "fraction" stand at "none" and their median runs across as a thin line. A row of panels
-    per metric, a column per "regime".
+    Arms without a "fraction" stand at "none", their median a thin line. A row per metric, a column per "regime".
 
     Args:
         table: of an analysis, with conditions "set", "fraction", "regime", "seed" as they apply.
@@ -112,8 +111,7 @@ def r2_by_direction(
 ) -> Figure:  # fmt: skip
     """R² per left-out direction: networks as points, their averaged prediction a bar, baselines as markers.
 
-    The last column holds means over directions. A panel per "fraction" recorded. Values below -0.6 stand at the lower
-    edge as arrows, with the number.
+    Last come means over directions. A panel per "fraction" recorded. Values below -0.6 are arrows, with the number.
 
     Args:
         table: of an analysis, with conditions "set", "direction", "fraction", "seed" as they apply.

@@ -24,8 +24,7 @@ def generalization(
 ) -> Figure:  # fmt: skip
     """Output error under every circumstance: each network a point, the median a bar.
 
-    Lines join the networks of "no_hints" and "hints" that share a seed. Networks that diverged are a cross at the top,
-    with how many were lost. A panel per "regime".
+    Lines join "no_hints" and "hints" of a seed. Networks that diverged are counted at the top. A panel per "regime".
 
     Args:
         table: of an analysis, with conditions "set", its level, "regime", "fraction", "seed" as they apply.

@@ -74,8 +74,7 @@ def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, 
 
     The field of a cell is dark if its median lies inside the reference's interval, pale with an arrow if above or below
     it, and white if the reference has none. The bar below a number is the interval; all of a column share its scale, on
-    which values beyond the middle 90 % stand at the edge. Networks under the goal of a column, or without a value
-    there, are counted beside the line.
+    which values beyond the middle 90 % stand at the edge. Networks that missed a goal are counted beside the line.
 
     Args:
         table: of an analysis, with conditions "rate_penalty", "target_line", "seed" and what the columns ask for.
@@ -228,8 +227,7 @@ def mechanism_shares(table: pd.DataFrame, *, least_share: float = MechanismSumma
     that mechanism is filled; one with another, as what it does under swapped states did not bear it out, is open.
 
     Args:
-        table: of an analysis; metrics `state_share` and `input_share`, with conditions "verdict", "rate_penalty",
-            "target_line", "seed".
+        table: of an analysis, with conditions "verdict", "rate_penalty", "target_line", "seed".
         least_share: as in `MechanismSummary`.
     """
     here = cells(table[table["metric"].isin(_SHARES)])

@@ -61,8 +61,7 @@ def example_units(
 ) -> Figure:  # fmt: skip
     """Rates of example units, one line per condition: the circuit above, the network's prediction below.
 
-    Units are chosen by rank of R², the same for every group, so that bad ones show too: of 3, one near the best, the
-    median and one near the worst.
+    Units are chosen by rank of R², so that bad ones show too: of 3, one near the best, the median, one near the worst.
 
     Args:
         circuit: (condition, time, unit), with coordinates `condition`, `time`, `unit` and attribute `units`.

@@ -190,10 +190,8 @@ def _default(field: dataclasses.Field):
 
 def _plain(hint):
     """The type, where it may be None too; a configuration knows no other unions."""
-    if type(None) not in typing.get_args(hint):
-        return hint
-    (plain,) = (argument for argument in typing.get_args(hint) if argument is not type(None))
-    return plain
+    plain = [argument for argument in typing.get_args(hint) if argument is not type(None)]
+    return plain[0] if type(None) in typing.get_args(hint) else hint
 
 
 def _item_hints(arguments: tuple, n_items: int) -> tuple:

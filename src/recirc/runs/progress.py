@@ -36,7 +36,7 @@ class Progress:
         self._begun = self._said = self.clock()
         if before:
             rest = f"going on with {total - before}" if before < total else "nothing is left to do"
-            self._say(f"{before} of {total} {self.what} were finished before; {rest}.")
+            print(f"{before} of {total} {self.what} were finished before; {rest}.", file=self.stream, flush=True)
         if self.stream.isatty() and before < total:
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -61,13 +61,10 @@ class Progress:
             if n_new and self.done < self.total:
                 seconds = (now - self._begun) / n_new * (self.total - self.done)
                 left = f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
-            self._say(f"{self.done} of {self.total} {self.what} are finished{left}.")
+            print(f"{self.done} of {self.total} {self.what} are finished{left}.", file=self.stream, flush=True)
 
     def stop(self) -> None:
         """Take the bar away."""
         if self._bar:
             self._bar.stop()
             self._bar = None
-
-    def _say(self, line: str) -> None:
-        print(line, file=self.stream, flush=True)

@@ -58,8 +58,7 @@ class RunFolder:
 
         Raises:
             FinishedError: if the folder is finished.
-            FolderError: if it holds other files or a run of another specification, input or version, or another process
-                is writing to it.
+            FolderError: if it holds other files or another run, or another process is writing to it.
             StorageError: if it cannot be written to.
         """
         root = Path(os.path.abspath(path))

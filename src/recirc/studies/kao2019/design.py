@@ -93,8 +93,7 @@ def untrained(nonlinearity: str, *, n_units: int = N_UNITS, key: PRNGKeyArray) -
 def trainer(rate_penalty: float, **training) -> Bptt:
     """How networks are trained, from `TRAINING`: at most 1,500 updates, penalties at full strength from the 500th on.
 
-    Training goes on to the 800th update at least, so that penalties act, and stops once R² of every output is .98 on
-    trials held out.
+    From the 800th update on, where penalties have acted, it stops once R² of every output is .98 on trials held out.
 
     Args:
         rate_penalty: weight of the mean squared rate.

@@ -20,6 +20,7 @@ from recirc.studies.kao2019 import design
 from recirc.studies.kao2019.claims import CELL, judge_all, trained
 
 COLUMNS_OF_CELL = ("nonlinearity", "target line", "rate penalty")
+NOISE: dict[str, Any] = {"noise_set": "input_noise", "panel": "target_line", "shade": "rate_penalty"}
 EXAMPLE_SEED = 0  # the first, whatever it looks like
 JUMP = np.deg2rad(90.0)
 GO = -0.15  # seconds from movement onset
@@ -60,9 +61,7 @@ DRAWINGS["kao2019"] = {
         pd.concat([select(result.table, arm="reference"), trained(result.table)]), COLUMNS
     ),
     "mechanism": lambda result: figures.mechanism_shares(trained(result.table)),
-    "noise": lambda result: figures.noise_curve(
-        trained(result.table), noise_set="input_noise", panel="target_line", shade="rate_penalty"
-    ),
+    "noise": lambda result: figures.noise_curve(trained(result.table), **NOISE),
     "units": lambda result: units_beside(result, _shown(result), zero="movement onset", go=GO),
     "rotations": lambda result: rotations_beside(result, _shown(result)),
     "flow": lambda result: figures.flow_fields([(_name(own), _flows(own)) for own in _examples(result)]),
@@ -87,8 +86,7 @@ def _examples(result: AnalysisResult) -> list[xr.Dataset]:
 
 def _name(own: xr.Dataset) -> str:
     """A network in a few words."""
-    line = {"on": "target on", "off_at_go": "target off"}[own["target_line"].item()]
-    return f"{label(own['arm'].item())}, {line}"
+    return f"{label(own['arm'].item())}, target {own['target_line'].item().removesuffix('_at_go')}"
 
 
 def _shown(result: AnalysisResult) -> list[Shown]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from recirc.types import Activity
 ARMS = ("hints", "no_hints", "force")
 ABLATED = ("kind", "hint_gain", "normalization")
 SETS = ("train", "heldout_direction", "private_noise", "perturbed_initial_state", "input_scale")
+SIMILARITY: dict[str, Any] = {"metrics": ("svcca5_concatenated", "linear_cka"), "baselines": False}
+NEURONS = SIMILARITY | {"metrics": ("heldout_neuron_r2",), "condition_set": "heldout_direction"}
 EXAMPLE_SEED = 0  # the first, whatever it looks like
 
 
@@ -66,12 +69,8 @@ def eigenvalues(result: AnalysisResult) -> Figure:
 
 
 DRAWINGS = figures.DRAWINGS["salatiello2020"] = {
-    "similarity": lambda result: figures.similarity_against_fraction(
-        _main(result), metrics=("svcca5_concatenated", "linear_cka"), baselines=False
-    ),
-    "neurons": lambda result: figures.similarity_against_fraction(
-        _main(result), metrics=("heldout_neuron_r2",), condition_set="heldout_direction", baselines=False
-    ),
+    "similarity": lambda result: figures.similarity_against_fraction(_main(result), **SIMILARITY),
+    "neurons": lambda result: figures.similarity_against_fraction(_main(result), **NEURONS),
     "generalization": lambda result: figures.generalization(
         pd.concat([select(_trained(result), sigma=sigma) for sigma in (None, 0.1)]), sets=SETS
     ),
