@@ -12,7 +12,7 @@ from recirc import figures
 from recirc.analyses import AnalysisResult, Row, frame, select
 from recirc.analyses.table import networks, per_network
 from recirc.compare import AbstractSimilarity
-from recirc.figures import style, trajectories, units
+from recirc.figures import flow, style, units
 
 DIRECTIONS = [f"{45 * i}" for i in range(8)]
 BETWEEN = [f"{22.5 + 45 * i}" for i in range(8)]
@@ -176,9 +176,9 @@ def test_rotated_scaled_and_shifted_networks_fall_on_the_circuit():
     draw = np.random.default_rng(5)
     rotation = np.linalg.qr(draw.normal(size=(12, 12)))[0]
     trained = np.arange(8) < 6
-    ours, _ = trajectories._components(circuit.values, trained)
-    theirs, _ = trajectories._components(3 * circuit.values @ rotation + 7, trained)
-    np.testing.assert_allclose(trajectories._onto(theirs, ours, trained), ours, atol=1e-9)
+    ours, _ = flow._components(circuit.values, trained)
+    theirs, _ = flow._components(3 * circuit.values @ rotation + 7, trained)
+    np.testing.assert_allclose(flow._onto(theirs, ours, trained), ours, atol=1e-9)
 
 
 def test_example_units_span_the_ranks_and_skip_constant_ones():

@@ -11,7 +11,7 @@ import xarray as xr
 from recirc import figures
 from recirc.analyses import Row, frame, select
 from recirc.compare.mechanism import MechanismSummary
-from recirc.figures import cells, flow, scores, style, units
+from recirc.figures import flow, scores, style, units
 
 DIRECTIONS = [f"{45 * i}" for i in range(8)]
 PENALTIES = (0.0, 0.001, 0.01, 0.1, 1.0)
@@ -250,7 +250,7 @@ def test_texts_stay_on_the_page_and_off_each_other(drawn):
 
 def test_cells_are_sorted_by_target_line_nonlinearity_and_penalty():
     table = frame(grid_rows(n_seeds=1, penalties=(1.0, 0.0)))
-    found = cells.cells(table)
+    found = scores.cells(table)
     assert [tuple(cell) for cell in found[:4]] == [
         ("tanh", 0.0, "on"), ("tanh", 1.0, "on"), ("relu", 0.0, "on"), ("relu", 1.0, "on"),
     ]  # fmt: skip
@@ -364,7 +364,7 @@ def test_noise_has_a_line_per_penalty_darker_the_larger_and_every_network(drawn)
     assert len(thick) == 10
     light = [np.mean(matplotlib.colors.to_rgb(line.get_color())) for line in tanh]
     assert (np.diff(light) < 0).all()
-    cell = cells.Cell("tanh", 0.1, "on")
+    cell = scores.Cell("tanh", 0.1, "on")
     here = cell.select(frame(grid_rows(n_seeds=4)), "output_r2", set="input_noise", sigma=0.2)
     values = {round(value, 12) for value in here["value"]}
     thin = {round(float(line.get_ydata()[3]), 12) for line in axes.lines if line not in thick}

@@ -11,11 +11,10 @@ from matplotlib.figure import Figure
 
 from recirc.analyses import AnalysisResult, select
 from recirc.compare import JPCA, soft_constant
-from recirc.figures.directions import r2_by_direction
-from recirc.figures.muscles import target_against_output
+from recirc.figures.flow import principal_components
+from recirc.figures.fraction import r2_by_direction
 from recirc.figures.planes import Plane, jpca_planes
-from recirc.figures.trajectories import principal_components
-from recirc.figures.units import EpochRates, example_units, psths
+from recirc.figures.units import EpochRates, example_units, psths, target_against_output
 from recirc.types import Activity
 
 
@@ -61,15 +60,10 @@ def _prediction(result: AnalysisResult) -> xr.DataArray:
     return ensemble
 
 
-def _predicted_units(result: AnalysisResult) -> Figure:
-    names = ("recorded", "predicted")
-    return example_units(array_of(result, "target_rates"), _prediction(result), n_each=6, names=names)
-
-
 def _predicted_components(result: AnalysisResult) -> Figure:
     target = array_of(result, "target_rates")
-    scale = target.max(("condition", "time")) - target.min(("condition", "time"))
-    scale = scale + result.about.get("soft_normalization", 5.0)
+    span = target.max(("condition", "time")) - target.min(("condition", "time"))
+    scale = span + result.about.get("soft_normalization", 5.0)
     predicted = (_prediction(result) / scale).expand_dims(arm=["predicted"])
     return principal_components(target / scale, predicted, name="recording")
 
@@ -142,7 +136,9 @@ def _network(result: AnalysisResult) -> list[Shown]:
 DRAWINGS: dict[str, dict[str, Callable[[AnalysisResult], Figure]]] = {
     "fit": {
         "r2_by_direction": lambda result: r2_by_direction(result.table),
-        "example_units": _predicted_units,
+        "example_units": lambda result: example_units(
+            array_of(result, "target_rates"), _prediction(result), n_each=6, names=("recorded", "predicted")
+        ),
         "principal_components": _predicted_components,
         "outputs": _outputs_while_left_out,
     },

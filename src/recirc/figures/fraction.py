@@ -1,28 +1,30 @@
-"""Likeness against the share of units that were recorded."""
+"""Networks on a recording beside simpler explanations: by share of the units recorded, by left-out direction."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
-from recirc.analyses.table import BASELINE, baseline_columns, having, levels_of, networks, per_network, select
-from recirc.figures.style import FAINT, INK, MUTED, color, label, label_ends, panels, styled
+from recirc.analyses import select
+from recirc.analyses.table import BASELINE, baseline_columns, baselines_of, having, levels_of, networks, per_network
+from recirc.figures.labels import percent
+from recirc.figures.style import FAINT, INK, MUTED, color, key, label, label_ends, panels, styled
+
+_MARKERS = {"cosine_tuning": "^", "gp_directions": "s", "direct_map": "v", "gp_joint": "p", "untrained": "x"}
+_LOWEST = -0.6
 
 
 @styled
 def similarity_against_fraction(
     table: pd.DataFrame,
-    *,
-    metrics: Sequence[str] = ("svcca5_concatenated",),
-    condition_set: str = "train",
-    ceiling_name: str = "embedder",
+    *, metrics: Sequence[str] = ("svcca5_concatenated",), condition_set: str = "train", ceiling_name: str = "embedder",
     baselines: bool = True,
-) -> Figure:
+) -> Figure:  # fmt: skip
     """Metrics against the fraction recorded: every network a point, medians joined, null, ceiling, baselines.
 
-    Arms whose condition has no "fraction" stand at "none" and their median runs across as a thin line. A row
-    of panels per metric, a column per "regime".
+    Arms without a "fraction" stand at "none", their median a thin line. A row per metric, a column per "regime".
 
     Args:
         table: of an analysis, with conditions "set", "fraction", "regime", "seed" as they apply.
@@ -34,7 +36,9 @@ def similarity_against_fraction(
     table = select(table, set=condition_set)
     table = table[table["metric"].isin(metrics)]
     regimes, fractions = levels_of(table, "regime") or [None], levels_of(table, "fraction")
-    places, has_none = _places(fractions), len(having(table, "fraction")) < len(table) or not fractions
+    has_none = len(having(table, "fraction")) < len(table) or not fractions
+    logs = np.log10(fractions or [1.0])  # none has a place of its own, the first
+    places: dict[float | None, float] = {None: float(logs[0] - 0.45), **dict(zip(fractions, logs.tolist()))}
     figure, grid = panels(len(metrics), len(regimes), height=0.7 + 1.9 * len(metrics), sharex=True, sharey="row")
     for line, metric in zip(grid, metrics):
         for axes, regime in zip(line, regimes):
@@ -52,16 +56,9 @@ def similarity_against_fraction(
     return figure
 
 
-def _places(fractions: Sequence[float]) -> dict[float | None, float]:
-    """Where fractions stand on the horizontal axis: logarithmic, with a place of its own for none, the first."""
-    logs = np.log10(fractions) if len(fractions) else np.zeros(1)
-    return {None: float(logs[0] - 0.45), **dict(zip(fractions, logs.tolist()))}
-
-
 def _arms(axes, table: pd.DataFrame, places: dict[float | None, float]) -> list[tuple[float, str, str]]:
     """Draw the networks of one panel and return the labels for the right-hand ends of the lines."""
-    ends = []
-    arms = {str(name): own for name, own in table.groupby("arm", sort=False)}
+    ends, arms = [], {str(name): own for name, own in table.groupby("arm", sort=False)}
     without = [name for name, own in arms.items() if not levels_of(own, "fraction")]
     for name, own in arms.items():
         shift = 0.07 * (without.index(name) - (len(without) - 1) / 2) if name in without else 0.0
@@ -104,3 +101,79 @@ def _bounds(axes, table: pd.DataFrame, places: dict, ceiling_name: str, baseline
             ends.append((heights.iloc[-1], text, tone))
     axes.axhline(0, color=FAINT, linewidth=0.5, zorder=0)
     return ends
+
+
+@styled
+def r2_by_direction(
+    table: pd.DataFrame,
+    *, metric: str = "heldout_neuron_r2", condition_set: str = "heldout_direction", network: str = "network",
+    ensemble: str = "ensemble", baselines: bool = True,
+) -> Figure:  # fmt: skip
+    """R² per left-out direction: networks as points, their averaged prediction a bar, baselines as markers.
+
+    Last come means over directions. A panel per "fraction" recorded. Values below -0.6 are arrows, with the number.
+
+    Args:
+        table: of an analysis, with conditions "set", "direction", "fraction", "seed" as they apply.
+        metric, condition_set: which rows.
+        network: arm of single networks, one row per seed.
+        ensemble: arm of the prediction averaged over networks.
+        baselines: whether to draw the rows' baselines.
+    """
+    table = having(select(table, metric, set=condition_set), "direction")
+    fractions, places = levels_of(table, "fraction") or [None], levels_of(table, "direction")
+    figure, grid = panels(len(fractions), 1, height=0.75 + 1.9 * len(fractions), sharex=True, sharey=True)
+    simple = list(baselines_of(table)) if baselines else []
+    for axes, fraction in zip(grid[:, 0], fractions):
+        here = select(table, fraction=fraction)
+        _panel(axes, [select(here, direction=place) for place in places], simple, network, ensemble)
+        axes.set_ylabel(label(metric))
+        if fraction is not None:
+            axes.set_title(f"{percent(fraction)} of units recorded")
+    grid[-1, 0].set_xticks([*range(len(places)), len(places) + 0.4], [*map(_degrees, places), "mean"])
+    grid[-1, 0].set_xlabel("direction left out")
+    entries = [(label(network), {"color": color(network), "marker": "o", "markersize": 4, "linestyle": ""})]
+    if (table["arm"] == ensemble).any():
+        entries.append((label(ensemble), {"color": color(ensemble), "linewidth": 2}))
+    key(figure, [*entries, *((label(name), _look(name) | {"linestyle": ""}) for name in simple)])
+    return figure
+
+
+def _look(baseline: str) -> dict:
+    return {"color": color(baseline), "marker": _MARKERS.get(baseline, "D"), "markersize": 5, "mfc": "none"}
+
+
+def _panel(axes, directions: list[pd.DataFrame], baselines: list[str], network: str, ensemble: str) -> None:
+    single = pd.DataFrame({i: per_network(select(here, arm=network)) for i, here in enumerate(directions)})
+    joint = [select(here, arm=ensemble)["value"].median() for here in directions]
+    last = len(directions) + 0.4
+    x = np.array([*range(len(directions)), last])
+    axes.axhline(0, color=FAINT, linewidth=0.6, zorder=0)
+    axes.axvline(last - 0.7, color=FAINT, linewidth=0.6)
+    for name in baselines:
+        values = [baselines_of(here).get(name, np.nan) for here in directions]
+        _points(axes, x + 0.18, _with_mean(values), _look(name))
+    look = {"marker": "o", "color": color(network), "markersize": 3.4, "alpha": 0.65}
+    for shift, values in zip(np.linspace(-0.05, 0.05, len(single)) if len(single) > 1 else [0.0], single.to_numpy()):
+        _points(axes, x - 0.18 + shift, _with_mean(values), look)
+    for at, value in zip(x, _with_mean(joint)):
+        axes.plot([at - 0.32, at - 0.04], [max(value, _LOWEST)] * 2, color=color(ensemble), linewidth=2)
+    axes.set(ylim=(max(axes.get_ylim()[0] - 0.06, _LOWEST), 1.02), xlim=(-0.5, last + 0.5))
+
+
+def _points(axes, x: np.ndarray, values: np.ndarray, look: dict) -> None:
+    shown = values >= _LOWEST
+    axes.plot(x[shown], values[shown], linestyle="", **look)
+    for at, value in zip(x[values < _LOWEST], values[values < _LOWEST]):
+        place = {"xycoords": axes.get_xaxis_transform(), "ha": "center"}
+        axes.annotate(f"↓ −{-value:.1f}", (at, 0.03), fontsize=6.5, color=look["color"], **place)
+
+
+def _with_mean(values: ArrayLike) -> np.ndarray:
+    """Values and, last, their mean over directions; no mean if one is missing."""
+    values = np.asarray(values, float)
+    return np.append(values, values.mean() if len(values) else np.nan)
+
+
+def _degrees(place) -> str:
+    return f"{float(place):g}°" if str(place).replace(".", "", 1).lstrip("-").isdigit() else label(str(place))

@@ -6,37 +6,22 @@ from recirc.compare import AbstractSimilarity, labels
 from recirc.storage import printable
 
 LABELS = {  # of what no class of `recirc.compare` says
-    "force": "FORCE",
-    "ensemble": "mean of networks",
-    "gp_directions": "Gaussian process",
-    "condition_mean": "mean over directions",
-    "gp_joint": "Gaussian process, joint with time",
-    "heldout_neuron_r2": "unrecorded neurons, R²",
-    "train": "trained directions",
-    "heldout_direction": "held-out directions",
-    "perturbed_initial_state": "perturbed state",
-    "input_scale": "scaled input",
-    "relu": "ReLU",
-    "untrained_relu": "untrained ReLU",
-    "movement_r2": "movement R²",
-    "n_passes": "training passes",
-    "unit_feature_distance": "distance of unit features",
-    "jpca_frequency": "frequency of rotation (Hz)",
-    "n_fixed_points": "fixed points",
-    "slowest_mode_s": "slowest mode (s)",
-    "state_share": "share of the state at go",
-    "input_share": "share of the input after go",
-    "interaction_share": "share of both together",
-    "follows_state_r2": "follows the state, R²",
-    "follows_input_r2": "follows the input, R²",
-    "target_off_at_go_r2": "target off at go, R²",
-    "target_swapped_r2": "target swapped at go, R²",
-    "state_reset_r2": "state reset at go, R²",
-    "movement_without_target": "movement without a target",
-    "crossed_at_go": "state and input crossed at go",
-    "no_target": "no target shown",
-    "delay_s": "delay (s)",
-}
+    "force": "FORCE", "ensemble": "mean of networks", "gp_directions": "Gaussian process",
+    "condition_mean": "mean over directions", "gp_joint": "Gaussian process, joint with time",
+    "heldout_neuron_r2": "unrecorded neurons, R²", "train": "trained directions",
+    "heldout_direction": "held-out directions", "perturbed_initial_state": "perturbed state",
+    "input_scale": "scaled input", "relu": "ReLU", "untrained_relu": "untrained ReLU",
+    "movement_r2": "movement R²", "n_passes": "training passes",
+    "unit_feature_distance": "distance of unit features", "jpca_frequency": "frequency of rotation (Hz)",
+    "n_fixed_points": "fixed points", "slowest_mode_s": "slowest mode (s)",
+    "state_share": "share of the state at go", "input_share": "share of the input after go",
+    "interaction_share": "share of both together", "follows_state_r2": "follows the state, R²",
+    "follows_input_r2": "follows the input, R²", "target_off_at_go_r2": "target off at go, R²",
+    "target_swapped_r2": "target swapped at go, R²", "state_reset_r2": "state reset at go, R²",
+    "movement_without_target": "movement without a target", "crossed_at_go": "state and input crossed at go",
+    "no_target": "no target shown", "delay_s": "delay (s)", "on": "target stays on",
+    "off_at_go": "target off at go",
+}  # fmt: skip
 
 # The spaces inside do not break.
 _LEVELS = {"sigma": "σ = {:g}", "snr_db": "{:g} dB", "scale": "× {:g}", "time_s": "at {:g} s"}
@@ -61,8 +46,8 @@ def circumstance(condition: Mapping) -> str:
     for name, value in sorted(condition.items(), key=lambda item: item[0] not in _LEVELS):
         if name in _NOT_SAID or value is None or value != value:
             continue
-        plain = f"{value:g}" if isinstance(value, float) else str(value)
-        words.append(_LEVELS[name].format(value) if name in _LEVELS else f"{label(name)} {plain}")
+        plain = f"{label(name)} {value:g}" if isinstance(value, float) else f"{label(name)} {value}"
+        words.append(_LEVELS[name].format(value) if name in _LEVELS else plain)
     return " ".join(words)
 
 

@@ -1,14 +1,26 @@
-"""Conditions in a plane: rotations that jPCA found, and paths of the hand when the target jumps."""
+"""In a plane: rotations that jPCA found, paths of the hand when the target jumps, eigenvalues of weights."""
 
 import dataclasses
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from recirc.figures.style import INK, angles, bare, cross, direction_color, direction_wheel, panels, shorten, styled
+from recirc.figures.labels import label, shorten
+from recirc.figures.style import (
+    INK,
+    MUTED,
+    angles,
+    bare,
+    color,
+    cross,
+    direction_color,
+    direction_wheel,
+    panels,
+    styled,
+)
 
 _MOST = 4  # panels beside each other
 
@@ -62,7 +74,7 @@ def jpca_planes(planes: Sequence[Plane]) -> Figure:
     Args:
         planes: at most four stand beside each other.
     """
-    figure, axes_list, wheel = _grid(planes, 0.42)
+    figure, axes_list = _grid(planes, 0.42, "dot: start")
     for axes, plane in zip(axes_list, planes):
         cross(axes)
         for angle, line in zip(angles(plane.conditions), plane.coordinates):
@@ -71,7 +83,6 @@ def jpca_planes(planes: Sequence[Plane]) -> Figure:
             axes.plot(*line[0], "o", color=tone, markersize=3)
             arrowhead(axes, line, tone)
         _frame(axes, np.asarray(plane.coordinates).reshape(-1, 2), centered=True)
-    _wheel(wheel, planes, "dot: start")
     return figure
 
 
@@ -79,13 +90,15 @@ def jpca_planes(planes: Sequence[Plane]) -> Figure:
 def switch_trajectories(paths: Sequence[HandPaths]) -> Figure:
     """A panel per network and jump: the hand's paths, colored by the first target.
 
-    Rings are the first targets, dots those they jump to, in the color of the path that should end there. A
-    diamond is where the hand was at the jump. All panels have one scale.
+    Rings are the first targets, dots those they jump to, in the color of the path that should end there. A diamond is
+    where the hand was at the jump. All panels have one scale.
 
     Args:
         paths: at most four stand beside each other.
     """
-    figure, axes_list, wheel = _grid(paths, 0.28)
+    jumps = any(path.step is not None for path in paths)
+    note = "ring: first target\ndot: second target" + "\ndiamond: jump" * jumps
+    figure, axes_list = _grid(paths, 0.28, note)
     every = [np.concatenate([p.positions.reshape(-1, 2), p.old, p.new]) for p in paths]
     for axes, path in zip(axes_list, paths):
         for angle, line, old, new in zip(angles(path.conditions), path.positions, path.old, path.new):
@@ -96,8 +109,44 @@ def switch_trajectories(paths: Sequence[HandPaths]) -> Figure:
             if path.step is not None:
                 axes.plot(*line[path.step], "D", color=tone, markersize=2.8, markerfacecolor="white", zorder=4)
         _frame(axes, np.concatenate(every), centered=False)
-    jumps = any(path.step is not None for path in paths)
-    _wheel(wheel, paths, "ring: first target\ndot: second target" + "\ndiamond: jump" * jumps)
+    return figure
+
+
+@styled
+def eigenvalues(spectra: Mapping[str, np.ndarray]) -> Figure:
+    """Eigenvalues of recurrent weights in the complex plane, a panel per arm, with the unit circle.
+
+    Right of the dashed line at 1 the leak no longer holds a mode back at rest: activity around zero grows.
+
+    Args:
+        spectra: arm -> eigenvalues (complex, any order), or the square matrix they belong to.
+
+    Example:
+        >>> import numpy as np
+        >>> figure = eigenvalues({"hints": np.diag([0.9, -0.5])})
+        >>> figure.axes[0].get_title(loc="left")
+        'hints\\nlargest real part 0.90'
+    """
+    values = {}
+    for name, entry in spectra.items():
+        if np.ndim(entry) == 2:
+            entry = np.linalg.eigvals(entry) if np.isfinite(entry).all() else ()
+        values[name] = np.asarray(entry, complex)[np.isfinite(entry)]
+    n_columns = max(len(values), 3)
+    figure, grid = panels(1, n_columns, height=0.5 + 6.6 / n_columns, sharex=True, sharey=True)
+    for axes in grid[0, len(values) :]:
+        axes.axis("off")
+    extent = 1.08 * np.abs(np.concatenate([[1.05], *values.values()])).max()
+    ring = np.exp(1j * np.linspace(0, 2 * np.pi, 200))
+    for axes, (name, each) in zip(grid[0], values.items()):
+        axes.plot(np.real(ring), np.imag(ring), color="#bdbdbd", linewidth=0.8)
+        axes.axvline(1, color=MUTED, linewidth=0.6, linestyle=(0, (3, 2)))
+        axes.plot(each.real, each.imag, "o", color=color(name), markersize=2.6, alpha=0.65, mew=0)
+        axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
+        abscissa = f"largest real part {each.real.max():.2f}" if len(each) else "no finite weights"
+        axes.set_title(f"{label(name)}\n{abscissa}", loc="left", linespacing=1.4)
+    grid[0, 0].set_ylabel("imaginary part")
+    figure.supxlabel("real part of the eigenvalue")
     return figure
 
 
@@ -109,8 +158,8 @@ def arrowhead(axes, line: np.ndarray, tone: str) -> None:
         axes.annotate("", line[moves[-1] + 1], line[moves[-1]], arrowprops=look, annotation_clip=False)
 
 
-def _grid(entries: Sequence, below: float):
-    """A figure, axes for the entries and axes for the wheel; `below` inches for captions under a line."""
+def _grid(entries: Sequence, below: float, note: str):
+    """A figure with a wheel and note, and axes for the entries; `below` inches for captions under a line."""
     n_lines = -(-len(entries) // _MOST) or 1
     n_columns = -(-len(entries) // n_lines) or 1
     wheel = 0.45 if n_columns > 2 else 0.3
@@ -121,20 +170,16 @@ def _grid(entries: Sequence, below: float):
     for axes in flat[len(entries) :]:
         axes.axis("off")
     for axes, entry in zip(flat, entries):
-        axes.set_title(_wrapped(shorten(entry.title, 60), int(width / 0.058)), loc="center")
-        caption = _wrapped(shorten(entry.caption, 200), int(width / 0.052))
-        axes.set_xlabel(caption, fontsize=6.5, color=INK, labelpad=3)
-    return figure, flat[: len(entries)], grid[:, -1]
+        axes.set_title(_wrapped(shorten(entry.title, 60), width / 0.058), loc="center")
+        axes.set_xlabel(_wrapped(shorten(entry.caption, 200), width / 0.052), fontsize=6.5, color=INK, labelpad=3)
+    direction_wheel(grid[:, -1], angles(entries[0].conditions) if len(entries) else [], f"\n{note}")
+    return figure, flat[: len(entries)]
 
 
-def _wrapped(text: str, most: int) -> str:
+def _wrapped(text: str, most: float) -> str:
     """The text in lines of about one length."""
-    n_lines = -(-len(text) // most) or 1
-    return textwrap.fill(text, min(most, len(text) // n_lines + 5))
-
-
-def _wheel(column, entries: Sequence, note: str) -> None:
-    direction_wheel(column, angles(entries[0].conditions) if len(entries) else [], f"\n{note}")
+    n_lines = -(-len(text) // int(most)) or 1
+    return textwrap.fill(text, min(int(most), len(text) // n_lines + 5))
 
 
 def _frame(axes, points: np.ndarray, *, centered: bool) -> None:

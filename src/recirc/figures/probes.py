@@ -10,7 +10,6 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from recirc.analyses.table import keys_of, levels_of, networks, per_network, select
-from recirc.figures.cells import target_line_name
 from recirc.figures.labels import circumstance, percent
 from recirc.figures.style import INK, color, key, label, label_ends, log_height, panels, styled
 
@@ -21,15 +20,11 @@ _MARKERS = "os^"
 @styled
 def generalization(
     table: pd.DataFrame,
-    *,
-    sets: Sequence[str] | None = None,
-    fraction: float | None = None,
-    metric: str = "output_nmse",
-) -> Figure:
+    *, sets: Sequence[str] | None = None, fraction: float | None = None, metric: str = "output_nmse",
+) -> Figure:  # fmt: skip
     """Output error under every circumstance: each network a point, the median a bar.
 
-    Lines join the networks of "no_hints" and "hints" that share a seed. Networks that diverged are a cross at
-    the top, with how many were lost. A panel per "regime".
+    Lines join "no_hints" and "hints" of a seed. Networks that diverged are counted at the top. A panel per "regime".
 
     Args:
         table: of an analysis, with conditions "set", its level, "regime", "fraction", "seed" as they apply.
@@ -64,14 +59,9 @@ def generalization(
 @styled
 def noise_curve(
     table: pd.DataFrame,
-    *,
-    noise_set: str = "private_noise",
-    level: str = "sigma",
-    fraction: float | None = None,
-    metric: str = "output_nmse",
-    panel: str = "regime",
-    shade: str | None = None,
-) -> Figure:
+    *, noise_set: str = "private_noise", level: str = "sigma", fraction: float | None = None,
+    metric: str = "output_nmse", panel: str = "regime", shade: str | None = None,
+) -> Figure:  # fmt: skip
     """Output error against the size of a disturbance: thin lines are networks, thick lines medians.
 
     An error has a logarithmic axis; an R² (metric "..._r2") a linear one, cut off at -0.1. So has the size,
@@ -103,7 +93,12 @@ def noise_curve(
         _finish(axes, metric, panel, place)
     for axes in grid[0, 1:]:
         axes.set_ylabel("")
-    _set_sizes(grid[0, 0], sizes)
+    positive = [size for size in sizes if size > 0]
+    if positive and max(positive) >= 10 * min(positive):
+        grid[0, 0].set_xscale("symlog", linthresh=min(positive), linscale=0.5)
+        grid[0, 0].set_xlim(min(sizes) - 0.15 * min(positive), 1.15 * max(sizes))
+    grid[0, 0].set_xticks(sizes, [f"{size:g}" for size in sizes])
+    grid[0, 0].xaxis.minorticks_off()
     if shades:
         entries = [(label(name), _looks(color(name), [1.0], _MARKERS[i % 3])[0][1]) for i, name in enumerate(names)]
         grays = _looks(INK, shades, "")
@@ -120,11 +115,9 @@ def _looks(tone: str, shades: Sequence[float], marker: str) -> list[tuple[Any, d
     if not shades:
         return [(None, {"color": tone, "linewidth": 1.6, "marker": marker})]
     dark = np.linspace(0.35, 1, len(shades)) if len(shades) > 1 else np.ones(1)
-    whole = np.array(to_rgb(tone))
-    return [
-        (value, {"color": to_hex(tuple(1 - d * (1 - whole))), "linewidth": 0.5 + 1.4 * d, "marker": marker})
-        for value, d in zip(shades, dark)
-    ]
+    tones = 1 - np.outer(dark, 1 - np.array(to_rgb(tone)))
+    looks = ({"color": to_hex(tuple(t)), "linewidth": 0.5 + 1.4 * d, "marker": marker} for t, d in zip(tones, dark))
+    return list(zip(shades, looks))
 
 
 def _curve(axes, values: dict[float, pd.Series], look: dict) -> float:
@@ -134,15 +127,6 @@ def _curve(axes, values: dict[float, pd.Series], look: dict) -> float:
         axes.plot(heights.columns, network, color=look["color"], linewidth=0.3 * look["linewidth"], alpha=0.4)
     axes.plot(heights.columns, heights.median(), markersize=3, **look)
     return heights.median().iloc[-1] if len(values) else np.nan
-
-
-def _set_sizes(axes, sizes: Sequence[float]) -> None:
-    positive = [size for size in sizes if size > 0]
-    if positive and max(positive) >= 10 * min(positive):
-        axes.set_xscale("symlog", linthresh=min(positive), linscale=0.5)
-        axes.set_xlim(min(sizes) - 0.15 * min(positive), 1.15 * max(sizes))
-    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
-    axes.xaxis.minorticks_off()
 
 
 def _at_fraction(table: pd.DataFrame, fraction: float | None) -> tuple[pd.DataFrame, dict[str, float]]:
@@ -166,10 +150,9 @@ def _column(axes, column: int, arms: dict[str, pd.Series]) -> None:
             edges = [x[name] - 0.36 * step, x[name] + 0.36 * step]
             axes.plot(edges, [finite.median()] * 2, color=color(name), linewidth=2, zorder=3, solid_capstyle="butt")
         if n_lost:
-            top = axes.get_xaxis_transform()
+            top, look = axes.get_xaxis_transform(), {"textcoords": "offset points", "fontsize": 6}
             axes.plot([x[name]], [0.98], "x", color=color(name), markersize=4, transform=top, clip_on=False)
-            look = {"xycoords": top, "textcoords": "offset points", "fontsize": 6}
-            axes.annotate(f"{n_lost} lost", (x[name], 0.98), (4, -2), **look)
+            axes.annotate(f"{n_lost} lost", (x[name], 0.98), (4, -2), xycoords=top, **look)
 
 
 def _finish(axes, metric: str, panel: str, value) -> None:
@@ -182,5 +165,6 @@ def _finish(axes, metric: str, panel: str, value) -> None:
     axes.grid(axis="y", color="#efefef", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_ylabel(label(metric))
-    name = f"{label(str(value))} regime" if panel == "regime" else f"{label(panel)} {value}"
-    axes.set_title(target_line_name(value) if value is None or panel == "target_line" else name)
+    if value is not None:
+        names = {"regime": f"{label(str(value))} regime", "target_line": label(str(value))}
+        axes.set_title(names.get(panel, f"{label(panel)} {value}"))

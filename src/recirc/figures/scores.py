@@ -3,21 +3,52 @@
 import dataclasses
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from recirc.analyses.table import levels_of, networks, per_network, select
+from recirc.analyses.table import NO_NUMBER, levels_of, networks, per_network, select
 from recirc.compare.mechanism import MechanismSummary
-from recirc.figures.cells import Cell, cells, group_name, penalty_name
 from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, key, label, panels, styled
 
 # Told apart by lightness too, and "outside" by its arrow.
 INSIDE, OUTSIDE = "#a9d0ea", "#fdebdc"
 _LABELS, _LINE, _HEADING, _GAP = 1.28, 0.27, 0.24, 0.07  # inches
+_SHARES = {"state_share": "initial-condition driven", "input_share": "input driven"}
+
+
+class Cell(NamedTuple):
+    """What networks of one cell share: their arm and two keys of the condition, None where there is none."""
+
+    arm: str
+    rate_penalty: float | None
+    target_line: str | None
+
+    def select(self, table: pd.DataFrame, metric: str | None = None, **condition) -> pd.DataFrame:
+        """The networks of this cell, with this metric and condition."""
+        return networks(select(table, metric, **self._asdict(), **condition))
+
+    @property
+    def group(self) -> str:
+        """Nonlinearity, and what the target's input does, in words."""
+        return ", ".join(label(name) for name in (self.arm, self.target_line) if name)
+
+    @property
+    def penalty(self) -> str:
+        """Rate penalty in print; a dash if there is none."""
+        return NO_NUMBER if self.rate_penalty is None else f"{self.rate_penalty:g}"
+
+
+def cells(table: pd.DataFrame, *, reference: str = "reference") -> list[Cell]:
+    """Cells that the rows are of: by target line and arm in order of appearance, then by rising penalty."""
+    table = table[table["arm"] != reference].reindex(columns=["arm", "rate_penalty", "target_line"]).astype(object)
+    found = [Cell(*entry) for entry in table.where(table.notna(), None).drop_duplicates().itertuples(index=False)]
+    arms, lines = list(table["arm"].unique()), [None, *levels_of(table, "target_line")]
+    penalty = lambda cell: -1 if cell.rate_penalty is None else cell.rate_penalty  # noqa: E731
+    return sorted(found, key=lambda cell: (lines.index(cell.target_line), arms.index(cell.arm), penalty(cell)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +57,7 @@ class Column:
 
     Args:
         metric: its name.
-        condition: what the rows' conditions must hold, enough to leave one row per network; None for a key
-            that they must not have.
+        condition: what rows must hold to leave one per network; None for a key that they must not have.
         name: what stands above; the metric's usual name if empty.
         goal: least value that networks were trained to reach, if they were.
     """
@@ -42,10 +72,9 @@ class Column:
 def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, reference: str = "reference") -> Figure:
     """Medians over networks as numbers, networks as dots below; a line per cell, the reference on top.
 
-    The field of a cell is dark if its median lies inside the reference's interval, pale with an arrow if above
-    or below it, and white if the reference has none. The bar below a number is the interval; all of a column
-    share its scale, on which values beyond the middle 90 % stand at the edge. Networks under the goal of a
-    column, or without a value there, are counted beside the line.
+    The field of a cell is dark if its median lies inside the reference's interval, pale with an arrow if above or below
+    it, and white if the reference has none. The bar below a number is the interval; all of a column share its scale, on
+    which values beyond the middle 90 % stand at the edge. Networks that missed a goal are counted beside the line.
 
     Args:
         table: of an analysis, with conditions "rate_penalty", "target_line", "seed" and what the columns ask for.
@@ -57,13 +86,14 @@ def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, 
     """
     flat = [column for group in columns.values() for column in group]
     here = cells(table, reference=reference)
-    groups = list(dict.fromkeys(group_name(cell) for cell in here))
+    n_groups = len({cell.group for cell in here})
     values = [[_by_seed(cell.select(table, c.metric, **c.condition), c) for c in flat] for cell in here]
-    wanted = [_reference(table, column, reference) for column in flat]
+    theirs = [networks(select(table, c.metric, reference, **c.condition)) for c in flat]
+    wanted = [tuple(found[["value", "low", "high"]].median()) for found in theirs]
     width = (WIDTH - 0.1 - _LABELS - _GAP * (len(columns) - 1)) / max(len(flat), 1)
     names, turned, high = _names(flat, width)
     top = 0.36 + high
-    height = top + _LINE * (len(here) + 1) + _HEADING * len(groups) + 0.34
+    height = top + _LINE * (len(here) + 1) + _HEADING * n_groups + 0.34
     figure, ((axes,),) = panels(1, 1, height=height)
     axes.set(xlim=(0, WIDTH - 0.06), ylim=(height - 0.06, 0))
     axes.axis("off")
@@ -74,13 +104,12 @@ def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, 
         _reference_field(axes, (x, top, width), bounds, scale)
     y, group = top + _LINE, None
     for cell, line in zip(here, values):
-        if group_name(cell) != group:
-            group = group_name(cell)
+        if cell.group != group:
+            group = cell.group
             axes.text(0.02, y + 0.62 * _HEADING, group, va="center", color=color(cell.arm), weight="bold")
             y += _HEADING
-        axes.text(0.12, y + _LINE / 2, penalty_name(cell), va="center")
-        missed = _missed(table, cell, flat, line)
-        axes.text(_LABELS - 0.1, y + _LINE / 2, missed, va="center", ha="right", fontsize=6.5)
+        axes.text(0.12, y + _LINE / 2, cell.penalty, va="center")
+        axes.text(_LABELS - 0.1, y + _LINE / 2, _missed(table, cell, flat, line), va="center", ha="right", fontsize=6.5)
         for x, found, bounds, scale in zip(left, line, wanted, scales):
             _field(axes, (x, y, width), found, bounds, scale, color(cell.arm))
         y += _LINE
@@ -91,10 +120,9 @@ def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, 
 def _by_seed(own: pd.DataFrame, column: Column) -> pd.Series:
     found = own.reindex(columns=["seed", "value"]).set_index("seed")["value"]
     if found.index.has_duplicates:
-        raise ValueError(
-            f"column {column.metric!r} finds {len(found)} rows of {found.index.nunique(dropna=False)} networks in a "
-            "cell; say in its condition which one per network, such as {'set': 'train'}."
-        )
+        several = f"{len(found)} rows of {found.index.nunique(dropna=False)} networks in a cell"
+        wanted = "say in its condition which one per network, such as {'set': 'train'}."
+        raise ValueError(f"column {column.metric!r} finds {several}; {wanted}")
     return found
 
 
@@ -106,15 +134,9 @@ def _missed(table: pd.DataFrame, cell: Cell, columns: Sequence[Column], line: li
     return f"× {len(missed)} of {len(seeds)}" if missed else ""
 
 
-def _reference(table: pd.DataFrame, column: Column, name: str) -> tuple[float, float, float]:
-    """Value and interval of the reference; nan where it has none."""
-    found = networks(select(table, column.metric, name, **column.condition))
-    return tuple(found[["value", "low", "high"]].median())
-
-
 def _scale(lines: Sequence[pd.Series], bounds: tuple[float, float, float]) -> tuple[float, float, int]:
     """Low and high end of a column's scale, and decimals of its numbers."""
-    found = np.array([value for line in lines for value in line.dropna()])
+    found = [value for line in lines for value in line.dropna()]
     ends = [*np.percentile(found, (5, 95)), *bounds] if len(found) else bounds
     ends = [end for end in ends if np.isfinite(end)] or [0.0]
     low, high = min(ends), max(ends)
@@ -128,11 +150,9 @@ def _names(columns: Sequence[Column], width: float) -> tuple[list[str], bool, fl
     n_letters = int(width / 0.062)
     turned = any(len(word) > n_letters for name in names for word in name.split())
     wrapped = [textwrap.wrap(name, 20 if turned else n_letters) for name in names]
-    longest, most = (
-        max((len(line) for lines in wrapped for line in lines), default=0),
-        max(map(len, wrapped), default=0),
-    )
-    return ["\n".join(lines) for lines in wrapped], turned, 0.055 * longest if turned else 0.11 * most
+    longest = max((len(line) for lines in wrapped for line in lines), default=0)
+    height = 0.055 * longest if turned else 0.11 * max(map(len, wrapped), default=0)
+    return ["\n".join(lines) for lines in wrapped], turned, height
 
 
 def _columns(axes, columns, names: list[str], width: float, top: float, turned: bool) -> list[float]:
@@ -199,51 +219,42 @@ def _explain(axes, y: float) -> None:
         x += 0.0475 * len(text) + 0.2
 
 
-_SHARES = {"state_share": "initial-condition driven", "input_share": "input driven"}
-
-
 @styled
 def mechanism_shares(table: pd.DataFrame, *, least_share: float = MechanismSummary.least_share) -> Figure:
     """Share of the state at go and share of the input after it, a line per cell: points are networks.
 
-    The bar is the median. The band is where a share is large enough to be the mechanism. A network whose
-    "verdict" is that mechanism is filled; one with another verdict, as what it does under swapped states did
-    not bear it out, is open.
+    The bar is the median; the band is where a share is large enough to be the mechanism. A network whose "verdict" is
+    that mechanism is filled; one with another, as what it does under swapped states did not bear it out, is open.
 
     Args:
-        table: of an analysis; metrics `state_share` and `input_share`, with conditions "verdict", "rate_penalty",
-            "target_line", "seed".
+        table: of an analysis, with conditions "verdict", "rate_penalty", "target_line", "seed".
         least_share: as in `MechanismSummary`.
     """
     here = cells(table[table["metric"].isin(_SHARES)])
-    groups = list(dict.fromkeys(group_name(cell) for cell in here))
-    places = {cell: i + 1.35 * (groups.index(group_name(cell)) + 1) for i, cell in enumerate(here)}
+    groups = list(dict.fromkeys(cell.group for cell in here))
+    places = {cell: i + 1.35 * (groups.index(cell.group) + 1) for i, cell in enumerate(here)}
     bottom = max(places.values(), default=0.0) + 0.8
     figure, grid = panels(1, 2, height=0.85 + 0.155 * bottom, sharey=True)
     for axes, (metric, verdict) in zip(grid[0], _SHARES.items()):
         axes.axvspan(least_share, 1.2, color="#ececec", linewidth=0, zorder=0)
         for cell, y in places.items():
-            _cell(axes, y, cell, cell.select(table, metric), verdict)
+            own, tone = cell.select(table, metric), color(cell.arm)
+            axes.plot([0, 1], [y, y], color=FAINT, linewidth=0.5, zorder=0.5)
+            axes.plot(
+                [per_network(own).median()] * 2, [y - 0.36, y + 0.36], color=tone, linewidth=2, solid_capstyle="butt"
+            )
+            for value, found in own.reindex(columns=["value", "verdict"]).itertuples(index=False):
+                filled = {"markerfacecolor": tone if found == verdict or pd.isna(found) else "white", "alpha": 0.8}
+                axes.plot(np.clip(value, 0, 1), y, "o", color=tone, markersize=3.6, mew=0.8, zorder=3, **filled)
         axes.set(xlim=(-0.04, 1.04), ylim=(bottom, -0.25), xlabel=label(metric))
         axes.set_title(f"{least_share:g} and over: {verdict}", loc="right", color=MUTED)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-    grid[0, 0].set_yticks(list(places.values()), [penalty_name(cell) for cell in here])
+    grid[0, 0].set_yticks(list(places.values()), [cell.penalty for cell in here])
     grid[0, 0].set_ylabel(label("rate_penalty"))
     for group in groups:
-        first = next(cell for cell in here if group_name(cell) == group)
+        first = next(cell for cell in here if cell.group == group)
         grid[0, 0].text(0.0, places[first] - 1, group, color=color(first.arm), va="center", weight="bold")
     look = {"color": INK, "marker": "o", "markersize": 4, "linestyle": ""}
     key(figure, [("verdict is this mechanism", look), ("it is not", look | {"markerfacecolor": "white"})])
     return figure
-
-
-def _cell(axes, y: float, cell: Cell, own: pd.DataFrame, verdict: str) -> None:
-    tone = color(cell.arm)
-    axes.plot([0, 1], [y, y], color=FAINT, linewidth=0.5, zorder=0.5)
-    middle = per_network(own).median()
-    axes.plot([middle, middle], [y - 0.36, y + 0.36], color=tone, linewidth=2, solid_capstyle="butt")
-    for value, found in own.reindex(columns=["value", "verdict"]).itertuples(index=False):
-        holds = found == verdict or pd.isna(found)
-        look = {"markersize": 3.6, "markeredgewidth": 0.8, "markerfacecolor": tone if holds else "white", "alpha": 0.8}
-        axes.plot(np.clip(value, 0, 1), y, "o", color=tone, zorder=3, **look)

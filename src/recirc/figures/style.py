@@ -152,12 +152,9 @@ def log_height(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     between = (2, 5) if high < 300 * low else ()
-
-    def name(value: float, _) -> str:
-        return f"{value:g}" if round(value / 10 ** np.floor(np.log10(value))) in between else ""
-
+    is_shown = lambda value: round(value / 10 ** np.floor(np.log10(value))) in between  # noqa: E731
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(name)
+    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if is_shown(value) else "")
 
 
 def key(figure: Figure, entries: Sequence[tuple[str, dict]]) -> None:
@@ -178,13 +175,8 @@ def label_ends(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
         entries: (height, text, color) of each.
     """
     entries = sorted((entry for entry in entries if np.isfinite(entry[0])), key=lambda entry: entry[0])
-    texts = [
-        axes.annotate(
-            text, (1.0, y), (5, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-            color=tone, va="center", fontsize=7, annotation_clip=False,
-        )
-        for y, text, tone in entries
-    ]  # fmt: skip
+    look = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center", "fontsize": 7}
+    texts = [axes.annotate(text, (1.0, y), (5, 0), color=c, annotation_clip=False, **look) for y, text, c in entries]
     figure = axes.figure
 
     def spread() -> None:

@@ -1,4 +1,4 @@
-"""Single units of a circuit: spikes by trial, average rates, and what a network says they do."""
+"""Courses over time: spikes and rates of units, what a network says they do, and outputs beside their targets."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -7,18 +7,17 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from recirc.figures.style import MUTED, angles, direction_color, direction_wheel, panels, shorten, styled, time_label
+from recirc.figures.labels import label, shorten
+from recirc.figures.style import MUTED, angles, color, direction_color, direction_wheel, key, panels, styled, time_label
+
+_MOST = 8  # conditions of outputs
 
 
 @styled
 def rasters(
-    spikes: Sequence[Sequence[np.ndarray]],
-    labels: Sequence[str],
-    rates: xr.DataArray,
-    standard_error: xr.DataArray,
-    *,
-    event: str = "",
-) -> Figure:
+    spikes: Sequence[Sequence[np.ndarray]], labels: Sequence[str], rates: xr.DataArray, standard_error: xr.DataArray,
+    *, event: str = "",
+) -> Figure:  # fmt: skip
     """Spikes of some units, one row per trial and trials sorted by condition, above their average rates.
 
     Args:
@@ -32,46 +31,37 @@ def rasters(
     colors = dict(zip(conditions, map(direction_color, angles(conditions))))
     order = [i for name in conditions for i, label in enumerate(labels) if label == name]
     figure, grid = panels(2, len(spikes), height=3.4, wheel=0.55, sharex=True, height_ratios=[1.4, 1])
-    time = rates["time"].values
+    time, tones = rates["time"].values, [colors[labels[i]] for i in order]
     half = (time[1] - time[0]) / 2
     for column, unit in enumerate(spikes):
         above, below = grid[:, column]
-        above.eventplot(
-            [unit[i] for i in order], colors=[colors[labels[i]] for i in order], linelengths=0.9, linewidths=0.5
-        )
+        above.eventplot([unit[i] for i in order], colors=tones, linelengths=0.9, linewidths=0.5)
         above.set(ylim=(len(order) - 0.5, -0.5), yticks=[], xlim=(time[0] - half, time[-1] + half))
         above.set_title(shorten(str(rates["unit"].values[column]), 13), loc="left")
-        for name, mean, error in zip(conditions, rates.values, standard_error.values):
-            below.plot(time, mean[:, column], color=colors[name], linewidth=0.9)
-            low, high = mean[:, column] - error[:, column], mean[:, column] + error[:, column]
-            below.fill_between(time, low, high, color=colors[name], alpha=0.2, linewidth=0)
+        for name, mean, error in zip(conditions, rates.values[..., column], standard_error.values[..., column]):
+            below.plot(time, mean, color=colors[name], linewidth=0.9)
+            below.fill_between(time, mean - error, mean + error, color=colors[name], alpha=0.2, linewidth=0)
         below.set_ylim(bottom=0)
         for axes in (above, below):
             axes.axvline(0, color=MUTED, linewidth=0.6, zorder=0)
     grid[0, 0].set_ylabel("trials by condition")
     grid[1, 0].set_ylabel(f"rate ({rates.attrs.get('units', '')})")
+    for axes in grid[:, -1]:
+        axes.axis("off")
     if len(conditions) > 1:
         direction_wheel(grid[:, -1], angles(conditions))
-    else:
-        for axes in grid[:, -1]:
-            axes.axis("off")
     figure.supxlabel(time_label(rates) + (f" from {event}" if event else ""))
     return figure
 
 
 @styled
 def example_units(
-    circuit: xr.DataArray,
-    prediction: xr.DataArray,
-    *,
-    recorded: Sequence[str] = (),
-    n_each: int = 3,
-    names: tuple[str, str] = ("circuit", "network"),
-) -> Figure:
+    circuit: xr.DataArray, prediction: xr.DataArray,
+    *, recorded: Sequence[str] = (), n_each: int = 3, names: tuple[str, str] = ("circuit", "network"),
+) -> Figure:  # fmt: skip
     """Rates of example units, one line per condition: the circuit above, the network's prediction below.
 
-    Units are chosen by rank of R², the same for every group, so that bad ones show too: of 3, one near the
-    best, the median and one near the worst.
+    Units are chosen by rank of R², so that bad ones show too: of 3, one near the best, the median, one near the worst.
 
     Args:
         circuit: (condition, time, unit), with coordinates `condition`, `time`, `unit` and attribute `units`.
@@ -81,13 +71,15 @@ def example_units(
         names: what to call the two rows.
     """
     seen = np.isin(circuit["unit"].values.astype(str), np.asarray(list(recorded), str))
-    r2 = _r2(circuit.values, prediction.values)
+    error = ((circuit - prediction.values) ** 2).sum(("condition", "time"))
+    total = ((circuit - circuit.mean(("condition", "time"))) ** 2).sum(("condition", "time"))
+    r2 = (1 - error / total.where(total > 0)).values
     groups = [("recorded", _spread(r2, seen, n_each)), ("not recorded", _spread(r2, ~seen, n_each))]
     columns = [(group, unit, rank == 0) for group, units in groups for rank, unit in enumerate(units)]
     figure, grid = panels(2, len(columns), height=2.5, wheel=0.55, sharex=True, sharey="col")
     degrees = angles(circuit["condition"].values)
     for column, (group, unit, is_first) in enumerate(columns):
-        for axes, rates in ((grid[0, column], circuit), (grid[1, column], prediction)):
+        for axes, rates in zip(grid[:, column], (circuit, prediction)):
             for angle, line in zip(degrees, rates.isel(unit=unit).values):
                 axes.plot(rates["time"].values, line, color=direction_color(angle), linewidth=0.8)
         lines = [f"{group}:" if is_first else "", _unit_name(circuit, unit, 13), f"R² {r2[unit]:.2f}"]
@@ -99,6 +91,46 @@ def example_units(
     direction_wheel(grid[0, -1], degrees)
     figure.supxlabel(time_label(circuit))
     return figure
+
+
+@styled
+def target_against_output(target: xr.DataArray, outputs: xr.DataArray, *, arms: Sequence[str] | None = None) -> Figure:
+    """Target and output over time: a row per output, a column per condition, a line per arm.
+
+    Of more than 8 conditions, 8 spread evenly over their order are shown.
+
+    Args:
+        target: (condition, time, output), with coordinates `condition` (labels) and `time` and attribute `units`; names
+            of outputs in coordinate `output`, if they have any.
+        outputs: (arm, condition, time, output), with coordinate `arm`; one network per arm.
+        arms: which, and in which order; all if omitted. The last is drawn on top.
+    """
+    names = list(outputs["arm"].values) if arms is None else list(arms)
+    shown = np.unique(np.linspace(0, target.sizes["condition"] - 1, _MOST).round().astype(int))
+    n_rows, time, units = target.sizes["output"], target["time"].values, target.attrs.get("units", "")
+    figure, grid = panels(n_rows, len(shown), height=0.75 + 1.0 * n_rows, sharex=True, sharey="row")
+    for row, line in enumerate(grid):
+        for axes, condition in zip(line, shown):
+            place = {"condition": condition, "output": row}
+            axes.axhline(0, color="#e8e8e8", linewidth=0.6, zorder=0)
+            axes.plot(time, target.isel(place), color="#c9c9c9", linewidth=3.2)
+            for name in names:
+                axes.plot(time, outputs.sel(arm=name).isel(place), color=color(str(name)), linewidth=0.9)
+        name = shorten(str(target["output"].values[row]) if "output" in target.coords else f"output {row + 1}", 16)
+        line[0].set_ylabel(f"{name}\n({units})" if units else name)
+    for axes, condition in zip(grid[0], target["condition"].values[shown]):
+        axes.set_title(_heading(condition), loc="center")
+    figure.supxlabel(time_label(target))
+    looks = [(label(str(name)), {"color": color(str(name))}) for name in names]
+    key(figure, [("target", {"color": "#8f8f8f", "linewidth": 3.2}), *looks])
+    return figure
+
+
+def _heading(condition) -> str:
+    try:
+        return f"{float(condition):g}°"
+    except ValueError:
+        return shorten(str(condition), 12)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,10 +155,9 @@ class EpochRates:
 def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go") -> Figure:
     """Rates of example units, averaged per condition: a row per recording or network, a line per condition.
 
-    Units stand at evenly spread ranks of movement tuning, the same ranks in every row, from near the most
-    tuned on the left to near the least on the right: tuning is the range over conditions of the mean rate in
-    movement, as a share of the unit's range over everything. Constant units are left out. Preparation is
-    shaded light, movement dark; every unit has its own vertical scale.
+    Units stand at evenly spread ranks of movement tuning, the same in every row, the most tuned on the left: the range
+    over conditions of the mean rate in movement, as a share of the unit's range over everything. Constant units are
+    left out. Preparation is shaded light, movement dark; every unit has its own vertical scale.
 
     Args:
         activities: the reference first.
@@ -171,13 +202,6 @@ def _tuning(activity: EpochRates) -> np.ndarray:
     means = rates[:, (time > start) & (time < stop)].mean(axis=1)
     whole = np.ptp(rates, axis=(0, 1))
     return np.ptp(means, axis=0) / np.where(whole > 0, whole, np.nan)
-
-
-def _r2(truth: np.ndarray, guess: np.ndarray) -> np.ndarray:
-    """Share of a unit's variance over conditions and time that the prediction explains."""
-    error = ((truth - guess) ** 2).sum((0, 1))
-    total = ((truth - truth.mean((0, 1))) ** 2).sum((0, 1))
-    return 1 - error / np.where(total > 0, total, np.nan)
 
 
 def _spread(r2: np.ndarray, members: np.ndarray, n_each: int) -> list[int]:

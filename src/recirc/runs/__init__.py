@@ -6,17 +6,11 @@ Submodules load on first use, so that the command line can set threads before Nu
 import importlib
 
 _NAMES = {
-    "ConfigError": "config",
+    **dict.fromkeys(("ConfigError", "dump_config", "load_config"), "config"),
+    **dict.fromkeys(("FinishedError", "FolderError", "RunFolder", "is_done", "verify"), "store"),
     "Experiment": "experiment",
-    "FinishedError": "store",
-    "FolderError": "store",
     "FolderMap": "sweep",
-    "RunFolder": "store",
-    "dump_config": "config",
-    "is_done": "store",
-    "load_config": "config",
     "read_metrics": "metrics",
-    "verify": "store",
 }
 
 

@@ -132,11 +132,9 @@ class _Source:
             if name not in fields:
                 self.fail(here, f"{cls.__name__} has no field {name!r}; {_nearest(name, fields)}")
             values[name] = self.convert(hints[name], value, here, values.get(name, _default(fields[name])))
-        missing = [
-            name for name, field in fields.items() if name not in values and _default(field) is dataclasses.MISSING
-        ]
-        if missing:
-            self.fail(place, f"{cls.__name__} needs a value for {'.'.join((*place, missing[0]))}; add it.")
+        for name in [name for name in fields if name not in values]:
+            if _default(fields[name]) is dataclasses.MISSING:
+                self.fail(place, f"{cls.__name__} needs a value for {'.'.join((*place, name))}; add it.")
         try:
             return cls(**values)
         except ValueError as error:
@@ -160,12 +158,19 @@ class _Source:
         if type(None) in typing.get_args(hint) and value == "none":
             return None
         arguments = typing.get_args(hint := _plain(hint))
+        got = f"got {'text' if isinstance(value, str) else type(value).__name__} {value!r}."
         if typing.get_origin(hint) is typing.Literal:
             if not any(type(value) is type(choice) and value == choice for choice in arguments):
                 self.fail(place, f"{place[-1]} is {value!r}; {_nearest(str(value), arguments)}")
             return value
         if typing.get_origin(hint) is tuple:
-            return self._convert_tuple(arguments, value, place)
+            if not isinstance(value, list):
+                self.fail(place, f"{place[-1]} must be a list such as [1, 2], {got}")
+            hints = _item_hints(arguments, len(value))
+            if len(hints) != len(value):
+                self.fail(place, f"{place[-1]} must have {len(hints)} values, got {len(value)}.")
+            places = [(*place, str(i)) if isinstance(item, dict) else place for i, item in enumerate(value)]
+            return tuple(map(self.convert, hints, value, places))
         if dataclasses.is_dataclass(hint) or inspect.isabstract(hint):
             return self.build(hint, value, place, default)
         if isinstance(value, float) and not math.isfinite(value):
@@ -175,21 +180,8 @@ class _Source:
         if hint not in _WORDS:
             self.fail(place, f"{place[-1]} cannot be set from a configuration.")
         if type(value) is not hint:
-            self.fail(place, f"{place[-1]} must be {_WORDS[hint]}, got {_describe(value)}.")
+            self.fail(place, f"{place[-1]} must be {_WORDS[hint]}, {got}")
         return value
-
-    def _convert_tuple(self, arguments, value, place: _Place):
-        if not isinstance(value, list):
-            self.fail(place, f"{place[-1]} must be a list such as [1, 2], got {_describe(value)}.")
-        hints = _item_hints(arguments, len(value))
-        if len(hints) != len(value):
-            self.fail(place, f"{place[-1]} must have {len(hints)} values, got {len(value)}.")
-        places = [(*place, str(i)) if isinstance(item, dict) else place for i, item in enumerate(value)]
-        return tuple(map(self.convert, hints, value, places))
-
-
-def _describe(value) -> str:
-    return f"{'text' if isinstance(value, str) else type(value).__name__} {value!r}"
 
 
 def _default(field: dataclasses.Field):
@@ -198,10 +190,8 @@ def _default(field: dataclasses.Field):
 
 def _plain(hint):
     """The type, where it may be None too; a configuration knows no other unions."""
-    if type(None) not in typing.get_args(hint):
-        return hint
-    (plain,) = (argument for argument in typing.get_args(hint) if argument is not type(None))
-    return plain
+    plain = [argument for argument in typing.get_args(hint) if argument is not type(None)]
+    return plain[0] if type(None) in typing.get_args(hint) else hint
 
 
 def _item_hints(arguments: tuple, n_items: int) -> tuple:

@@ -15,8 +15,7 @@ _LOG = logging.getLogger("recirc")
 def environment() -> dict[str, str]:
     """Environment in which one thread computes, in 64 bits, on the CPU unless JAX_PLATFORMS says otherwise.
 
-    One thread keeps worker processes out of each other's way, and makes the bits independent of the number of
-    cores. Set it before NumPy and JAX are imported.
+    With one thread, bits do not depend on the number of cores. Set it before NumPy and JAX are imported.
     """
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # NPROC: XLA's own pool
     flag, flags = "--xla_cpu_multi_thread_eigen=false", os.environ.get("XLA_FLAGS", "")
@@ -28,10 +27,7 @@ def environment() -> dict[str, str]:
 
 
 def keep_compiled_programs() -> None:
-    """Let JAX keep compiled programs on disk, in a folder for this kind of processor.
-
-    A later process then starts sooner, with the same bits. Without a place to write, nothing is kept.
-    """
+    """Let JAX keep compiled programs on disk, if it can, in a folder for this kind of processor; bits stay the same."""
     import jax
 
     from recirc.circuits.cache import cache_folder
@@ -49,8 +45,8 @@ def keep_compiled_programs() -> None:
 def plain_messages() -> Iterator[None]:
     """Show each warning of ours once, as a sentence, and those of libraries only under RECIRC_DEBUG=1.
 
-    Ours are the UserWarnings that a module of recirc raises, whatever line they point at. A library's name a file of
-    the installation and a cause that the user cannot mend; they go to the logger "recirc", as debugging.
+    Ours are the UserWarnings that a module of recirc raises, whatever line they point at. Those of libraries, which the
+    user cannot mend, go to the logger "recirc", as debugging.
     """
     if os.environ.get("RECIRC_DEBUG"):
         logging.basicConfig()

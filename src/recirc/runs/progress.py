@@ -36,9 +36,13 @@ class Progress:
         self._begun = self._said = self.clock()
         if before:
             rest = f"going on with {total - before}" if before < total else "nothing is left to do"
-            self._say(f"{before} of {total} {self.what} were finished before; {rest}.")
+            print(f"{before} of {total} {self.what} were finished before; {rest}.", file=self.stream, flush=True)
         if self.stream.isatty() and before < total:
-            self._bar = _bar(self.stream)
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(file=self.stream))
             self._task = self._bar.add_task(self.what, total=total, completed=before)
             self._bar.start()
 
@@ -51,31 +55,16 @@ class Progress:
 
     def tick(self) -> None:
         """Say something if it is time; call it about once a second."""
-        now = self.clock()
+        now, n_new, left = self.clock(), self.done - self.before, ""
         if self._bar is None and now - self._said >= INTERVAL:
             self._said = now
-            self._say(f"{self.done} of {self.total} {self.what} are finished{self._remaining(now)}.")
+            if n_new and self.done < self.total:
+                seconds = (now - self._begun) / n_new * (self.total - self.done)
+                left = f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
+            print(f"{self.done} of {self.total} {self.what} are finished{left}.", file=self.stream, flush=True)
 
     def stop(self) -> None:
         """Take the bar away."""
         if self._bar:
             self._bar.stop()
             self._bar = None
-
-    def _remaining(self, now: float) -> str:
-        n_new = self.done - self.before
-        if n_new == 0 or self.done >= self.total:
-            return ""
-        seconds = (now - self._begun) / n_new * (self.total - self.done)
-        return f", about {seconds / 60:.0f} min left" if seconds >= 90 else f", about {seconds:.0f} s left"
-
-    def _say(self, line: str) -> None:
-        print(line, file=self.stream, flush=True)
-
-
-def _bar(stream: TextIO):
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(file=stream))

@@ -79,17 +79,12 @@ def manifest(
     Raises:
         ValueError: if the device asked for is absent.
     """
-    device = describe_device()
-    return {
-        "specification": specification, "argv": list(argv), "seeds": list(seeds), "start": start, "end": now(),
-        "versions": versions(), "platform": platform.platform(), "cpu": _cpu(), "device": device,
-        "dtype": device["dtype"], "inputs": inputs,
-    }  # fmt: skip
-
-
-def _cpu() -> dict:
-    name = platform.processor() or platform.machine()
+    device, cpu = describe_device(), platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    return {"name": name, "cores": os.cpu_count()}
+        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
+    return {
+        "specification": specification, "argv": list(argv), "seeds": list(seeds), "start": start, "end": now(),
+        "versions": versions(), "platform": platform.platform(), "device": device,
+        "cpu": {"name": cpu, "cores": os.cpu_count()}, "dtype": device["dtype"], "inputs": inputs,
+    }  # fmt: skip

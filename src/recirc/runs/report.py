@@ -1,8 +1,4 @@
-"""The report of a run: one static page, rebuilt from what the run folder holds.
-
-A study writes its words once, with `write_text`; the numbers come from `metrics.json`, the pictures from `figures/`,
-the provenance from `manifest.json` and `config.toml`. The page runs no script and fetches nothing from anywhere.
-"""
+"""The report of a run: one static page without scripts, rebuilt from what the run folder holds."""
 
 import base64
 import contextlib
@@ -33,12 +29,7 @@ _LARGEST_SVG = 1_500_000
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A figure of the run folder and what to look at in it.
-
-    Args:
-        name: file name in `figures/` without its ending.
-        caption: says what to look at.
-    """
+    """A figure of the run folder: its file name in `figures/` without the ending, and a caption on what to look at."""
 
     name: str
     caption: str = ""
@@ -46,13 +37,7 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table of words and numbers; numbers are shown with three significant digits, None as a dash.
-
-    Args:
-        columns: headings.
-        rows: cells, one sequence per line.
-        title: what it shows.
-    """
+    """Headings, a sequence of cells per line, and a title; numbers have three significant digits, None is a dash."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -161,15 +146,16 @@ def read_text(path: Path) -> ReportText:
     Raises:
         ValueError: if the file is not what `write_text` writes.
     """
+    kinds = {"figures": Picture, "tables": Table}
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return ReportText(**data | {"sections": [_section(**part) for part in data.get("sections", ())]})
+        sections = [
+            Section(**part | {name: [kind(**each) for each in part.get(name, ())] for name, kind in kinds.items()})
+            for part in data.get("sections", ())
+        ]
+        return ReportText(**data | {"sections": sections})
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is not the text of a report: {error}.") from None
-
-
-def _section(figures: Sequence[dict] = (), tables: Sequence[dict] = (), **words: str) -> Section:
-    return Section(**words, figures=[Picture(**each) for each in figures], tables=[Table(**each) for each in tables])
 
 
 def read_result(folder) -> AnalysisResult:
@@ -184,11 +170,10 @@ def read_result(folder) -> AnalysisResult:
     folder = Path(folder)
     about, rows, claims = _metrics(folder)
     text, study = _text(folder), about["study"]
-    found = {
-        path.stem: read_dataset(path) for path in (folder / "activity.nc", folder / "networks.nc") if path.exists()
-    }
+    paths = [folder / "activity.nc", folder / "networks.nc"]
+    arrays, networks = (read_dataset(path) if path.exists() else None for path in paths)
     return AnalysisResult(
-        study, tuple(rows), tuple(claims), found.get("activity", xr.Dataset()), found.get("networks"),
+        study, tuple(rows), tuple(claims), xr.Dataset() if arrays is None else arrays, networks,
         figures=tuple(text.pictures if text else figures.DRAWINGS.get(study, ())), about=text.about if text else {},
     )  # fmt: skip
 
@@ -253,13 +238,10 @@ def _draw(result: AnalysisResult, place: Path) -> None:
 
 def _environment() -> jinja2.Environment:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(
-        autoescape=True, loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = jinja2.Environment(autoescape=True, loader=loader, undefined=jinja2.StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
     paragraphs = lambda text: [part for part in re.split(r"\n\s*\n", text.strip()) if part]  # noqa: E731
-    is_number = lambda value: isinstance(value, (int, float)) and not isinstance(value, bool)  # noqa: E731
     environment.filters |= {"cell": tables.cell, "paragraphs": paragraphs}
-    environment.tests |= {"numeric": is_number}
     return environment
 
 

@@ -6,20 +6,9 @@ from typing import Any
 
 import pandas as pd
 
+from recirc.analyses import Claim, select
 from recirc.analyses.result import VERDICTS
-from recirc.analyses.table import (
-    BASELINE,
-    NO_NUMBER,
-    Claim,
-    baseline_columns,
-    having,
-    keys_of,
-    levels_of,
-    networks,
-    number,
-    per_network,
-    select,
-)
+from recirc.analyses.table import BASELINE, baseline_columns, having, keys_of, levels_of, networks, number, per_network
 from recirc.figures.labels import circumstance, label, percent
 
 _RANGE: list[Any] = ["median", "min", "max", "count"]
@@ -41,21 +30,15 @@ def cell(value) -> str:
     return number(value) if value is None or isinstance(value, (int, float)) else str(value)
 
 
-def _interval(ci: Sequence[float]) -> str:
-    return f"{number(ci[0])} to {number(ci[1])}" if all(map(math.isfinite, ci)) else NO_NUMBER
+def _interval(ci: Sequence[float], none: str = "") -> str:
+    return f"{number(ci[0])} to {number(ci[1])}" if all(map(math.isfinite, ci)) else none
 
 
 def claim_line(claim: Claim) -> dict:
     """A claim and its verdict as text."""
-    return {
-        "claim": claim.claim,
-        "source": claim.source,
-        "verdict": VERDICTS[claim.supported],
-        "effect": number(claim.effect),
-        "ci": _interval(claim.ci),
-        "p": "< 0.001" if claim.p < 0.001 else number(claim.p, 2),
-        "n": claim.n,
-    }
+    numbers = {"effect": number(claim.effect), "ci": _interval(claim.ci, number(None)), "n": claim.n}
+    words = {"claim": claim.claim, "source": claim.source, "verdict": VERDICTS[claim.supported]}
+    return words | numbers | {"p": "< 0.001" if claim.p < 0.001 else number(claim.p, 2)}
 
 
 def _cell(group: Mapping[Any, float]) -> dict[str, Any]:
@@ -64,7 +47,7 @@ def _cell(group: Mapping[Any, float]) -> dict[str, Any]:
     bounds = {label(name.removeprefix(BASELINE)): value for name, value in group.items() if name not in _OWN}
     return {
         "value": number(group["median"]),
-        "spread": _interval(ends).replace(NO_NUMBER, ""),
+        "spread": _interval(ends),
         "bounds": [f"{name} {number(value)}" for name, value in bounds.items() if math.isfinite(value)],
     }
 
@@ -88,8 +71,8 @@ def key_numbers(table: pd.DataFrame) -> dict | None:
     for regime in table["regime"].unique() if "regime" in table else [None]:
         here = [select(found, regime=regime) for found in columns.values()]
         lines = [line for arm in table["arm"].unique() for line in _lines_of(arm, [select(f, arm=arm) for f in here])]
-        groups.append({"title": f"{label(str(regime))} regime" if regime is not None else "", "lines": lines})
-    groups = [group for group in groups if group["lines"]]
+        title = f"{label(str(regime))} regime" if regime is not None else ""
+        groups += [{"title": title, "lines": lines}] if lines else []
     return {"titles": list(columns), "groups": groups} if groups else None
 
 
@@ -117,25 +100,16 @@ def metric_lines(table: pd.DataFrame) -> list[dict]:
     single = table.index.isin(having(table, "seed").index)
     groups = table.groupby([*kind, single], sort=False, dropna=False)
     numbers = groups["value"].agg(_RANGE).join(groups[_beside(table)].median())
-    return [
-        {
-            "metric": first["metric"],
-            "about": f"{first['level']}, {first['better']} is better"
-            + (f", in {first['unit']}" if first["unit"] != "1" else ""),
-            "arm": first["arm"],
-            "where": _where({key: first[key] for key in keys}),
-            "n": first["n"] if first.get("seed") is None else group["count"],
-        }
-        | _cell(group)
-        for first, group in zip(groups.head(1).to_dict("records"), numbers.to_dict("records"))
-    ]
-
-
-def _where(condition: Mapping[str, Any]) -> str:
-    words = [circumstance(condition)]
-    if condition.get("fraction") is not None:
-        words.append(f"{percent(condition['fraction'])} recorded")
-    return ", ".join([*words, *([f"{condition['regime']} regime"] if condition.get("regime") is not None else [])])
+    lines = []
+    for first, group in zip(groups.head(1).to_dict("records"), numbers.to_dict("records")):
+        about = [f"{first['level']}, {first['better']} is better"]
+        about += [f"in {first['unit']}"] if first["unit"] != "1" else []
+        where = [circumstance({key: first[key] for key in keys})]
+        where += [f"{percent(first['fraction'])} recorded"] if first.get("fraction") is not None else []
+        where += [f"{first['regime']} regime"] if first.get("regime") is not None else []
+        line = {"metric": first["metric"], "about": ", ".join(about), "arm": first["arm"], "where": ", ".join(where)}
+        lines.append(line | {"n": first["n"] if first.get("seed") is None else group["count"]} | _cell(group))
+    return lines
 
 
 def failures(table: pd.DataFrame) -> list[tuple[str, str]]:

@@ -18,8 +18,7 @@ class Stopped(BaseException):
 def stop_on_signals() -> Iterator[None]:
     """Raise `KeyboardInterrupt` on the first Ctrl-C and `Stopped` on the first SIGTERM or SIGUSR1.
 
-    A second signal ends the process at once, even inside a long compilation, where Python raises nothing: a
-    thread waits for it. Use it in the main thread.
+    A second one ends the process at once, even in a long compilation: a thread waits for it. Use it in the main thread.
     """
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
     raised = []

@@ -37,8 +37,8 @@ class FinishedError(FolderError):
 class RunFolder:
     """A folder of results that is either unfinished and resumable, or sealed by DONE.
 
-    Open it with `RunFolder.open`, as a context. `root` is its path, `resumed` says whether it was begun
-    before, `started` when, `inputs` holds what its input files were then.
+    Open it with `RunFolder.open`, as a context. `root` is its path, `resumed` says whether it was begun before,
+    `started` when, `inputs` holds what its input files were then.
     """
 
     def __init__(self, root: Path, lock, header: dict, resumed: bool):
@@ -58,19 +58,15 @@ class RunFolder:
 
         Raises:
             FinishedError: if the folder is finished.
-            FolderError: if it holds other files or a run of another specification, input or version, or
-                another process is writing to it.
+            FolderError: if it holds other files or another run, or another process is writing to it.
             StorageError: if it cannot be written to.
         """
         root = Path(os.path.abspath(path))
-        header = {
-            "specification": piece_key(specification),
-            "inputs": provenance.describe_inputs(inputs),
-            "versions": provenance.versions(),
-            "started": provenance.now(),
-        }
+        header = {"specification": piece_key(specification), "inputs": provenance.describe_inputs(inputs)}
+        header |= {"versions": provenance.versions(), "started": provenance.now()}
         if is_done(root):
-            raise FinishedError(root, _specification_of(root) == header["specification"])
+            found = _header_of(root)
+            raise FinishedError(root, found is not None and found["specification"] == header["specification"])
         _refuse_foreign(root)
         lock = _lock(root)
         place = root / "parts" / "run.json"
@@ -92,12 +88,9 @@ class RunFolder:
             FolderError: if it has no `metrics.json` and `manifest.json`, or another process is writing to it.
         """
         root = Path(os.path.abspath(path))
-        try:
-            record = json.loads((root / "manifest.json").read_text())
-            header = {"specification": record["specification"], "inputs": record["inputs"], "started": record["start"]}
-            (root / "metrics.json").read_bytes()
-        except (OSError, ValueError, KeyError, TypeError):
-            raise FolderError(f"{root} is not a run folder with manifest.json and metrics.json.") from None
+        header = _header_of(root)
+        if header is None or not (root / "metrics.json").is_file():
+            raise FolderError(f"{root} is not a run folder with manifest.json and metrics.json.")
         return cls(root, _lock(root), header, True)
 
     def __enter__(self) -> "RunFolder":
@@ -120,8 +113,7 @@ class RunFolder:
             name: relative, with forward slashes; pass what comes from data through `file_name` first.
 
         Raises:
-            FolderError: if the name leads out of the folder, directly or through a link, or is kept for
-                the store.
+            FolderError: if the name leads out of the folder, directly or through a link, or is kept for the store.
         """
         parts = PurePosixPath(name).parts
         unsafe = not parts or ".." in parts or parts[0] == "/" or "\\" in name or not name.isprintable()
@@ -162,10 +154,8 @@ class RunFolder:
 
     def write_manifest(self, argv: Sequence[str], seeds: Sequence[int]) -> None:
         """Write `manifest.json`; call it last but for the report, since it holds the time of the end."""
-        record = provenance.manifest(
-            argv, seeds, self.inputs, start=self.started, specification=self._header["specification"]
-        )
-        self.write("manifest.json", strict_json(record))
+        begun = {"start": self.started, "specification": self._header["specification"]}
+        self.write("manifest.json", strict_json(provenance.manifest(argv, seeds, self.inputs, **begun)))
 
     def part_path(self, key: str) -> Path:
         """Where the finished piece of work with this key is kept."""
@@ -187,9 +177,8 @@ def verify(path: str | Path) -> list[str]:
     """What is wrong with a finished folder, one sentence each; nothing if it is as DONE says."""
     if not is_done(path):
         return [f"{path} has no DONE: it is unfinished."]
-    lines = (Path(path) / "DONE").read_text().splitlines()
-    expected = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    found = _hashes(Path(path))
+    lines = [line.partition("  ") for line in (Path(path) / "DONE").read_text().splitlines()]
+    expected, found = {name: digest for digest, _, name in lines}, _hashes(Path(path))
     gone = [f"{name} is missing." for name in expected.keys() - found.keys()]
     new = [f"{name} was added later." for name in found.keys() - expected.keys()]
     changed = [f"{name} was changed." for name in expected.keys() & found.keys() if expected[name] != found[name]]
@@ -202,9 +191,11 @@ def _hashes(root: Path) -> dict[str, str]:
     return {name.as_posix(): provenance.hash_file(root / name) for name in names}
 
 
-def _specification_of(root: Path) -> str | None:
+def _header_of(root: Path) -> dict | None:
+    """What a folder with a manifest was begun with."""
     try:
-        return json.loads((root / "manifest.json").read_text())["specification"]
+        record = json.loads((root / "manifest.json").read_text())
+        return {"specification": record["specification"], "inputs": record["inputs"], "started": record["start"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -227,16 +218,12 @@ def _same_run(root: Path, begun: dict, header: dict) -> dict:
         if before is not None and before["sha256"] != record["sha256"]:
             raise FolderError(f"{name} has changed since {root} was begun; restore it, or give another --out.")
     if begun["specification"] != header["specification"] or begun["inputs"].keys() != header["inputs"].keys():
-        raise FolderError(
-            f"{root} holds an unfinished run of another specification; finish that one with its own command, "
-            "or give another --out."
-        )
+        other = f"{root} holds an unfinished run of another specification"
+        raise FolderError(f"{other}; finish that one with its own command, or give another --out.")
     for name, version in header["versions"].items():
         if (old := begun["versions"].get(name)) != version:
-            raise FolderError(
-                f"{root} was begun with {name} {old} and this is {version}; results would mix. "
-                "Go back to that version, or give another --out."
-            )
+            mixed = f"{root} was begun with {name} {old} and this is {version}; results would mix"
+            raise FolderError(f"{mixed}. Go back to that version, or give another --out.")
     return begun
 
 

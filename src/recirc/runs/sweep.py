@@ -28,8 +28,7 @@ class FolderMap:
     """A map over pieces that uses worker processes and keeps each result in a run folder.
 
     Results do not depend on `jobs`. What an earlier, interrupted call has finished is not computed again. A worker that
-    is killed is replaced, and its piece tried up to three times more. A script that calls this needs
-    `if __name__ == "__main__":`.
+    is killed is replaced, and its piece tried up to three times more. A script needs `if __name__ == "__main__":`.
 
     Args:
         folder: where finished pieces are kept.
@@ -81,10 +80,7 @@ def _kept(path: Path, key: str) -> Result:
 
 
 def _compute(function, todo: dict, jobs: int, folder: RunFolder, progress: Progress):
-    """(key, failure or None) of each piece, as they finish.
-
-    There are never more pieces in flight than live workers, so that the death of one is blamed on one piece.
-    """
+    """(key, failure or None) of each piece, as they finish; a worker has one at a time, to be blamed for its death."""
     if not todo:
         return
     from distributed import KilledWorker
@@ -146,15 +142,12 @@ def run_piece(versions: dict, function, piece, path: Path, key: str) -> Failure 
     jax.config.update("jax_enable_x64", True)
     keep_compiled_programs()
     result = function(piece).result
-    if isinstance(result, Failure):
-        return result
-    write_part(path, key, result)
-    return None
+    return result if isinstance(result, Failure) else write_part(path, key, result)
 
 
 @contextlib.contextmanager
 def _cluster(n_workers: int, folder: RunFolder):
-    """Client of a cluster of processes on this machine, and the log that it grows."""
+    """Client of a cluster of processes on this machine, and a growing log of the deaths of these."""
     import dask.config
     from distributed import Client, LocalCluster
 
@@ -167,7 +160,13 @@ def _cluster(n_workers: int, folder: RunFolder):
         "distributed.worker.http.routes": [],
         "distributed.worker.multiprocessing-method": "spawn",
     }
-    log = _Log()
+    log: list[str] = []
+
+    def note_death(record: logging.LogRecord) -> bool:
+        log.extend([record.getMessage()] if "killed" in record.getMessage() else [])
+        return True
+
+    nanny = logging.getLogger("distributed.nanny")
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         place = tempfile.TemporaryDirectory(dir=folder.root / "parts", prefix="workers-", ignore_cleanup_errors=True)
@@ -177,8 +176,9 @@ def _cluster(n_workers: int, folder: RunFolder):
             local_directory=stack.enter_context(place), env=environment(), preload=[__name__],
         )  # fmt: skip
         stack.enter_context(cluster)
-        stack.enter_context(log.attached())
-        yield stack.enter_context(Client(cluster)), log.lines
+        nanny.addFilter(note_death)
+        stack.callback(nanny.removeFilter, note_death)
+        yield stack.enter_context(Client(cluster)), log
 
 
 def dask_setup(worker) -> None:
@@ -187,24 +187,3 @@ def dask_setup(worker) -> None:
     worker.plain.enter_context(plain_messages())
     for number in (signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
-
-
-class _Log(logging.Handler):
-    """Keeps what the cluster says about the deaths of its processes."""
-
-    def __init__(self):
-        super().__init__(logging.INFO)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if "killed" in record.getMessage():
-            self.lines.append(record.getMessage())
-
-    @contextlib.contextmanager
-    def attached(self) -> Iterator[None]:
-        logger = logging.getLogger("distributed.nanny")
-        logger.addHandler(self)
-        try:
-            yield
-        finally:
-            logger.removeHandler(self)

@@ -30,8 +30,7 @@ def experiment(study: str, *, preset: str = "quick", seed: int = 0, **settings):
         study: its name.
         preset: "quick" (minutes) or "full".
         seed: of everything random.
-        settings: what only some studies take; for kao2019 `reference`, the path of a recording, and
-            `reference_onset`, movement onset on its clock in seconds.
+        settings: for kao2019 alone `reference`, a recording's path, and `reference_onset`, in seconds on its clock.
 
     Raises:
         ValueError: if the study or preset is unknown, or the study has no such setting.

@@ -90,9 +90,8 @@ def check_file(data: Path, config: FitConfig, *, seed: int = 0) -> Checked:
 
 def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) -> Checked:
     """Summary and findings of a session, or of average rates."""
-    fit: dict[str, Any] = {
-        name: getattr(config, name) for name in ("assume_equal_spacing", "n_folds", "recorded_fraction")
-    }
+    names = ("assume_equal_spacing", "n_folds", "recorded_fraction")
+    fit: dict[str, Any] = {name: getattr(config, name) for name in names}
     if isinstance(recording, Session):
         found, prepared = check_session(recording, config.preprocessing, **fit, key=jax.random.key(seed))
         return Checked(_summary(recording, prepared), found, recording, prepared)
@@ -133,17 +132,14 @@ def _spread(values: Any) -> str:
     """Median and range of what is known."""
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
-    if not known.size:
-        return "not known"
-    return "{1:.3g} ({0:.3g} to {2:.3g})".format(*np.percentile(known, [0, 50, 100]))
+    return "{1:.3g} ({0:.3g} to {2:.3g})".format(*np.percentile(known, [0, 50, 100])) if known.size else "not known"
 
 
 def check_picture(path: Path) -> None:
     """Raise ValueError if there can be no picture of this name."""
     if path.suffix not in (".png", ".svg") or not path.absolute().parent.is_dir():
-        raise ValueError(
-            f"the picture cannot be {str(path)!r}; give a name that ends in .png or .svg, in a folder that exists."
-        )
+        mend = "give a name that ends in .png or .svg, in a folder that exists."
+        raise ValueError(f"the picture cannot be {str(path)!r}; {mend}")
 
 
 def draw(checked: Checked, path: Path) -> None:

@@ -35,8 +35,7 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig()) -> Exp
     """The comparison of two recordings or run folders; both are read here.
 
     Args:
-        a: netCDF recording, session or run folder; nulls are made of it.
-        b: the same.
+        a, b: netCDF recordings, sessions or run folders; nulls are made of a.
         config: number of draws, and the seed.
 
     Raises:
@@ -45,16 +44,11 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig()) -> Exp
     (first, trials), (second, _) = (read_activity(Path(path)) for path in (a, b))
     check_same_samples(first, in_order_of(first, second))  # refused before a folder is made
     files = [path / "activity.nc" if path.is_dir() else path for path in (Path(a), Path(b))]
-    given = {
-        "key": jax.random.key(config.seed),
-        "n_draws": config.n_draws,
-        "single_trials": trials,
-        "arm": Path(b).stem,
-    }
+    given = {"key": jax.random.key(config.seed), "n_draws": config.n_draws, "single_trials": trials}
     return Experiment(
         "compare", {"config": config, "files": [str(path.absolute()) for path in files]}, inputs=files,
-        seed=config.seed, analyse=lambda _: likeness(first, second, **given), config=lambda: dump_config(config),
-        words=lambda found: words(found, Path(a).name, Path(b).name, [*first.notes, *second.notes]),
+        analyse=lambda _: likeness(first, second, arm=Path(b).stem, **given), config=lambda: dump_config(config),
+        words=lambda found: words(found, Path(a).name, Path(b).name, [*first.notes, *second.notes]), seed=config.seed,
     )  # fmt: skip
 
 
@@ -80,10 +74,8 @@ def _first_network(path: Path) -> Activity:
         raise DataFileError(f"{path} is a folder without activity.nc; give a netCDF file or a run folder.")
     dataset = read_dataset(file)
     if "rates" not in dataset or not {"condition", "time"} <= set(dataset["rates"].dims):
-        raise DataFileError(
-            f"{file} holds no rates of a network by condition and time; give the folder of `recirc fit` or "
-            "`recirc reproduce`."
-        )
+        missing = f"{file} holds no rates of a network by condition and time"
+        raise DataFileError(f"{missing}; give the folder of `recirc fit` or `recirc reproduce`.")
     rates = dataset["rates"]
     axis = next((str(name) for name in rates.dims if str(name).endswith("unit")), None)
     if axis is None or "time" not in rates.coords:
@@ -106,13 +98,11 @@ def _first_network(path: Path) -> Activity:
 
 def words(result: AnalysisResult, a: str, b: str, notes: Sequence[str]) -> ReportText:
     """The words of the report, written by the result."""
-    columns = ["similarity", "value", "from", "to", "ceiling", "null", "null mean", "null p95", "p"]
-    lines = [
-        [label(row.metric), row.value, *row.ci, row.ceiling, label(row.null["kind"]),
-         *(row.null[name] for name in ("mean", "p95", "p"))]
-        if row.null else [label(row.metric), None, None, None, None, row.condition["outcome"], None, None, None]
-        for row in result.rows
-    ]  # fmt: skip
+    columns, lines = ["similarity", "value", "from", "to", "ceiling", "null", "null mean", "null p95", "p"], []
+    for row in result.rows:
+        null = [label(row.null["kind"]), *(row.null[name] for name in ("mean", "p95", "p"))] if row.null else []
+        numbers = [row.value, *row.ci, row.ceiling, *null]
+        lines.append([label(row.metric), *(numbers if null else [*4 * [None], row.condition["outcome"], *3 * [None]])])
     table = Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")
     values = {"a": a, "b": b, "notes": " ".join(notes), "sizes": result.arrays.sizes}
     path = Path(__file__).with_suffix(".toml")

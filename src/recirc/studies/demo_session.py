@@ -22,6 +22,10 @@ DISTANCE, REACH = 0.08, 0.35  # of a reach: meters, seconds
 GATE = 0.15  # seconds after the target's onset until activity follows it
 SPIKE_CLOCK = 2**15  # ticks per second; a power of two, since exact times compress well
 N_MUSCLES = 4
+_DESCRIPTION = (
+    "Simulated, not recorded: delayed reaches made by a stability-optimized circuit of excitatory and inhibitory "
+    "units, with Poisson spikes of some of its units, four muscles and the hand."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,10 +33,9 @@ class DemoSession:
     """A session of delayed reaches to targets around a circle, made by a circuit that is known.
 
     The circuit's state is prepared during the delay and let go of before the hand moves, as in
-    `circuits.preparation_currents`. Its states lie on a closed curve, cosine and sine of the direction and, weaker,
-    of its double, along four preferred states, so that tuning is more than a cosine. Some of its units are
-    recorded: the rate of each is a baseline and a share of the circuit's deviation from its own, and its spikes
-    are a Poisson process. Trials differ in delay, reaction time and vigor.
+    `circuits.preparation_currents`. Its states lie on a closed curve, cosine and sine of the direction and, weaker, of
+    its double, along four preferred states. The rate of each recorded unit is a baseline and a share of the circuit's
+    deviation from its own, and its spikes are a Poisson process. Trials differ in delay, reaction time and vigor.
 
     Args:
         n_units: recorded, at most as many as the circuit has.
@@ -53,10 +56,8 @@ class DemoSession:
 
     def __post_init__(self):
         if not (1 <= self.n_units <= self.circuit_units and self.n_directions > 0 and self.n_repeats > 0):
-            raise ValueError(
-                f"n_units must be 1 to {self.circuit_units}, n_directions and n_repeats positive; got "
-                f"{self.n_units}, {self.n_directions} and {self.n_repeats}."
-            )
+            got = f"got {self.n_units}, {self.n_directions} and {self.n_repeats}."
+            raise ValueError(f"n_units must be 1 to {self.circuit_units}, n_directions and n_repeats positive; {got}")
 
     def make(self, seed: int = 0) -> Session:
         """The session of a seed; needs 64-bit floats.
@@ -71,19 +72,18 @@ class DemoSession:
         random = np.random.default_rng(seed)
         rates, muscles = self._moving_circuit(seed)
         trials, directions = self._trials(random)
-        release = trials["move_onset_time"] - LEAD
-        vigor = random.normal(1, 0.1, len(directions))
+        release, vigor = trials["move_onset_time"] - LEAD, random.normal(1, 0.1, len(directions))
         n_steps = int(np.ceil(trials["stop_time"][-1] * HZ)) + 1
-        deviation = np.zeros((n_steps, rates.shape[2]))
-        emg = np.zeros((n_steps, muscles.shape[2]))
-        gates = _gates(trials, n_steps)
+        deviation, emg = np.zeros((n_steps, rates.shape[2])), np.zeros((n_steps, muscles.shape[2]))
+        time = np.arange(n_steps) * DT
         for i, direction in enumerate(directions):
             first = round((release[i] - BEFORE) * HZ)
             span = slice(max(first, 0), min(first + rates.shape[1], n_steps))
             part = slice(span.start - first, span.stop - first)
-            own = (gates[span] == i + 1) * vigor[i]
-            deviation[span] += own[:, None] * rates[direction, part]
-            emg[span] += own[:, None] * muscles[direction, part]
+            follows = (time >= trials["target_on_time"][i] + GATE) & (time < trials["stop_time"][i])
+            own = (follows[span] * vigor[i])[:, None]
+            deviation[span] += own * rates[direction, part]
+            emg[span] += own * muscles[direction, part]
         return Session(
             spikes=_spikes(self._unit_rates(deviation, random), trials, random),
             units=tuple(f"unit{i + 1:03d}" for i in range(self.n_units)),
@@ -103,11 +103,10 @@ class DemoSession:
         states = circuits.preferred_states(cortex, 4) @ jnp.asarray(np.stack(curve))
         n_steps = round((BEFORE + AFTER) * HZ)
         currents = circuits.preparation_currents(cortex, states, n_steps=n_steps, dt=DT, go=BEFORE)
-        labels = [f"{angle:g}" for angle in angles]
-        driven = Trials(currents, jnp.zeros((*currents.shape[:2], 0)), dt=DT, conditions=labels)
+        labels, no_targets = [f"{angle:g}" for angle in angles], jnp.zeros((*currents.shape[:2], 0))
+        driven = Trials(currents, no_targets, dt=DT, conditions=labels)
         moved = simulate(cortex, driven, key=keys[1])
-        since_release = driven.time - BEFORE
-        targets = circuits.direction_targets(angles, since_release, N_MUSCLES, key=keys[2])
+        targets = circuits.direction_targets(angles, driven.time - BEFORE, N_MUSCLES, key=keys[2])
         cortex, _ = circuits.fit_muscles(cortex, moved, targets, penalty=10.0)
         muscles = np.asarray(moved.rates) @ np.asarray(cortex.readout).T + np.asarray(cortex.readout_bias)
         return np.asarray(moved.rates), muscles
@@ -128,8 +127,7 @@ class DemoSession:
         return times | places, directions
 
     def _unit_rates(self, deviation: np.ndarray, random: np.random.Generator) -> Float[np.ndarray, "time unit"]:
-        chosen = np.sort(random.choice(deviation.shape[1], self.n_units, replace=False))
-        own = deviation[:, chosen]
+        own = deviation[:, np.sort(random.choice(deviation.shape[1], self.n_units, replace=False))]
         baseline = np.clip(random.lognormal(np.log(8), 0.5, self.n_units), 3, 25)
         depth = random.uniform(1.0, 2.0, self.n_units) * baseline + 4
         largest = np.quantile(np.abs(own), 0.995, axis=0)
@@ -146,26 +144,11 @@ def write_demo(path: Path, *, seed: int = 0) -> None:
     write_nwb(DemoSession().make(seed), path)
 
 
-_DESCRIPTION = (
-    "Simulated, not recorded: delayed reaches made by a stability-optimized circuit of excitatory and inhibitory "
-    "units, with Poisson spikes of some of its units, four muscles and the hand."
-)
-
-
-def _gates(trials: dict[str, np.ndarray], n_steps: int) -> Int[np.ndarray, " time"]:
-    """Number of the trial (from 1) whose target the circuit follows at every step; 0 between trials."""
-    time, gates = np.arange(n_steps) * DT, np.zeros(n_steps, int)
-    for i, (on, stop) in enumerate(zip(trials["target_on_time"], trials["stop_time"])):
-        gates[(time >= on + GATE) & (time < stop)] = i + 1
-    return gates
-
-
 def _spikes(rates: np.ndarray, trials: dict[str, np.ndarray], random) -> tuple[np.ndarray, ...]:
     """Poisson spikes within the trials, on the clock of the recording."""
     time = np.arange(len(rates)) * DT
     place = np.searchsorted(trials["start_time"], time, side="right") - 1
-    seen = (place >= 0) & (time + DT <= trials["stop_time"][np.maximum(place, 0)])
-    found = []
+    seen, found = (place >= 0) & (time + DT <= trials["stop_time"][np.maximum(place, 0)]), []
     for rate in rates.T:
         counts = random.poisson(np.where(seen, rate, 0.0) * DT)
         times = np.repeat(time, counts) + random.uniform(0, DT, counts.sum())
@@ -173,9 +156,8 @@ def _spikes(rates: np.ndarray, trials: dict[str, np.ndarray], random) -> tuple[n
     return tuple(found)
 
 
-def _behavior(
-    trials: dict[str, np.ndarray], directions: np.ndarray, n_directions: int, emg: np.ndarray, random
-) -> dict[str, Series]:
+def _behavior(trials: dict, directions: np.ndarray, n_directions: int, emg: np.ndarray, random) -> dict[str, Series]:
+    """The hand's way to the target and back, and the muscles, as they are recorded."""
     time = np.arange(len(emg)) * DT
     position, velocity = np.zeros((2, len(time), 2))
     for i, angle in enumerate(2 * np.pi * directions / n_directions):

@@ -1,8 +1,4 @@
-"""Kao 2019: networks that do a delayed reach alike, have alike units, and still work in different ways.
-
-`design` says what the study is, `reference` what networks are compared with, `network` trains and measures one,
-`claims` judges them, `report` draws and tells.
-"""
+"""Kao 2019: networks that do a delayed reach alike, have alike units, and still work in different ways."""
 
 import functools
 import json
@@ -62,8 +58,7 @@ def analyse(
 
     Args:
         specifications: of the networks.
-        size: how many there are.
-        seed: of everything random.
+        size, seed: how many there are, and the seed of everything random.
         target: what they are compared with; the circuit that the specifications describe if None.
         map: applies a function to every specification.
     """
@@ -93,27 +88,16 @@ def _activity(members: Sequence[Arrays], names: dict[str, tuple], target: Refere
         "outputs": ("condition", "trial_time", "output"),
         "flow": ("epoch", "flow_axis", "grid_y", "grid_x"),
         "flow_points": ("epoch", "point", "point_axis"),
-        "flow_path": ("condition", "trial_time", "plane_axis"),
         "flow_steps": ("epoch", "edge"),
     }
-    axes |= {f"switch_{time}": ("condition", "trial_time", "plane_axis") for time in design.SWITCHES}
-    found = xr.Dataset(
-        {
-            "target_rates": (
-                ("condition", "time", "unit"),
-                np.asarray(theirs.rates, np.float32),
-                {"units": "spikes/s"},
-            ),
-            **stacked(members, axes, dtype=np.float32),
-        },
-        {
-            "condition": list(theirs.conditions),
-            "time": ("time", theirs.time, {"units": "s", "long_name": "time from movement onset"}),
-            "unit": list(theirs.units),
-            "epoch": list(design.EPOCHS),
-            **names,
-        },
-    )
+    paths = ("flow_path", *(f"switch_{time}" for time in design.SWITCHES))
+    axes |= dict.fromkeys(paths, ("condition", "trial_time", "plane_axis"))
+    rates = ("condition", "time", "unit"), np.asarray(theirs.rates, np.float32), {"units": "spikes/s"}
+    coordinates = {
+        "condition": list(theirs.conditions), "unit": list(theirs.units), "epoch": list(design.EPOCHS), **names,
+        "time": ("time", theirs.time, {"units": "s", "long_name": "time from movement onset"}),
+    }  # fmt: skip
+    found = xr.Dataset({"target_rates": rates, **stacked(members, axes, dtype=np.float32)}, coordinates)
     if members:
         time = (np.arange(found.sizes["trial_time"]) + 1) * task.dt - task.hold[0] - task.delay[0]
         found["trial_time"] = ("trial_time", time, {"units": "s", "long_name": "time from go"})

@@ -13,10 +13,8 @@ from recirc.compare import bootstrap_interval, paired_test
 from recirc.runs.report import read_words
 from recirc.studies.kao2019.design import INPUT_NOISES, NETWORK, NONLINEARITIES, PERFORMS, SOURCE, Preset
 
-ENOUGH = 10  # seeds from which on a claim that is not supported counts as failed
-ENOUGH_SEEDS = 5  # seeds from which on a claim is judged at all
-SUCCEEDS = 0.9  # R² from which on a test without training counts as passed
-SHARE = 0.9  # of networks that must do the task
+ENOUGH_SEEDS, ENOUGH = 5, 10  # seeds from which on a claim is judged at all, and counts as failed if not supported
+SUCCEEDS, SHARE = 0.9, 0.9  # R² that passes a test without training; networks that must do the task
 MATCHED = 1.5  # largest ratio of the errors without noise of two networks that are compared under noise
 WORST_R2, WORST_ERROR = -1.0, 100.0  # what a network that blew up in a test counts as
 IC, INPUT = "initial-condition driven", "input driven"
@@ -60,16 +58,12 @@ def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PR
     """
     networks, keys, enough = trained(table), jax.random.split(key, 4), preset.n_seeds >= ENOUGH_SEEDS
     share = float(levels["performs"].mean())  # networks of a seed are no independent draws
-    return [
-        Claim(TEXTS["performance"], SOURCE, share >= SHARE if len(levels) else None, share, n=len(levels)),
-        _units_claim(levels, enough),
-        _mechanisms_claim(levels, enough),
-        _noise_claim(networks, levels, keys[0]),
-        *(
-            _transfer_claim(networks, levels, TEXTS[name], condition, key)
-            for (name, condition), key in zip(TRANSFERS.items(), keys[1:])
-        ),
-    ]
+    judged = [Claim(TEXTS["performance"], SOURCE, share >= SHARE if len(levels) else None, share, n=len(levels))]
+    judged += [_units_claim(levels, enough), _mechanisms_claim(levels, enough)]
+    judged.append(_noise_claim(networks, levels, keys[0]))
+    for (name, condition), own in zip(TRANSFERS.items(), keys[1:]):
+        judged.append(_transfer_claim(networks, levels, TEXTS[name], condition, own))
+    return judged
 
 
 def _in_most(networks: pd.Series) -> pd.Series:
@@ -79,8 +73,7 @@ def _in_most(networks: pd.Series) -> pd.Series:
 
 def _units_claim(levels: pd.DataFrame, enough: bool) -> Claim:
     like = levels["performs"] & levels["units"].fillna(False)
-    missing = like & ~levels["population"].fillna(True)
-    n = int(like.sum())
+    missing, n = like & ~levels["population"].fillna(True), int(like.sum())
     share = float(missing.sum() / n) if n else np.nan
     return Claim(TEXTS["units"], SOURCE, bool(_in_most(missing).any()) if n and enough else None, share, n=n)
 
@@ -95,18 +88,12 @@ def _mechanisms_claim(levels: pd.DataFrame, enough: bool) -> Claim:
 
 def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
     text = TEXTS["noise"].format(matched=MATCHED)
-    errors = [
-        _finite(numbers(networks, NETWORK, "output_nmse", set="input_noise", sigma=sigma), WORST_ERROR)
-        .clip(upper=WORST_ERROR)
-        .reindex(levels.index)
-        for sigma in INPUT_NOISES
-    ]
+    noisy = [numbers(networks, NETWORK, "output_nmse", set="input_noise", sigma=sigma) for sigma in INPUT_NOISES]
+    errors = [error.fillna(WORST_ERROR).clip(upper=WORST_ERROR).reindex(levels.index) for error in noisy]
     quiet = numbers(networks, NETWORK, "output_nmse", set="train").reindex(levels.index)
     every = levels.assign(noisy=np.mean(np.log(errors), axis=0), quiet=quiet)
-    own, other = (
-        every[every.index.get_level_values("target_line") == line].droplevel("target_line")
-        for line in ("on", "off_at_go")
-    )
+    lines = every.index.get_level_values("target_line")
+    own, other = (every[lines == line].droplevel("target_line") for line in ("on", "off_at_go"))
     other = other.reindex(own.index)
     pairs = own["performs"] & other["performs"].eq(True) & (own["verdict"] == INPUT) & (other["verdict"] == IC)
     before = own["quiet"], other["quiet"]
@@ -129,14 +116,9 @@ def _by_seed(values: pd.Series) -> np.ndarray:
     return values.groupby("seed", sort=False).median().to_numpy()
 
 
-def _finite(values: pd.Series, worst: float) -> pd.Series:
-    """The values, the worst for networks that blew up."""
-    return values.where(np.isfinite(values), worst)
-
-
 def _transfer_claim(networks: pd.DataFrame, levels: pd.DataFrame, text: str, condition: dict, key) -> Claim:
-    reached = _finite(numbers(networks, NETWORK, "output_r2", **condition), WORST_R2).clip(lower=WORST_R2)
-    reached = reached.reindex(levels.index)
+    found = numbers(networks, NETWORK, "output_r2", **condition).fillna(WORST_R2).clip(lower=WORST_R2)
+    reached = found.reindex(levels.index)
     values = _by_seed(reached[levels["performs"] & (levels["verdict"] == IC)].dropna())
     if not len(values):
         return Claim(text, SOURCE, None)

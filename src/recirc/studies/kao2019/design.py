@@ -1,9 +1,7 @@
-"""Kao 2019: networks that do a delayed reach alike, have alike units, and still work in different ways.
-
-The study as data: task, training, arms and presets.
-"""
+"""The study as data: task, training, arms and presets."""
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -95,8 +93,7 @@ def untrained(nonlinearity: str, *, n_units: int = N_UNITS, key: PRNGKeyArray) -
 def trainer(rate_penalty: float, **training) -> Bptt:
     """How networks are trained, from `TRAINING`: at most 1,500 updates, penalties at full strength from the 500th on.
 
-    Training goes on to the 800th update at least, so that penalties act, and stops once R² of every output is .98 on
-    trials held out.
+    From the 800th update on, where penalties have acted, it stops once R² of every output is .98 on trials held out.
 
     Args:
         rate_penalty: weight of the mean squared rate.
@@ -116,13 +113,10 @@ def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
         reference: what `reference.describe` says of it.
     """
     shared = {"study_seed": seed, "n_units": N_UNITS, "n_draws": preset.n_draws, "training": TRAINING}
-    cells = [
-        {"arm": name, "target_line": line, "rate_penalty": penalty}
-        for line in TARGET_LINES
-        for name in NONLINEARITIES
-        for penalty in preset.rate_penalties
-    ]
-    cells += [{"arm": f"untrained_{name}", "target_line": "on", "rate_penalty": 0.0} for name in NONLINEARITIES]
+    cells = [*itertools.product(TARGET_LINES, NONLINEARITIES, preset.rate_penalties)]
+    cells += [("on", f"untrained_{name}", 0.0) for name in NONLINEARITIES]
     return [
-        {**cell, "seed": index, **shared, "reference": reference} for index in range(preset.n_seeds) for cell in cells
+        {"arm": arm, "target_line": line, "rate_penalty": penalty, "seed": index, **shared, "reference": reference}
+        for index in range(preset.n_seeds)
+        for line, arm, penalty in cells
     ]

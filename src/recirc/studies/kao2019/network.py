@@ -87,16 +87,12 @@ def _robustness(network: RateNetwork, trials: Trials, arm: str, key) -> list[Row
 
 
 def _generalization(network: RateNetwork, task: DelayedReach, arm: str, key, arrays: dict) -> list[Row]:
-    """R² where training never went: new angles, radii and delays, and targets that jump.
-
-    A target that jumps after go has to be seen, so that its line is on in those trials in every arm; positions are
-    kept for the figures.
-    """
+    """R² where training never went: new angles, radii and delays, and targets that jump, with positions for figures."""
     tests: list[tuple[str, dict[str, float], DelayedReach]] = [("heldout_direction", {}, task.between())]
     tests += [("radius", {"scale": scale}, task.replace(radius=scale)) for scale in design.RADII]
     tests += [("delay", {"delay_s": delay}, task.replace(delay=delay)) for delay in design.DELAYS]
     for time in design.SWITCHES:
-        shown = {"target_off": None} if time >= 0 else {}
+        shown = {"target_off": None} if time >= 0 else {}  # a target that jumps after go has to be seen in every arm
         tests.append(("target_switch", {"time_s": time}, task.replace(switch=(time, 90.0), **shown)))
     rows = []
     for name, settings, changed in tests:
@@ -112,8 +108,7 @@ def _generalization(network: RateNetwork, task: DelayedReach, arm: str, key, arr
 def flows(network: RateNetwork, trials: Trials, *, key: PRNGKeyArray) -> dict[str, np.ndarray]:
     """Flow of the rates in the plane of their two leading components, under the input of the first condition.
 
-    One field per epoch, around the mean state over conditions in its middle, with trajectories of all conditions and
-    the fixed points that were found.
+    One field per epoch, around the mean state over conditions in its middle, with trajectories and fixed points.
 
     Returns:
         `flow` (epoch, x|y|u|v, grid, grid), `flow_points` (epoch, point, x|y|stable), `flow_path` (condition, time,
@@ -123,13 +118,11 @@ def flows(network: RateNetwork, trials: Trials, *, key: PRNGKeyArray) -> dict[st
     rates = np.asarray(network.rates(jnp.asarray(states)))
     state_plane, plane = compare.principal_plane(states), compare.principal_plane(rates)
     extent = 1.2 * float(np.abs(state_plane.project(states)).max())
-    spans = trials.epochs
     fields, points, steps = [], np.full((len(design.EPOCHS), N_POINTS, 3), np.nan), []
     for index, epoch in enumerate(design.EPOCHS):
-        first, last = np.round(spans[epoch][0] / trials.dt).astype(int)
+        first, last = np.round(trials.epochs[epoch][0] / trials.dt).astype(int)
         middle = (first + last) // 2
-        held = np.asarray(trials.inputs)[0, middle]
-        center = states[:, middle].mean(axis=0)
+        held, center = np.asarray(trials.inputs)[0, middle], states[:, middle].mean(axis=0)
         field = compare.flow_field(network, held, center, state_plane.axes, plane, extent=extent, n_grid=N_GRID)
         fields.append(np.stack([field.x, field.y, field.u, field.v]))
         found = compare.fixed_points_in_epoch(network, trials, epoch, key=key)[trials.conditions[0]]

@@ -43,9 +43,12 @@ def load(description: dict) -> Reference:
             same, or there are fewer than five.
         DataFileError: if it cannot be read.
     """
-    if description["kind"] == "circuit":
-        return _circuits(description["seed"], description["n_units"])
-    return _recording(description["path"], description["onset"])
+    if description["kind"] == "recording":
+        return _recording(description["path"], description["onset"])
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(description["seed"]), 2019), 2)
+    one, other = (_prepared_reach(key, description["n_units"]) for key in keys)
+    name = "a stability-optimized circuit, in place of a recording"
+    return Reference(one, name, another=other, mechanism="initial-condition driven")
 
 
 def angles_of(reference: Reference | None) -> tuple[float, ...]:
@@ -63,10 +66,9 @@ def _recording(path: str, onset: float) -> Reference:
     ends = whole.start, whole.start + whole.rates.shape[1] * whole.dt
     late = max(ends[0] - COMPARED[0], COMPARED[1] - ends[1])
     if late > 0.49 * whole.dt:  # windows are cut to whole steps
-        raise ValueError(
-            f"{path} runs from {ends[0]:.3g} to {ends[1]:.3g} s around movement onset, and {COMPARED[0]} to "
-            f"{COMPARED[1]} s are compared; give the onset on the file's own clock with --reference-onset."
-        )
+        problem = f"{path} runs from {ends[0]:.3g} to {ends[1]:.3g} s around movement onset, and {COMPARED[0]} to"
+        mend = "give the onset on the file's own clock with --reference-onset."
+        raise ValueError(f"{problem} {COMPARED[1]} s are compared; {mend}")
     hair = 0.01 * whole.dt  # a tie is rounded outward, so that windows inside fit
     cut = window(whole, max(COMPARED[0] - hair, ends[0]), min(COMPARED[1] + hair, ends[1]))
     cut = cut.replace(conditions=[angle_label(angle) for angle in wrap_angles(directions(cut))])
@@ -74,34 +76,21 @@ def _recording(path: str, onset: float) -> Reference:
     if len(counts) < len(names):
         raise ValueError(f"{path} has a direction under two names among {names}; use one for each.")
     if len(counts) < FEWEST_DIRECTIONS:
-        raise ValueError(
-            f"{path} has {len(counts)} directions; with fewer than {FEWEST_DIRECTIONS} no shuffle of them can tell "
-            "likeness from chance. `recirc compare` scores any two conditions."
-        )
+        few = f"{path} has {len(counts)} directions; with fewer than {FEWEST_DIRECTIONS} no shuffle of them can tell"
+        raise ValueError(f"{few} likeness from chance. `recirc compare` scores any two conditions.")
     averages = average_repeats(cut).replace(outputs=None)
     return Reference(averages, Path(path).name, single_trials=cut if min(counts.values()) > 1 else None)
 
 
-def _circuits(seed: int, n_units: int) -> Reference:
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2019), 2)
-    one, other = (_prepared_reach(key, n_units) for key in keys)
-    name = "a stability-optimized circuit, in place of a recording"
-    return Reference(one, name, another=other, mechanism="initial-condition driven")
-
-
 def _prepared_reach(key, n_units: int) -> Activity:
     """Rates of a circuit whose input holds a preparatory state from target onset to movement onset, and then stops."""
-    angles = CenterOutReach().angles
-    cortex = circuits.stability_optimized(key=key, n_units=n_units)
-    theta = np.deg2rad(angles)
+    cortex, angles = circuits.stability_optimized(key=key, n_units=n_units), CenterOutReach().angles
+    theta, before, after = np.deg2rad(angles), 0.7, 0.6
     states = circuits.preferred_states(cortex, 2) @ np.stack([np.cos(theta), np.sin(theta)])
-    before, after = 0.7, 0.6
-    steps = round((before + after) / FINE)
+    steps, every = round((before + after) / FINE), round(DT / FINE)
     currents = circuits.preparation_currents(cortex, states, n_steps=steps, dt=FINE, go=before, rise=np.inf)
-    shown = (np.arange(steps) * FINE >= 0.2).astype(float)
-    labels, every = [f"{angle:g}" for angle in angles], round(DT / FINE)
-    no_targets = jnp.zeros((len(angles), steps, 0))
-    driven = Trials(currents * shown[None, :, None], no_targets, dt=FINE, conditions=labels)
-    made = simulate(cortex, driven, key=key)
+    shown = (np.arange(steps) * FINE >= 0.2).astype(float)[None, :, None]
+    labels, no_targets = [f"{angle:g}" for angle in angles], jnp.zeros((len(angles), steps, 0))
+    made = simulate(cortex, Trials(currents * shown, no_targets, dt=FINE, conditions=labels), key=key)
     thin = made.replace(rates=made.rates[:, every - 1 :: every], outputs=None, dt=DT, start=-before)
     return window(thin, *COMPARED)

@@ -20,23 +20,19 @@ from recirc.studies.kao2019 import design
 from recirc.studies.kao2019.claims import CELL, judge_all, trained
 
 COLUMNS_OF_CELL = ("nonlinearity", "target line", "rate penalty")
-LINE = {"on": "target stays on", "off_at_go": "target off at go"}
+NOISE: dict[str, Any] = {"noise_set": "input_noise", "panel": "target_line", "shade": "rate_penalty"}
 EXAMPLE_SEED = 0  # the first, whatever it looks like
 JUMP = np.deg2rad(90.0)
 GO = -0.15  # seconds from movement onset
 SHOWN_SWITCHES = (-0.25, 0.0, 0.1)
+UNITS = ("feature_distance", "preparatory_tuning", "movement_tuning", "multiphasic")
+MECHANISM = ("state_share", "input_share", "target_off_at_go_r2")
 POPULATION = ("cca_mean4", "procrustes_angle", "dsa", "jpca_ratio", "alignment_index", "participation_ratio")
 COLUMNS = {
     "task": [Column("output_r2", {"set": "train"}, goal=design.PERFORMS)],
-    "units": [
-        Column(f"unit_{name}", HERE)
-        for name in ("feature_distance", "preparatory_tuning", "movement_tuning", "multiphasic")
-    ],
+    "units": [Column(f"unit_{name}", HERE) for name in UNITS],
     "population": [*(Column(name, HERE) for name in POPULATION), Column("tangling_p95", HERE | {"of": None})],
-    "mechanism": [
-        *(Column(name) for name in ("state_share", "input_share", "target_off_at_go_r2")),
-        Column("n_fixed_points", {"epoch": "movement"}),
-    ],
+    "mechanism": [*map(Column, MECHANISM), Column("n_fixed_points", {"epoch": "movement"})],
 }
 JUMPS = {-0.25: "0.25 s before go", 0.0: "at go", 0.1: "0.1 s after go", 0.2: "0.2 s after go"}
 TESTS: dict[str, dict[str, Any]] = {
@@ -65,9 +61,7 @@ DRAWINGS["kao2019"] = {
         pd.concat([select(result.table, arm="reference"), trained(result.table)]), COLUMNS
     ),
     "mechanism": lambda result: figures.mechanism_shares(trained(result.table)),
-    "noise": lambda result: figures.noise_curve(
-        trained(result.table), noise_set="input_noise", panel="target_line", shade="rate_penalty"
-    ),
+    "noise": lambda result: figures.noise_curve(trained(result.table), **NOISE),
     "units": lambda result: units_beside(result, _shown(result), zero="movement onset", go=GO),
     "rotations": lambda result: rotations_beside(result, _shown(result)),
     "flow": lambda result: figures.flow_fields([(_name(own), _flows(own)) for own in _examples(result)]),
@@ -92,8 +86,7 @@ def _examples(result: AnalysisResult) -> list[xr.Dataset]:
 
 def _name(own: xr.Dataset) -> str:
     """A network in a few words."""
-    line = {"on": "target on", "off_at_go": "target off"}[own["target_line"].item()]
-    return f"{label(own['arm'].item())}, {line}"
+    return f"{label(own['arm'].item())}, target {own['target_line'].item().removesuffix('_at_go')}"
 
 
 def _shown(result: AnalysisResult) -> list[Shown]:
@@ -108,11 +101,9 @@ def _flows(own: xr.Dataset) -> dict[str, figures.Flow]:
     flows, conditions = {}, own["condition"].values.tolist()
     for epoch in own["epoch"].values:
         here = own.sel(epoch=epoch)
-        first, last = here["flow_steps"].values.astype(int)
-        points = here["flow_points"].values
-        points = points[np.isfinite(points).all(axis=1)]
+        path = own["flow_path"].values[:, slice(*here["flow_steps"].values.astype(int))]
+        points = here["flow_points"].dropna("point").values
         x, y, u, v = here["flow"].values.astype(float)
-        path = own["flow_path"].values[:, first:last]
         flows[epoch] = figures.Flow(x, y, u, v, path, conditions, points[:, :2], points[:, 2] > 0.5, held=0)
     return flows
 
@@ -132,12 +123,7 @@ def _paths(own: xr.Dataset) -> list[figures.HandPaths]:
 
 
 def words(result: AnalysisResult, *, name: str, size: design.Preset) -> ReportText:
-    """The words of the report.
-
-    Args:
-        result: of the study.
-        name, size: what the run is called, and how large it is.
-    """
+    """The words of the report of a run that is called `name` and as large as `size`."""
     reference = result.about["reference"]
     levels = judge_all(result.table, reference["mechanism"])
     units, population, performing = levels["units"], levels["population"], levels["performs"]
@@ -159,7 +145,7 @@ def words(result: AnalysisResult, *, name: str, size: design.Preset) -> ReportTe
 def _cells(levels: pd.DataFrame) -> list[tuple]:
     """Nonlinearity, target line and rate penalty of every cell."""
     cells = levels.reset_index()[CELL].drop_duplicates().itertuples(index=False, name=None)
-    return sorted(cells, key=lambda cell: (list(LINE).index(cell[1]), cell[0], cell[2]))
+    return sorted(cells, key=lambda cell: (list(design.TARGET_LINES).index(cell[1]), cell[0], cell[2]))
 
 
 def _level_table(result: AnalysisResult, cells: list[tuple], mechanism: str | None) -> Table:
@@ -167,7 +153,7 @@ def _level_table(result: AnalysisResult, cells: list[tuple], mechanism: str | No
     for arm, line, penalty in cells:
         for each in level_verdicts(own[arm, line, penalty], result.table, mechanism, by=design.NETWORK):
             alike = f"{each.alike} of {each.n}" if each.n else "unknown"
-            rows.append((arm, LINE[line], f"{penalty:g}", each.level, alike, each.sentence))
+            rows.append((arm, label(line), f"{penalty:g}", each.level, alike, each.sentence))
     return Table((*COLUMNS_OF_CELL, "level", "alike", "evidence"), rows, "Verdicts, with range over networks")
 
 
@@ -177,7 +163,7 @@ def _transfer_table(result: AnalysisResult, cells: list[tuple]) -> Table:
         values = numbers(networks, design.NETWORK, "output_r2", **place)
         medians[name] = values[np.isfinite(values)].groupby(CELL).median()
     rows = [
-        (arm, LINE[line], f"{penalty:g}", *(found.get((arm, line, penalty)) for found in medians.values()))
+        (arm, label(line), f"{penalty:g}", *(found.get((arm, line, penalty)) for found in medians.values()))
         for arm, line, penalty in cells
     ]
     return Table((*COLUMNS_OF_CELL, *medians), rows, "R² where training never went")

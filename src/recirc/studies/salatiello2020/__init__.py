@@ -1,8 +1,4 @@
-"""Salatiello & Giese 2020: hints from a few recorded units make a network reproduce a circuit's dynamics.
-
-`arms` says who is trained, `circuit` makes the reference, `network` trains and measures one network, `claims` judges
-the table of all of them, `report` draws and words it.
-"""
+"""Salatiello & Giese 2020: hints from a few recorded units make a network reproduce a circuit's dynamics."""
 
 import functools
 from collections.abc import Sequence
@@ -20,14 +16,7 @@ from recirc.runs.experiment import Experiment
 from recirc.studies.salatiello2020.arms import PLACE, PRESETS, REGIMES, Preset, Regime, specifications
 from recirc.studies.salatiello2020.circuit import LEAD, TAIL, ground_truth, reference, tailed, with_muscles
 from recirc.studies.salatiello2020.claims import claims, verdict
-from recirc.studies.salatiello2020.network import (
-    KEPT_EVERY,
-    N_DRAWS,
-    N_DRAWS_MINOR,
-    PRIVATE_NOISES,
-    thinned,
-    train_network,
-)
+from recirc.studies.salatiello2020.network import KEPT_EVERY, N_DRAWS, PRIVATE_NOISES, thinned, train_network
 from recirc.studies.salatiello2020.report import DRAWINGS, report_text
 from recirc.tasks import CenterOutReach
 from recirc.train import FullForce
@@ -73,16 +62,14 @@ def analyse(size: Preset, asked: Sequence[dict], map: Map = map) -> AnalysisResu
     table, key = frame(rows), jax.random.key(seed)
     judged = claims(table, size, key=key)
     kept = [(piece, result.arrays) for piece, result in found if isinstance(result, Result) and result.arrays]
-    arrays, members = [arrays for _, arrays in kept], labels([piece for piece, _ in kept], _LABELS)
+    defaults = {"arm": "", **PLACE, "seed": -1}
+    arrays, members = [arrays for _, arrays in kept], labels([piece for piece, _ in kept], defaults)
     activity = _activity_dataset(arrays, circuit).assign_coords(members)
     return AnalysisResult(
         NAME, (*rows, *summary_rows(rows, key=key)), tuple(judged), activity, weights_dataset(arrays, members),
         network_history(found, ("arm", "seed", *PLACE)), {"verdict": verdict(table, judged, size)},
         tuple(name for name in DRAWINGS if size.extras.get(name, True)),
     )  # fmt: skip
-
-
-_LABELS = {"arm": "", **PLACE, "seed": -1}
 
 
 def _activity_dataset(arrays: Sequence[Arrays], circuit) -> xr.Dataset:
@@ -112,11 +99,9 @@ def _config_text(preset: str, seed: int, asked: dict) -> str:
         f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}',
         f"n_units = {asked['n_units']}\ncircuit_units = {asked['circuit_units']}",
         f"preparation_before_trial = {LEAD}\ntail = {TAIL}\npenalty = {FullForce().penalty}",
-        f"private_noise = {list(PRIVATE_NOISES)}\nn_null_draws = {[N_DRAWS, N_DRAWS_MINOR]}",
+        f"private_noise = {list(PRIVATE_NOISES)}\nn_null_draws = {list(N_DRAWS)}",
         f"\n[preset_sizes]\n{dump_config(PRESETS[preset])}",
         f"[task]\n{dump_config(CenterOutReach())}",
     ]
-    for regime, arms in REGIMES.items():
-        for arm, settings in arms.items():
-            lines.append(f"\n[regimes.{regime}.{arm}]\n{dump_config(settings)}")
-    return "\n".join(lines)
+    settings = {f"{regime}.{arm}": each for regime, arms in REGIMES.items() for arm, each in arms.items()}
+    return "\n".join([*lines, *(f"\n[regimes.{name}]\n{dump_config(each)}" for name, each in settings.items())])

@@ -68,10 +68,8 @@ class Preset:
     @property
     def extras(self) -> dict[str, bool]:
         """Whether there is what only some figures show, by the name of the figure."""
-        return {
-            "ablations": bool(self.hint_gains or self.kinds or self.normalizations),
-            "left_out": bool(self.left_out),
-        }
+        ablated = self.hint_gains or self.kinds or self.normalizations
+        return {"ablations": bool(ablated), "left_out": bool(self.left_out)}
 
 
 PRESETS = {

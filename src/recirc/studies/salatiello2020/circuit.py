@@ -32,8 +32,7 @@ def with_muscles(
     """
     trials, activity = _move(cortex, task, key, conditions)
     angles = np.deg2rad([float(label) for label in trials.conditions])
-    since_go = trials.time - task.preparation
-    targets = circuits.direction_targets(angles, since_go, 2, key=key)
+    targets = circuits.direction_targets(angles, trials.time - task.preparation, 2, key=key)
     return circuits.fit_muscles(cortex, activity, targets, penalty=10.0)[0]
 
 
@@ -76,8 +75,7 @@ def ground_truth(
 
 def _move(cortex: StabilityOptimized, task: CenterOutReach, key: PRNGKeyArray, conditions: str):
     trials = task.trials(len(task.angles), key=key)
-    angles = np.deg2rad(task.angles)
-    plane = np.stack([np.cos(angles), np.sin(angles)])
+    plane = np.stack([np.cos(np.deg2rad(task.angles)), np.sin(np.deg2rad(task.angles))])
     if conditions == "initial_state":
         return trials, _prepared(cortex, circuits.preferred_states(cortex, 2) @ plane, trials, task, key)
     if conditions != "gains":
@@ -109,8 +107,7 @@ def _outputs(activity: Activity):
 def reference(study_seed: int, n_units: int) -> tuple[tuple[Trials, Activity], tuple[Trials, Activity]]:
     """Trained and held-out trials and activities of the study's circuit, with tails; once per process."""
     circuit_key, muscle_key = jax.random.split(jax.random.key(study_seed))
-    task = CenterOutReach()
-    cortex = circuits.stability_optimized(key=circuit_key, n_units=n_units)
+    cortex, task = circuits.stability_optimized(key=circuit_key, n_units=n_units), CenterOutReach()
     cortex = with_muscles(cortex, task, key=muscle_key)
     trained, between = (tailed(*ground_truth(cortex, each, key=muscle_key)) for each in (task, task.between()))
     return trained, between

@@ -82,16 +82,15 @@ def verdict(table: pd.DataFrame, judged: Sequence[Claim], preset: Preset) -> str
     """
     place = MAIN | {"regime": "tuned"}
     arms = {"hints": HINTED, "no_hints": PLAIN, "untrained": {"arm": "untrained"}}
-
-    def medians(metric: str, where: str) -> dict[str, str]:
-        return {n: _median(by_seed(table, metric, **place | arm, set=where)) for n, arm in arms.items()}
-
-    verdicts = [claim.supported for claim in judged]
+    asked = {"similar": (SVCCA, "train"), "errors": (ERROR, UNSEEN), "neurons": (NEURONS, UNSEEN)}
+    medians = {
+        name: {arm: _median(by_seed(table, metric, **place | own, set=where)) for arm, own in arms.items()}
+        for name, (metric, where) in asked.items()
+    }
+    verdicts, chance = [claim.supported for claim in judged], select(table, SVCCA, **place | HINTED, set="train")
     return TEXTS["verdict"].format(
         n_claims=len(judged), supported=verdicts.count(True), contradicted=verdicts.count(False),
-        undecided=verdicts.count(None), n_seeds=preset.n_seeds, similar=medians(SVCCA, "train"),
-        errors=medians(ERROR, UNSEEN), neurons=medians(NEURONS, UNSEEN),
-        chance=_median(select(table, SVCCA, **place | HINTED, set="train")["null_p95"].dropna()),
+        undecided=verdicts.count(None), n_seeds=preset.n_seeds, chance=_median(chance["null_p95"].dropna()), **medians,
     )  # fmt: skip
 
 

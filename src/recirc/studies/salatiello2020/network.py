@@ -18,7 +18,7 @@ from recirc.types import Activity, Outcome, Score, Trials
 N_REPEATS = 2  # of every direction, where a test is random
 PRIVATE_NOISES = (0.05, 0.1, 0.2, 0.5)
 KEPT_EVERY = 10  # time steps between the samples that are compared and kept; rates are smooth over 10 ms
-N_DRAWS, N_DRAWS_MINOR = 100, 39  # of the null of the main similarity, and of the others
+N_DRAWS = (100, 39)  # of the null of the main similarity, and of the others
 # The first is the one in figures and tables.
 NULLS = (compare.ShuffledConditions(), compare.FlippedComponents(), compare.PhaseRandomized())
 TRAINED, UNSEEN = {"set": "train"}, {"set": "heldout_direction"}
@@ -36,7 +36,8 @@ def train_network(specification: dict) -> Result:
     (trials, target), (new_trials, new_target) = reference(specification["study_seed"], specification["circuit_units"])
     seed = {name: specification[name] for name in ("study_seed", "seed", "n_units", "circuit_units")}
     hint_key, network_key, fit_key, probe_key = jax.random.split(specification_key(seed), 4)
-    kept, left_out = _split_directions(trials.n_trials, specification["left_out"] or 0, hint_key)
+    order = np.asarray(jax.random.permutation(jax.random.fold_in(hint_key, 1), trials.n_trials))
+    left_out, kept = (np.sort(part) for part in np.split(order, [specification["left_out"] or 0]))
     recorded = _recorded(specification, settings, trials.select(kept), target.select(kept), hint_key)
     shown = recorded if specification["fraction"] is not None else recorded.replace(hints=None, hint_units=())
     network = RateNetwork.random(
@@ -75,11 +76,6 @@ def _recorded(specification: dict, settings: Regime, trials: Trials, target: Act
     )  # fmt: skip
 
 
-def _split_directions(n_directions: int, n_left_out: int, key) -> tuple[np.ndarray, np.ndarray]:
-    order = np.asarray(jax.random.permutation(jax.random.fold_in(key, 1), n_directions))
-    return np.sort(order[n_left_out:]), np.sort(order[:n_left_out])
-
-
 def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key) -> Fit | None:
     """Train one arm's network; None for the untrained arm."""
     common = {"noise": settings.noise, "update_interval": settings.update_interval, "n_passes": settings.n_passes}
@@ -91,9 +87,7 @@ def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key)
     return fit(trainer, network, trials, key=key)
 
 
-def _performance(
-    arm: str, network: RateNetwork, trials: tuple[Trials, Trials], made: Activity, target: Activity, key
-) -> list[Row]:
+def _performance(arm: str, network, trials: tuple[Trials, Trials], made: Activity, target: Activity, key) -> list[Row]:
     """Output errors on trained directions, on new ones, and under disturbances."""
     trained, new = trials
     repeated = trained.select(np.tile(np.arange(trained.n_trials), N_REPEATS))
@@ -106,14 +100,12 @@ def _performance(
 
 def _likeness(arm: str, made, targets, unrecorded: list[str], trained: Fit | None, key) -> list[Row]:
     """Similarities with nulls and ceilings, and the map to unrecorded neurons, on trained and new directions."""
-    thin = [_compared(activity) for activity in made]
-    truth = [_compared(activity) for activity in targets]
+    thin, truth = ([_compared(activity) for activity in activities] for activities in (made, targets))
     embedder = None if trained is None or trained.embedder is None else _compared(trained.embedder)
-    rows = []
-    main = compare.SVCCA()
+    rows, main = [], compare.SVCCA()
     for measure in (main, compare.SVCCA(per_condition=True), compare.LinearCKA(), compare.Procrustes()):
         ceiling = None if embedder is None else float(measure(embedder, truth[0]).value)
-        nulls, n_draws = (NULLS, N_DRAWS) if measure is main else (NULLS[:2], N_DRAWS_MINOR)
+        nulls, n_draws = (NULLS, N_DRAWS[0]) if measure is main else (NULLS[:2], N_DRAWS[1])
         for null in nulls:
             chance = compare.null_distribution(measure, truth[0], thin[0], null, n_draws=n_draws, key=key)
             condition = TRAINED if null is NULLS[0] else TRAINED | {"null": null.kind}

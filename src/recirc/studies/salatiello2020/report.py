@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from recirc.types import Activity
 ARMS = ("hints", "no_hints", "force")
 ABLATED = ("kind", "hint_gain", "normalization")
 SETS = ("train", "heldout_direction", "private_noise", "perturbed_initial_state", "input_scale")
+SIMILARITY: dict[str, Any] = {"metrics": ("svcca5_concatenated", "linear_cka"), "baselines": False}
+NEURONS = SIMILARITY | {"metrics": ("heldout_neuron_r2",), "condition_set": "heldout_direction"}
 EXAMPLE_SEED = 0  # the first, whatever it looks like
 
 
@@ -66,12 +69,8 @@ def eigenvalues(result: AnalysisResult) -> Figure:
 
 
 DRAWINGS = figures.DRAWINGS["salatiello2020"] = {
-    "similarity": lambda result: figures.similarity_against_fraction(
-        _main(result), metrics=("svcca5_concatenated", "linear_cka"), baselines=False
-    ),
-    "neurons": lambda result: figures.similarity_against_fraction(
-        _main(result), metrics=("heldout_neuron_r2",), condition_set="heldout_direction", baselines=False
-    ),
+    "similarity": lambda result: figures.similarity_against_fraction(_main(result), **SIMILARITY),
+    "neurons": lambda result: figures.similarity_against_fraction(_main(result), **NEURONS),
     "generalization": lambda result: figures.generalization(
         pd.concat([select(_trained(result), sigma=sigma) for sigma in (None, 0.1)]), sets=SETS
     ),
@@ -108,11 +107,7 @@ def _trained(result: AnalysisResult) -> pd.DataFrame:
 
 
 def _examples(result: AnalysisResult, arms: Sequence[str]) -> dict[str, int]:
-    """Place of one network per arm that has it: tuned regime, first seed, 5 % recorded.
-
-    Raises:
-        NothingToDraw: if none has it.
-    """
+    """Place of one network per arm that has it: tuned regime, first seed, 5 % recorded."""
     every, found = figures.array_of(result, "rates"), {}
     match = (every["regime"] == "tuned") & (every["seed"] == EXAMPLE_SEED) & (every["left_out"] == 0)
     match &= (every["hint_gain"] < 0) & (every["kind"] == "") & (every["normalization"] == "")
@@ -135,21 +130,14 @@ def _by_arm(result: AnalysisResult, name: str, arms: Sequence[str]) -> xr.DataAr
 
 def predicted(network: xr.Dataset) -> xr.DataArray:
     """Every unit of the circuit as a linear map of one network's rates, fitted on trained directions."""
-    conditions = [str(label) for label in network["condition"].values]
-    dt, trained = float(network["time"][1] - network["time"][0]), network["set"].values == "train"
-    circuit, made = (
-        Activity(network[name].values.astype(float), dt=dt, conditions=conditions) for name in ("target_rates", "rates")
-    )
+    conditions, trained = network["condition"].values.astype(str).tolist(), network["set"].values == "train"
+    dt, every = float(network["time"][1] - network["time"][0]), [network[name] for name in ("target_rates", "rates")]
+    circuit, made = (Activity(rates.values.astype(float), dt=dt, conditions=conditions) for rates in every)
     fitted = NeuronMap.fit(made.select(trained), circuit.select(trained))
     return network["target_rates"].copy(data=np.asarray(fitted.predict(made).rates))
 
 
 def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportText:
-    """The words of the report.
-
-    Args:
-        result: of the study, with its verdict.
-        size, preset: of the study, and the name of that size.
-    """
+    """The words of the report of a study of one size, the name of which is `preset`."""
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], **size.extras}
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values)
