@@ -8,9 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from recirc.data.averages import averaged_activity
 from recirc.data.probe import HARMLESS_BYTES
 from recirc.data.safe_open import DataFileError, DataWarning, load_matlab, named, reading, safe_open
+from recirc.data.screening import averaged_activity
 from recirc.data.session import Session
 from recirc.data.tables import attribute_text
 from recirc.data.trial_structs import fields_of, is_trial_struct, session_from_trials

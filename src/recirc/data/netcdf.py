@@ -9,8 +9,8 @@ import xarray as xr
 from xarray.backends import H5NetCDFStore
 
 from recirc import labelled
-from recirc.data.averages import averaged_activity
 from recirc.data.safe_open import DAMAGE, DataFileError, named, reading, safe_open
+from recirc.data.screening import averaged_activity
 from recirc.storage import write_atomic
 from recirc.types import Activity
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from recirc.data.averages import averaged_activity
 from recirc.data.safe_open import DataFileError, load_numpy, reading
+from recirc.data.screening import averaged_activity
 from recirc.labelled import is_plausible
 from recirc.types import Activity
 

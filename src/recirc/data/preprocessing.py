@@ -6,9 +6,8 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
-from recirc.data.prepared import Prepared
+from recirc.data.prepared import Prepared, Selection
 from recirc.data.screening import check_column
-from recirc.data.selection import Selection
 from recirc.data.session import Session
 
 
