@@ -14,8 +14,7 @@ from recirc.types import Activity, Trials
 class AbstractCircuit(eqx.Module):
     """A dynamical system that turns inputs into rates and outputs, many trials side by side.
 
-    Arrays inside a circuit have the unit first and the trial last, so that one step of all trials is one matrix
-    product.
+    Arrays inside a circuit have the unit first and the trial last: one step of all trials is one matrix product.
     """
 
     @abc.abstractmethod
@@ -118,8 +117,7 @@ def trajectory(
         inputs: one row per step.
         dt: seconds per step.
         key: for private noise; a noiseless circuit ignores it.
-        kicks: added to the state after every step; nothing if omitted. The gradient with respect to a kick is that
-            with respect to the state.
+        kicks: added to the state after every step, so that its gradient is the state's; nothing if omitted.
         seen: function of a state `(unit, trial)`; its results are stacked over time.
     """
 

@@ -20,7 +20,7 @@ class StabilityOptimized(AbstractCircuit):
       \begin{cases} r_0 \tanh(g x / r_0) & x < 0 \\
       (r_{max} - r_0) \tanh(g x / (r_{max} - r_0)) & x \ge 0 \end{cases}, \qquad z = C f(x; g) + c$$
 
-    One step is one step of a fifth-order Runge-Kutta method (Tsitouras) with the input held.
+    One step is one step of a fifth-order Runge-Kutta method (Tsitouras), with the input u (one channel per unit) held.
 
     Args:
         recurrent: W, from column unit to row unit; excitatory units come first.
@@ -30,10 +30,7 @@ class StabilityOptimized(AbstractCircuit):
         readout_bias: c; zeros if omitted.
         start: x at the start of every trial; zeros if omitted.
         time_constant: tau, seconds.
-        baseline: r_0, spikes/s.
-        max_rate: r_max, spikes/s.
-
-    The input u has one channel per unit.
+        baseline, max_rate: r_0 and r_max, spikes/s.
 
     Source: Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0), eq. 1-4; they use an adaptive solver.
     """
@@ -63,13 +60,9 @@ class StabilityOptimized(AbstractCircuit):
         shapes = {"recurrent": (n_units, n_units), "gains": (n_units,), "start": (n_units,)}
         shapes |= {"readout": (len(self.readout), n_units), "readout_bias": (len(self.readout),)}
         check_shapes(self, shapes)
-        if not 0 <= self.n_excitatory <= n_units:
-            raise ValueError(f"n_excitatory must be between 0 and {n_units}, got {self.n_excitatory}.")
-        if not (self.time_constant > 0 and 0 < self.baseline < self.max_rate):
-            raise ValueError(
-                "time_constant must be positive and 0 < baseline < max_rate, got "
-                f"{self.time_constant}, {self.baseline} and {self.max_rate}."
-            )
+        check_within(f"[0, {n_units}]", n_excitatory=self.n_excitatory)
+        check_within("(0, inf]", time_constant=self.time_constant)
+        check_within(f"(0, {self.max_rate})", baseline=self.baseline)
 
     @property
     def n_units(self) -> int:
@@ -111,10 +104,8 @@ def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "uni
     weights = np.asarray(circuit.recurrent, float) * np.asarray(circuit.gains, float)[None, :]
     jacobian = weights - np.eye(circuit.n_units)
     if (growth := np.linalg.eigvals(jacobian).real.max()) >= 0:
-        raise ValueError(
-            f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit); "
-            "lower its gains or optimize its stability first."
-        )
+        found = f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit)"
+        raise ValueError(f"{found}; lower its gains or optimize its stability first.")
     gramian = scipy.linalg.solve_continuous_lyapunov(jacobian.T, -2 * np.eye(circuit.n_units))
     return (gramian + gramian.T) / 2
 
@@ -169,8 +160,7 @@ def preparation_currents(
         states: to be prepared, one column per trial.
         n_steps, dt: length of a trial in steps, and of a step in seconds.
         go: time of the go cue in seconds from trial start, one for all or one per trial.
-        rise: seconds; infinity holds the current constant, and then the circuit settles in the state itself.
-        decay: seconds.
+        rise, decay: seconds; an infinite rise holds the current constant, and the circuit settles in the state itself.
 
     Raises:
         ValueError: if `states` does not have one row per unit, or `rise` or `decay` is not positive.

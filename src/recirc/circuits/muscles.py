@@ -20,8 +20,7 @@ def muscle_signals(
 
     $$\mathrm{cov}(t, t') = E(t/\sigma) E(t'/\sigma) e^{-(t - t')^2 / 2\ell^2}, \qquad E(u) = u e^{-u^2/4}$$
 
-    after the go cue, and 0 before it; scaled so that the largest variance is 1. A key gives the same signals
-    however time is sampled.
+    after the go cue, and 0 before it; the largest variance is 1. A key gives the same signals however time is sampled.
 
     Args:
         time: seconds from the go cue, times before it included.
@@ -63,8 +62,7 @@ def direction_targets(
 
     $$m(t, \theta) = \cos\theta\, a(t) + \sin\theta\, b(t)$$
 
-    Made for circuits whose initial state is tuned in the same way: their activity is nearly linear in it, so
-    that a readout can produce these targets.
+    For circuits whose initial state is tuned so: activity is nearly linear in it, and a readout can produce these.
 
     Args:
         directions: theta of each trial, radians.
@@ -130,10 +128,9 @@ def fit_muscles(
 
     rates, targets = np.asarray(activity.rates), np.asarray(targets)
     if targets.ndim != 3 or rates.shape[:2] != targets.shape[:2] or rates.shape[2] != circuit.n_units:
-        raise ValueError(
-            f"targets of shape {targets.shape} and rates of shape {rates.shape} do not fit a circuit of "
-            f"{circuit.n_units} units; give (trial, time, output) and (trial, time, unit) of the same trials."
-        )
+        found = f"targets of shape {targets.shape} and rates of shape {rates.shape}"
+        mend = "give (trial, time, output) and (trial, time, unit) of the same trials"
+        raise ValueError(f"{found} do not fit a circuit of {circuit.n_units} units; {mend}.")
     check_within("[0, inf)", penalty=penalty)
     inputs = rates[:, :, : circuit.n_excitatory].reshape(-1, circuit.n_excitatory)
     wanted = targets.reshape(-1, targets.shape[2])
@@ -142,9 +139,7 @@ def fit_muscles(
     explained = 1 - missed / np.sum((wanted - wanted.mean(axis=0)) ** 2, axis=0)
     readout = np.zeros((wanted.shape[1], circuit.n_units))
     readout[:, : circuit.n_excitatory] = model.coef_
-    bias = np.broadcast_to(model.intercept_, wanted.shape[1])
-    weights = {"readout": readout, "readout_bias": bias}
-    dtype, settings = circuit.recurrent.dtype, {"penalty": penalty, "units": "excitatory"}
-    fitted = dataclasses.replace(circuit, **{name: jnp.asarray(value, dtype) for name, value in weights.items()})
-    parts = {"muscle": explained}
+    bias, dtype = np.broadcast_to(model.intercept_, wanted.shape[1]), circuit.recurrent.dtype
+    fitted = dataclasses.replace(circuit, readout=jnp.asarray(readout, dtype), readout_bias=jnp.asarray(bias, dtype))
+    parts, settings = {"muscle": explained}, {"penalty": penalty, "units": "excitatory"}
     return fitted, Score("output_r2", float(explained.mean()), "performance", parts=parts, settings=settings)

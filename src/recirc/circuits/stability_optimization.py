@@ -46,13 +46,11 @@ def stability_optimized(
     Args:
         key: random key of the initial connections.
         n_units: N, even; half excite, half inhibit.
-        density: p, share of connections of the initial circuit, in (0, 1).
+        density, radius: p, share of connections of the initial circuit, in (0, 1), and R, its spectral radius.
         ie_ratio: gamma, mean inhibitory over mean excitatory weight.
-        radius: R, spectral radius of the initial circuit.
         inhibitory_density: share of inhibitory connections that survive, in (0, 1].
         abscissa: bound at which the descent stops, in (0, 1); below 1 the circuit is stable.
-        rate: eta.
-        momentum: mu, in [0, 1); the published descent has 0 and takes over ten times as many iterations.
+        rate, momentum: eta, and mu in [0, 1); the published descent has 0 and takes over ten times as many iterations.
         max_iterations: after which the descent gives up.
         cache: keep the weights on disk and read them from there next time (`recirc.circuits.cache`).
         progress: called with (iteration, spectral abscissa) at every iteration.
@@ -159,10 +157,8 @@ def _descend(weights, project, bound, rate, momentum, max_iterations, progress):
         moved = weights.copy()
         moved[:, inhibitory] -= rate * n_units / 200 * (momentum * velocity + gradient[:, inhibitory])
         weights = project(moved)
-    raise RuntimeError(
-        f"the spectral abscissa was {abscissa:.4g} at iteration {iteration}, above its bound {bound:g}; "
-        "raise max_iterations, lower rate or radius, or try another key."
-    )
+    found = f"the spectral abscissa was {abscissa:.4g} at iteration {iteration}, above its bound {bound:g}"
+    raise RuntimeError(f"{found}; raise max_iterations, lower rate or radius, or try another key.")
 
 
 def schur_lyapunov(
@@ -170,8 +166,7 @@ def schur_lyapunov(
 ) -> Float[np.ndarray, "unit unit"]:
     r"""Symmetric X with $T X + X T^\top = C$, by halving.
 
-    LAPACK's own solver works entry by entry; halving leaves it blocks that fit the processor's cache and does
-    the rest as matrix products: 400 units take 11 ms in place of 64.
+    LAPACK's own solver works entry by entry; halving leaves it small blocks: 400 units take 11 ms in place of 64.
 
     Args:
         schur: T, upper quasi-triangular; no two of its eigenvalues add up to zero.

@@ -114,8 +114,7 @@ def fit(
         key: for everything random.
         progress: called after every pass with its index and its log entry.
         throw: raise on divergence instead of returning it.
-        checkpoint: file to keep the state in after every pass. The same call goes on from it, with the result of an
-            uninterrupted one, to the bit.
+        checkpoint: file to keep the state in after every pass; the same call goes on from it, to the same bits.
 
     Returns:
         The trained network with its history. A divergence, or a goal that was missed, is an outcome, not an error.
@@ -194,27 +193,20 @@ def check_weights(network: RateNetwork) -> None:
     for name in shapes:
         value = getattr(network, name)
         if value is not None and len(bad := np.argwhere(~np.isfinite(value))):
-            raise ValueError(
-                f"the network's {name} has {len(bad)} entries that are not finite, the first at "
-                f"{tuple(bad[0].tolist())}; load or draw the network again."
-            )
+            found = f"{len(bad)} entries that are not finite, the first at {tuple(bad[0].tolist())}"
+            raise ValueError(f"the network's {name} has {found}; load or draw the network again.")
 
 
 def check_sizes(network: RateNetwork, trials: Trials) -> None:
     """Raise ValueError unless the network's channels and clock fit the trials."""
-    for name, has, needs in (
-        ("inputs", network.input_weights.shape[1], trials.inputs.shape[2]),
-        ("outputs", network.readout.shape[0], trials.targets.shape[2]),
-    ):
-        if has != needs:
-            raise ValueError(
-                f"the network has {has} {name} but the trials have {needs}; build the network with n_{name}={needs}."
-            )
+    channels = {"inputs": (network.input_weights.T, trials.inputs), "outputs": (network.readout, trials.targets)}
+    for name, (weights, signals) in channels.items():
+        if (has := len(weights)) != (needs := signals.shape[2]):
+            mend = f"build the network with n_{name}={needs}"
+            raise ValueError(f"the network has {has} {name} but the trials have {needs}; {mend}.")
     if not trials.dt < network.time_constant / 2:
-        raise ValueError(
-            f"dt is {trials.dt} s, which is not below half the network's time constant ({network.time_constant} s); "
-            "resample the trials or use a slower network."
-        )
+        found = f"dt is {trials.dt} s, which is not below half the network's time constant ({network.time_constant} s)"
+        raise ValueError(f"{found}; resample the trials or use a slower network.")
     if not np.any(np.asarray(trials.targets) * np.asarray(trials.mask)[:, :, None]):
         raise ValueError("the targets are zero wherever the mask counts, so there is nothing to learn; give targets.")
 
@@ -259,10 +251,8 @@ def load_checkpoint(path: str | Path, first, identity: str):
             continue
         arrays, about = kept
         if about["identity"] != identity:
-            raise ValueError(
-                f"{place} is the checkpoint of another training (other trainer, network, trials or key); give another "
-                "file, or delete it."
-            )
+            found = f"{place} is the checkpoint of another training (other trainer, network, trials or key)"
+            raise ValueError(f"{found}; give another file, or delete it.")
         return eqx.tree_deserialise_leaves(io.BytesIO(arrays["state"].tobytes()), first), about["history"]
     return first, []
 

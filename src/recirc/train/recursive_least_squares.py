@@ -1,16 +1,4 @@
-r"""The engine of FORCE and full-FORCE: exact recursive least squares, many trials in lockstep, lazily blocked.
-
-All rows of the learned matrix $\Omega = [J; W]$ are regressed on the same rates r, so they share one inverse
-correlation matrix $P = (\alpha I + \sum r r^\top)^{-1}$. At an update the C trials' rates $R$ (unit, trial) and errors
-$E$ enter at once (Woodbury):
-
-$$S = I + R^\top P R = L L^\top,\quad V = P R L^{-\top},\quad P \leftarrow P - V V^\top,\quad
-\Omega \leftarrow \Omega - (E L^{-\top}) V^\top .$$
-
-P stays symmetric by construction. The rank-C terms of up to `block` updates are kept aside and applied to P and Omega
-in one product; in between, every product with P or Omega is corrected for them, so that the answer is that of the
-direct recursion. Between updates the network runs on its own activity and private noise.
-"""
+"""The engine of FORCE and full-FORCE: exact recursive least squares, many trials in lockstep, lazily blocked."""
 
 from typing import NamedTuple
 
@@ -60,8 +48,7 @@ class Learner(NamedTuple):
 class Drive(NamedTuple):
     """One pass's signals, time first and trial last.
 
-    `currents` at t is what J should give from the rates after step t; `forced`, if not None, replaces the network's own
-    current in step t.
+    `currents` at t is what J should give from the rates after step t; `forced`, if any, replaces the own current in it.
     """
 
     inputs: Float[Array, "time input trial"]
@@ -94,7 +81,15 @@ def choose_block(n_trials: int, n_units: int) -> int:
 
 @eqx.filter_jit
 def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: Schedule, dt: float, key: PRNGKeyArray):
-    """One pass over all trials, each from the network's initial state.
+    r"""One pass over all trials, each from the network's initial state, on its own activity and private noise.
+
+    All rows of $\Omega = [J; W]$ are regressed on the same rates, and so share $P = (\alpha I + \sum r r^\top)^{-1}$.
+    At an update all trials' rates $R$ (unit, trial) and errors $E$ enter at once (Woodbury), and P stays symmetric:
+
+    $$S = I + R^\top P R = L L^\top,\quad V = P R L^{-\top},\quad P \leftarrow P - V V^\top,\quad
+    \Omega \leftarrow \Omega - (E L^{-\top}) V^\top .$$
+
+    Terms of up to `block` updates are kept aside, correct every product with P or Omega, and are applied in one.
 
     Returns:
         The learner, and the outputs `(time, output, trial)` that the network gave while it learned.
@@ -213,7 +208,7 @@ def _absorb(learner: Learner, pending, slot, rates, mask, error, current):
 
 
 def _gain_and_step(counted, spread, error):
-    """V and E L^-T of the module's equations."""
+    """V and E L^-T of `learn_pass`."""
     eye = jnp.eye(counted.shape[1], dtype=counted.dtype)
     factor = jnp.linalg.cholesky(eye + counted.T @ spread, symmetrize_input=True)
     # The small inverse, not two wide solves: those would wake the linear-algebra library's threads at every update.

@@ -33,8 +33,7 @@ class Ridge(AbstractTrainer):
     throughout. It never sees the network's own mistakes, so it fails, at any penalty, where output must go on without
     input; look at the closed-loop error in the history before trusting it. It does not respect `connections`.
 
-    Source: echo-state teacher forcing (Jaeger & Haas 2004, doi 10.1126/science.1091277), applied to full-FORCE's
-    targets.
+    Source: echo-state teacher forcing (Jaeger & Haas 2004, doi 10.1126/science.1091277), of full-FORCE's targets.
 
     Example:
         >>> recirc.train.Ridge(penalties=(1e-6, 1e-4)).n_passes
