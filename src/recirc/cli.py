@@ -56,8 +56,7 @@ def reproduce(
         settings = {} if reference is None else {"reference": reference, "reference_onset": reference_onset}
         return studies.experiment(study, preset=preset, seed=seed, **settings)
 
-    folder = out or _default_folder(study, preset, *([f"seed{seed}"] if seed else []))
-    _run(make, folder, jobs, require_claims)
+    _run(make, out or _default_folder(study, preset, *([f"seed{seed}"] if seed else [])), jobs, require_claims)
 
 
 @app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")

@@ -195,5 +195,4 @@ def random_gains(
     """
     check_within("[1, inf]", n_patterns=n_patterns)
     check_within("(0, inf]", sd=sd)
-    draws = jax.random.normal(key, (circuit.n_units, n_patterns), circuit.recurrent.dtype)
-    return jnp.maximum(1 + sd * draws, 0.0)
+    return jnp.maximum(1 + sd * jax.random.normal(key, (circuit.n_units, n_patterns), circuit.recurrent.dtype), 0.0)

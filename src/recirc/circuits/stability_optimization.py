@@ -121,8 +121,7 @@ def smoothed_abscissa_gradient(weights: Float[np.ndarray, "unit unit"]) -> tuple
     identity = np.eye(len(weights))
     shifted = schur - max(1.5 * abscissa, abscissa + 0.2) * identity
     observability = schur_lyapunov(shifted.T[::-1, ::-1], -2 * identity)[::-1, ::-1]
-    controllability = schur_lyapunov(shifted, -2 * identity)
-    product = observability @ controllability
+    product = observability @ schur_lyapunov(shifted, -2 * identity)  # with the controllability
     return abscissa, basis @ (product / np.trace(product)) @ basis.T
 
 
@@ -187,8 +186,7 @@ def schur_lyapunov(
     last = schur_lyapunov(low, constant[k:, k:])
     side = _sylvester(top, low, constant[:k, k:] - cross @ last)
     coupling = cross @ side.T
-    first = schur_lyapunov(top, constant[:k, :k] - coupling - coupling.T)
-    return np.block([[first, side], [side.T, last]])
+    return np.block([[schur_lyapunov(top, constant[:k, :k] - coupling - coupling.T), side], [side.T, last]])
 
 
 def _sylvester(left: np.ndarray, right: np.ndarray, constant: np.ndarray) -> np.ndarray:

@@ -53,11 +53,9 @@ def directions(activity: Activity, *, assume_equal_spacing: bool = False) -> Flo
     labels = list(dict.fromkeys(activity.conditions))
     angles = condition_angles(labels)
     if angles is None and not assume_equal_spacing:
-        raise ValueError(
-            f"condition labels {labels[:8]} are not directions; expected angles in degrees, such as '0', '45', '22.5'. "
-            "Label the conditions so, or pass assume_equal_spacing=True if they lie in order at equal steps around the "
-            "circle."
-        )
+        expected = "expected angles in degrees, such as '0', '45', '22.5'. Label the conditions so"
+        other = "or pass assume_equal_spacing=True if they lie in order at equal steps around the circle"
+        raise ValueError(f"condition labels {labels[:8]} are not directions; {expected}, {other}.")
     if angles is None:
         angles = 360 * np.arange(len(labels)) / len(labels)
         placed = ", ".join(f"{label!r} at {angle:g}" for label, angle in zip(labels, angles))

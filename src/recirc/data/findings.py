@@ -258,8 +258,7 @@ def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:
     names, flat = names[mean > LOWEST_RATE], rates.reshape(-1, rates.shape[2])[:, mean > LOWEST_RATE]
     flat = flat - flat.mean(axis=0)
     flat = flat / np.maximum(np.sqrt((flat**2).sum(axis=0)), 1e-12)
-    copies = np.argwhere(np.triu(flat.T @ flat, k=1) > COPIED)
-    if pairs := [f"{names[i]} and {names[j]}" for i, j in copies]:
+    if pairs := [f"{names[i]} and {names[j]}" for i, j in np.argwhere(np.triu(flat.T @ flat, k=1) > COPIED)]:
         yield Finding(WRONG, "units", f"Units that are copies of each other: {listed(pairs, 4)}.",
                       "A unit held out would be known from its copy.", "Remove one of each pair.")  # fmt: skip
     n_samples, n_units = rates.shape[0] * rates.shape[1], rates.shape[2]

@@ -187,8 +187,7 @@ class Selection:
             notes=(*guessed, *(each.sentence for each in self.dropped), kept),
         )  # fmt: skip
         single = Activity(rates, dt=dt, start=start, units=units, conditions=labels, outputs=outputs)
-        aligned_at = self.when[self.trials]
-        return Prepared(averages, self.chain, single, guessed, tuple(self.dropped), reliability, aligned_at)
+        return Prepared(averages, self.chain, single, guessed, tuple(self.dropped), reliability, self.when[self.trials])
 
     def _covariates(self) -> dict[str, np.ndarray]:
         """Columns of the table of trials that are the same in all trials of a condition."""

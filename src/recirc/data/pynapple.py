@@ -76,5 +76,4 @@ def _metadata(item: Any) -> dict[str, np.ndarray]:
 def _series(item: Any, name: str) -> Series:
     time = _times(item, f"series {name}")
     values = np.asarray(item.values, float).reshape(len(time), -1)
-    channels = getattr(item, "columns", range(values.shape[1]))
-    return Series(values, tuple(map(str, channels)), "", timestamps=time)
+    return Series(values, tuple(map(str, getattr(item, "columns", range(values.shape[1])))), "", timestamps=time)

@@ -36,23 +36,21 @@ class DataWarning(UserWarning):
     """Something in the data was left out or assumed; the message lists it."""
 
 
-@contextlib.contextmanager
-def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5py.File]:
+def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
     """Open an HDF5 file (netCDF-4, NWB, MATLAB 7.3) for reading, once it has been found harmless.
 
-    HDF5 files can point at other files, and libraries follow such pointers without asking; they can declare far more
-    data than they hold; and damaged ones can crash the HDF5 library or keep it busy for ever. So another process, with
-    limits of time and memory, goes through the file first: every entry and attribute, all strings and references,
-    chunked arrays whole (up to 16 MiB) or their index and both ends. Links and references within the file are fine.
-    Nothing is ever unpickled or fetched.
+    HDF5 files can lead libraries to other files, declare far more data than they hold, crash the HDF5 library, or keep
+    it busy for ever. So another process, with limits of time and memory, goes through the file first: every entry and
+    attribute, all strings and references, chunked arrays whole (up to 16 MiB) or their index and both ends. Links and
+    references within the file are fine. Nothing is ever unpickled or fetched.
 
     Args:
         path: the file.
         max_ratio: how many times larger than what is stored an entry, or the whole file, may be once read.
             Looked at above 64 MiB only. Compressed recordings stay under 100; gzip cannot exceed about 1,000.
 
-    Yields:
-        The open file; it is closed on leaving the block.
+    Returns:
+        The open file, for a `with` block or as long as something read from it is in use.
 
     Raises:
         DataFileError: if the file is missing, empty, all zeros, not HDF5, truncated or damaged; if looking at
@@ -66,12 +64,6 @@ def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5p
         Traceback (most recent call last):
         recirc.data.probe.DataFileError: no_such_file.nwb: there is no such file; check the path.
     """
-    with open_hdf5(path, max_ratio=max_ratio) as file:
-        yield file
-
-
-def open_hdf5(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
-    """As `safe_open`, for a file that stays open as long as something read from it is in use."""
     path = Path(path)
     looked_at = _look("hdf5", path, max_ratio)[2]
     with named(path):
@@ -153,8 +145,7 @@ def _identity(file: Path | int) -> tuple[int, ...] | None:
 
 def check_matlab(path: Path, max_ratio: float) -> None:
     """Go through the variables of a MATLAB 5 file; DataFileError at one that is cut off or unfolds to far more."""
-    head = head_of(path)
-    order = "<" if head[126:128] == b"IM" else ">"
+    order = "<" if head_of(path)[126:128] == b"IM" else ">"
     size = path.stat().st_size
     if size < 128:
         raise DataFileError("the file is truncated; copy or export it again.")
@@ -206,8 +197,7 @@ def _check_archive(path: Path, max_ratio: float) -> None:
         total = sum(member.file_size for member in members)
         if total > max(HARMLESS_BYTES, max_ratio * path.stat().st_size):
             found = f"its arrays would take {total:,} bytes, more than {max_ratio:g} times what is stored"
-            mend = "save them with np.savez instead of np.savez_compressed, or raise max_ratio."
-            raise DataFileError(f"{found}; {mend}")
+            raise DataFileError(f"{found}; save them with np.savez instead of np.savez_compressed, or raise max_ratio.")
         for member in members:
             with archive.open(member) as stream:
                 _check_array(stream, member.file_size, f"entry {member.filename}")
@@ -282,8 +272,7 @@ def _converse(process: Any, request: dict, seconds: float) -> tuple[dict[str, An
     arrays = []
     for kind, shape in answer.pop("arrays", ()):
         kind = np.dtype(kind)
-        content = process.stdout.read(kind.itemsize * math.prod(shape))
-        arrays.append(np.frombuffer(content, kind).reshape(shape))
+        arrays.append(np.frombuffer(process.stdout.read(kind.itemsize * math.prod(shape)), kind).reshape(shape))
     return answer, arrays
 
 

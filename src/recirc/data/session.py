@@ -62,8 +62,9 @@ class Series:
             raise ValueError(f"the rate is {self.rate}; expected a positive number of samples per second.")
         shape, n_named = tuple(self.values.shape), len(self.channels)
         if len(shape) != 2 or shape[1] != n_named:
-            found = f"values have the shape {shape}, and {n_named} channels are named"
-            raise ValueError(f"{found}; expected (sample, channel).")
+            raise ValueError(
+                f"values have the shape {shape}, and {n_named} channels are named; expected (sample, channel)."
+            )
         if self.timestamps is not None and tuple(self.timestamps.shape) != shape[:1]:
             found = f"there are {tuple(self.timestamps.shape)} timestamps for {shape[0]} samples"
             raise ValueError(f"{found}; give one per sample.")

@@ -80,8 +80,7 @@ def _contents(pynwb, session: Session):
 
 
 def _add_trials(file, session: Session) -> None:
-    columns = [name for name in session.trials if name not in ("start_time", "stop_time")]
-    for name in columns:
+    for name in [name for name in session.trials if name not in ("start_time", "stop_time")]:
         file.add_trial_column(name=name, description=TRIAL_COLUMNS.get(name, f"Simulated: {name}."))
     for i in range(session.n_trials):
         file.add_trial(**{name: column[i] for name, column in session.trials.items()})

@@ -46,8 +46,7 @@ class Oscillation(AbstractTask):
     dt: float = eqx.field(static=True, default=0.001)
 
     def __check_init__(self):
-        n_steps = whole_steps(self.duration, self.dt, "duration")
-        if whole_steps(self.pulse, self.dt, "pulse") > n_steps:
+        if whole_steps(self.pulse, self.dt, "pulse") > whole_steps(self.duration, self.dt, "duration"):
             raise ValueError(f"pulse ({self.pulse} s) must not be longer than duration ({self.duration} s).")
         check_within("[1, inf]", repeats=self.repeats)
 

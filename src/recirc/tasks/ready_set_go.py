@@ -99,7 +99,6 @@ class ReadySetGo(AbstractTask):
         n_pulse = whole_steps(self.pulse, self.dt, "pulse")
         n_response = whole_steps(self.response, self.dt, "response")
         lengths = 2 * half_pauses + 2 * n_pulse + 2 * gaps + n_response
-        starts = np.cumsum(lengths, axis=1) - lengths
-        ready = starts + half_pauses
+        ready = np.cumsum(lengths, axis=1) - lengths + half_pauses
         onsets = ready[:, :, None] + (n_pulse + gaps)[:, :, None] * np.arange(3)[None, None, :]
         return onsets, onsets + np.array([n_pulse, n_pulse, n_response])[None, None, :], lengths.sum(axis=1)

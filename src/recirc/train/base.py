@@ -161,8 +161,7 @@ def fit(
     outcome, message = _end(trainer, history)
     if throw and outcome is Outcome.DIVERGED:
         raise TrainingDiverged(message)
-    seconds = time.perf_counter() - began
-    return Fit(_as(state.network, float), outcome, message, history, state.embedder, seconds)
+    return Fit(_as(state.network, float), outcome, message, history, state.embedder, time.perf_counter() - began)
 
 
 def _end(trainer: AbstractTrainer, history: list[dict[str, float]]) -> tuple[Outcome, str]:

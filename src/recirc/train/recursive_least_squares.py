@@ -70,8 +70,7 @@ def start_learner(network: RateNetwork, penalty: float, *, rows: str, error_weig
     for unit, row in enumerate(connected):
         row_inputs[unit, : row.sum()] = np.flatnonzero(row)
     eye = jnp.eye(row_inputs.shape[1], dtype=weights.dtype) / penalty
-    row_precision = jnp.tile(eye, (network.n_units, 1, 1))
-    return Learner(weights, precision, jnp.asarray(row_inputs), row_precision, error_weights)
+    return Learner(weights, precision, jnp.asarray(row_inputs), jnp.tile(eye, (network.n_units, 1, 1)), error_weights)
 
 
 def choose_block(n_trials: int, n_units: int) -> int:
