@@ -10,6 +10,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from recirc.types import Activity, Trials
 
+States = Float[Array, "unit trial"]
+Inputs = Float[Array, "input trial"]
+
 
 class AbstractCircuit(eqx.Module):
     """A dynamical system that turns inputs into rates and outputs, many trials side by side.
@@ -18,27 +21,19 @@ class AbstractCircuit(eqx.Module):
     """
 
     @abc.abstractmethod
-    def initial_state(self, n_trials: int) -> Float[Array, "unit trial"]:
+    def initial_state(self, n_trials: int) -> States:
         """State at the start of every trial."""
 
     @abc.abstractmethod
-    def step(
-        self,
-        state: Float[Array, "unit trial"],
-        inputs: Float[Array, "input trial"],
-        noise: Float[Array, "unit trial"],
-        dt: float,
-    ) -> Float[Array, "unit trial"]:
+    def step(self, state: States, inputs: Inputs, noise: Float[Array, "unit trial"], dt: float) -> States:
         """State `dt` seconds later, with `inputs` held; `noise` holds standard normal draws, or zeros."""
 
     @abc.abstractmethod
-    def velocity(
-        self, state: Float[Array, "unit trial"], inputs: Float[Array, "input trial"]
-    ) -> Float[Array, "unit trial"]:
+    def velocity(self, state: States, inputs: Inputs) -> States:
         """Rate of change of the state, per second, without noise: what `step` follows as dt goes to 0."""
 
     @abc.abstractmethod
-    def rates(self, state: Float[Array, "unit trial"]) -> Float[Array, "unit trial"]:
+    def rates(self, state: States) -> Float[Array, "unit trial"]:
         """Firing rates in a state."""
 
     def outputs(self, rates: Float[Array, "unit trial"]) -> Float[Array, "output trial"]:

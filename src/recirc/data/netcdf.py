@@ -29,9 +29,7 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None, max_ratio: 
         Rates in spikes/s, without the units that never change; they are in the warning.
 
     Raises:
-        DataFileError: if `safe_open` refuses the file; a dimension, coordinate or `units` attribute is missing or not
-            understood; rates are negative or not finite; unit names repeat; time is not uniform, or its step not
-            plausible; there are fewer than two conditions or five time samples; no unit ever changes.
+        DataFileError: if `safe_open` refuses the file, or `Activity.from_xarray` or `check_activity` what it holds.
 
     Warns:
         DataWarning: if units were left out because their rate never changes.

@@ -28,8 +28,7 @@ def from_pynapple(
         **series: behavior by name, each a `Tsd` or `TsdFrame`; units of measurement are unknown.
 
     Raises:
-        ValueError: if one of these is not what it should be, or something blocks its use; it says all that does, and
-            how to mend it.
+        ValueError: if one of these is not what it should be, or something blocks its use; it says what, and the mend.
 
     Example:
         >>> from types import SimpleNamespace as Fake

@@ -122,17 +122,14 @@ def check_column(session: Session, name: str, what: str) -> None:
 def check_activity(activity: Activity, where: str = "the activity", *, signed: bool = False) -> Activity:
     """A recording in memory, held to what files of averages are held to; without the units that never change.
 
-    Names of units that repeat and unequal shapes are refused by `Activity`, uneven times and wrong axes by
-    `Activity.from_xarray`, in the words that files get.
+    `Activity` and `Activity.from_xarray` refuse what repeats, is unequal or uneven, in the words that files get.
 
     Args:
-        activity: rates in spikes/s.
-        where: what messages call it.
+        activity, where: rates in spikes/s, and what messages call it.
         signed: whether rates may be negative, as those of a model may.
 
     Raises:
-        ValueError: if there are fewer than two conditions or five time samples; rates are negative or not finite;
-            or no unit ever changes.
+        ValueError: with fewer than two conditions or five samples, rates that are negative or not finite, or no change.
 
     Warns:
         DataWarning: if units were left out.

@@ -18,8 +18,7 @@ def bin_counts(spike_times, starts, n_bins: int, dt: float) -> Int[np.ndarray, "
 
     $$n_{ik} = \#\{s : t_i + k\,\Delta \le s < t_i + (k + 1)\,\Delta\}, \qquad k = 0, \ldots, n - 1$$
 
-    Every spike between the first edge and the last is counted once. A spike less than a nanosecond before an
-    edge counts as on it, since times on a clock of a millisecond are rarely exact in binary.
+    Every spike from the first edge to the last is counted once; one less than a nanosecond before an edge is on it.
 
     Args:
         spike_times: s, seconds, in rising order.
@@ -54,8 +53,7 @@ def smooth(
 
     $$y_k = \frac{\sum_j w_{kj} x_j}{\sum_j w_{kj}}, \qquad w_{kj} = e^{-(k - j)^2 \Delta^2 / 2\sigma^2}$$
 
-    The sums are over the unbroken stretch of observed samples that holds k, so that nothing crosses a gap and
-    a constant stays the same up to every edge.
+    Sums are over the stretch of observed samples that holds k: nothing crosses a gap, and a constant stays the same.
 
     Args:
         values: x.
@@ -87,15 +85,10 @@ def smooth(
     made = np.full_like(rows, np.nan)
     for i, pattern in enumerate(patterns):
         members = np.flatnonzero(place.ravel() == i)
-        for first, last in _stretches(pattern):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], pattern, [False]]).astype(int)))
+        for first, last in edges.reshape(-1, 2).tolist():
             made[:, members, first:last] = _smooth_stretch(rows[:, members, first:last], sd / dt)
     return made.reshape(values.shape)
-
-
-def _stretches(mask: Bool[np.ndarray, " time"]) -> list[tuple[int, int]]:
-    """First and one past the last place of every run of true values."""
-    steps = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(int)))
-    return list(zip(steps[::2].tolist(), steps[1::2].tolist()))
 
 
 def _smooth_stretch(values: np.ndarray, sd_bins: float) -> np.ndarray:
@@ -148,8 +141,7 @@ def unit_rates(
     Smoothing uses bins beyond the window too, where they lie in the trial and the unit was observed.
 
     Args:
-        session: says when units were observed.
-        spikes: times of units, in rising order, s, by their places in the session.
+        session, spikes: says when units were observed, and their times, s, in rising order by place in the session.
         trials: start of the window, start and stop of the trial, s.
         n_bins, dt, smoothing: of the window, and of its bins and the Gaussian, s.
     """
