@@ -103,8 +103,7 @@ class Trials(_Noun):
     """What a network is given and asked for.
 
     Args:
-        inputs: what the network is driven with.
-        targets: what its readout should give.
+        inputs, targets: what the network is driven with, and what its readout should give.
         dt: seconds per time step.
         conditions: one label per trial; equal labels are repeats of one condition.
         mask: 1 where a sample counts, 0 where it does not (shorter trials are padded); all ones if omitted.
@@ -164,11 +163,9 @@ class Activity(_Noun):
 
     Args:
         rates: firing rates; spikes/s for a recording, the network's own units for a model.
-        dt: seconds per time step.
-        conditions: one label per trial.
-        units: one name per unit; "0", "1", ... if omitted.
+        dt, start: seconds per time step, and time of the first sample's end minus dt, in seconds.
+        conditions, units: one label per trial, and one name per unit; "0", "1", ... if omitted.
         outputs: what the circuit produced (muscles, velocity), if known.
-        start: time of the first sample's end minus dt, in seconds.
         standard_error: of rates that are averages over trials, if single trials told; nan where one trial did not.
         trial_counts: how many single trials each average is over; empty if they are not known.
         covariates: what is known of every trial beside its label, name -> one value per trial.

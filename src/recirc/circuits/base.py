@@ -108,9 +108,7 @@ def trajectory(
     """States after every step, or what `seen` makes of them; can be differentiated and compiled.
 
     Args:
-        circuit: any circuit.
-        inputs: one row per step.
-        dt: seconds per step.
+        circuit, inputs, dt: any circuit, one row per step, and seconds per step.
         key: for private noise; a noiseless circuit ignores it.
         kicks: added to the state after every step, so that its gradient is the state's; nothing if omitted.
         seen: function of a state `(unit, trial)`; its results are stacked over time.

@@ -116,8 +116,7 @@ def preferred_states(
     """The states that evoke most energy, in order: leading eigenvectors of the observability Gramian.
 
     Args:
-        circuit: stable at rest.
-        n_states: how many, at most one per unit.
+        circuit, n_states: stable at rest, and how many, at most one per unit.
         norm: Euclidean norm of each state; 1.5 √n_units if omitted. The largest entry of each is positive.
 
     Raises:
@@ -156,8 +155,7 @@ def preparation_currents(
     Each sample is the mean of S over its step, so that decay much faster than a step keeps its area.
 
     Args:
-        circuit: whose inputs they are.
-        states: to be prepared, one column per trial.
+        circuit, states: whose inputs they are, and what to prepare, one column per trial.
         n_steps, dt: length of a trial in steps, and of a step in seconds.
         go: time of the go cue in seconds from trial start, one for all or one per trial.
         rise, decay: seconds; an infinite rise holds the current constant, and the circuit settles in the state itself.

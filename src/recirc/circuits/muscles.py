@@ -24,10 +24,8 @@ def muscle_signals(
 
     Args:
         time: seconds from the go cue, times before it included.
-        n_signals: number of draws.
-        key: random key.
-        width: sigma, seconds; signals are largest near 1.4 sigma, and at 4.5 sigma 3 % of that.
-        length_scale: l, seconds.
+        n_signals, key: number of draws, and random key.
+        width, length_scale: sigma and l, seconds; signals are largest near 1.4 sigma, and at 4.5 sigma 3 % of that.
 
     Raises:
         ValueError: if `time` is not one row of finite numbers, or one of the numbers is not positive.
@@ -65,10 +63,8 @@ def direction_targets(
     For circuits whose initial state is tuned so: activity is nearly linear in it, and a readout can produce these.
 
     Args:
-        directions: theta of each trial, radians.
-        time: seconds from the go cue.
-        n_muscles: number of muscles; each has its own a and b, drawn by `muscle_signals`.
-        key: random key.
+        directions, time: theta of each trial, radians, and seconds from the go cue.
+        n_muscles, key: number of muscles; each has its own a and b, drawn by `muscle_signals`.
 
     Raises:
         ValueError: if `directions` is not one row of finite numbers, or as `muscle_signals`.
@@ -86,10 +82,8 @@ def condition_targets(
     """Muscle targets drawn anew for every condition, for movements made by gains instead of initial states.
 
     Args:
-        conditions: one label per trial; equal labels get equal targets.
-        time: seconds from the go cue.
-        n_muscles: number of muscles.
-        key: random key.
+        conditions, time: one label per trial (equal labels get equal targets), and seconds from the go cue.
+        n_muscles, key: number of muscles, and random key.
     """
     place = {label: i for i, label in enumerate(dict.fromkeys(conditions))}
     signals = muscle_signals(time, n_muscles * len(place), key=key).reshape(len(place), n_muscles, -1)
@@ -102,8 +96,7 @@ def fit_muscles(
     """The circuit with a readout of its excitatory rates that produces muscle targets, by ridge regression.
 
     Args:
-        circuit: that made the activity.
-        activity: its rates; preparation included if the muscles are to be silent during it.
+        circuit, activity: a circuit and its rates; preparation included if the muscles are to be silent during it.
         targets: `(trial, time, output)`, as many trials and times.
         penalty: on the squared weights, against squared error summed over trials and times.
 

@@ -65,8 +65,7 @@ def condition_labels(
     of angles gives degrees. Otherwise labels are the values, joined by ",".
 
     Args:
-        trials: columns by name.
-        columns: those that make the condition; none puts all trials into one condition, "all".
+        trials, columns: columns by name, and those that make the condition; none is one condition, "all".
         radians: whether a column of angles holds radians; if None they are if not whole numbers and none above 2 pi.
 
     Raises:

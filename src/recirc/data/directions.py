@@ -30,13 +30,12 @@ def condition_angles(labels: Iterable[object]) -> Float[np.ndarray, " label"] | 
 def directions(activity: Activity, *, assume_equal_spacing: bool = False) -> Float[np.ndarray, " trial"]:
     """Direction of every trial, degrees in [0, 360), from its condition label.
 
-    Labels are expected to be angles in degrees: "0", "45", "22.5". Labels 0, 1, 2, ... (or 1, 2, 3, ...) are
-    taken for an enumeration, not for angles (`condition_angles`).
+    Labels are expected to be angles in degrees, "0", "45", "22.5"; 0, 1, 2, ... or 1, 2, 3, ... are an enumeration.
 
     Args:
         activity: any activity.
-        assume_equal_spacing: when labels are not angles, place the conditions at equal steps around the
-            circle, in the order in which they first appear, the first at 0.
+        assume_equal_spacing: when labels are not angles, place conditions in the order in which they first appear at
+            equal steps around the circle, the first at 0.
 
     Raises:
         ValueError: if labels are not angles and `assume_equal_spacing` is off.

@@ -50,8 +50,7 @@ class Prepared:
             from the one that trials are aligned to, and as notes what was guessed, left out and found.
         chain: how a session was prepared, nothing left open.
         single_trials: of a session, every trial that was kept.
-        guesses: what was guessed, one sentence each.
-        dropped: what was left out.
+        guesses, dropped: what was guessed, one sentence each, and what was left out.
         reliability: of every unit, from conditions with four trials or more; nan if there are none.
         aligned_at: time of the event in every trial, s on the session's clock.
     """

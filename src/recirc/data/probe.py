@@ -29,10 +29,7 @@ DAMAGE = (*_BUILT_IN, SyntaxError, struct.error, tokenize.TokenError, zipfile.Ba
 
 
 class DataFileError(ValueError):
-    """A data file is refused; the message names the file, the entry, and how to mend it.
-
-    `opened` says whether it could be opened, so that what it holds is what has to be mended.
-    """
+    """A data file is refused; the message names file, entry and mend; `opened` if it is what it holds that is wrong."""
 
     def __init__(self, message: str, *, opened: bool = False):
         super().__init__(message)

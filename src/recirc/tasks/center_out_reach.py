@@ -1,7 +1,5 @@
 """Reaches from a center to targets on a circle."""
 
-from typing import ClassVar
-
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
@@ -50,7 +48,7 @@ class CenterOutReach(AbstractTask):
         22.5
     """
 
-    is_random: ClassVar[bool] = False
+    is_random = False
     angles: tuple[float, ...] = eqx.field(static=True, converter=wrap_angles, default=COMPASS)
     encoding: str = eqx.field(static=True, default="cosine")
     pulse: bool = eqx.field(static=True, default=True)

@@ -1,7 +1,5 @@
 """An oscillation whose frequency rises and falls."""
 
-from typing import ClassVar
-
 import equinox as eqx
 import numpy as np
 from jaxtyping import PRNGKeyArray
@@ -39,7 +37,7 @@ class Oscillation(AbstractTask):
         (4000, [2.0, 4.0])
     """
 
-    is_random: ClassVar[bool] = False
+    is_random = False
     duration: float = eqx.field(static=True, default=2.0)
     pulse: float = eqx.field(static=True, default=0.05)
     repeats: int = eqx.field(static=True, default=1)

@@ -79,12 +79,10 @@ class Fit(eqx.Module):
 
     Args:
         network: the trained network, in the default precision; after a divergence, that of the last good pass.
-        outcome: how it ended.
-        message: the same as a sentence with numbers and advice.
-        history: one entry per pass.
-        embedder: activity of the target-generating network, if there was one; its similarity to the recorded circuit
-            is the most that the trained network can be expected to reach.
-        seconds: wall time.
+        outcome, message: how it ended, and the same as a sentence with numbers and advice.
+        history, seconds: one entry per pass, and wall time.
+        embedder: activity of the target-generating network, if any; its similarity to the recorded circuit is the most
+            that the trained network can be expected to reach.
     """
 
     network: RateNetwork
@@ -108,8 +106,7 @@ def fit(
     """Train a network; the only training loop of the package.
 
     Args:
-        trainer: the algorithm.
-        network: where to start; it is not changed.
+        trainer, network: the algorithm, and where to start, which is not changed.
         trials: inputs, targets and, for trainers that use them, hints.
         key: for everything random.
         progress: called after every pass with its index and its log entry.

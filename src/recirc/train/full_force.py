@@ -1,6 +1,5 @@
 """Full-FORCE, with or without hints."""
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import equinox as eqx
@@ -43,10 +42,8 @@ class FullForce(AbstractTrainer):
         1.0
     """
 
-    uses_hints: ClassVar[bool] = True
-    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "gain": ("embedder_gain",), "drive": ("drive", "hint_drive"), "noise": ("noise",)
-    }  # fmt: skip
+    uses_hints = True
+    tunable: ClassVar = {"gain": ("embedder_gain",), "drive": ("drive", "hint_drive"), "noise": ("noise",)}
     embedder_gain: float = eqx.field(static=True, default=1.0)
     drive: float = eqx.field(static=True, default=0.15)
     hint_drive: float = eqx.field(static=True, default=0.6)

@@ -17,8 +17,7 @@ class Schedule(eqx.Module):
     """When and on what the engine learns; every field is static.
 
     Args:
-        interval: steps between updates.
-        block: updates whose terms are applied together; changes speed, not the answer.
+        interval, block: steps between updates; updates whose terms are applied together, which changes only speed.
         noise: sigma of the private noise while learning.
         rows: which rows learn: "all" (recurrent rows toward target currents, readout toward targets), "readout"
             (readout only), or "internal" (recurrent rows through the output error, weighted like a feedback).
@@ -159,9 +158,7 @@ def _noise(key, schedule: Schedule, shape: tuple[int, int], dtype, noise_sd: flo
 def _product(learner: Learner, pending, rates):
     """Omega r, with the pending terms."""
     own = learner.weights @ rates
-    if pending is None:
-        return own
-    return _add_to_last_rows(own, -(pending[1] @ (pending[0].T @ rates)))
+    return own if pending is None else _add_to_last_rows(own, -(pending[1] @ (pending[0].T @ rates)))
 
 
 def _add_to_last_rows(whole, part):
@@ -186,8 +183,7 @@ def _no_pending(learner: Learner, schedule: Schedule, n_trials: int):
         return None
     n_rows, n_units = learner.weights.shape
     learning = n_rows if schedule.rows != "readout" and learner.row_inputs is None else n_rows - n_units
-    columns = schedule.block * n_trials
-    dtype = learner.weights.dtype
+    columns, dtype = schedule.block * n_trials, learner.weights.dtype
     return jnp.zeros((n_units, columns), dtype), jnp.zeros((learning, columns), dtype)
 
 
