@@ -52,8 +52,7 @@ class StabilityOptimized(AbstractCircuit):
         self.gains = jnp.ones(n_units, dtype) if self.gains is None else self.gains
         self.start = jnp.zeros(n_units, dtype) if self.start is None else self.start
         self.readout = jnp.zeros((0, n_units), dtype) if self.readout is None else self.readout
-        if self.readout_bias is None:
-            self.readout_bias = jnp.zeros(len(self.readout), dtype)
+        self.readout_bias = jnp.zeros(len(self.readout), dtype) if self.readout_bias is None else self.readout_bias
 
     def __check_init__(self):
         n_units = self.n_units

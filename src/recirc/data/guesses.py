@@ -1,7 +1,7 @@
 """What a preprocessing leaves open, guessed from the names and values in a session; every guess is a sentence."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -93,7 +93,8 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
     def called(patterns: Iterable[str]) -> list[str]:
         return [name for pattern in patterns for name in names if re.fullmatch(pattern, name.lower())]
 
-    candidates = [_with_choice(trials, name) for name in called(CONDITIONS[:3])]
+    lists = [name for name in names if trials[name].dtype == object and CHOICE in trials]
+    candidates = [(name, CHOICE) if name in lists else (name,) for name in called(CONDITIONS[:3])]
     candidates += [pair for pair in pairs if re.search("target|tgt|goal|reach", pair[0].lower())]
     candidates += [(name,) for name in called(CONDITIONS[3:])]
     for columns in candidates:
@@ -106,11 +107,6 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
         if 1 < n_found <= max(MOST_CONDITIONS * session.n_trials, 2):
             return columns, f"Conditions are the {n_found} values of {' and '.join(columns)}."
     return (), "All trials are one condition, since no column is known by its name to tell conditions apart."
-
-
-def _with_choice(trials: Mapping[str, np.ndarray], name: str) -> tuple[str, ...]:
-    """A column, and if it lists the targets of every trial, that which says which target counts."""
-    return (name, CHOICE) if trials[name].dtype == object and CHOICE in trials else (name,)
 
 
 def guess_radians(session: Session, columns: Sequence[str]) -> tuple[bool | None, str | None]:

@@ -33,8 +33,7 @@ def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | 
       row per bin (`vel`), and single numbers or words (`result`), become a session; see `session_from_trials`.
 
     Args:
-        path: the file; numbers, text, cells and structs are read, and nothing is executed.
-        max_ratio: as for `safe_open`.
+        path, max_ratio: as for `safe_open`; numbers, text, cells and structs are read, and nothing is executed.
 
     Raises:
         DataFileError: if the file is refused, holds objects, function handles or sparse matrices, or not exactly one

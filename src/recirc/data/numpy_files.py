@@ -36,8 +36,7 @@ def read_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> Activity:
         outputs = "velocity"                    # an array (condition, time, output), if there is one
 
     Args:
-        path: the TOML file.
-        max_ratio: as for `safe_open`.
+        path, max_ratio: the TOML file, and as for `safe_open`.
 
     Raises:
         DataFileError: if a file is missing or damaged, holds Python objects or unfolds to far more than is stored; if a

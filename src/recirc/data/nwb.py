@@ -34,8 +34,7 @@ def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
     is not unique; units by the column `unit_name`, otherwise by their id, and located by their electrodes.
 
     Args:
-        path: the file.
-        max_ratio: as for `safe_open`.
+        path, max_ratio: as for `safe_open`.
 
     Returns:
         The session as it is in the file; without units or trials if the file has none.

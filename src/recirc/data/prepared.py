@@ -236,10 +236,10 @@ def _find_series(session: Session, wanted: str):
         return series, list(range(len(series.channels)))
     name, _, channel = wanted.rpartition(":")
     if name not in session.series:
-        found, have = f"behavior is {wanted!r}, and there is no such series", listed(session.series, 20) or "none"
-        raise PreparationError(found, f"there are {have}", session.source)
+        have = f"there are {listed(session.series, 20) or 'none'}"
+        raise PreparationError(f"behavior is {wanted!r}, and there is no such series", have, session.source)
     series = session.series[name]
     if channel not in series.channels:
-        found, have = f"{name} has no channel {channel!r}", listed(series.channels)
-        raise PreparationError(found, f"it has {have}", session.source)
+        have = f"it has {listed(series.channels)}"
+        raise PreparationError(f"{name} has no channel {channel!r}", have, session.source)
     return series, [series.channels.index(channel)]

@@ -47,8 +47,7 @@ def read(path: str | PathLike, preprocessing: Preprocessing | None = None, *, se
         seed: of the halves of trials that reliability is told by.
 
     Raises:
-        DataFileError: if the file cannot be used.
-        ValueError: if something in a session blocks its use; it says all that does, and how to mend it.
+        DataFileError, ValueError: if the file, or something in a session, is of no use; says all, and how to mend it.
 
     Example:
         >>> import numpy as np, recirc
@@ -95,12 +94,10 @@ def prepare_session(session: Session, preprocessing: Preprocessing, *, seed: int
 def read_recording(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | Activity:
     """Session or activity from a file of any format that can be read; its name does not matter.
 
-    Spikes, trials and behavior (NWB, MATLAB single trials) are a session. Averages (netCDF, MATLAB averages,
-    NumPy with a TOML file) are an activity.
+    Spikes, trials and behavior (NWB, MATLAB) are a session; averages (netCDF, MATLAB, NumPy with TOML) an activity.
 
     Args:
-        path: the file.
-        max_ratio: as for `safe_open`.
+        path, max_ratio: as for `safe_open`.
 
     Raises:
         DataFileError: if the format is none of these, or its reader refuses the file.

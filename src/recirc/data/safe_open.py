@@ -24,10 +24,8 @@ import numpy as np
 from recirc.data import probe
 from recirc.data.probe import DAMAGE, HARMLESS_BYTES, DataFileError, head_of
 
-SECONDS = 20.0
-SECONDS_PER_GIB = 20.0
+SECONDS, SECONDS_PER_GIB, PATIENCE = 20.0, 20.0, 5.0
 MEMORY_BYTES = 4 * 2**30
-PATIENCE = 5.0
 MATLAB_COMPRESSED, MAX_ARRAYS = 15, 10_000
 CHANGED = "it changed while it was looked at; wait until it is written, or copy it first."
 
@@ -53,11 +51,10 @@ def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
         The open file, for a `with` block or as long as something read from it is in use.
 
     Raises:
-        DataFileError: if the file is missing, empty, all zeros, not HDF5, truncated or damaged; if looking at
-            it crashes, or takes more than 20 s of processor time (and 20 s per GiB) or 4 GiB of memory (and
-            twice its size); or if an entry is an external, dangling or user-defined link, has external or virtual
-            storage, needs a filter that is not built in, is of a type that cannot be read as numbers, strings or
-            references, refers to what is not in the file, or is too large by `max_ratio`.
+        DataFileError: if the file is missing, empty, all zeros, not HDF5, truncated or damaged; if looking at it
+            crashes, or takes over 20 s of processor time (and 20 s per GiB) or 4 GiB of memory (and twice its size); or
+            if an entry is an external, dangling or user-defined link, has external or virtual storage, needs a filter
+            that is not built in, is no numbers, strings or references into the file, or is too large by `max_ratio`.
 
     Example:
         >>> safe_open("no_such_file.nwb").__enter__()
