@@ -59,7 +59,7 @@ def _counts(values: Iterable[int]) -> tuple[int, ...]:
 
 def _taken(array: Array, index):
     """Part of an array; by NumPy unless it is traced, since JAX compiles every new shape."""
-    return array[index] if isinstance(array, jax.core.Tracer) else np.asarray(array)[index]
+    return array[index] if isinstance(array, jax.core.Tracer) else np.asarray(array)[index]  # pyright: ignore
 
 
 class _Noun(eqx.Module):

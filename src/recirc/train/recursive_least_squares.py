@@ -47,7 +47,7 @@ class Learner(NamedTuple):
 class Drive(NamedTuple):
     """One pass's signals, time first and trial last.
 
-    `currents` at t is what J should give from the rates after step t; `forced`, if any, replaces the own current in it.
+    `currents` at t is what J should give from the rates after step t; `forced`, if any, replaces J's own in step t.
     """
 
     inputs: Float[Array, "time input trial"]
