@@ -32,6 +32,7 @@ DropBad = Annotated[
     bool, typer.Option("--drop-bad", help="Leave spikes and trials out that cannot be right, and count them.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything random.")]
+Data = Annotated[Path, typer.Argument(help="Session (NWB, MATLAB) or average rates (netCDF, MATLAB, NumPy).")]
 
 
 @app.command(epilog="Example: recirc reproduce salatiello2020 --preset quick --jobs 4")
@@ -56,13 +57,12 @@ def reproduce(
         settings = {} if reference is None else {"reference": reference, "reference_onset": reference_onset}
         return studies.experiment(study, preset=preset, seed=seed, **settings)
 
-    folder = out or _default_folder(study, preset, *([f"seed{seed}"] if seed else []))
-    _run(make, folder, jobs, require_claims)
+    _run(make, out or _default_folder(study, preset, *([f"seed{seed}"] if seed else [])), jobs, require_claims)
 
 
 @app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")
 def fit(
-    data: Annotated[Path, typer.Argument(help="Session (NWB, MATLAB) or average rates (netCDF, MATLAB, NumPy).")],
+    data: Data,
     config: Annotated[Path | None, typer.Option(help="TOML file; the defaults are used without one.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change one field: dotted.key=value.")] = None,
     drop_bad: DropBad = False,
@@ -106,7 +106,7 @@ def compare(
 
 @app.command(epilog="Example: recirc check session.nwb --figure first-look.png")
 def check(
-    data: Annotated[Path, typer.Argument(help="Session (NWB, MATLAB) or average rates (netCDF, MATLAB, NumPy).")],
+    data: Data,
     config: Annotated[Path | None, typer.Option(help="TOML file of the fit that it is for.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Change one field of it: preprocessing.align=go_cue_time.")
@@ -278,8 +278,7 @@ def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
         typer.echo(printable(line))
     page = folder / "report.html"
     typer.echo(f"See {page if page.exists() else folder}.")
-    is_short = require_claims and any(claim.supported is not True for claim in result.claims)
-    return CLAIM_FAILED if is_short else DONE
+    return CLAIM_FAILED if require_claims and any(claim.supported is not True for claim in result.claims) else DONE
 
 
 def _say(sentence: str, code: int) -> int:

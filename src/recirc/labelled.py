@@ -87,15 +87,13 @@ def is_plausible(dt: float) -> bool:
 def _rates(dataset: xr.Dataset) -> np.ndarray:
     """The rates, (condition, time, unit), from the one variable with these dimensions."""
     whole = [str(name) for name, variable in dataset.data_vars.items() if set(variable.dims) == set(DIMENSIONS)]
-    names = [name for name in whole if name != "standard_error"]
-    if not names:
+    if not (names := [name for name in whole if name != "standard_error"]):
         raise ValueError(_missing_dimensions(dataset))
     if len(names) > 1 and "rates" not in names:
         raise ValueError(f"several variables could be the rates ({', '.join(names)}); name one 'rates'.")
-    name = "rates" if "rates" in names else names[0]
+    name, divide = "rates" if "rates" in names else names[0], "by the bin width in seconds"
     where, mend = f"variable {name}", f'set dataset["{name}"].attrs["units"] = "spikes/s"'
     given = str(dataset[name].attrs.get("units", "")).strip()
-    divide = "by the bin width in seconds"
     if not given:
         told = f"if the values are spikes per second, {mend}; if they are counts per bin, divide them {divide} first."
         raise ValueError(f"{where}: no units attribute; {told}")
@@ -173,10 +171,9 @@ def _outputs(dataset: xr.Dataset, asked: str | None) -> np.ndarray | None:
     variable, where = dataset[names[0]], f"variable {names[0]}"
     channels = [name for name in variable.dims if name not in DIMENSIONS]
     if variable.ndim != 3 or len(channels) != 1 or "unit" in variable.dims:
-        raise ValueError(
-            f"{where}: dimensions are {', '.join(map(str, variable.dims))}; expected condition, time and one of its "
-            "own, on the clock of the rates; resample it to their time axis."
-        )
+        expected = "expected condition, time and one of its own, on the clock of the rates"
+        have = ", ".join(map(str, variable.dims))
+        raise ValueError(f"{where}: dimensions are {have}; {expected}; resample it to their time axis.")
     values = _numbers(variable.transpose("condition", "time", channels[0]), where)
     for condition, time, channel in np.argwhere(~np.isfinite(values))[:1]:
         first = f"first at condition {condition}, time index {time}, channel {channel}"

@@ -23,11 +23,9 @@ class Score(eqx.Module):
     """One number with what is needed to read it.
 
     Args:
-        metric: its name, as in `metrics.json`.
-        value: the number.
+        metric, value: its name, as in `metrics.json`, and the number.
         level: performance, unit, population, mechanism, generalization or robustness.
-        direction: "higher" or "lower", whichever is better.
-        unit: unit of the value; "1" for a pure number.
+        direction, unit: "higher" or "lower", whichever is better, and unit of the value; "1" for a pure number.
         parts: named arrays behind the number (canonical correlations, one value per unit, ...).
         settings: every setting that changes the number.
 

@@ -84,8 +84,7 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], about: Mapping[str, Any]
     """Keep arrays, with what they are of, for `read_arrays`: an npz archive followed by its SHA-256 digest.
 
     Args:
-        path: the file; an older one is replaced.
-        arrays: numbers or strings, by any names.
+        path, arrays: the file (an older one is replaced), and numbers or strings by any names.
         about: anything that JSON can hold.
 
     Raises:

@@ -1,7 +1,4 @@
-"""The two nouns that pass between layers, `Trials` and `Activity`.
-
-Axis words, everywhere the same: trial, condition, time, unit, input, output, hint, component.
-"""
+"""Nouns between layers, `Trials` and `Activity`; axes: trial, condition, time, unit, input, output, hint, component."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -27,8 +24,7 @@ if TYPE_CHECKING:
 def enable_x64() -> None:
     """Switch JAX to 64-bit floats for the whole process.
 
-    Recursive least squares needs it. The command line calls this first; a script does the same before it makes
-    any array.
+    Recursive least squares needs it. The command line calls this first; so does a script, before it makes any array.
 
     >>> import recirc
     >>> recirc.enable_x64()
@@ -43,9 +39,8 @@ def require_x64(what: str) -> None:
         RuntimeError: with the line to add, if `jax_enable_x64` is off.
     """
     if not jax.config.jax_enable_x64:  # pyright: ignore[reportAttributeAccessIssue]
-        raise RuntimeError(
-            f"{what} needs 64-bit floats, and they are off. Add `recirc.enable_x64()` before the first array is made."
-        )
+        mend = "Add `recirc.enable_x64()` before the first array is made."
+        raise RuntimeError(f"{what} needs 64-bit floats, and they are off. {mend}")
 
 
 def _array(values: Any) -> Any:
@@ -64,7 +59,7 @@ def _counts(values: Iterable[int]) -> tuple[int, ...]:
 
 def _taken(array: Array, index):
     """Part of an array; by NumPy unless it is traced, since JAX compiles every new shape."""
-    return array[index] if isinstance(array, jax.core.Tracer) else np.asarray(array)[index]
+    return array[index] if isinstance(array, jax.core.Tracer) else np.asarray(array)[index]  # pyright: ignore
 
 
 class _Noun(eqx.Module):
@@ -108,12 +103,10 @@ class Trials(_Noun):
     """What a network is given and asked for.
 
     Args:
-        inputs: what the network is driven with.
-        targets: what its readout should give.
+        inputs, targets: what the network is driven with, and what its readout should give.
         dt: seconds per time step.
         conditions: one label per trial; equal labels are repeats of one condition.
-        mask: 1 where a sample counts, 0 where it does not; all ones if omitted. Trials of unequal length are
-            padded and masked.
+        mask: 1 where a sample counts, 0 where it does not (shorter trials are padded); all ones if omitted.
         epochs: name -> (start, stop) in seconds from trial start, one row per trial; one pair serves all trials.
         hints: signals that only a target-generating network sees (recorded rates, usually), if there are any.
         hint_units: names of the units that the hints were recorded from, in order; empty if there are none.
@@ -142,10 +135,8 @@ class Trials(_Noun):
 
     def __check_init__(self):
         if self.inputs.ndim != 3 or self.targets.ndim != 3:
-            raise ValueError(
-                "inputs and targets must have three axes (trial, time, channel); "
-                f"got shapes {self.inputs.shape} and {self.targets.shape}."
-            )
+            got = f"shapes {self.inputs.shape} and {self.targets.shape}"
+            raise ValueError(f"inputs and targets must have three axes (trial, time, channel); got {got}.")
         self._check_rows("inputs", "targets", "mask", "hints")
         n_hints = 0 if self.hints is None else self.hints.shape[2]
         if len(self.hint_units) not in (0, n_hints):
@@ -154,10 +145,8 @@ class Trials(_Noun):
         for name in ("inputs", "targets", "mask", "hints"):
             value = getattr(self, name)
             if value is not None and len(bad := np.argwhere(~np.isfinite(value))):
-                raise ValueError(
-                    f"{name} has {len(bad)} values that are not finite, the first at {tuple(bad[0].tolist())} "
-                    "(trial, time, channel); remove or interpolate them first."
-                )
+                found = f"{len(bad)} values that are not finite, the first at {tuple(bad[0].tolist())}"
+                raise ValueError(f"{name} has {found} (trial, time, channel); remove or interpolate them first.")
 
     @property
     def n_steps(self) -> int:
@@ -174,11 +163,9 @@ class Activity(_Noun):
 
     Args:
         rates: firing rates; spikes/s for a recording, the network's own units for a model.
-        dt: seconds per time step.
-        conditions: one label per trial.
-        units: one name per unit; "0", "1", ... if omitted.
+        dt, start: seconds per time step, and time of the first sample's end minus dt, in seconds.
+        conditions, units: one label per trial, and one name per unit; "0", "1", ... if omitted.
         outputs: what the circuit produced (muscles, velocity), if known.
-        start: time of the first sample's end minus dt, in seconds.
         standard_error: of rates that are averages over trials, if single trials told; nan where one trial did not.
         trial_counts: how many single trials each average is over; empty if they are not known.
         covariates: what is known of every trial beside its label, name -> one value per trial.
@@ -233,8 +220,7 @@ class Activity(_Noun):
     def replace(self, **changes) -> Self:
         """A copy with some of the constructor's arguments changed.
 
-        New rates have a standard error only if it is given with them, and rates of another number of trials counts
-        and covariates.
+        New rates have a standard error only if it is given with them, and of more or fewer trials nothing by trial.
         """
         if "rates" in changes:
             is_as_many = len(changes["rates"]) == self.n_trials
@@ -279,19 +265,17 @@ class Activity(_Noun):
 
         One variable has the dimensions condition, time and unit (in any order), and its attribute `units` is
         "spikes/s" (or "Hz", "1/s"). The coordinate `time` is uniform, with `units` "s" or "ms", and gives the end of
-        each bin; the coordinate `unit` gives names of units. Condition labels are a coordinate along `condition`: one
-        with `units` "degree" or "radian" gives angles in degrees, otherwise the coordinate `condition` is taken as it
-        is. There may be behavior, a variable `outputs` or `velocity` with dimensions condition, time and one more,
-        and whatever else `to_xarray` writes.
+        each bin; the coordinate `unit` gives names of units. Condition labels are a coordinate along `condition` with
+        `units` "degree" or "radian", which gives angles in degrees, otherwise the coordinate `condition` as it is.
+        There may be behavior, `outputs` or `velocity` by condition, time and one more, and what `to_xarray` writes.
 
         Args:
             dataset: labelled arrays; rates alone are enough.
             outputs: name of the variable with behavior, if it is neither `outputs` nor `velocity`.
 
         Raises:
-            ValueError: if a dimension, coordinate or `units` attribute is missing or not understood; values are not
-                numbers; unit names repeat; time is not uniform, its step not plausible, or there are fewer than five
-                samples. What rates are is for `recirc.data.check_activity`.
+            ValueError: if a dimension, coordinate or `units` attribute is missing or not understood; values are no
+                numbers; unit names repeat; or time is not uniform, plausible and of five samples or more.
 
         Example:
             >>> import numpy as np, recirc

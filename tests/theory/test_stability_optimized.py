@@ -11,8 +11,12 @@ import scipy.linalg
 from scipy.optimize import brentq
 
 import recirc
-from recirc.circuits.lyapunov import schur_lyapunov
-from recirc.circuits.stability_optimization import initial_weights, project_inhibition, smoothed_abscissa_gradient
+from recirc.circuits.stability_optimization import (
+    initial_weights,
+    project_inhibition,
+    schur_lyapunov,
+    smoothed_abscissa_gradient,
+)
 
 
 @pytest.fixture(scope="module")

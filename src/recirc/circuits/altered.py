@@ -37,8 +37,7 @@ class Restarted(_Altered):
     """Another circuit, with other states at the start of its trials.
 
     Args:
-        circuit: the inner circuit.
-        states: one column per trial, or one column for all.
+        circuit, states: the inner circuit; one column per trial, or one column for all.
 
     Raises:
         ValueError: when run, if there are neither as many columns as trials nor one.
@@ -64,10 +63,8 @@ class Perturbed(_Altered):
     of the state counts the steps; rates and outputs are those of the inner circuit.
 
     Args:
-        circuit: the inner circuit.
-        signal_to_noise: SNR in decibels.
+        circuit, signal_to_noise, key: the inner circuit, SNR in decibels, and what draws the kick.
         at_step: the kick comes before this step (0 kicks the initial state); one number, or one per trial.
-        key: draws the kick.
 
     Source: Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0) for noise relative to the state's own power.
     """

@@ -10,36 +10,30 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from recirc.types import Activity, Trials
 
+States = Float[Array, "unit trial"]
+Inputs = Float[Array, "input trial"]
+
 
 class AbstractCircuit(eqx.Module):
     """A dynamical system that turns inputs into rates and outputs, many trials side by side.
 
-    Arrays inside a circuit have the unit first and the trial last, so that one step of all trials is one matrix
-    product.
+    Arrays inside a circuit have the unit first and the trial last: one step of all trials is one matrix product.
     """
 
     @abc.abstractmethod
-    def initial_state(self, n_trials: int) -> Float[Array, "unit trial"]:
+    def initial_state(self, n_trials: int) -> States:
         """State at the start of every trial."""
 
     @abc.abstractmethod
-    def step(
-        self,
-        state: Float[Array, "unit trial"],
-        inputs: Float[Array, "input trial"],
-        noise: Float[Array, "unit trial"],
-        dt: float,
-    ) -> Float[Array, "unit trial"]:
+    def step(self, state: States, inputs: Inputs, noise: Float[Array, "unit trial"], dt: float) -> States:
         """State `dt` seconds later, with `inputs` held; `noise` holds standard normal draws, or zeros."""
 
     @abc.abstractmethod
-    def velocity(
-        self, state: Float[Array, "unit trial"], inputs: Float[Array, "input trial"]
-    ) -> Float[Array, "unit trial"]:
+    def velocity(self, state: States, inputs: Inputs) -> States:
         """Rate of change of the state, per second, without noise: what `step` follows as dt goes to 0."""
 
     @abc.abstractmethod
-    def rates(self, state: Float[Array, "unit trial"]) -> Float[Array, "unit trial"]:
+    def rates(self, state: States) -> Float[Array, "unit trial"]:
         """Firing rates in a state."""
 
     def outputs(self, rates: Float[Array, "unit trial"]) -> Float[Array, "output trial"]:
@@ -114,12 +108,9 @@ def trajectory(
     """States after every step, or what `seen` makes of them; can be differentiated and compiled.
 
     Args:
-        circuit: any circuit.
-        inputs: one row per step.
-        dt: seconds per step.
+        circuit, inputs, dt: any circuit, one row per step, and seconds per step.
         key: for private noise; a noiseless circuit ignores it.
-        kicks: added to the state after every step; nothing if omitted. The gradient with respect to a kick is that
-            with respect to the state.
+        kicks: added to the state after every step, so that its gradient is the state's; nothing if omitted.
         seen: function of a state `(unit, trial)`; its results are stacked over time.
     """
 

@@ -30,12 +30,10 @@ def cached_arrays(
         compute: makes the arrays; called if they are not on disk or cannot be read.
 
     Returns:
-        The arrays by name, the same bits whether computed or read.
+        The arrays by name, the same bits whether computed or read; a cache that fails is a warning, never an error.
 
     Raises:
         ValueError: if `name` is not an identifier, or a computed array is not numeric or not finite.
-
-    A cache that cannot be written, or a file in it that is damaged, is a warning, never an error.
     """
     if not name.isidentifier():
         raise ValueError(f"the name of a cached construction must be an identifier, got {name!r}.")

@@ -20,7 +20,7 @@ class StabilityOptimized(AbstractCircuit):
       \begin{cases} r_0 \tanh(g x / r_0) & x < 0 \\
       (r_{max} - r_0) \tanh(g x / (r_{max} - r_0)) & x \ge 0 \end{cases}, \qquad z = C f(x; g) + c$$
 
-    One step is one step of a fifth-order Runge-Kutta method (Tsitouras) with the input held.
+    One step is one step of a fifth-order Runge-Kutta method (Tsitouras), with the input u (one channel per unit) held.
 
     Args:
         recurrent: W, from column unit to row unit; excitatory units come first.
@@ -30,10 +30,7 @@ class StabilityOptimized(AbstractCircuit):
         readout_bias: c; zeros if omitted.
         start: x at the start of every trial; zeros if omitted.
         time_constant: tau, seconds.
-        baseline: r_0, spikes/s.
-        max_rate: r_max, spikes/s.
-
-    The input u has one channel per unit.
+        baseline, max_rate: r_0 and r_max, spikes/s.
 
     Source: Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0), eq. 1-4; they use an adaptive solver.
     """
@@ -55,21 +52,16 @@ class StabilityOptimized(AbstractCircuit):
         self.gains = jnp.ones(n_units, dtype) if self.gains is None else self.gains
         self.start = jnp.zeros(n_units, dtype) if self.start is None else self.start
         self.readout = jnp.zeros((0, n_units), dtype) if self.readout is None else self.readout
-        if self.readout_bias is None:
-            self.readout_bias = jnp.zeros(len(self.readout), dtype)
+        self.readout_bias = jnp.zeros(len(self.readout), dtype) if self.readout_bias is None else self.readout_bias
 
     def __check_init__(self):
         n_units = self.n_units
         shapes = {"recurrent": (n_units, n_units), "gains": (n_units,), "start": (n_units,)}
         shapes |= {"readout": (len(self.readout), n_units), "readout_bias": (len(self.readout),)}
         check_shapes(self, shapes)
-        if not 0 <= self.n_excitatory <= n_units:
-            raise ValueError(f"n_excitatory must be between 0 and {n_units}, got {self.n_excitatory}.")
-        if not (self.time_constant > 0 and 0 < self.baseline < self.max_rate):
-            raise ValueError(
-                "time_constant must be positive and 0 < baseline < max_rate, got "
-                f"{self.time_constant}, {self.baseline} and {self.max_rate}."
-            )
+        check_within(f"[0, {n_units}]", n_excitatory=self.n_excitatory)
+        check_within("(0, inf]", time_constant=self.time_constant)
+        check_within(f"(0, {self.max_rate})", baseline=self.baseline)
 
     @property
     def n_units(self) -> int:
@@ -111,10 +103,8 @@ def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "uni
     weights = np.asarray(circuit.recurrent, float) * np.asarray(circuit.gains, float)[None, :]
     jacobian = weights - np.eye(circuit.n_units)
     if (growth := np.linalg.eigvals(jacobian).real.max()) >= 0:
-        raise ValueError(
-            f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit); "
-            "lower its gains or optimize its stability first."
-        )
+        found = f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit)"
+        raise ValueError(f"{found}; lower its gains or optimize its stability first.")
     gramian = scipy.linalg.solve_continuous_lyapunov(jacobian.T, -2 * np.eye(circuit.n_units))
     return (gramian + gramian.T) / 2
 
@@ -125,8 +115,7 @@ def preferred_states(
     """The states that evoke most energy, in order: leading eigenvectors of the observability Gramian.
 
     Args:
-        circuit: stable at rest.
-        n_states: how many, at most one per unit.
+        circuit, n_states: stable at rest, and how many, at most one per unit.
         norm: Euclidean norm of each state; 1.5 √n_units if omitted. The largest entry of each is positive.
 
     Raises:
@@ -165,12 +154,10 @@ def preparation_currents(
     Each sample is the mean of S over its step, so that decay much faster than a step keeps its area.
 
     Args:
-        circuit: whose inputs they are.
-        states: to be prepared, one column per trial.
+        circuit, states: whose inputs they are, and what to prepare, one column per trial.
         n_steps, dt: length of a trial in steps, and of a step in seconds.
         go: time of the go cue in seconds from trial start, one for all or one per trial.
-        rise: seconds; infinity holds the current constant, and then the circuit settles in the state itself.
-        decay: seconds.
+        rise, decay: seconds; an infinite rise holds the current constant, and the circuit settles in the state itself.
 
     Raises:
         ValueError: if `states` does not have one row per unit, or `rise` or `decay` is not positive.
@@ -205,5 +192,4 @@ def random_gains(
     """
     check_within("[1, inf]", n_patterns=n_patterns)
     check_within("(0, inf]", sd=sd)
-    draws = jax.random.normal(key, (circuit.n_units, n_patterns), circuit.recurrent.dtype)
-    return jnp.maximum(1 + sd * draws, 0.0)
+    return jnp.maximum(1 + sd * jax.random.normal(key, (circuit.n_units, n_patterns), circuit.recurrent.dtype), 0.0)

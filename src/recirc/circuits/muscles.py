@@ -20,15 +20,12 @@ def muscle_signals(
 
     $$\mathrm{cov}(t, t') = E(t/\sigma) E(t'/\sigma) e^{-(t - t')^2 / 2\ell^2}, \qquad E(u) = u e^{-u^2/4}$$
 
-    after the go cue, and 0 before it; scaled so that the largest variance is 1. A key gives the same signals
-    however time is sampled.
+    after the go cue, and 0 before it; the largest variance is 1. A key gives the same signals however time is sampled.
 
     Args:
         time: seconds from the go cue, times before it included.
-        n_signals: number of draws.
-        key: random key.
-        width: sigma, seconds; signals are largest near 1.4 sigma, and at 4.5 sigma 3 % of that.
-        length_scale: l, seconds.
+        n_signals, key: number of draws, and random key.
+        width, length_scale: sigma and l, seconds; signals are largest near 1.4 sigma, and at 4.5 sigma 3 % of that.
 
     Raises:
         ValueError: if `time` is not one row of finite numbers, or one of the numbers is not positive.
@@ -63,14 +60,11 @@ def direction_targets(
 
     $$m(t, \theta) = \cos\theta\, a(t) + \sin\theta\, b(t)$$
 
-    Made for circuits whose initial state is tuned in the same way: their activity is nearly linear in it, so
-    that a readout can produce these targets.
+    For circuits whose initial state is tuned so: activity is nearly linear in it, and a readout can produce these.
 
     Args:
-        directions: theta of each trial, radians.
-        time: seconds from the go cue.
-        n_muscles: number of muscles; each has its own a and b, drawn by `muscle_signals`.
-        key: random key.
+        directions, time: theta of each trial, radians, and seconds from the go cue.
+        n_muscles, key: number of muscles; each has its own a and b, drawn by `muscle_signals`.
 
     Raises:
         ValueError: if `directions` is not one row of finite numbers, or as `muscle_signals`.
@@ -88,10 +82,8 @@ def condition_targets(
     """Muscle targets drawn anew for every condition, for movements made by gains instead of initial states.
 
     Args:
-        conditions: one label per trial; equal labels get equal targets.
-        time: seconds from the go cue.
-        n_muscles: number of muscles.
-        key: random key.
+        conditions, time: one label per trial (equal labels get equal targets), and seconds from the go cue.
+        n_muscles, key: number of muscles, and random key.
     """
     place = {label: i for i, label in enumerate(dict.fromkeys(conditions))}
     signals = muscle_signals(time, n_muscles * len(place), key=key).reshape(len(place), n_muscles, -1)
@@ -104,8 +96,7 @@ def fit_muscles(
     """The circuit with a readout of its excitatory rates that produces muscle targets, by ridge regression.
 
     Args:
-        circuit: that made the activity.
-        activity: its rates; preparation included if the muscles are to be silent during it.
+        circuit, activity: a circuit and its rates; preparation included if the muscles are to be silent during it.
         targets: `(trial, time, output)`, as many trials and times.
         penalty: on the squared weights, against squared error summed over trials and times.
 
@@ -130,10 +121,9 @@ def fit_muscles(
 
     rates, targets = np.asarray(activity.rates), np.asarray(targets)
     if targets.ndim != 3 or rates.shape[:2] != targets.shape[:2] or rates.shape[2] != circuit.n_units:
-        raise ValueError(
-            f"targets of shape {targets.shape} and rates of shape {rates.shape} do not fit a circuit of "
-            f"{circuit.n_units} units; give (trial, time, output) and (trial, time, unit) of the same trials."
-        )
+        found = f"targets of shape {targets.shape} and rates of shape {rates.shape}"
+        mend = "give (trial, time, output) and (trial, time, unit) of the same trials"
+        raise ValueError(f"{found} do not fit a circuit of {circuit.n_units} units; {mend}.")
     check_within("[0, inf)", penalty=penalty)
     inputs = rates[:, :, : circuit.n_excitatory].reshape(-1, circuit.n_excitatory)
     wanted = targets.reshape(-1, targets.shape[2])
@@ -142,9 +132,7 @@ def fit_muscles(
     explained = 1 - missed / np.sum((wanted - wanted.mean(axis=0)) ** 2, axis=0)
     readout = np.zeros((wanted.shape[1], circuit.n_units))
     readout[:, : circuit.n_excitatory] = model.coef_
-    bias = np.broadcast_to(model.intercept_, wanted.shape[1])
-    weights = {"readout": readout, "readout_bias": bias}
-    dtype, settings = circuit.recurrent.dtype, {"penalty": penalty, "units": "excitatory"}
-    fitted = dataclasses.replace(circuit, **{name: jnp.asarray(value, dtype) for name, value in weights.items()})
-    parts = {"muscle": explained}
+    bias, dtype = np.broadcast_to(model.intercept_, wanted.shape[1]), circuit.recurrent.dtype
+    fitted = dataclasses.replace(circuit, readout=jnp.asarray(readout, dtype), readout_bias=jnp.asarray(bias, dtype))
+    parts, settings = {"muscle": explained}, {"penalty": penalty, "units": "excitatory"}
     return fitted, Score("output_r2", float(explained.mean()), "performance", parts=parts, settings=settings)

@@ -12,14 +12,10 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from recirc.circuits.base import AbstractCircuit
 from recirc.ranges import check_within
 
-WEIGHT_AXES = {
-    "recurrent": ("unit", "from_unit"),
-    "input_weights": ("unit", "input"),
-    "readout": ("output", "unit"),
-    "bias": ("unit",),
-    "start": ("unit",),
-    "feedback": ("unit", "output"),
-}  # axes of every weight of a `RateNetwork`, as files have them
+WEIGHT_AXES = {  # of every weight of a `RateNetwork`, as files have them
+    "recurrent": ("unit", "from_unit"), "input_weights": ("unit", "input"), "readout": ("output", "unit"),
+    "bias": ("unit",), "start": ("unit",), "feedback": ("unit", "output"),
+}  # fmt: skip
 
 
 def _noise_or_none(noise):
@@ -34,9 +30,8 @@ class RateNetwork(AbstractCircuit):
     $$\tau\dot x = -x + J r + U_{in} u + U_{fb} z + b + \sigma\eta, \qquad r = f(x), \qquad z = W r$$
 
     One step holds the right-hand side and decays toward it exactly, $x \leftarrow x_\infty + (x - x_\infty)
-    e^{-dt/\tau}$. The private noise $\eta$ is white; $\sigma$ is the standard deviation of the noise current averaged
-    over 1 ms, whatever dt, and alone it gives x a standard deviation of $\sigma\sqrt{1\,\mathrm{ms} / 2\tau}$ (0.22
-    sigma at 10 ms).
+    e^{-dt/\tau}$. The private noise $\eta$ is white; $\sigma$ is the s.d. of the noise current averaged over 1 ms,
+    whatever dt, and alone it gives x an s.d. of $\sigma\sqrt{1\,\mathrm{ms} / 2\tau}$ (0.22 sigma at 10 ms).
 
     Args:
         recurrent: J, from column unit to row unit.
@@ -93,19 +88,14 @@ class RateNetwork(AbstractCircuit):
             n_units, n_inputs, n_outputs: sizes.
             gain: g; nonzero J are N(0, g² / (density · n_units)). With Dale's law, the spectral radius of J.
             density: share of connections that exist (no others are ever made by a trainer).
-            input_scale: input weights are uniform in ± this.
-            time_constant: seconds.
-            noise: sigma of the private noise.
-            bias_scale: biases are uniform in ± this.
-            readout_scale: the readout is uniform in ± this.
+            input_scale, bias_scale, readout_scale: input weights, biases and the readout are uniform in ± this.
+            time_constant, noise, nonlinearity: tau in seconds, sigma of the private noise, and f.
             autapses: whether units may connect to themselves.
             excitatory_fraction: share of units that only excite, the first ones; the others only inhibit, so
                 strongly that each unit's inputs cancel on average. None for units that do both.
-            nonlinearity: f.
 
         Raises:
-            ValueError: if a size is not positive, `density` is not in (0, 1], or `excitatory_fraction` leaves no unit
-                of one kind.
+            ValueError: if a size is not positive, `density` not in (0, 1], or a kind is left without units.
         """
         check_within("[1, inf]", n_units=n_units, n_inputs=n_inputs, n_outputs=n_outputs)
         check_within("(0, 1]", density=density)
@@ -126,12 +116,8 @@ class RateNetwork(AbstractCircuit):
             readout=jax.random.uniform(readout_key, (n_outputs, n_units), minval=-readout_scale, maxval=readout_scale),
             bias=jax.random.uniform(bias_key, (n_units,), minval=-bias_scale, maxval=bias_scale),
             start=0.1 * jax.random.normal(start_key, (n_units,)),
-            connections=connections,
-            signs=signs,
-            time_constant=time_constant,
-            noise=noise,
-            nonlinearity=nonlinearity,
-        )
+            connections=connections, signs=signs, time_constant=time_constant, noise=noise, nonlinearity=nonlinearity,
+        )  # fmt: skip
 
     def constrained(self) -> "RateNetwork":
         """The network with every weight zero that `connections` or `signs` forbid."""
@@ -191,10 +177,8 @@ def noise_scale(dt: float, time_constant: float) -> float:
 def _signs(n_units: int, excitatory_fraction: float) -> Float[Array, " unit"]:
     n_excitatory = round(excitatory_fraction * n_units)
     if not 0 < n_excitatory < n_units:
-        raise ValueError(
-            f"excitatory_fraction {excitatory_fraction} of {n_units} units leaves no unit of one kind; "
-            "give a share between 0 and 1, such as 0.8."
-        )
+        found = f"excitatory_fraction {excitatory_fraction} of {n_units} units leaves no unit of one kind"
+        raise ValueError(f"{found}; give a share between 0 and 1, such as 0.8.")
     return jnp.where(jnp.arange(n_units) < n_excitatory, 1.0, -1.0)
 
 

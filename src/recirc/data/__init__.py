@@ -1,6 +1,5 @@
 """Data: recordings become activities and trials; one format per file, every file through `safe_open`."""
 
-from recirc.data.averages import check_activity as check_activity
 from recirc.data.conditions import condition_averages as condition_averages
 from recirc.data.conditions import condition_labels as condition_labels
 from recirc.data.directions import condition_angles as condition_angles
@@ -27,6 +26,7 @@ from recirc.data.reliability import split_half_reliability as split_half_reliabi
 from recirc.data.safe_open import DataFileError as DataFileError
 from recirc.data.safe_open import DataWarning as DataWarning
 from recirc.data.safe_open import safe_open as safe_open
+from recirc.data.screening import check_activity as check_activity
 from recirc.data.session import Series as Series
 from recirc.data.session import Session as Session
 from recirc.data.spikes import bin_counts as bin_counts

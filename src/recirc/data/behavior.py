@@ -11,16 +11,14 @@ def on_bins(
 ) -> Float[np.ndarray, "trial time channel"]:
     r"""Behavior in the bins of every trial, one clock for rates and behavior.
 
-    Where a bin holds two samples or more on average, its value is the mean of those in
-    $[t_i + k\Delta + \ell, t_i + (k + 1)\Delta + \ell)$, so that what is faster than the bins is averaged out
-    and not folded onto slow movement. Slower series are interpolated linearly at the middle of every bin, and
-    not across gaps longer than three sampling intervals.
+    Where a bin holds two samples or more on average, its value is the mean of those in $[t_i + k\Delta + \ell,
+    t_i + (k + 1)\Delta + \ell)$, so that what is faster than the bins is not folded onto slow movement. Slower series
+    are interpolated linearly at the middle of every bin, and not across gaps over three sampling intervals.
 
     Args:
         time: seconds of every sample, rising.
         values: (sample, channel); only what is needed is read, so that it may lie on disk.
-        starts: t, seconds, the first edge of every trial.
-        n_bins, dt: as of the spike counts.
+        starts, n_bins, dt: t, seconds, the first edge of every trial, and as of the spike counts.
         lag: l, seconds by which behavior follows the activity that it is paired with.
         rectify: take absolute values of the samples first, as raw EMG needs.
 

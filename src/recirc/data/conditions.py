@@ -65,8 +65,7 @@ def condition_labels(
     of angles gives degrees. Otherwise labels are the values, joined by ",".
 
     Args:
-        trials: columns by name.
-        columns: those that make the condition; none puts all trials into one condition, "all".
+        trials, columns: columns by name, and those that make the condition; none is one condition, "all".
         radians: whether a column of angles holds radians; if None they are if not whole numbers and none above 2 pi.
 
     Raises:
@@ -90,11 +89,9 @@ def condition_labels(
     for name, column in zip(columns, values):
         if column.dtype == object or column.ndim > 1:
             mend = "or a list of targets' positions and the column that says which target counts, from 0"
-            raise PreparationError(
-                f"column {name} has a list for every trial", f"name columns with one value each, {mend}"
-            )
-    texts = [_texts(column) for column in values]
-    return ["" if "" in row else ",".join(row) for row in zip(*texts)]
+            mend = f"name columns with one value each, {mend}"
+            raise PreparationError(f"column {name} has a list for every trial", mend)
+    return ["" if "" in row else ",".join(row) for row in zip(*map(_texts, values))]
 
 
 def is_angular(name: str) -> bool:
@@ -126,8 +123,7 @@ def _chosen(lists: np.ndarray, places: np.ndarray) -> np.ndarray | None:
     """Of the positions that every trial lists the one at a place, nan where there is none; None for other lists."""
     if places.dtype.kind not in "iu" or any(np.shape(pairs)[1:] != (2,) for pairs in lists):
         return None
-    nowhere = np.full(2, np.nan)
-    chosen = [pairs[i] if 0 <= i < len(pairs) else nowhere for pairs, i in zip(lists, places.tolist())]
+    chosen = [pairs[i] if 0 <= i < len(pairs) else (np.nan, np.nan) for pairs, i in zip(lists, places.tolist())]
     return np.array(chosen, float).reshape(-1, 2)
 
 

@@ -30,13 +30,12 @@ def condition_angles(labels: Iterable[object]) -> Float[np.ndarray, " label"] | 
 def directions(activity: Activity, *, assume_equal_spacing: bool = False) -> Float[np.ndarray, " trial"]:
     """Direction of every trial, degrees in [0, 360), from its condition label.
 
-    Labels are expected to be angles in degrees: "0", "45", "22.5". Labels 0, 1, 2, ... (or 1, 2, 3, ...) are
-    taken for an enumeration, not for angles (`condition_angles`).
+    Labels are expected to be angles in degrees, "0", "45", "22.5"; 0, 1, 2, ... or 1, 2, 3, ... are an enumeration.
 
     Args:
         activity: any activity.
-        assume_equal_spacing: when labels are not angles, place the conditions at equal steps around the
-            circle, in the order in which they first appear, the first at 0.
+        assume_equal_spacing: when labels are not angles, place conditions in the order in which they first appear at
+            equal steps around the circle, the first at 0.
 
     Raises:
         ValueError: if labels are not angles and `assume_equal_spacing` is off.
@@ -53,11 +52,9 @@ def directions(activity: Activity, *, assume_equal_spacing: bool = False) -> Flo
     labels = list(dict.fromkeys(activity.conditions))
     angles = condition_angles(labels)
     if angles is None and not assume_equal_spacing:
-        raise ValueError(
-            f"condition labels {labels[:8]} are not directions; expected angles in degrees, such as '0', '45', '22.5'. "
-            "Label the conditions so, or pass assume_equal_spacing=True if they lie in order at equal steps around the "
-            "circle."
-        )
+        expected = "expected angles in degrees, such as '0', '45', '22.5'. Label the conditions so"
+        other = "or pass assume_equal_spacing=True if they lie in order at equal steps around the circle"
+        raise ValueError(f"condition labels {labels[:8]} are not directions; {expected}, {other}.")
     if angles is None:
         angles = 360 * np.arange(len(labels)) / len(labels)
         placed = ", ".join(f"{label!r} at {angle:g}" for label, angle in zip(labels, angles))

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
-from recirc.data.binned import inside
 from recirc.data.directions import condition_angles
 from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Prepared
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.screening import bad_spikes, bad_trials, listed, repeated_names, trial_names, wrong_time_unit
 from recirc.data.session import PreparationError, Session
+from recirc.data.spikes import inside
 from recirc.types import Activity
 
 BLOCKS, WRONG, NOTE = "blocks a fit", "likely wrong", "worth knowing"
@@ -32,10 +32,7 @@ class Finding:
 
     Args:
         level: "blocks a fit", "likely wrong" or "worth knowing".
-        where: the part of the file.
-        what: was found.
-        why: it matters.
-        mend: how.
+        where, what, why, mend: the part of the file, what was found in it, why it matters, and how to mend it.
         can_drop: whether leaving out spikes and trials mends it (`Preprocessing.drop_bad`).
     """
 
@@ -55,23 +52,21 @@ def check_session(
     To look beyond what blocks, spikes and trials that cannot be right are left out first.
 
     Args:
-        session: as it was stored.
-        preprocessing: as it would be prepared.
+        session, preprocessing: as it was stored, and as it would be prepared.
         key: random key of the halves that reliability is told by.
         **fit: what it is for, as for `check_averages`.
     """
-    findings = [*_of_tables(session), *_of_spikes(session, preprocessing.drop_bad), *_of_observed(session)]
+    findings = [*_of_tables(session), *_of_spikes(session, preprocessing.drop_bad)]
     prepared = None
     if all(finding.can_drop for finding in findings if finding.level == BLOCKS):
         try:
             chain, _ = preprocessing.resolved(session)
             findings += _of_trials(session, chain.align or "start_time", preprocessing.drop_bad)
-            findings += [*_of_events(session), *_of_series(session, chain)]
+            findings += _of_series(session, chain)
             prepared = dataclasses.replace(preprocessing, drop_bad=True).apply(session, key=key)
             chain = dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
             prepared = dataclasses.replace(prepared, chain=chain)
-            findings += _of_prepared(session, prepared)
-            findings += check_averages(prepared.averages, **fit)
+            findings += [*_of_prepared(session, prepared), *check_averages(prepared.averages, **fit)]
         except ValueError as error:
             is_told = isinstance(error, PreparationError)
             what, mend = (error.what, error.mend) if is_told else (str(error), "change the preprocessing")
@@ -115,15 +110,6 @@ def _of_spikes(session: Session, drop_bad: bool) -> Iterator[Finding]:
     for reason, where in found.items():
         yield _bad("units/spike_times", f"Spike times are {reason}: {listed(where, 5)}.",
                    "Spikes would be lost or counted twice, or belong to another unit.", drop_bad)  # fmt: skip
-
-
-def _bad(where: str, what: str, why: str, drop_bad: bool) -> Finding:
-    """What blocks a fit unless it is left out."""
-    level, mend = (NOTE, "They are left out.") if drop_bad else (BLOCKS, DROP_BAD)
-    return Finding(level, where, what, why, mend, can_drop=True)
-
-
-def _of_observed(session: Session) -> Iterator[Finding]:
     if session.observed is None:
         return
     pairs = [(times[np.isfinite(times)], spans) for times, spans in zip(session.spikes, session.observed)]
@@ -135,13 +121,16 @@ def _of_observed(session: Session) -> Iterator[Finding]:
                       "Check that obs_intervals are in seconds on the spikes' clock.")  # fmt: skip
 
 
+def _bad(where: str, what: str, why: str, drop_bad: bool) -> Finding:
+    """What blocks a fit unless it is left out."""
+    level, mend = (NOTE, "They are left out.") if drop_bad else (BLOCKS, DROP_BAD)
+    return Finding(level, where, what, why, mend, can_drop=True)
+
+
 def _of_trials(session: Session, event: str, drop_bad: bool) -> Iterator[Finding]:
     for reason, mask in bad_trials(session, event).items():
         what = f"{int(mask.sum()):,} trials, {reason}: {listed(trial_names(session)[mask])}."
         yield _bad("trials", what, "Rates would be aligned to nothing, or trials counted twice.", drop_bad)
-
-
-def _of_events(session: Session) -> Iterator[Finding]:
     trials = session.trials
     for name in guesses.outside_events(session):
         since = trials["start_time"] + trials[name]
@@ -215,15 +204,12 @@ def check_averages(
 
     Args:
         averages: spikes/s.
-        assume_equal_spacing: as for `directions`.
         for_fit: whether they are to be fitted, which needs directions and units to leave out, or to be compared.
-        n_folds, recorded_fraction: of the fit, as for `fewest_units`.
+        assume_equal_spacing, n_folds, recorded_fraction: of the fit, as for `directions` and `fewest_units`.
     """
-    found = list(_of_rates(averages, np.asarray(averages.rates, float)))
-    if not for_fit:
-        return found
     needed = fewest_units(n_folds, recorded_fraction)
-    return [*_of_conditions(averages, assume_equal_spacing, needed), *found]
+    of_a_fit = _of_conditions(averages, assume_equal_spacing, needed) if for_fit else ()
+    return [*of_a_fit, *_of_rates(averages, np.asarray(averages.rates, float))]
 
 
 def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> int:
@@ -272,8 +258,7 @@ def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:
     names, flat = names[mean > LOWEST_RATE], rates.reshape(-1, rates.shape[2])[:, mean > LOWEST_RATE]
     flat = flat - flat.mean(axis=0)
     flat = flat / np.maximum(np.sqrt((flat**2).sum(axis=0)), 1e-12)
-    copies = np.argwhere(np.triu(flat.T @ flat, k=1) > COPIED)
-    if pairs := [f"{names[i]} and {names[j]}" for i, j in copies]:
+    if pairs := [f"{names[i]} and {names[j]}" for i, j in np.argwhere(np.triu(flat.T @ flat, k=1) > COPIED)]:
         yield Finding(WRONG, "units", f"Units that are copies of each other: {listed(pairs, 4)}.",
                       "A unit held out would be known from its copy.", "Remove one of each pair.")  # fmt: skip
     n_samples, n_units = rates.shape[0] * rates.shape[1], rates.shape[2]

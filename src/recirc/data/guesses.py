@@ -1,7 +1,7 @@
 """What a preprocessing leaves open, guessed from the names and values in a session; every guess is a sentence."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -36,22 +36,19 @@ def event_columns(session: Session) -> list[str]:
 def outside_events(session: Session) -> list[str]:
     """Columns that are called as events are, and whose times lie outside most trials; durations are not meant."""
     called = "|".join(pattern for pattern, *_ in EVENTS)
-    shares = _shares_inside(session)
-    return [name for name, share in shares.items() if share <= 0.5 and re.search(called, name.lower())]
+    return [name for name, share in _shares_inside(session).items() if share <= 0.5 and re.search(called, name.lower())]
 
 
 def _shares_inside(session: Session) -> dict[str, float]:
     """Of every column that is called like one of events, the share of times that lie in their trials."""
     start, stop = session.trials["start_time"], session.trials["stop_time"]
-    found = {}
+    patterns, found = (".*(time|onset|_on$|cue)", *(pattern for pattern, *_ in EVENTS)), {}
     for name, column in session.trials.items():
         if name in ("start_time", "stop_time", "id") or column.dtype.kind != "f" or column.ndim != 1:
             continue
         known = np.isfinite(column) & np.isfinite(start) & np.isfinite(stop)
-        patterns = (".*(time|onset|_on$|cue)", *(pattern for pattern, *_ in EVENTS))
-        named = any(re.match(pattern, name.lower()) for pattern in patterns)
         inside = (column >= start - 1e-6) & (column <= stop + 1e-6)
-        if named and known.any():
+        if any(re.match(pattern, name.lower()) for pattern in patterns) and known.any():
             found[name] = float(inside[known].mean())
     return found
 
@@ -96,7 +93,8 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
     def called(patterns: Iterable[str]) -> list[str]:
         return [name for pattern in patterns for name in names if re.fullmatch(pattern, name.lower())]
 
-    candidates = [_with_choice(trials, name) for name in called(CONDITIONS[:3])]
+    lists = [name for name in names if trials[name].dtype == object and CHOICE in trials]
+    candidates = [(name, CHOICE) if name in lists else (name,) for name in called(CONDITIONS[:3])]
     candidates += [pair for pair in pairs if re.search("target|tgt|goal|reach", pair[0].lower())]
     candidates += [(name,) for name in called(CONDITIONS[3:])]
     for columns in candidates:
@@ -111,13 +109,8 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
     return (), "All trials are one condition, since no column is known by its name to tell conditions apart."
 
 
-def _with_choice(trials: Mapping[str, np.ndarray], name: str) -> tuple[str, ...]:
-    """A column, and if it lists the targets of every trial, that which says which target counts."""
-    return (name, CHOICE) if trials[name].dtype == object and CHOICE in trials else (name,)
-
-
 def guess_radians(session: Session, columns: Sequence[str]) -> tuple[bool | None, str | None]:
-    """Whether angles are radians, and a sentence where there was something to guess."""
+    """Whether angles are radians, and a sentence if that was a guess."""
     column = session.trials[columns[0]] if len(columns) == 1 and is_angular(columns[0]) else np.empty(0, str)
     if column.dtype.kind not in "iuf" or column.ndim != 1:
         return None, None
@@ -130,8 +123,7 @@ def guess_behavior(session: Session) -> tuple[tuple[str, ...], str]:
     for pattern in BEHAVIOR:
         if found := [name for name in session.series if re.search(pattern, name.lower())]:
             series = session.series[found[0]]
-            about = f"{listed(series.channels)}; {series.unit or 'no unit'}"
-            return (found[0],), f"Behavior is {found[0]} ({about})."
+            return (found[0],), f"Behavior is {found[0]} ({listed(series.channels)}; {series.unit or 'no unit'})."
     have = f" ({listed(session.series)})" if session.series else ""
     return (), f"No behavior is used: no series is known by its name{have}."
 

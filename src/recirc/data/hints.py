@@ -32,23 +32,18 @@ def hints_from(
 
     $$h_i(t) = g\, D[\rho_i(t) / \nu_i]$$
 
-    rho is the rate of a sampled unit, nu its normalizer, g the gain, D the tail of `spline_tail`, which also
-    replaces the end of the trials' targets, so that hints and targets agree about rest. A network to be
-    compared that gets no hints is trained on the result with `replace(hints=None, hint_units=())`.
-
-    Units are sampled as the first K of one random order, so that with one key a smaller sample is part of a
-    larger one, and its hints are the first channels of the larger one's.
+    rho is the rate of a sampled unit, nu its normalizer, g the gain, D the tail of `spline_tail`, which also replaces
+    the end of the trials' targets, so that both agree about rest. A network to be compared that gets no hints is
+    trained on the result with `replace(hints=None, hint_units=())`. With one key, the hints of a smaller sample of
+    units are the first channels of a larger one's.
 
     Args:
         target: the recorded circuit.
         trials: trials of the same conditions, in the same order, on the same time axis.
         key: decides the sample.
-        fraction: share of the usable units that is sampled, in (0, 1]; K is rounded up. Give this or `n_units`.
-        n_units: K itself.
-        gain: g, at least 0. Hints are strong drives: 1 suits normalized rates; 5, as published, saturates the
-            network that they drive.
-        normalization: nu is the unit's standard deviation over all trials ("sd"), the largest absolute rate
-            of any unit ("maximum"), or 1 ("none").
+        fraction, n_units: share of the usable units that is sampled, in (0, 1], rounded up, or their number.
+        gain: g, at least 0: 1 suits normalized rates; 5, as published, saturates the network that hints drive.
+        normalization: nu is the unit's s.d. over all trials ("sd"), the largest rate of any ("maximum"), or 1 ("none").
         kind: samples only "excitatory" or only "inhibitory" units: those whose names start with E or with I.
         tail: seconds of smooth decay to 0 at the end of every trial; None for no tail.
 
@@ -56,9 +51,8 @@ def hints_from(
         The trials with hints, hint units and tailed targets.
 
     Raises:
-        ValueError: if not exactly one of `fraction` and `n_units` is given, either is out of range, `gain` is
-            negative, `normalization` or `kind` is unknown, no unit is of that kind, every unit is silent, or
-            time axes or conditions of `target` and `trials` differ.
+        ValueError: if not exactly one of `fraction` and `n_units` is given, a number is out of range, `normalization`
+            or `kind` is unknown, no unit is of that kind or none fires, or times or conditions of the two differ.
 
     Warns:
         DataWarning: if units whose rate never changes are left out of the sample ("sd" only).
@@ -107,8 +101,7 @@ def spline_tail(
         signal: any signal.
         duration: seconds; at least one step, and leaving at least two samples before it.
         dt: seconds per step.
-        mask: `(trial, time)`, 1 where a sample counts; the tail ends at each trial's last such sample, and
-            after it the signal is 0. All ones if omitted.
+        mask: `(trial, time)`, 1 where a sample counts (all if omitted); after the last of a trial the signal is 0.
 
     Raises:
         ValueError: if `duration` is shorter than `dt` or than the shortest trial allows, or a trial is all masked.
@@ -142,8 +135,8 @@ def _check_match(target: Activity, trials: Trials) -> None:
     n_steps = target.rates.shape[1]
     if n_steps != trials.n_steps or not math.isclose(target.dt, trials.dt, rel_tol=1e-6):
         theirs, ours = f"{n_steps} steps of {target.dt} s", f"{trials.n_steps} steps of {trials.dt} s"
-        mend = "make the trials with the target's dt and duration, or cut or resample the target."
-        raise ValueError(f"the time axes differ: target has {theirs}, trials have {ours}; {mend}")
+        mend = "make the trials with the target's dt and duration, or cut or resample the target"
+        raise ValueError(f"the time axes differ: target has {theirs}, trials have {ours}; {mend}.")
     if target.conditions != trials.conditions:
         theirs, ours = (f"{len(x)} ({listed(map(repr, x))})" for x in (target.conditions, trials.conditions))
         mend = "order or select them so that trial i is the same condition in both"

@@ -8,9 +8,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from recirc.data.averages import averaged_activity
 from recirc.data.probe import HARMLESS_BYTES
 from recirc.data.safe_open import DataFileError, DataWarning, load_matlab, named, reading, safe_open
+from recirc.data.screening import averaged_activity
 from recirc.data.session import Session
 from recirc.data.tables import attribute_text
 from recirc.data.trial_structs import fields_of, is_trial_struct, session_from_trials
@@ -26,20 +26,18 @@ UNREADABLE = "holds {what}, which only MATLAB can run; save the plain variables 
 def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | Activity:
     """What a lab's MATLAB file holds, if it is in one of two layouts.
 
-    - Averages: a struct array with one element per condition (`Data`, say), with fields `A` (time by unit, spikes/s)
-      and `times` (ms). It becomes an activity with conditions "1", "2", ...
-    - Single trials: a struct array with one element per trial, with fields `bin_size` (s) and `M1_spikes` (bin by
-      unit, counts; any name that ends in `_spikes`, several if there are several areas), and if there are any,
-      events `idx_go_cue` (number of a bin, from 1), behavior with one row per bin (`pos`, `vel`, `emg`), and
-      single numbers or words (`target_direction`, `result`). It becomes a session; see `session_from_trials`.
+    - Averages, a struct array with one element per condition and fields `A` (time by unit, spikes/s) and `times` (ms),
+      become an activity with conditions "1", "2", ...
+    - Single trials, a struct array with one element per trial and fields `bin_size` (s), `M1_spikes` (bin by unit,
+      counts; any that end in `_spikes`), and perhaps events `idx_go_cue` (number of a bin, from 1), behavior with one
+      row per bin (`vel`), and single numbers or words (`result`), become a session; see `session_from_trials`.
 
     Args:
-        path: the file; numbers, text, cells and structs are read, and nothing is executed.
-        max_ratio: as for `safe_open`.
+        path, max_ratio: as for `safe_open`; numbers, text, cells and structs are read, and nothing is executed.
 
     Raises:
-        DataFileError: if the file is refused, holds objects, function handles or sparse matrices, none or
-            several of its variables have one of the layouts, or their values cannot be what they should be.
+        DataFileError: if the file is refused, holds objects, function handles or sparse matrices, or not exactly one
+            variable of one of these layouts, or values cannot be what they should be.
 
     Warns:
         DataWarning: that averages were taken for spikes/s; if fields or constant units were left out.
@@ -86,8 +84,7 @@ def _averages(rows: list[dict], where: str) -> Activity:
     with named(where):
         dt, start = uniform_step(times[0] / 1000, "field times")
     if not is_plausible(dt):
-        found = f"the step is {1000 * dt:g} if it is in ms"
-        raise DataFileError(f"{where}, field times: {found}; give times in milliseconds.")
+        raise DataFileError(f"{where}, field times: the step is {1000 * dt:g} if in ms; give times in milliseconds.")
     warnings.warn(f"{where}, field A: taken for spikes/s; the file does not say.", DataWarning, stacklevel=3)
     return averaged_activity(where, rates=rates, conditions=[str(i + 1) for i in range(len(rows))], dt=dt, start=start)
 
@@ -109,10 +106,7 @@ def _by(shape: tuple[int, ...]) -> str:
 
 
 def matlab_variables(path: Path, *, max_ratio: float) -> dict[str, Any]:
-    """All variables of a file as plain Python: structs are dicts, cells are lists, text is str, numbers are arrays.
-
-    A struct array is a list of dicts. Numbers keep MATLAB's two or more axes. Nothing in a file is executed.
-    """
+    """All variables: structs as dicts, struct arrays and cells as lists, text, numbers of two axes or more."""
     if h5py.is_hdf5(path):
         with safe_open(path, max_ratio=max_ratio) as file, reading(path):
             tree = _Hdf5Tree(file, path)
@@ -139,10 +133,7 @@ def _plain(node: dict[str, Any], arrays: list[np.ndarray], where: str) -> Any:
 
 
 class _Hdf5Tree:
-    """Version 7.3, an HDF5 file in which cells and struct arrays are references to what is under `#refs#`.
-
-    One thing may be referred to many times, so what has been unfolded is counted.
-    """
+    """Version 7.3: HDF5 with references for cells and struct arrays; as these may repeat, what unfolds is counted."""
 
     def __init__(self, file: h5py.File, path: Path):
         self.file, self.path = file, path
@@ -159,8 +150,8 @@ class _Hdf5Tree:
             raise self._refusal(where, UNREADABLE.format(what="a sparse matrix"))
         is_group = isinstance(item, h5py.Group)
         if kind not in (("struct",) if is_group else (*NUMBERS, "char", "cell", "struct")) or OBJECT in about:
-            is_function = kind == "function_handle" and not is_group
-            what = "a function handle" if is_function else f"an object ({kind[:30] or 'no class'})"
+            what = f"an object ({kind[:30] or 'no class'})"
+            what = "a function handle" if kind == "function_handle" and not is_group else what
             raise self._refusal(where, UNREADABLE.format(what=what))
         if is_group:
             return self._struct(item, where)
@@ -176,16 +167,15 @@ class _Hdf5Tree:
         return _text(item[()].T) if kind == "char" else item[()].T
 
     def _cells(self, item: Any, where: str) -> list:
-        references = np.ravel(item[()])
-        return [self.value(self.file[target], f"{where}{{{i + 1}}}") for i, target in enumerate(references)]
+        return [self.value(self.file[target], f"{where}{{{i + 1}}}") for i, target in enumerate(np.ravel(item[()]))]
 
     def _refusal(self, where: str, why: str) -> DataFileError:
         return DataFileError(f"{self.path}, variable {where}: {why}")
 
     def _struct(self, group: h5py.Group, where: str) -> Any:
         fields = {name: group[name] for name in map(str, group)}
-        is_array = {name: isinstance(f, h5py.Dataset) and "MATLAB_class" not in f.attrs for name, f in fields.items()}
-        if not fields or not all(is_array.values()):
+        is_array = [isinstance(field, h5py.Dataset) and "MATLAB_class" not in field.attrs for field in fields.values()]
+        if not fields or not all(is_array):
             return {name: self.value(field, f"{where}.{name}") for name, field in fields.items()}
         columns = {name: self._cells(field, f"{where}.{name}") for name, field in fields.items()}
         if len({len(column) for column in columns.values()}) > 1:

@@ -1,8 +1,4 @@
-"""Variables of MATLAB files of versions 5 to 7.2, taken apart into what can be sent between processes.
-
-SciPy reads them, and some damaged files make it crash; so this runs in the process that looks at files (see
-`probe`), alone and without importing anything of this package, and the arrays are sent to the other.
-"""
+"""MATLAB 5 to 7.2 taken apart in the process of `probe`, since damaged files crash SciPy; imports nothing of ours."""
 
 from pathlib import Path
 from typing import Any

@@ -9,8 +9,8 @@ import xarray as xr
 from xarray.backends import H5NetCDFStore
 
 from recirc import labelled
-from recirc.data.averages import averaged_activity
 from recirc.data.safe_open import DAMAGE, DataFileError, named, reading, safe_open
+from recirc.data.screening import averaged_activity
 from recirc.storage import write_atomic
 from recirc.types import Activity
 
@@ -21,17 +21,14 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None, max_ratio: 
     The file is laid out as `Activity.from_xarray` wants a dataset. Equal labels are repeats of one condition.
 
     Args:
-        path: the file.
+        path, max_ratio: as for `safe_open`.
         outputs: name of the variable with behavior, if it is neither `outputs` nor `velocity`.
-        max_ratio: as for `safe_open`.
 
     Returns:
         Rates in spikes/s, without the units that never change; they are in the warning.
 
     Raises:
-        DataFileError: if `safe_open` refuses the file; a dimension, coordinate or `units` attribute is missing or not
-            understood; rates are negative or not finite; unit names repeat; time is not uniform, or its step not
-            plausible; there are fewer than two conditions or five time samples; no unit ever changes.
+        DataFileError: if `safe_open` refuses the file, or `Activity.from_xarray` or `check_activity` what it holds.
 
     Warns:
         DataWarning: if units were left out because their rate never changes.
@@ -58,8 +55,7 @@ def write_netcdf(activity: Activity, path: str | PathLike) -> None:
     """Write an activity as a file that `read_netcdf` gives back; it appears whole or not at all.
 
     Args:
-        activity: rates in spikes/s, none negative.
-        path: the file; an older one is replaced.
+        activity, path: rates in spikes/s, none negative, and the file; an older one is replaced.
 
     Raises:
         StorageError: if it cannot be written; an older file is then untouched.
@@ -68,12 +64,8 @@ def write_netcdf(activity: Activity, path: str | PathLike) -> None:
 
 
 def netcdf_bytes(dataset: xr.Dataset) -> bytes:
-    """A netCDF-4 file in memory, so that a full disk is met by our own writer and not inside HDF5.
-
-    Every variable has to have an attribute `units`.
-    """
-    bare = [str(name) for name, variable in dataset.data_vars.items() if "units" not in variable.attrs]
-    if bare:
+    """A netCDF-4 file in memory, as HDF5 bears no full disk; every variable has to have an attribute `units`."""
+    if bare := [str(name) for name, variable in dataset.data_vars.items() if "units" not in variable.attrs]:
         raise ValueError(f"variable {bare[0]} has no units; set .attrs['units'], to '1' for a pure number.")
     buffer = io.BytesIO()
     with h5netcdf.File(buffer, "w") as file:

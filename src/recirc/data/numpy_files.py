@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from recirc.data.averages import averaged_activity
 from recirc.data.safe_open import DataFileError, load_numpy, reading
+from recirc.data.screening import averaged_activity
 from recirc.labelled import is_plausible
 from recirc.types import Activity
 
@@ -36,13 +36,11 @@ def read_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> Activity:
         outputs = "velocity"                    # an array (condition, time, output), if there is one
 
     Args:
-        path: the TOML file.
-        max_ratio: as for `safe_open`.
+        path, max_ratio: the TOML file, and as for `safe_open`.
 
     Raises:
-        DataFileError: if either file is missing or damaged; the .npz holds Python objects or unfolds to far more
-            than is stored; a key is missing, unknown or of the wrong type; `file` leads to another folder;
-            `units` are not understood; or shapes, names or rates are not what they should be.
+        DataFileError: if a file is missing or damaged, holds Python objects or unfolds to far more than is stored; if a
+            key is missing, unknown or of the wrong type; or if `file`, units, shapes, names or rates are wrong.
 
     Warns:
         DataWarning: if units were left out because their rate never changes.
@@ -84,8 +82,8 @@ def _description(path: Path) -> dict[str, Any]:
             raise DataFileError(f"{path}: no setting is called {key!r}; {mend}")
         if not isinstance(value, KEYS[key]) or isinstance(value, bool):
             raise DataFileError(f"{path}, {key}: {value!r:.60} is of the wrong type; see the example of read_numpy.")
-    for key in (key for key in REQUIRED if key not in table):
-        raise DataFileError(f"{path}: {key} is missing; add it: {', '.join(REQUIRED)} are needed.")
+    if missing := [key for key in REQUIRED if key not in table]:
+        raise DataFileError(f"{path}: {missing[0]} is missing; add it: {', '.join(REQUIRED)} are needed.")
     if not is_plausible(table["dt"]):
         raise DataFileError(f"{path}, dt: {table['dt']} s is not plausible; give seconds, from 0.0001 to 0.5.")
     if not np.isfinite(table.get("start", 0.0)):

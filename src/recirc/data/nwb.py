@@ -10,38 +10,31 @@ from typing import Any
 import h5py
 import numpy as np
 
-from recirc.data.safe_open import DataFileError, DataWarning, open_hdf5, reading
+from recirc.data.safe_open import DataFileError, DataWarning, reading, safe_open
 from recirc.data.session import Series, Session
 from recirc.data.tables import NUMBERS, attribute_text, read_array, read_column, read_text, split_rows
 
 PLACES_OF_SERIES = ("processing", "acquisition", "stimulus/presentation")
 ABOUT = {
-    "identifier": "identifier",
-    "description": "session_description",
-    "start": "session_start_time",
-    "session": "general/session_id",
-    "institution": "general/institution",
-    "subject": "general/subject/subject_id",
-    "species": "general/subject/species",
-}
+    "identifier": "identifier", "description": "session_description", "start": "session_start_time",
+    "session": "general/session_id", "institution": "general/institution",
+    "subject": "general/subject/subject_id", "species": "general/subject/species",
+}  # fmt: skip
 SPATIAL = ("x", "y", "z")
 
 
 def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
     """Session from an NWB 2 file: spikes, trials, and every series of numbers beside them.
 
-    The layout is read from HDF5 itself and not with pynwb, which takes an index of spikes on trust (and then
-    mixes units), follows links to other files, and takes seconds. Read are `/units` (spike times, observation
-    intervals, and every column with one number or word per unit), `/intervals/trials` (every column; lists of
-    unequal length become arrays), and every time series of at most two axes in `/processing`, `/acquisition`
-    and `/stimulus/presentation`, with conversion and offset applied; its values stay in the file, which stays
-    open, until they are asked for. A series is called by the last part of its path, or by the whole path
-    where that is not unique. Units are called by the column `unit_name` if there is one, otherwise by their id;
-    the column "location" of the electrodes is given to units that have none of their own.
+    Read from HDF5 itself, as pynwb takes an index of spikes on trust and follows links to other files, are `/units`
+    (spike times, observation intervals, and every column with one number or word per unit), `/intervals/trials` (every
+    column; lists of unequal length become arrays), and every time series of at most two axes in `/processing`,
+    `/acquisition` and `/stimulus/presentation`, with conversion and offset applied; values stay in the file, which
+    stays open, until they are asked for. Series are called by the last part of their path, or by all of it where that
+    is not unique; units by the column `unit_name`, otherwise by their id, and located by their electrodes.
 
     Args:
-        path: the file.
-        max_ratio: as for `safe_open`.
+        path, max_ratio: as for `safe_open`.
 
     Returns:
         The session as it is in the file; without units or trials if the file has none.
@@ -51,31 +44,25 @@ def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
             data, or assigns some to no unit; spike times or trial times are not numbers; or lengths disagree.
 
     Warns:
-        DataWarning: if series were left out because they have more than two axes, no time, another number
-            of timestamps than samples, or no numbers.
+        DataWarning: of series left out for over two axes, no time, too few or many timestamps, or no numbers.
     """
-    return session_from_nwb(open_hdf5(path, max_ratio=max_ratio), Path(path))
+    return session_from_nwb(safe_open(path, max_ratio=max_ratio), Path(path))
 
 
 def session_from_nwb(file: h5py.File, path: Path) -> Session:
-    """As `read_nwb`, from the file opened by `open_hdf5`, which stays open as long as the session is used."""
+    """As `read_nwb`, from the file opened by `safe_open`, which stays open as long as the session is used."""
     with reading(path):
-        _check_is_nwb(file, path)
+        version, have = attribute_text(file, "nwb_version"), ", ".join(list(file)[:8]) or "nothing"
+        if not version.startswith("2"):
+            found = f"NWB version {version[:20]!r}" if version else f"HDF5 with {have}"
+            raise DataFileError(f"{path}: expected NWB 2, found {found}; convert it to NWB 2.")
         units, spikes, observed, columns = _units(file, path)
         series, left_out = _series(file, path)
-        about = {name: read_text(file, entry) for name, entry in ABOUT.items()}
-        about = {name: value for name, value in about.items() if value}
+        about = {name: value for name, entry in ABOUT.items() if (value := read_text(file, entry))}
         session = Session(spikes, units, _trials(file, path), series, observed, columns, 0.0, str(path), about)
     if left_out:
         warnings.warn(f"{path}: left out {'; '.join(left_out)}.", DataWarning, stacklevel=3)
     return session
-
-
-def _check_is_nwb(file: h5py.File, path: Path) -> None:
-    version = attribute_text(file, "nwb_version")
-    if not version.startswith("2"):
-        found = f"NWB version {version[:20]!r}" if version else f"HDF5 with {', '.join(list(file)[:8]) or 'nothing'}"
-        raise DataFileError(f"{path}: expected NWB 2, found {found}; convert it to NWB 2.")
 
 
 def _units(file: h5py.File, path: Path):
@@ -114,8 +101,7 @@ def _rows(table: h5py.Group, name: str, n_units: int, path: Path, width: int | N
 
 def _column_names(table: h5py.Group, leave_out=("id", "spike_times", "obs_intervals")) -> list[str]:
     """Columns in the order that the table gives, those that it does not list last."""
-    listed = [str(name) for name in np.ravel(table.attrs.get("colnames", []))]
-    names = dict.fromkeys([*listed, *map(str, table)])
+    names = dict.fromkeys([*map(str, np.ravel(table.attrs.get("colnames", []))), *map(str, table)])
     return [name for name in names if name in table and name not in leave_out and not name.endswith("_index")]
 
 

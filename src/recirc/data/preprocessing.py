@@ -6,9 +6,8 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
-from recirc.data.prepared import Prepared
+from recirc.data.prepared import Prepared, Selection
 from recirc.data.screening import check_column
-from recirc.data.selection import Selection
 from recirc.data.session import Session
 
 
@@ -18,15 +17,12 @@ class Preprocessing:
 
     Args:
         align: column of the trials table with the event that becomes time 0.
-        window: (start, stop) around the event, s; a trial that does not hold all of it is left out.
-        dt: width of the bins, s.
-        smoothing: standard deviation of the Gaussian, s; 0 for none. It reaches for spikes beyond the window, as far
-            as the trial was observed.
+        window, dt: (start, stop) around the event, s, which a trial must hold whole, and width of the bins, s.
+        smoothing: s.d. of the Gaussian, s, which reaches beyond the window where the trial was observed; 0 for none.
         conditions: columns that make a trial's condition, as in `condition_labels`; none for one condition.
         radians: whether a column of angles holds radians, otherwise degrees.
         behavior: series that the network is to produce, "name" or "name:channel"; none for no behavior.
-        rectify: take absolute values of behavior first, as raw EMG needs.
-        lag: seconds by which behavior follows the activity that it is paired with.
+        rectify, lag: take absolute values of behavior, as raw EMG needs; seconds by which it follows its activity.
         minimum_trials: conditions with fewer are left out; averages of one trial have no standard error.
         minimum_reliability: units below are left out (`split_half_reliability`), if there are trials to tell.
         drop_bad: leave out spikes and trials that cannot be right, and count them, instead of refusing them.
@@ -99,8 +95,7 @@ class Preprocessing:
         """Rates, behavior and averages of a session, with what was left out.
 
         Args:
-            session: as it was stored.
-            key: of the random halves that reliability is told by.
+            session, key: as it was stored, and of the random halves that reliability is told by.
 
         Raises:
             PreparationError: if spikes or trials cannot be right and `drop_bad` is off, times are not in seconds, a

@@ -1,7 +1,4 @@
-"""A first look at a doubtful file, in a process of its own with limits of time and memory.
-
-Run as a script (it imports nothing of this package, so that it starts fast); `safe_open` starts it and asks it.
-"""
+"""A first look at a doubtful file: a script that `safe_open` runs within limits; it imports nothing of this package."""
 
 import contextlib
 import json
@@ -32,10 +29,7 @@ DAMAGE = (*_BUILT_IN, SyntaxError, struct.error, tokenize.TokenError, zipfile.Ba
 
 
 class DataFileError(ValueError):
-    """A data file is refused; the message names the file, the entry, and how to mend it.
-
-    `opened` says whether it could be opened, so that what it holds is what has to be mended.
-    """
+    """A data file is refused; the message names file, entry and mend; `opened` if it is what it holds that is wrong."""
 
     def __init__(self, message: str, *, opened: bool = False):
         super().__init__(message)
@@ -73,10 +67,9 @@ def head_of(path: Path) -> bytes:
 
 
 class Hdf5Walk:
-    """All entries of an HDF5 file, each looked at before it is followed or read.
+    """All entries of an HDF5 file of `stored` bytes, each looked at before it is followed or read; as `safe_open` says.
 
-    Soft links and references are resolved last: by then nothing in the file leads out of it. `stored` is the file's
-    size in bytes, `max_ratio` how many times larger than what is stored an entry, or all together, may be once read.
+    Soft links and references are resolved last: by then nothing in the file leads out of it.
     """
 
     def __init__(self, file: h5py.File, stored: int, max_ratio: float):

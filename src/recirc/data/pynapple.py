@@ -28,8 +28,7 @@ def from_pynapple(
         **series: behavior by name, each a `Tsd` or `TsdFrame`; units of measurement are unknown.
 
     Raises:
-        ValueError: if one of these is not what it should be, or something blocks its use; it says all that does, and
-            how to mend it.
+        ValueError: if one of these is not what it should be, or something blocks its use; it says what, and the mend.
 
     Example:
         >>> from types import SimpleNamespace as Fake
@@ -76,5 +75,4 @@ def _metadata(item: Any) -> dict[str, np.ndarray]:
 def _series(item: Any, name: str) -> Series:
     time = _times(item, f"series {name}")
     values = np.asarray(item.values, float).reshape(len(time), -1)
-    channels = getattr(item, "columns", range(values.shape[1]))
-    return Series(values, tuple(map(str, channels)), "", timestamps=time)
+    return Series(values, tuple(map(str, getattr(item, "columns", range(values.shape[1])))), "", timestamps=time)

@@ -17,7 +17,7 @@ from recirc.data.nwb import session_from_nwb
 from recirc.data.prepared import Prepared
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.probe import ONLY_ZEROS, head_of
-from recirc.data.safe_open import DataFileError, named, open_hdf5, reading
+from recirc.data.safe_open import DataFileError, named, reading, safe_open
 from recirc.data.session import Session
 from recirc.types import Activity
 
@@ -47,8 +47,7 @@ def read(path: str | PathLike, preprocessing: Preprocessing | None = None, *, se
         seed: of the halves of trials that reliability is told by.
 
     Raises:
-        DataFileError: if the file cannot be used.
-        ValueError: if something in a session blocks its use; it says all that does, and how to mend it.
+        DataFileError, ValueError: if the file, or something in a session, is of no use; says all, and how to mend it.
 
     Example:
         >>> import numpy as np, recirc
@@ -64,14 +63,11 @@ def read_prepared(path: str | PathLike, preprocessing: Preprocessing, *, seed: i
     """Averages by condition from a file of any format, and of a session the trials behind them.
 
     Args:
-        path: a session or average rates.
-        preprocessing: of a session.
-        seed: of the halves of trials that reliability is told by.
+        path, preprocessing, seed: as for `read`.
         **fit: what a session is for, as for `check_averages`: by default a fit in four folds.
 
     Raises:
-        DataFileError: if the file cannot be used.
-        ValueError: if something in a session blocks its use; it says all that does, and how to mend it.
+        DataFileError, ValueError: as `read`.
     """
     found = read_recording(path)
     if isinstance(found, Activity):
@@ -98,12 +94,10 @@ def prepare_session(session: Session, preprocessing: Preprocessing, *, seed: int
 def read_recording(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | Activity:
     """Session or activity from a file of any format that can be read; its name does not matter.
 
-    Spikes, trials and behavior (NWB, MATLAB single trials) are a session. Averages (netCDF, MATLAB averages,
-    NumPy with a TOML file) are an activity.
+    Spikes, trials and behavior (NWB, MATLAB) are a session; averages (netCDF, MATLAB, NumPy with TOML) an activity.
 
     Args:
-        path: the file.
-        max_ratio: as for `safe_open`.
+        path, max_ratio: as for `safe_open`.
 
     Raises:
         DataFileError: if the format is none of these, or its reader refuses the file.
@@ -129,7 +123,7 @@ def read_recording(path: str | PathLike, *, max_ratio: float = 200.0) -> Session
 
 
 def _read_hdf5(path: Path, max_ratio: float) -> Session | Activity:
-    file = open_hdf5(path, max_ratio=max_ratio)
+    file = safe_open(path, max_ratio=max_ratio)
     with reading(path):
         if "nwb_version" in file.attrs or "nwb_version" in file:
             return session_from_nwb(file, path)

@@ -23,9 +23,10 @@ def split_halves(
     names = np.asarray(list(labels), str)
     groups = [np.flatnonzero(names == condition) for condition in in_order(names)]
     if n_splits < 1 or min(map(len, groups)) < 2:
-        got = f"{n_splits} splits and {[len(group) for group in groups][:20]} trials"
-        mend = "Leave conditions with one trial out."
-        raise ValueError(f"halves need at least one split and two trials of every condition; got {got}. {mend}")
+        got = (
+            f"{n_splits} splits and {[len(group) for group in groups][:20]} trials. Leave conditions with one trial out"
+        )
+        raise ValueError(f"halves need at least one split and two trials of every condition; got {got}.")
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     rates = np.asarray(rates)
     for _ in range(n_splits):
@@ -41,20 +42,16 @@ def split_half_reliability(
 
     $$\rho = \frac{2r}{1 + r}, \qquad r = \mathrm{corr}(a, b)$$
 
-    with a and b the averages over two halves of the trials; the median over splits. Spearman and Brown's
-    formula turns the correlation of halves into that of averages over all trials with averages over as many
-    new ones. It is also the share of the averages' variance over conditions and times that is not noise:
-    the R² that the true rates would reach in predicting the averages, and so the ceiling of any prediction.
+    with a and b the averages over two halves of the trials; the median over splits. Spearman and Brown's formula turns
+    the correlation of halves into that of averages over all trials with as many new ones. It is also the share of their
+    variance over conditions and times that is not noise: the R² that the true rates would reach, so the ceiling.
 
     Args:
-        rates: single trials, smoothed as they will be used.
-        labels: condition of every trial, each at least twice.
-        n_splits: random halvings.
-        key: random key.
+        rates, labels: single trials, smoothed as they will be used, and their conditions, each at least twice.
+        n_splits, key: random halvings.
 
     Returns:
-        $\rho$; not above 1, and at or below 0 for a unit without signal (-1 is the least that is given); nan
-        for a unit that is constant in a half.
+        $\rho$, from -1 to 1; at or below 0 for a unit without signal, nan for one that is constant in a half.
 
     Raises:
         ValueError: as `split_halves`.
@@ -82,10 +79,8 @@ def r2_ceiling(
     $$R^2_{max} = 1 - \frac{\sum_{tu} e_{tu}^2 / s_u^2}{\sum_{tu} (y_{tu} - \bar y_u)^2 / s_u^2}$$
 
     Args:
-        averages: y; the mean is over time.
-        standard_error: e. Its square is what half the squared difference of halves gives, averaged over all
-            halvings, so that this is the ceiling of split halves without their randomness.
-        scale: s, by which units are divided.
+        averages, scale: y, its mean being over time, and s, by which units are divided.
+        standard_error: e; its square is half the squared difference of halves, averaged over all halvings.
 
     Returns:
         Not above 1; below 0 if there is nothing but noise; nan if an error is not known or nothing changes.

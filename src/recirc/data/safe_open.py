@@ -1,4 +1,4 @@
-"""The only way a data file is opened."""
+"""The only way a data file is opened; how large its compressed parts are once unfolded is known before they are."""
 
 import atexit
 import contextlib
@@ -7,9 +7,12 @@ import math
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
 import threading
+import zipfile
+import zlib
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -19,13 +22,11 @@ import h5py
 import numpy as np
 
 from recirc.data import probe
-from recirc.data.probe import DAMAGE, DataFileError
-from recirc.data.unfold import check_matlab, check_numpy
+from recirc.data.probe import DAMAGE, HARMLESS_BYTES, DataFileError, head_of
 
-SECONDS = 20.0
-SECONDS_PER_GIB = 20.0
+SECONDS, SECONDS_PER_GIB, PATIENCE = 20.0, 20.0, 5.0
 MEMORY_BYTES = 4 * 2**30
-PATIENCE = 5.0
+MATLAB_COMPRESSED, MAX_ARRAYS = 15, 10_000
 CHANGED = "it changed while it was looked at; wait until it is written, or copy it first."
 
 
@@ -33,42 +34,33 @@ class DataWarning(UserWarning):
     """Something in the data was left out or assumed; the message lists it."""
 
 
-@contextlib.contextmanager
-def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> Iterator[h5py.File]:
+def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
     """Open an HDF5 file (netCDF-4, NWB, MATLAB 7.3) for reading, once it has been found harmless.
 
-    HDF5 files can point at other files, and libraries follow such pointers without asking; they can declare far more
-    data than they hold; and damaged ones can crash the HDF5 library or keep it busy for ever. So another process, with
-    limits of time and memory, goes through the file first: every entry and attribute, all strings and references,
-    chunked arrays whole (up to 16 MiB) or their index and both ends. Links and references within the file are fine.
-    Nothing is ever unpickled or fetched.
+    HDF5 files can lead libraries to other files, declare far more data than they hold, crash the HDF5 library, or keep
+    it busy for ever. So another process, with limits of time and memory, goes through the file first: every entry and
+    attribute, all strings and references, chunked arrays whole (up to 16 MiB) or their index and both ends. Links and
+    references within the file are fine. Nothing is ever unpickled or fetched.
 
     Args:
         path: the file.
         max_ratio: how many times larger than what is stored an entry, or the whole file, may be once read.
             Looked at above 64 MiB only. Compressed recordings stay under 100; gzip cannot exceed about 1,000.
 
-    Yields:
-        The open file; it is closed on leaving the block.
+    Returns:
+        The open file, for a `with` block or as long as something read from it is in use.
 
     Raises:
-        DataFileError: if the file is missing, empty, all zeros, not HDF5, truncated or damaged; if looking at
-            it crashes, or takes more than 20 s of processor time (and 20 s per GiB) or 4 GiB of memory (and
-            twice its size); or if an entry is an external, dangling or user-defined link, has external or virtual
-            storage, needs a filter that is not built in, is of a type that cannot be read as numbers, strings or
-            references, refers to what is not in the file, or is too large by `max_ratio`.
+        DataFileError: if the file is missing, empty, all zeros, not HDF5, truncated or damaged; if looking at it
+            crashes, or takes over 20 s of processor time (and 20 s per GiB) or 4 GiB of memory (and twice its size); or
+            if an entry is an external, dangling or user-defined link, has external or virtual storage, needs a filter
+            that is not built in, is no numbers, strings or references into the file, or is too large by `max_ratio`.
 
     Example:
         >>> safe_open("no_such_file.nwb").__enter__()
         Traceback (most recent call last):
         recirc.data.probe.DataFileError: no_such_file.nwb: there is no such file; check the path.
     """
-    with open_hdf5(path, max_ratio=max_ratio) as file:
-        yield file
-
-
-def open_hdf5(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
-    """As `safe_open`, for a file that stays open as long as something read from it is in use."""
     path = Path(path)
     looked_at = _look("hdf5", path, max_ratio)[2]
     with named(path):
@@ -148,6 +140,79 @@ def _identity(file: Path | int) -> tuple[int, ...] | None:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
+def check_matlab(path: Path, max_ratio: float) -> None:
+    """Go through the variables of a MATLAB 5 file; DataFileError at one that is cut off or unfolds to far more."""
+    order = "<" if head_of(path)[126:128] == b"IM" else ">"
+    size = path.stat().st_size
+    if size < 128:
+        raise DataFileError("the file is truncated; copy or export it again.")
+    with path.open("rb") as stream:
+        stream.seek(128)
+        while stream.tell() < size:
+            tag = stream.read(8)
+            kind, n_bytes = struct.unpack(f"{order}II", tag) if len(tag) == 8 else (0, size)
+            if stream.tell() + n_bytes > size:
+                raise DataFileError("the file is truncated or damaged; copy or export it again.")
+            if kind == MATLAB_COMPRESSED:
+                _unfold(stream.read(n_bytes), max_ratio)
+            else:
+                stream.seek(n_bytes, os.SEEK_CUR)
+
+
+def _unfold(compressed: bytes, max_ratio: float) -> None:
+    allowed = max(HARMLESS_BYTES, max_ratio * len(compressed))
+    decompressor, n_bytes = zlib.decompressobj(), 0
+    try:
+        while compressed and not decompressor.eof:
+            n_bytes += len(decompressor.decompress(compressed, 2**20))
+            compressed = decompressor.unconsumed_tail
+            if n_bytes > allowed:
+                mend = "save it with '-nocompression', or raise max_ratio."
+                raise DataFileError(f"a variable unfolds to more than {max_ratio:g} times what is stored; {mend}")
+    except zlib.error as error:
+        raise DataFileError(f"damaged ({error}); save it again in MATLAB.") from error
+
+
+def check_numpy(path: Path, max_ratio: float) -> None:
+    """Compare what the headers of a .npy or .npz file promise with what is there; DataFileError if it is not that."""
+    try:
+        if head_of(path).startswith(b"PK"):
+            return _check_archive(path, max_ratio)
+        with path.open("rb") as stream:
+            _check_array(stream, path.stat().st_size, "the array")
+    except DataFileError:
+        raise
+    except (*DAMAGE, MemoryError) as error:
+        raise DataFileError(f"not a whole .npy or .npz file ({error}); save it again.") from error
+
+
+def _check_archive(path: Path, max_ratio: float) -> None:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) > MAX_ARRAYS:
+            raise DataFileError(f"more than {MAX_ARRAYS:,} arrays; split the file.")
+        total = sum(member.file_size for member in members)
+        if total > max(HARMLESS_BYTES, max_ratio * path.stat().st_size):
+            found = f"its arrays would take {total:,} bytes, more than {max_ratio:g} times what is stored"
+            raise DataFileError(f"{found}; save them with np.savez instead of np.savez_compressed, or raise max_ratio.")
+        for member in members:
+            with archive.open(member) as stream:
+                _check_array(stream, member.file_size, f"entry {member.filename}")
+
+
+def _check_array(stream: Any, size: int, where: str) -> None:
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise DataFileError(f"{where}: version {version} of the format; save plain numbers or strings.")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.hasobject:
+        raise DataFileError(f"{where}: Python objects, which are never read; save numbers or strings.")
+    promised, stored = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    if min(shape, default=0) < 0 or promised != stored:
+        raise DataFileError(f"{where}: the header promises {promised:,} bytes, there are {stored:,}; save it again.")
+
+
 class _OtherProcess:
     """The process that looks at files: started when first needed, and again when a file has ended it."""
 
@@ -204,8 +269,7 @@ def _converse(process: Any, request: dict, seconds: float) -> tuple[dict[str, An
     arrays = []
     for kind, shape in answer.pop("arrays", ()):
         kind = np.dtype(kind)
-        content = process.stdout.read(kind.itemsize * math.prod(shape))
-        arrays.append(np.frombuffer(content, kind).reshape(shape))
+        arrays.append(np.frombuffer(process.stdout.read(kind.itemsize * math.prod(shape)), kind).reshape(shape))
     return answer, arrays
 
 

@@ -1,6 +1,7 @@
-"""Spikes and trials that cannot be right, and why."""
+"""Spikes, trials and average rates that cannot be right, and why."""
 
 import difflib
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 
@@ -8,7 +9,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from recirc.data.safe_open import DataWarning, named
 from recirc.data.session import PreparationError, Session
+from recirc.labelled import check_samples
+from recirc.types import Activity
 
 MILLISECONDS, SAMPLES = (300.0, 3000.0), 3000.0  # how many times later than the trials the last spike is
 COARSE = 5e-4  # seconds; spikes that are counted in such bins repeat their times
@@ -113,3 +117,54 @@ def check_column(session: Session, name: str, what: str) -> None:
         hint = f"did you mean {near[0]!r}? " if near else ""
         found = f"{what} is {name!r}, and the trials table has no such column"
         raise PreparationError(found, f"{hint}there are {listed(session.trials, 20)}", session.source)
+
+
+def check_activity(activity: Activity, where: str = "the activity", *, signed: bool = False) -> Activity:
+    """A recording in memory, held to what files of averages are held to; without the units that never change.
+
+    `Activity` and `Activity.from_xarray` refuse what repeats, is unequal or uneven, in the words that files get.
+
+    Args:
+        activity, where: rates in spikes/s, and what messages call it.
+        signed: whether rates may be negative, as those of a model may.
+
+    Raises:
+        ValueError: with fewer than two conditions or five samples, rates that are negative or not finite, or no change.
+
+    Warns:
+        DataWarning: if units were left out.
+
+    Example:
+        >>> import recirc
+        >>> recirc.data.check_activity(recirc.Activity(np.ones((2, 9, 1)), dt=0.01, conditions=["0", "90"]))
+        Traceback (most recent call last):
+        ValueError: the activity: no unit ever changes its rate; check how the rates were made.
+    """
+    with named(where, ValueError):
+        return _held_to(activity, where, signed)
+
+
+def averaged_activity(where: str, **settings) -> Activity:
+    """`Activity(**settings)` from a file, checked as `check_activity` does, whose errors become a DataFileError."""
+    with named(where):
+        return _held_to(Activity(**settings), where)
+
+
+def _held_to(activity: Activity, where: str, signed: bool = False) -> Activity:
+    rates, conditions, units = np.asarray(activity.rates), activity.conditions, activity.units
+    check_samples(rates.shape[1], "coordinate time")
+    if len(set(conditions)) < 2:
+        found = f"one condition ({conditions[0] if conditions else 'none'})"
+        raise ValueError(f"{found}; at least two are needed, since dynamics are compared across conditions.")
+    for wrong, what in ((~np.isfinite(rates), "not finite"), ((rates < 0) & (not signed), "negative")):
+        for condition, time, unit in np.argwhere(wrong)[:1]:
+            first = f"the first of unit {units[unit]} in condition {conditions[condition]} at time index {time}"
+            raise ValueError(f"{int(wrong.sum())} rates are {what}, {first}; repair or remove them first.")
+    constant = [name for name, span in zip(units, np.ptp(rates, axis=(0, 1))) if not span > 0]
+    if len(constant) == len(units):
+        raise ValueError("no unit ever changes its rate; check how the rates were made.")
+    if not constant:
+        return activity
+    said = f"units whose rate never changes: {', '.join(constant)}."
+    warnings.warn(f"{where}: left out {said}", DataWarning, stacklevel=4)
+    return activity.without_units(constant).replace(notes=(*activity.notes, f"Left out {said}"))

@@ -32,10 +32,8 @@ class Series:
 
     Args:
         values: (sample, channel), in `unit`; indexed by slices along samples only.
-        channels: one name per channel.
-        unit: unit of the values, as the file names it ("m", "mm/s", "V").
-        rate: samples per second; None if the samples have timestamps.
-        start: time of the first sample, s; with `rate` only.
+        channels, unit: one name per channel, and unit of the values, as the file names it ("m", "mm/s", "V").
+        rate, start: samples per second, and time of the first one, s; no rate if the samples have timestamps.
         timestamps: (sample,), s, an array or something in a file; None if there is a rate.
 
     Raises:
@@ -62,8 +60,9 @@ class Series:
             raise ValueError(f"the rate is {self.rate}; expected a positive number of samples per second.")
         shape, n_named = tuple(self.values.shape), len(self.channels)
         if len(shape) != 2 or shape[1] != n_named:
-            found = f"values have the shape {shape}, and {n_named} channels are named"
-            raise ValueError(f"{found}; expected (sample, channel).")
+            raise ValueError(
+                f"values have the shape {shape}, and {n_named} channels are named; expected (sample, channel)."
+            )
         if self.timestamps is not None and tuple(self.timestamps.shape) != shape[:1]:
             found = f"there are {tuple(self.timestamps.shape)} timestamps for {shape[0]} samples"
             raise ValueError(f"{found}; give one per sample.")
@@ -98,16 +97,14 @@ class Session:
     Only shapes are checked. Whether spikes are sorted, trials overlap or events are missing, `recirc check` finds.
 
     Args:
-        spikes: spike times of every unit, s.
-        units: one name per unit.
+        spikes, units: spike times, s, and name of every unit.
         trials: columns of the table of trials, (trial,) or (trial, ...); always start_time and stop_time, s.
             Events are in s; others are numbers, strings, or, where a trial has a list, objects that are arrays.
         series: behavior by name.
         observed: for every unit (interval, 2), s, when it was observed; None if the file does not say.
         unit_columns: what else is known of the units ("heldout", "quality", "location"), (unit,).
         resolution: s, how exactly spike times are known; above 0 where only counts per bin were stored.
-        source: the file.
-        about: subject, session, start and the like.
+        source, about: the file; subject, session, start and the like.
 
     Raises:
         ValueError: if lengths disagree, or start_time or stop_time is missing.

@@ -41,8 +41,8 @@ def split_rows(table: h5py.Group, name: str, values: np.ndarray) -> list[np.ndar
     last, problem = int(ends[-1]) if len(ends) else 0, ""
     if falls.size:
         row = int(falls[0]) + 1
-        problem = f"not rising: row {row} ends at {ends[row]} and the row before it at {ends[row - 1]}"
-        problem += ", so that rows would share values"
+        before = f"the row before it at {ends[row - 1]}, so that rows would share values"
+        problem = f"not rising: row {row} ends at {ends[row]} and {before}"
     elif beyond.size:
         problem = f"row {beyond[0]} ends at {ends[beyond[0]]}, but {name} has {len(values)} values"
     elif len(values) > last:

@@ -10,10 +10,8 @@ from recirc.data.safe_open import DataFileError, DataWarning
 from recirc.data.session import Series, Session
 from recirc.labelled import is_plausible
 
-SPIKES = "_spikes"
-EVENT = "idx_"
-GAP = 1.0
-SHORTEST_INTERVAL = 1e-4
+SPIKES, EVENT = "_spikes", "idx_"
+GAP, SHORTEST_INTERVAL = 1.0, 1e-4  # seconds
 ABOUT = {"monkey": "subject", "subject": "subject", "date": "start", "task": "task"}
 
 
@@ -30,14 +28,13 @@ def is_trial_struct(rows: Any) -> bool:
 def session_from_trials(rows: list[dict], where: str, path: Path) -> Session:
     """Session from counts per bin, one trial after the other with a second between them.
 
-    Counts become spike times, spread evenly over their bin, so that counting them in the same bins gives the
-    counts back; `resolution` is the bin. Events (`idx_go_cue`, the number of a bin, the first is 1) become times
-    of the start of that bin (`go_cue_time`). Fields with one number or word per trial become columns; those
-    with as many rows as there are bins become series, sampled in the middle of each bin.
+    Counts become spike times, spread evenly over their bin (`resolution`), so that counting gives them back. Events
+    (`idx_go_cue`, the number of a bin from 1) become times of its start (`go_cue_time`). Fields with one number or word
+    per trial become columns; those with one row per bin become series, sampled in the middle of each bin.
 
     Raises:
-        DataFileError: if counts are not whole, are negative or more than one per 0.1 ms; the numbers of units
-            differ between trials; bins differ between arrays of a trial; or `bin_size` is not in seconds.
+        DataFileError: if counts are not whole, are negative or more than one per 0.1 ms; units differ between trials,
+            or bins between arrays of a trial; or `bin_size` is not in seconds.
 
     Warns:
         DataWarning: if fields with another number of rows than there are bins were left out.
@@ -72,9 +69,8 @@ def _bin_size(rows: list[dict], where: str) -> float:
     bin_size = sizes.pop()
     if sizes or bin_size is None or not is_plausible(bin_size):
         looks = " (it looks like milliseconds)" if bin_size and 0.5 < bin_size <= 500 else ""
-        found = f"{bin_size} and others" if sizes else f"{bin_size}{looks}"
-        expected = "one width for all trials, in seconds, from 0.0001 to 0.5"
-        raise DataFileError(f"{where}, field bin_size: {found}; expected {expected}.")
+        found = f"{where}, field bin_size: {bin_size}{' and others' if sizes else looks}"
+        raise DataFileError(f"{found}; expected one width for all trials, in seconds, from 0.0001 to 0.5.")
     return bin_size
 
 

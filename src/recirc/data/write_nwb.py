@@ -28,13 +28,10 @@ TRIAL_COLUMNS = {
 
 
 def write_nwb(session: Session, path: str | os.PathLike) -> None:
-    """Write a simulated session; the file appears whole or not at all.
-
-    The same session gives the same contents; identifiers of objects are drawn anew by the format's library.
+    """Write a simulated session; the file appears whole or not at all, and has the same contents but for identifiers.
 
     Args:
-        session: series in meters are taken for the position of the hand.
-        path: a new file.
+        session, path: series in meters are taken for the position of the hand; a new file.
 
     Raises:
         ValueError: as `check_new`.
@@ -71,20 +68,15 @@ def _contents(pynwb, session: Session):
         subject_id="simulated", species="Macaca mulatta", sex="U", age="P5Y",
         description="No animal: a simulated circuit. The species is that of the recordings it imitates.",
     )  # fmt: skip
-    _add_trials(file, session)
+    for name in [name for name in session.trials if name not in ("start_time", "stop_time")]:
+        file.add_trial_column(name=name, description=TRIAL_COLUMNS.get(name, f"Simulated: {name}."))
+    for i in range(session.n_trials):
+        file.add_trial(**{name: column[i] for name, column in session.trials.items()})
     _add_units(pynwb, file, session)
     module = file.create_processing_module("behavior", "What the simulated hand and muscles did.")
     for name, series in session.series.items():
         module.add(_series(pynwb, name, series))
     return file
-
-
-def _add_trials(file, session: Session) -> None:
-    columns = [name for name in session.trials if name not in ("start_time", "stop_time")]
-    for name in columns:
-        file.add_trial_column(name=name, description=TRIAL_COLUMNS.get(name, f"Simulated: {name}."))
-    for i in range(session.n_trials):
-        file.add_trial(**{name: column[i] for name, column in session.trials.items()})
 
 
 def _add_units(pynwb, file, session: Session) -> None:

@@ -1,7 +1,5 @@
 """Reaches from a center to targets on a circle."""
 
-from typing import ClassVar
-
 import equinox as eqx
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
@@ -29,14 +27,10 @@ class CenterOutReach(AbstractTask):
             directions never trained; "one_hot" gives one channel per angle, which does not; "von_mises" gives
             `n_bumps` bumps exp(concentration (cos(theta - c_k) - 1)) with centers c_k equally spaced.
         pulse: the direction is shown during preparation only; otherwise throughout the trial.
-        preparation: seconds before movement onset.
-        movement: T_move, seconds.
-        dt: seconds per step.
-        amplitude: size of the direction input.
-        peak_speed: v_peak.
+        preparation, movement, dt: seconds before movement onset, T_move in seconds, and seconds per step.
+        amplitude, peak_speed: size of the direction input, and v_peak.
         go_cue: adds a last channel that is 1 during movement.
-        n_bumps: channels of the "von_mises" encoding.
-        concentration: sharpness of the bumps; 1 is broad, 10 narrow.
+        n_bumps, concentration: channels of the "von_mises" encoding, and sharpness of the bumps; 1 is broad, 10 narrow.
 
     Raises:
         ValueError: if `encoding` is unknown, `angles` is empty or repeats one, a duration is not a positive
@@ -54,7 +48,7 @@ class CenterOutReach(AbstractTask):
         22.5
     """
 
-    is_random: ClassVar[bool] = False
+    is_random = False
     angles: tuple[float, ...] = eqx.field(static=True, converter=wrap_angles, default=COMPASS)
     encoding: str = eqx.field(static=True, default="cosine")
     pulse: bool = eqx.field(static=True, default=True)
@@ -101,13 +95,12 @@ class CenterOutReach(AbstractTask):
             centers = 2 * np.pi * np.arange(self.n_bumps) / self.n_bumps
             return np.exp(self.concentration * (np.cos(theta[:, None] - centers[None, :]) - 1))
         asked = wrap_angles(angles)
-        unlisted = [angle for angle in asked if angle not in self.angles]
-        if unlisted:
-            listed = ", ".join(f"{angle:g}" for angle in self.angles)
-            raise ValueError(
-                f"one_hot has no channel for {unlisted[0]:g} degrees, only for {listed}; "
-                'use encoding="cosine" or "von_mises" for directions that are not in the list.'
+        if unlisted := [angle for angle in asked if angle not in self.angles]:
+            found = (
+                f"no channel for {unlisted[0]:g} degrees, only for {', '.join(f'{angle:g}' for angle in self.angles)}"
             )
+            mend = 'use encoding="cosine" or "von_mises" for directions that are not in the list'
+            raise ValueError(f"one_hot has {found}; {mend}.")
         return np.eye(len(self.angles))[[self.angles.index(angle) for angle in asked]]
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
@@ -122,10 +115,9 @@ class CenterOutReach(AbstractTask):
             inputs = np.concatenate([inputs, np.broadcast_to(moving[None, :, None], (n_trials, step.size, 1))], axis=2)
         elapsed = np.clip((step + 1 - n_preparation) / n_movement, 0.0, 1.0)
         speed, go = self.peak_speed * 16 * elapsed**2 * (1 - elapsed) ** 2, self.preparation
-        return Trials(
-            inputs,
-            unit_vectors(angles)[:, None, :] * speed[None, :, None],
-            dt=self.dt,
-            conditions=[angle_label(angle) for angle in angles],
-            epochs={"preparation": (0.0, go), "movement": (go, go + self.movement)},
+        targets = unit_vectors(angles)[:, None, :] * speed[None, :, None]
+        labels, epochs = (
+            list(map(angle_label, angles)),
+            {"preparation": (0.0, go), "movement": (go, go + self.movement)},
         )
+        return Trials(inputs, targets, dt=self.dt, conditions=labels, epochs=epochs)

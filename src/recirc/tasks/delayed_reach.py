@@ -42,15 +42,12 @@ class DelayedReach(AbstractTask):
         radius: a, of the target input, the target position and the velocity's peak.
         hold: seconds before the target, (shortest, longest), uniform in whole steps; one number is fixed.
         delay: seconds from target to go, likewise; may be 0.
-        reaction: T_reaction, seconds from go to the reach.
-        reach: T_reach, seconds.
+        reaction, reach: T_reaction from go to the reach, and T_reach, seconds.
         movement: seconds from go to the end of the movement epoch, at least `reaction` + `reach`.
         after: seconds at the end with inputs off and the hand at the target; may be 0.
-        target_off: seconds from go at which the target's input goes off; None for the end of the movement
-            epoch, 0 for at go. Before go it is no earlier than the target's onset, so that trials whose delay
-            is not longer than -target_off never show their target.
-        switch: (seconds from go at which the target jumps, degrees added to theta). A jump before the
-            target's onset is one at its onset.
+        target_off: seconds from go at which the target's input goes off, but no earlier than its onset, so that a delay
+            not longer than -target_off never shows the target; None for the end of the movement epoch.
+        switch: (seconds from go, degrees added to theta) of the target's jump; at its onset at the earliest.
         catch: share of catch trials, drawn by the key.
         back: the after epoch becomes a return as long as the movement epoch, with the velocity negated and
             the position going back to 0; `after` is not used. Nothing but the inputs' end announces it.
@@ -58,14 +55,12 @@ class DelayedReach(AbstractTask):
 
     Raises:
         ValueError: if `angles` is empty or repeats one, `radius` is not positive, a duration is not a
-            multiple of dt or out of order, `movement` is too short for the reach, `target_off` is after the
-            movement epoch, the target is off when it jumps or jumps too late to be reached before the trial
-            (or the return) ends, or `catch` is not in [0, 1].
+            multiple of dt or out of order, `movement` is too short for the reach, `target_off` is after the movement
+            epoch, the target is off when it jumps or jumps too late to be reached, or `catch` is not in [0, 1].
 
-    Source: Kao 2019 (doi 10.1152/jn.00467.2018) for the task; channels, reaction time and profile as in the
-    author's published analysis code; the ranges of hold and delay, the movement and after epochs and catch
-    trials are ours. Superposition: Henis & Flash 1995 (doi 10.1007/s004220050143), here with the old target
-    itself as the first goal and the same reaction time to the jump as to go.
+    Source: Kao 2019 (doi 10.1152/jn.00467.2018) for the task; channels, reaction time and profile as in the author's
+    code; ranges of hold and delay, movement and after epochs and catch trials are ours. Superposition: Henis & Flash
+    1995 (doi 10.1007/s004220050143), with the old target as first goal and the same reaction time to jump and go.
 
     Example:
         >>> import jax, recirc
@@ -98,16 +93,12 @@ class DelayedReach(AbstractTask):
         _, _, n_movement, n_after = self._durations()
         needed = sum(self._profile_steps())
         if n_movement < needed:
-            raise ValueError(
-                f"movement ({self.movement} s) must be at least reaction plus reach "
-                f"({self.reaction} + {self.reach} s); make it longer."
-            )
+            least = f"reaction plus reach ({self.reaction} + {self.reach} s)"
+            raise ValueError(f"movement ({self.movement} s) must be at least {least}; make it longer.")
         off = self._target_off_steps()
         if off > n_movement:
-            raise ValueError(
-                f"target_off ({self.target_off} s) must not be after the movement epoch ({self.movement} s); "
-                "give None for its end."
-            )
+            epoch = f"the movement epoch ({self.movement} s)"
+            raise ValueError(f"target_off ({self.target_off} s) must not be after {epoch}; give None for its end.")
         if self.switch is not None:
             self._check_switch(self.switch, off, n_movement + (0 if self.back else n_after) - needed)
 
@@ -115,16 +106,13 @@ class DelayedReach(AbstractTask):
         if len(switch) != 2 or not np.isfinite(switch[1]):
             raise ValueError(f"switch must be (seconds from go, degrees added), got {switch}.")
         jump = whole_steps(switch[0], self.dt, "the time of switch", least=-np.inf)
+        jumps = f"the target jumps {switch[0]} s from go"
         if jump >= off:
-            raise ValueError(
-                f"the target jumps {switch[0]} s from go but is off from {off * self.dt:g} s on; "
-                "switch earlier, or leave it on for longer."
-            )
+            mend = "switch earlier, or leave it on for longer"
+            raise ValueError(f"{jumps} but is off from {off * self.dt:g} s on; {mend}.")
         if jump > latest:
-            raise ValueError(
-                f"the target jumps {switch[0]} s from go, too late to be reached in time; switch no later "
-                f"than {latest * self.dt:g} s, or make movement or after longer."
-            )
+            mend = f"switch no later than {latest * self.dt:g} s, or make movement or after longer"
+            raise ValueError(f"{jumps}, too late to be reached in time; {mend}.")
 
     def between(self) -> "DelayedReach":
         """The same task at the directions halfway between neighboring ones.
@@ -145,22 +133,20 @@ class DelayedReach(AbstractTask):
         is_catch, is_shown = self._catch(n_trials, catch_key)
         angles = np.array([self.angles[i % len(self.angles)] for i in range(n_trials)])
         off = np.maximum(go + self._target_off_steps(), onset)
-        jump, new = self._jump(onset, go, off, angles)
-        old, new = self.radius * unit_vectors(angles), self.radius * unit_vectors(new)
+        seconds, turn = self.switch or (0.0, 0.0)  # without a switch a jump at go, to where the target is
+        jump = np.maximum(go + whole_steps(seconds, self.dt, "the time of switch", least=-np.inf), onset)
+        old, new = self.radius * unit_vectors(angles), self.radius * unit_vectors(angles + turn)
         target = np.where((step < jump[:, None])[:, :, None], old[:, None, :], new[:, None, :])
         shown = (onset[:, None] <= step) & (step < off[:, None]) & is_shown[:, None]
         held = step < np.where(is_catch, end, go)[:, None]
         movements = [(go, old), (np.maximum(jump, go), new - old)]
         if self.back:
             movements.append((go + n_movement, -new))
-        return Trials(
-            np.concatenate([target * shown[:, :, None], held[:, :, None]], axis=2),
-            self._superposed(movements, step) * ~is_catch[:, None, None],
-            dt=self.dt,
-            conditions=["catch" if caught else angle_label(angle) for caught, angle in zip(is_catch, angles)],
-            mask=(step < end[:, None]).astype(float),
-            epochs=self._epochs(onset, go, end, is_catch, is_shown),
-        )
+        inputs = np.concatenate([target * shown[:, :, None], held[:, :, None]], axis=2)
+        outputs = self._superposed(movements, step) * ~is_catch[:, None, None]
+        labels = ["catch" if caught else angle_label(angle) for caught, angle in zip(is_catch, angles)]
+        mask, epochs = (step < end[:, None]).astype(float), self._epochs(onset, go, end, is_catch, is_shown)
+        return Trials(inputs, outputs, dt=self.dt, conditions=labels, mask=mask, epochs=epochs)
 
     def _durations(self) -> tuple[tuple[int, int], tuple[int, int], int, int]:
         """Ranges of hold and delay, length of movement and of what comes after, all in steps."""
@@ -188,13 +174,6 @@ class DelayedReach(AbstractTask):
         is_catch = count > before
         return is_catch, ~is_catch | ((count + (first < 0.5)) % 2 == 0)
 
-    def _jump(self, onset, go, off, angles) -> tuple[np.ndarray, np.ndarray]:
-        """First step of the second target, and its angle; without a switch they change nothing."""
-        if self.switch is None:
-            return go, angles
-        jump = go + whole_steps(self.switch[0], self.dt, "the time of switch", least=-np.inf)
-        return np.maximum(jump, onset), angles + self.switch[1]
-
     def _superposed(
         self, movements: Sequence[tuple[np.ndarray, np.ndarray]], step: np.ndarray
     ) -> Float[np.ndarray, "trial time 4"]:
@@ -210,12 +189,8 @@ class DelayedReach(AbstractTask):
         return made.reshape(*made.shape[:2], 4)
 
     def _epochs(self, onset, go, end, is_catch, is_shown) -> dict[str, np.ndarray]:
-        starts = [
-            np.zeros_like(onset),
-            np.where(is_shown, onset, end),
-            np.where(is_catch, end, go),
-            np.where(is_catch, end, go + whole_steps(self.movement, self.dt, "movement")),
-            end,
-        ]
+        over = go + whole_steps(self.movement, self.dt, "movement")
+        cued = [np.where(is_catch, end, moment) for moment in (go, over)]
+        starts = [np.zeros_like(onset), np.where(is_shown, onset, end), *cued, end]
         names = ("hold", "delay", "movement", "after")
         return {name: self.dt * np.stack(starts[i : i + 2], axis=1) for i, name in enumerate(names)}

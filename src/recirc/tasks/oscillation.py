@@ -1,7 +1,5 @@
 """An oscillation whose frequency rises and falls."""
 
-from typing import ClassVar
-
 import equinox as eqx
 import numpy as np
 from jaxtyping import PRNGKeyArray
@@ -18,8 +16,7 @@ class Oscillation(AbstractTask):
     $$f(t) = \sin 2\pi\varphi(t/T), \qquad \varphi(s) = \begin{cases} 3s + 6s^2 & s \le 1/2 \\
     -3 + 15s - 6s^2 & s > 1/2\end{cases}$$
 
-    The frequency goes 3/T, 9/T, 3/T, linearly in between (1.5, 4.5, 1.5 Hz at T = 2 s): six whole cycles, so
-    that repetitions join smoothly.
+    The frequency goes linearly 3/T, 9/T, 3/T (1.5, 4.5, 1.5 Hz at T = 2 s): six cycles, so that repetitions join.
 
     Args:
         duration: T, seconds per repetition.
@@ -28,8 +25,7 @@ class Oscillation(AbstractTask):
         dt: seconds per step.
 
     Raises:
-        ValueError: if `duration` or `pulse` is not a positive multiple of dt, `pulse` is longer than
-            `duration`, or `repeats` is not positive.
+        ValueError: if a duration is not a positive multiple of dt, `pulse` is the longer, or `repeats` is not positive.
 
     Source: DePasquale et al. 2018 (doi 10.1371/journal.pone.0191527) and its published demonstration.
     Departure: target sample i is the value at the end of step i.
@@ -41,15 +37,14 @@ class Oscillation(AbstractTask):
         (4000, [2.0, 4.0])
     """
 
-    is_random: ClassVar[bool] = False
+    is_random = False
     duration: float = eqx.field(static=True, default=2.0)
     pulse: float = eqx.field(static=True, default=0.05)
     repeats: int = eqx.field(static=True, default=1)
     dt: float = eqx.field(static=True, default=0.001)
 
     def __check_init__(self):
-        n_steps = whole_steps(self.duration, self.dt, "duration")
-        if whole_steps(self.pulse, self.dt, "pulse") > n_steps:
+        if whole_steps(self.pulse, self.dt, "pulse") > whole_steps(self.duration, self.dt, "duration"):
             raise ValueError(f"pulse ({self.pulse} s) must not be longer than duration ({self.duration} s).")
         check_within("[1, inf]", repeats=self.repeats)
 
@@ -59,13 +54,7 @@ class Oscillation(AbstractTask):
         s = (np.arange(n_steps) + 1) / n_steps
         phase = np.where(s <= 0.5, 3 * s + 6 * s**2, -3 + 15 * s - 6 * s**2)
         pulse = np.arange(n_steps) < whole_steps(self.pulse, self.dt, "pulse")
-        inputs, targets = (
-            np.tile(signal, (n_trials, self.repeats))[:, :, None] for signal in (1.0 * pulse, np.sin(2 * np.pi * phase))
-        )
-        return Trials(
-            inputs,
-            targets,
-            dt=self.dt,
-            conditions=["oscillation"] * n_trials,
-            epochs={f"repetition {i + 1}": (i * self.duration, (i + 1) * self.duration) for i in range(self.repeats)},
-        )
+        signals = (1.0 * pulse, np.sin(2 * np.pi * phase))
+        inputs, targets = (np.tile(signal, (n_trials, self.repeats))[:, :, None] for signal in signals)
+        epochs = {f"repetition {i + 1}": (i * self.duration, (i + 1) * self.duration) for i in range(self.repeats)}
+        return Trials(inputs, targets, dt=self.dt, conditions=["oscillation"] * n_trials, epochs=epochs)

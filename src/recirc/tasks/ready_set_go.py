@@ -27,12 +27,9 @@ class ReadySetGo(AbstractTask):
     gaps in seconds; epochs "ready 1", "set 1" and "go 1" (and 2, 3, ...) hold the two pulses and the response.
 
     Args:
-        shortest: least D, seconds.
-        longest: greatest D, seconds.
-        pulse: seconds of unit input.
-        response: seconds.
-        shortest_pause: seconds.
-        mean_pause: mean of the exponential part of the pause, seconds; 0 for a fixed pause.
+        shortest, longest: least and greatest D, seconds.
+        pulse, response: seconds of unit input, and of the response.
+        shortest_pause, mean_pause: seconds, the mean being that of the exponential part; 0 for a fixed pause.
         repeats: repetitions in one trial; the network's state carries over from one to the next.
         hint: whether trials carry the hint.
         dt: seconds per step.
@@ -65,9 +62,8 @@ class ReadySetGo(AbstractTask):
         whole_steps(self.response, self.dt, "response")
         check_within("[1, inf]", repeats=self.repeats)
         if not self.dt <= self.shortest <= self.longest:
-            raise ValueError(
-                f"give shortest and longest with dt <= shortest <= longest; got {self.shortest} s and {self.longest} s."
-            )
+            got = f"{self.shortest} s and {self.longest} s"
+            raise ValueError(f"give shortest and longest with dt <= shortest <= longest; got {got}.")
         check_within("[0, inf)", shortest_pause=self.shortest_pause, mean_pause=self.mean_pause)
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
@@ -92,26 +88,17 @@ class ReadySetGo(AbstractTask):
             targets[trial, go:go_end, 0] = response
             corners, ramp = [ready_end, (set_ + set_end) / 2, go], [0.0, gaps[trial, repetition] * self.dt, 0.0]
             hints[trial, ready:go, 0] = np.interp(np.arange(ready, go) + 1, corners, ramp)
-        return Trials(
-            inputs,
-            targets,
-            dt=self.dt,
-            conditions=[" ".join(f"{gap * self.dt:.9g}" for gap in row) for row in gaps],
-            mask=(np.arange(n_steps)[None, :] < ends[:, None]).astype(float),
-            epochs={
-                f"{name} {i + 1}": self.dt * np.stack([onsets[:, i, j], stops[:, i, j]], axis=1)
-                for i in range(self.repeats)
-                for j, name in enumerate(EVENTS)
-            },
-            hints=hints if self.hint else None,
-        )
+        labels = [" ".join(f"{gap * self.dt:.9g}" for gap in row) for row in gaps]
+        mask = (np.arange(n_steps)[None, :] < ends[:, None]).astype(float)
+        hints, spans = hints if self.hint else None, self.dt * np.stack([onsets, stops], axis=3)
+        epochs = {f"{name} {i + 1}": spans[:, i, j] for i in range(self.repeats) for j, name in enumerate(EVENTS)}
+        return Trials(inputs, targets, dt=self.dt, conditions=labels, mask=mask, epochs=epochs, hints=hints)
 
     def _events(self, gaps: np.ndarray, half_pauses: np.ndarray):
         """First step of ready, set and go and first step after, (trial, repetition, event); trial lengths."""
         n_pulse = whole_steps(self.pulse, self.dt, "pulse")
         n_response = whole_steps(self.response, self.dt, "response")
         lengths = 2 * half_pauses + 2 * n_pulse + 2 * gaps + n_response
-        starts = np.cumsum(lengths, axis=1) - lengths
-        ready = starts + half_pauses
+        ready = np.cumsum(lengths, axis=1) - lengths + half_pauses
         onsets = ready[:, :, None] + (n_pulse + gaps)[:, :, None] * np.arange(3)[None, None, :]
         return onsets, onsets + np.array([n_pulse, n_pulse, n_response])[None, None, :], lengths.sum(axis=1)

@@ -9,9 +9,7 @@ def whole_steps(duration: float, dt: float, name: str, *, least: float = 1) -> i
     """How many steps of `dt` make up `duration`, both in seconds.
 
     Args:
-        duration: seconds.
-        dt: seconds per step.
-        name: what the duration is called in an error.
+        duration, dt, name: seconds, seconds per step, and what the duration is called in an error.
         least: fewest steps allowed: 1, 0, or minus infinity for a moment that may lie before another.
 
     Raises:

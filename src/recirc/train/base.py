@@ -1,7 +1,10 @@
-"""What a trainer is, and the only training loop."""
+"""What a trainer is, the only training loop, and its state in a file, so that an interrupted one can go on."""
 
 import abc
 import dataclasses
+import hashlib
+import io
+import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +18,7 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import RateNetwork
 from recirc.circuits.base import check_shapes
-from recirc.train.checkpoint import identify, load_checkpoint, save_checkpoint
+from recirc.storage import read_arrays, write_arrays
 from recirc.types import Activity, Outcome, Trials, require_x64
 
 
@@ -76,12 +79,10 @@ class Fit(eqx.Module):
 
     Args:
         network: the trained network, in the default precision; after a divergence, that of the last good pass.
-        outcome: how it ended.
-        message: the same as a sentence with numbers and advice.
-        history: one entry per pass.
-        embedder: activity of the target-generating network, if there was one; its similarity to the recorded circuit
-            is the most that the trained network can be expected to reach.
-        seconds: wall time.
+        outcome, message: how it ended, and the same as a sentence with numbers and advice.
+        history, seconds: one entry per pass, and wall time.
+        embedder: activity of the target-generating network, if any; its similarity to the recorded circuit is the most
+            that the trained network can be expected to reach.
     """
 
     network: RateNetwork
@@ -105,14 +106,12 @@ def fit(
     """Train a network; the only training loop of the package.
 
     Args:
-        trainer: the algorithm.
-        network: where to start; it is not changed.
+        trainer, network: the algorithm, and where to start, which is not changed.
         trials: inputs, targets and, for trainers that use them, hints.
         key: for everything random.
         progress: called after every pass with its index and its log entry.
         throw: raise on divergence instead of returning it.
-        checkpoint: file to keep the state in after every pass. The same call goes on from it, with the result of an
-            uninterrupted one, to the bit.
+        checkpoint: file to keep the state in after every pass; the same call goes on from it, to the same bits.
 
     Returns:
         The trained network with its history. A divergence, or a goal that was missed, is an outcome, not an error.
@@ -159,8 +158,7 @@ def fit(
     outcome, message = _end(trainer, history)
     if throw and outcome is Outcome.DIVERGED:
         raise TrainingDiverged(message)
-    seconds = time.perf_counter() - began
-    return Fit(_as(state.network, float), outcome, message, history, state.embedder, seconds)
+    return Fit(_as(state.network, float), outcome, message, history, state.embedder, time.perf_counter() - began)
 
 
 def _end(trainer: AbstractTrainer, history: list[dict[str, float]]) -> tuple[Outcome, str]:
@@ -191,26 +189,69 @@ def check_weights(network: RateNetwork) -> None:
     for name in shapes:
         value = getattr(network, name)
         if value is not None and len(bad := np.argwhere(~np.isfinite(value))):
-            raise ValueError(
-                f"the network's {name} has {len(bad)} entries that are not finite, the first at "
-                f"{tuple(bad[0].tolist())}; load or draw the network again."
-            )
+            found = f"{len(bad)} entries that are not finite, the first at {tuple(bad[0].tolist())}"
+            raise ValueError(f"the network's {name} has {found}; load or draw the network again.")
 
 
 def check_sizes(network: RateNetwork, trials: Trials) -> None:
     """Raise ValueError unless the network's channels and clock fit the trials."""
-    for name, has, needs in (
-        ("inputs", network.input_weights.shape[1], trials.inputs.shape[2]),
-        ("outputs", network.readout.shape[0], trials.targets.shape[2]),
-    ):
-        if has != needs:
-            raise ValueError(
-                f"the network has {has} {name} but the trials have {needs}; build the network with n_{name}={needs}."
-            )
+    channels = {"inputs": (network.input_weights.T, trials.inputs), "outputs": (network.readout, trials.targets)}
+    for name, (weights, signals) in channels.items():
+        if (has := len(weights)) != (needs := signals.shape[2]):
+            mend = f"build the network with n_{name}={needs}"
+            raise ValueError(f"the network has {has} {name} but the trials have {needs}; {mend}.")
     if not trials.dt < network.time_constant / 2:
-        raise ValueError(
-            f"dt is {trials.dt} s, which is not below half the network's time constant ({network.time_constant} s); "
-            "resample the trials or use a slower network."
-        )
+        found = f"dt is {trials.dt} s, which is not below half the network's time constant ({network.time_constant} s)"
+        raise ValueError(f"{found}; resample the trials or use a slower network.")
     if not np.any(np.asarray(trials.targets) * np.asarray(trials.mask)[:, :, None]):
         raise ValueError("the targets are zero wherever the mask counts, so there is nothing to learn; give targets.")
+
+
+def identify(specification) -> str:
+    """sha256 of everything that decides a training: settings and the bits of every array.
+
+    Functions count by name, since another process has them at other addresses.
+    """
+    arrays, rest = eqx.partition(specification, eqx.is_array)
+    settings = re.sub(r" at 0x[0-9a-f]+", "", repr((jax.tree.structure(rest), jax.tree.leaves(rest))))
+    digest = hashlib.sha256(settings.encode())
+    for leaf in jax.tree.leaves(arrays):
+        data = jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+        digest.update(f"{data.dtype}{data.shape}".encode() + np.asarray(data).tobytes())
+    return digest.hexdigest()
+
+
+def save_checkpoint(path: str | Path, state, history: list[dict[str, float]], identity: str) -> None:
+    """Write state and history, whole or not at all; the checkpoint before stays beside it, as "FILE.before".
+
+    Raises:
+        StorageError: if the file cannot be written; an earlier checkpoint is then intact.
+    """
+    buffer = io.BytesIO()
+    eqx.tree_serialise_leaves(buffer, state)
+    leaves = np.frombuffer(buffer.getvalue(), np.uint8)
+    if Path(path).exists():
+        Path(path).replace(_before(path))
+    write_arrays(Path(path), {"state": leaves}, {"identity": identity, "history": history})
+
+
+def load_checkpoint(path: str | Path, first, identity: str):
+    """State and history from a file, or from the one before if it is damaged; `first` if there is neither.
+
+    Raises:
+        ValueError: if the file is a checkpoint of another training.
+    """
+    for place in (Path(path), _before(path)):
+        kept = read_arrays(place)
+        if kept is None:
+            continue
+        arrays, about = kept
+        if about["identity"] != identity:
+            found = f"{place} is the checkpoint of another training (other trainer, network, trials or key)"
+            raise ValueError(f"{found}; give another file, or delete it.")
+        return eqx.tree_deserialise_leaves(io.BytesIO(arrays["state"].tobytes()), first), about["history"]
+    return first, []
+
+
+def _before(path: str | Path) -> Path:
+    return Path(path).with_name(f"{Path(path).name}.before")

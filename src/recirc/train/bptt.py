@@ -1,7 +1,6 @@
 """Backpropagation through time."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar
 
 import equinox as eqx
@@ -38,34 +37,29 @@ class Bptt(AbstractTrainer):
     $$L = \frac{\sum m (z - y)^2 / s^2}{\sum m} + \text{penalties}$$
 
     summed over outputs, times and trials, m being the mask and s the s.d. of an output's target, so that every output
-    counts alike and a penalty means the same whatever their units. Every update takes `batch_size` of the trials and
-    new noise; gradients are clipped to a norm, and the learning rate falls as a cosine. A share of every condition's
-    trials is held out; after each pass the network runs them without noise, and training stops when its smallest $R^2$
-    over outputs reaches the goal. If it never does, `Fit.outcome` says so.
+    counts alike, whatever its units. Every update takes `batch_size` trials and new noise; gradients are clipped to a
+    norm, and the learning rate falls as a cosine. After each pass the network runs a held-out share of every
+    condition's trials without noise, and training stops when its smallest $R^2$ over outputs reaches the goal.
 
     The network's `connections` and `signs` (Dale's law) hold after every update. Any nonlinearity that JAX can
     differentiate will do. Arithmetic is in 32 bits.
 
     Args:
-        n_passes: passes at the most; each ends with a look at the held-out trials.
-        n_updates: updates per pass.
+        n_passes, n_updates: passes at the most, each with a look at the held-out trials at its end; updates per pass.
         batch_size: trials per update; all of them if there are no more.
-        learning_rate, final_learning_rate: of the first and last update.
-        clip: largest norm of the gradient of all weights together.
+        learning_rate, final_learning_rate, clip: of the first and last update; largest norm of the whole gradient.
         input_noise: s.d. of each input is this times $\sqrt{2\tau/dt}$ in every step.
         private_noise: each unit's x gets $\sqrt{2\,dt/\tau}$ times this in every step, which makes an s.d. of about
             this. It stands in for the network's own noise, which the returned network keeps.
         penalties: terms to add to the loss, from `train.penalties`.
-        ramp: passes over which the penalties rise from zero, in proportion to the updates made. A strong rate penalty
-            from the start silences the network before it has learned anything.
+        ramp: passes over which penalties rise from zero; strong ones would silence the network before it has learned.
         goal_r2: where to stop, at the earliest after `n_passes_least`; None to make all passes.
         n_passes_least: passes to make in any case, so that penalties have their effect; never fewer than `ramp`.
         held_out: share of each condition's trials to judge by; with too few trials all are trained and judged on.
         learns: which of recurrent, input_weights, readout, bias and start are trained.
 
     Raises:
-        ValueError: if a number is out of range or `learns` names something else; when fitted, if the network has output
-            feedback.
+        ValueError: if a number is out of range or `learns` names something else; in a fit, of a network with feedback.
 
     Source: Song, Yang & Wang 2016 (doi 10.1371/journal.pcbi.1004792) for loss, noise and penalties. Departures: Adam
     for plain gradient descent, errors in units of s, exact decay within a step, trials drawn from a given set.
@@ -80,11 +74,9 @@ class Bptt(AbstractTrainer):
         'MISSED'
     """
 
-    dtype: ClassVar[type] = np.float32
-    mend: ClassVar[str] = "Try a lower learning rate, a smaller clip, or weaker penalties."
-    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "rate": ("learning_rate", "final_learning_rate"), "noise": ("private_noise",)
-    }  # fmt: skip
+    dtype = np.float32
+    mend = "Try a lower learning rate, a smaller clip, or weaker penalties."
+    tunable: ClassVar = {"rate": ("learning_rate", "final_learning_rate"), "noise": ("private_noise",)}
     n_passes: int = eqx.field(static=True, default=40)
     n_updates: int = eqx.field(static=True, default=50)
     batch_size: int = eqx.field(static=True, default=32)
@@ -118,24 +110,22 @@ class Bptt(AbstractTrainer):
         return State(network, None, (self._rule().init(self._learned(network)), jnp.zeros((), int)))
 
     def step(self, state: State, trials: Trials, *, key):
-        trained, judged = (
-            _samples(trials.select(index)) for index in split_by_condition(trials.conditions, self.held_out)
-        )
+        split = split_by_condition(trials.conditions, self.held_out)
+        trained, judged = (_samples(trials.select(index)) for index in split)
         (optimizer, before), n_updates = state.learner, self.n_updates
         made = int(before) + np.arange(n_updates)
         strengths = np.minimum(1, made / (self.ramp * n_updates)) if self.ramp else np.ones(n_updates)
         schedule = (jax.random.split(key, n_updates), jnp.asarray(strengths, jnp.float32))
         network, optimizer, losses = _update_all(self, state.network, optimizer, trained, schedule, trials.dt)
-        updates = int(before) + n_updates
         outputs = np.asarray(_outputs(network, judged, trials.dt), np.float64)
         targets, mask = np.asarray(judged.targets, np.float64), np.asarray(judged.mask, np.float64)
         entry = log_entry(outputs, targets, mask) | {"loss": float(losses[-1])}
         if "bad_trial" not in entry:
             entry["output_r2"] = smallest_r2(outputs, targets, mask)
             if self.goal_r2 is not None:
-                is_early = updates < n_updates * max(self.ramp, self.n_passes_least)
+                is_early = int(before) + n_updates < n_updates * max(self.ramp, self.n_passes_least)
                 entry["reached"] = float(entry["output_r2"] >= self.goal_r2 and not is_early)
-        return State(network, None, (optimizer, jnp.asarray(updates))), entry
+        return State(network, None, (optimizer, jnp.asarray(int(before) + n_updates))), entry
 
     def _rule(self) -> optax.GradientTransformation:
         n_updates, share = self.n_passes * self.n_updates, self.final_learning_rate / self.learning_rate
@@ -209,10 +199,7 @@ def _update_all(trainer: Bptt, network: RateNetwork, optimizer, samples: _Sample
 
 
 def loss_gradient(trainer: Bptt, network: RateNetwork, batch: _Samples, dt: float, strength, *, key):
-    """The loss without penalties, and the gradient of the whole with respect to what is learned.
-
-    Penalties count `strength` times their weight.
-    """
+    """The loss without penalties, and the gradient of the whole, in which they count `strength` times their weight."""
     input_key, state_key = jax.random.split(key)
     scale = float(trainer.input_noise * np.sqrt(2 * network.time_constant / dt))
     inputs = batch.inputs + scale * jax.random.normal(input_key, batch.inputs.shape, batch.inputs.dtype)

@@ -1,9 +1,4 @@
-r"""The target-generating network ("embedder") of full-FORCE.
-
-$$\tau\dot x^D = -x^D + J^D f(x^D) + u_{in} f_{in} + u_{out} f_{out} + u_{hint} h$$
-
-Its recurrent, output and hint currents $a^D$ are what the trained network's J must produce by itself.
-"""
+"""The target-generating network ("embedder") of full-FORCE."""
 
 from typing import NamedTuple
 
@@ -18,9 +13,9 @@ from recirc.types import Activity, Trials
 
 
 class Embedding(NamedTuple):
-    """What an embedder did: its activity and its currents a^D.
+    """What an embedder did: its activity and its recurrent, output and hint currents a^D.
 
-    `currents[t]` is the current that enters step t; the last entry is the current after the last step.
+    `currents[t]` enters step t, and the last entry follows the last step; the trained J must produce them by itself.
     """
 
     activity: Activity
@@ -30,7 +25,9 @@ class Embedding(NamedTuple):
 def embed(
     network: RateNetwork, trials: Trials, *, gain: float, drive: float, hint_drive: float, key: PRNGKeyArray
 ) -> Embedding:
-    """Run an embedder built around `network`.
+    r"""Run an embedder built around `network`.
+
+    $$\tau\dot x^D = -x^D + J^D f(x^D) + u_{in} f_{in} + u_{out} f_{out} + u_{hint} h$$
 
     Args:
         network: gives the input weights, the initial state, the time constant and the connections.
@@ -49,9 +46,8 @@ def embed(
     if n_hints and hint_drive == 0:
         raise ValueError(f"there are {n_hints} hints but hint_drive is 0; drop the hints or give them weights.")
     if n_hints > network.n_units:
-        raise ValueError(
-            f"{n_hints} hints cannot be embedded in {network.n_units} units; record fewer units or enlarge the network."
-        )
+        found = f"{n_hints} hints cannot be embedded in {network.n_units} units"
+        raise ValueError(f"{found}; record fewer units or enlarge the network.")
     if network.feedback is not None:
         raise ValueError("the network feeds its output back, which its target currents lack; use one without feedback.")
     density = 1.0 if network.connections is None else float(jnp.mean(network.connections))

@@ -1,6 +1,5 @@
 """FORCE."""
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import equinox as eqx
@@ -21,8 +20,7 @@ class Force(AbstractTrainer):
     $U_{fb}$. On a fully connected network the two are the same algorithm.
 
     Args:
-        learn: "feedback" or "internal".
-        feedback: $U_{fb}$ is uniform in ± this.
+        learn, feedback: "feedback" or "internal", and $U_{fb}$ is uniform in ± this.
         noise, update_interval, n_passes, penalty, lockstep: as in `FullForce`.
 
     Source: Sussillo & Abbott 2009 (doi 10.1016/j.neuron.2009.07.018). Departures: lockstep trials, updates at fixed
@@ -33,7 +31,7 @@ class Force(AbstractTrainer):
         1.0
     """
 
-    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {"drive": ("feedback",), "noise": ("noise",)}
+    tunable: ClassVar = {"drive": ("feedback",), "noise": ("noise",)}
     learn: str = eqx.field(static=True, default="feedback")
     feedback: float = eqx.field(static=True, default=1.0)
     noise: float = eqx.field(static=True, default=0.0)

@@ -1,6 +1,5 @@
 """Full-FORCE, with or without hints."""
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import equinox as eqx
@@ -30,25 +29,21 @@ class FullForce(AbstractTrainer):
         hint_drive: scale of the hint weights; the sum over hints is normalized by their number's square root.
         noise: sigma of the private noise while learning.
         update_interval: seconds between updates; about one time constant generalizes best.
-        n_passes: passes over all trials.
-        penalty: alpha.
+        n_passes, penalty: passes over all trials, and alpha.
         warm_up: passes at the start in which the units are driven by $a^D$ itself (teacher forcing).
         lockstep: trials that run side by side; None for all.
 
     Source: DePasquale et al. 2018 (doi 10.1371/journal.pone.0191527); hints from recordings: Salatiello & Giese 2020
     (doi 10.1007/978-3-030-61609-0_69). Departures: lockstep trials, updates at fixed intervals rather than at random
-    steps, private noise while learning, every trial from the same initial state. `FullForce.paper()` comes nearest to
-    the published regime.
+    steps, private noise while learning, every trial from the same initial state; `FullForce.paper()` comes nearest.
 
     Example:
         >>> recirc.train.FullForce(n_passes=20).penalty
         1.0
     """
 
-    uses_hints: ClassVar[bool] = True
-    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "gain": ("embedder_gain",), "drive": ("drive", "hint_drive"), "noise": ("noise",)
-    }  # fmt: skip
+    uses_hints = True
+    tunable: ClassVar = {"gain": ("embedder_gain",), "drive": ("drive", "hint_drive"), "noise": ("noise",)}
     embedder_gain: float = eqx.field(static=True, default=1.0)
     drive: float = eqx.field(static=True, default=0.15)
     hint_drive: float = eqx.field(static=True, default=0.6)
@@ -100,10 +95,8 @@ def schedule_for(trainer, trials: Trials, learner: Learner, *, rows: str) -> Sch
     """The engine's schedule from a trainer's fields, in steps."""
     interval = max(1, round(trainer.update_interval / trials.dt))
     if interval > trials.n_steps:
-        raise ValueError(
-            f"update_interval is {trainer.update_interval} s but a trial lasts {trials.n_steps * trials.dt:.3g} s, so "
-            "nothing would be learned; shorten the interval."
-        )
+        lasts = f"a trial lasts {trials.n_steps * trials.dt:.3g} s, so nothing would be learned"
+        raise ValueError(f"update_interval is {trainer.update_interval} s but {lasts}; shorten the interval.")
     n_trials = min(trials.n_trials, trainer.lockstep or trials.n_trials)
     block = choose_block(n_trials, learner.weights.shape[1]) if learner.row_inputs is None else 1
     return Schedule(interval=interval, block=block, noise=trainer.noise, rows=rows)

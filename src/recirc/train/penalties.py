@@ -18,11 +18,9 @@ class Run(eqx.Module):
     """What a penalty looks at.
 
     Args:
-        states: x after every step.
-        rates: r = f(x).
+        states, rates: x after every step, and r = f(x).
         gradients: derivative of the loss without penalties with respect to x after every step.
-        counted: the mask, with one row per step.
-        dt: seconds per step.
+        counted, dt: the mask, with one row per step, and seconds per step.
     """
 
     states: Float[Array, "time unit trial"]
@@ -73,8 +71,7 @@ class WeightPenalty(AbstractPenalty):
     r"""Mean squared weight, $\lambda \langle W^2 \rangle$.
 
     Args:
-        weight: lambda.
-        of: "recurrent", "input_weights" or "readout".
+        weight, of: lambda, and "recurrent", "input_weights" or "readout".
 
     Raises:
         ValueError: if `of` is unknown or `weight` is negative.
@@ -120,8 +117,7 @@ class OmegaPenalty(AbstractPenalty):
     with $g_t = \partial L / \partial x_t$ for the loss without penalties. x and g count as constants: only the
     immediate derivative with respect to J is used. $\rho = 1$ where $\|g_t\|^2 < \epsilon = 10^{-20}$.
 
-    It favors dynamics that keep the size of perturbations, and so may change which mechanism is found; Adam with
-    clipped gradients trains trials of some hundred steps without it.
+    It favors dynamics that keep the size of perturbations, and may change which mechanism is found; Adam does without.
 
     Args:
         weight: lambda; 2 in the source.

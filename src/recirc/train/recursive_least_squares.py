@@ -1,16 +1,4 @@
-r"""The engine of FORCE and full-FORCE: exact recursive least squares, many trials in lockstep, lazily blocked.
-
-All rows of the learned matrix $\Omega = [J; W]$ are regressed on the same rates r, so they share one inverse
-correlation matrix $P = (\alpha I + \sum r r^\top)^{-1}$. At an update the C trials' rates $R$ (unit, trial) and errors
-$E$ enter at once (Woodbury):
-
-$$S = I + R^\top P R = L L^\top,\quad V = P R L^{-\top},\quad P \leftarrow P - V V^\top,\quad
-\Omega \leftarrow \Omega - (E L^{-\top}) V^\top .$$
-
-P stays symmetric by construction. The rank-C terms of up to `block` updates are kept aside and applied to P and Omega
-in one product; in between, every product with P or Omega is corrected for them, so that the answer is that of the
-direct recursion. Between updates the network runs on its own activity and private noise.
-"""
+"""The engine of FORCE and full-FORCE: exact recursive least squares, many trials in lockstep, lazily blocked."""
 
 from typing import NamedTuple
 
@@ -29,8 +17,7 @@ class Schedule(eqx.Module):
     """When and on what the engine learns; every field is static.
 
     Args:
-        interval: steps between updates.
-        block: updates whose terms are applied together; changes speed, not the answer.
+        interval, block: steps between updates; updates whose terms are applied together, which changes only speed.
         noise: sigma of the private noise while learning.
         rows: which rows learn: "all" (recurrent rows toward target currents, readout toward targets), "readout"
             (readout only), or "internal" (recurrent rows through the output error, weighted like a feedback).
@@ -60,8 +47,7 @@ class Learner(NamedTuple):
 class Drive(NamedTuple):
     """One pass's signals, time first and trial last.
 
-    `currents` at t is what J should give from the rates after step t; `forced`, if not None, replaces the network's own
-    current in step t.
+    `currents` at t is what J should give from the rates after step t; `forced`, if any, replaces J's own in step t.
     """
 
     inputs: Float[Array, "time input trial"]
@@ -83,8 +69,7 @@ def start_learner(network: RateNetwork, penalty: float, *, rows: str, error_weig
     for unit, row in enumerate(connected):
         row_inputs[unit, : row.sum()] = np.flatnonzero(row)
     eye = jnp.eye(row_inputs.shape[1], dtype=weights.dtype) / penalty
-    row_precision = jnp.tile(eye, (network.n_units, 1, 1))
-    return Learner(weights, precision, jnp.asarray(row_inputs), row_precision, error_weights)
+    return Learner(weights, precision, jnp.asarray(row_inputs), jnp.tile(eye, (network.n_units, 1, 1)), error_weights)
 
 
 def choose_block(n_trials: int, n_units: int) -> int:
@@ -94,7 +79,15 @@ def choose_block(n_trials: int, n_units: int) -> int:
 
 @eqx.filter_jit
 def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: Schedule, dt: float, key: PRNGKeyArray):
-    """One pass over all trials, each from the network's initial state.
+    r"""One pass over all trials, each from the network's initial state, on its own activity and private noise.
+
+    All rows of $\Omega = [J; W]$ are regressed on the same rates, and so share $P = (\alpha I + \sum r r^\top)^{-1}$.
+    At an update all trials' rates $R$ (unit, trial) and errors $E$ enter at once (Woodbury), and P stays symmetric:
+
+    $$S = I + R^\top P R = L L^\top,\quad V = P R L^{-\top},\quad P \leftarrow P - V V^\top,\quad
+    \Omega \leftarrow \Omega - (E L^{-\top}) V^\top .$$
+
+    Terms of up to `block` updates are kept aside, correct every product with P or Omega, and are applied in one.
 
     Returns:
         The learner, and the outputs `(time, output, trial)` that the network gave while it learned.
@@ -165,9 +158,7 @@ def _noise(key, schedule: Schedule, shape: tuple[int, int], dtype, noise_sd: flo
 def _product(learner: Learner, pending, rates):
     """Omega r, with the pending terms."""
     own = learner.weights @ rates
-    if pending is None:
-        return own
-    return _add_to_last_rows(own, -(pending[1] @ (pending[0].T @ rates)))
+    return own if pending is None else _add_to_last_rows(own, -(pending[1] @ (pending[0].T @ rates)))
 
 
 def _add_to_last_rows(whole, part):
@@ -192,8 +183,7 @@ def _no_pending(learner: Learner, schedule: Schedule, n_trials: int):
         return None
     n_rows, n_units = learner.weights.shape
     learning = n_rows if schedule.rows != "readout" and learner.row_inputs is None else n_rows - n_units
-    columns = schedule.block * n_trials
-    dtype = learner.weights.dtype
+    columns, dtype = schedule.block * n_trials, learner.weights.dtype
     return jnp.zeros((n_units, columns), dtype), jnp.zeros((learning, columns), dtype)
 
 
@@ -213,7 +203,7 @@ def _absorb(learner: Learner, pending, slot, rates, mask, error, current):
 
 
 def _gain_and_step(counted, spread, error):
-    """V and E L^-T of the module's equations."""
+    """V and E L^-T of `learn_pass`."""
     eye = jnp.eye(counted.shape[1], dtype=counted.dtype)
     factor = jnp.linalg.cholesky(eye + counted.T @ spread, symmetrize_input=True)
     # The small inverse, not two wide solves: those would wake the linear-algebra library's threads at every update.

@@ -1,7 +1,6 @@
 """Teacher-forced closed form: the fast mode."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar
 
 import equinox as eqx
@@ -29,22 +28,19 @@ class Ridge(AbstractTrainer):
         embedder_gain, drive, hint_drive: as in `FullForce`.
         noise: sigma of the private noise in the closed-loop test.
 
-    Much faster than `FullForce`, which it shares the embedder with. Use it for short trials that inputs drive
-    throughout. It never sees the network's own mistakes, so it fails, at any penalty, where output must go on without
-    input; look at the closed-loop error in the history before trusting it. It does not respect `connections`.
+    Much faster than `FullForce`, whose embedder it shares, for short trials that inputs drive throughout. It never sees
+    the network's own mistakes, so it fails, at any penalty, where output must go on without input: look at the
+    closed-loop error in the history. It does not respect `connections`.
 
-    Source: echo-state teacher forcing (Jaeger & Haas 2004, doi 10.1126/science.1091277), applied to full-FORCE's
-    targets.
+    Source: echo-state teacher forcing (Jaeger & Haas 2004, doi 10.1126/science.1091277), of full-FORCE's targets.
 
     Example:
         >>> recirc.train.Ridge(penalties=(1e-6, 1e-4)).n_passes
         2
     """
 
-    uses_hints: ClassVar[bool] = True
-    tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "gain": ("embedder_gain",), "drive": ("drive", "hint_drive"), "noise": ("noise",)
-    }  # fmt: skip
+    uses_hints = True
+    tunable: ClassVar = {"gain": ("embedder_gain",), "drive": ("drive", "hint_drive"), "noise": ("noise",)}
     penalties: tuple[float, ...] = eqx.field(static=True, default=(1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3))
     embedder_gain: float = eqx.field(static=True, default=1.0)
     drive: float = eqx.field(static=True, default=0.15)
