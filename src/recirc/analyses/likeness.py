@@ -68,8 +68,8 @@ def likeness(
         >>> rates = jax.random.uniform(jax.random.key(0), (6, 50, 12))
         >>> a = recirc.Activity(rates, dt=0.01, conditions="abcdef")
         >>> result = recirc.analyses.likeness(a, a, key=jax.random.key(1), n_draws=9)
-        >>> table = result.table.set_index("metric")
-        >>> round(float(table.loc["linear_cka", "value"].iloc[0]), 6)
+        >>> values = result.table.set_index("metric")["value"]
+        >>> round(float(values["linear_cka"]), 6)
         1.0
     """
     if single_trials is None and len(set(a.conditions)) < a.n_trials:

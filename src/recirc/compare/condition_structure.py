@@ -191,7 +191,8 @@ def _likeliest(rates: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.n
         power = np.einsum("ij,ik,kj->j", vectors, second_moments, vectors)
         for noise in NOISES:
             spectrum = np.maximum(values, 0.0) + noise * values[-1]
-            likelihood = -np.log(spectrum).sum() - (n - 1) * np.log((power / spectrum).sum())
+            likelihood = -np.log(spectrum).sum() - (n - 1) * np.log(max((power / spectrum).sum(), 1e-300))
             if likelihood > best[0]:
                 best = likelihood, vectors, values, noise * values[-1], length
-    return basis @ best[1], *best[2:]
+    _, vectors, values, noise, length = best
+    return basis @ vectors, values, noise, length

@@ -124,8 +124,8 @@ def half_p(
         for i in range(n_splits):
             own = jax.random.fold_in(key, i)
             units = numpy_generator(own).permutation(np.array(a.units))
-            halves = [a.select_units(list(half)) for half in np.array_split(units, 2)]
-            found.append(null_distribution(measure, *halves, null, n_draws=n_draws, key=own).p)
+            one, other = (a.select_units(list(half)) for half in np.array_split(units, 2))
+            found.append(null_distribution(measure, one, other, null, n_draws=n_draws, key=own).p)
     return float(np.median(found))
 
 

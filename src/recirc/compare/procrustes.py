@@ -43,14 +43,14 @@ class Procrustes(AbstractSimilarity):
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         x, y = paired_samples(a, b)
-        return self.score(_angle(x, y, np.linalg.norm(x) * np.linalg.norm(y)), unit="rad")
+        return self.score(_angle(x, y, float(np.linalg.norm(x) * np.linalg.norm(y))), unit="rad")
 
     def compressed(self, a: Activity) -> Activity:
         return rotated(a)
 
     def against(self, a: Activity, b: Activity) -> Callable[[np.ndarray], float]:
         y = principal_scores(centered(b.rates))[0]
-        size = np.linalg.norm(centered(a.rates)) * np.linalg.norm(y)
+        size = float(np.linalg.norm(centered(a.rates)) * np.linalg.norm(y))
         return lambda rates: _angle(centered(rates), y, size)
 
 
