@@ -6,13 +6,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from recirc.analyses.reference import HALVES
 from recirc.analyses.table import select
 from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, Procrustes
+from recirc.compare.halves import holm
 
 SHOWN = {measure.metric: measure.label for measure in (CCA(), Procrustes(), DSA())}
-SIMILARITIES = ("cca_mean4", "procrustes_angle")  # dsa's null is of one side, and says more of speed than of likeness
 INSIDE = {"jpca_ratio": JPCA.labels["jpca_ratio"], **AlignmentIndex.labels}
-UNIT_SHARE = 2 / 3  # of the features of single units that must be distributed as in the reference
 ALPHA = 0.05
 UNDETERMINED = "undetermined"
 
@@ -37,55 +37,41 @@ def numbers(networks: pd.DataFrame, by: Sequence[str], metric: str, **condition)
     return select(networks, metric, **condition).drop_duplicates(by).set_index(list(by))["value"]
 
 
-def judge(networks: pd.DataFrame, reference: pd.DataFrame, mechanism: str | None, *, by: Sequence[str]) -> pd.DataFrame:
+def judge(networks: pd.DataFrame, mechanism: str | None, *, by: Sequence[str]) -> pd.DataFrame:
     """Every network on every level; a level that cannot be judged is missing there.
 
     Args:
         networks: a table of single networks.
-        reference: the table of what they are compared with, arm "reference", with intervals.
         mechanism: the reference's, None if unknown.
         by: columns that tell networks apart.
 
     Returns:
-        A line per network. `units`: whether `UNIT_SHARE` of the features of its units are distributed no further from
-        the reference's than 95 % of halves of the reference are from each other. `population`: whether every one of
-        `SIMILARITIES` is beyond its null (p < `ALPHA`) and every portrait in `INSIDE` lies in the reference's interval
-        over units. `mechanism`: whether it works by the reference's. `verdict`: its own mechanism.
+        A line per network. `units`, `population`: whether no distance of that level is larger than those between halves
+        of the reference (p < `ALPHA`, adjusted by `holm` within the level). `mechanism`: whether it works by the
+        reference's. `verdict`: its own mechanism.
     """
     index = networks.drop_duplicates(by).set_index(list(by)).index
-    units = numbers(networks, by, "unit_features_alike", set="compared").reindex(index)
-    similar = networks[networks["metric"].isin(SIMILARITIES)]
-    chance = similar.groupby(list(by), sort=False)["null_p"].max().reindex(index)
-    bounds = _intervals(reference)
-    inside = pd.Series(True, index=index)
-    for metric, (low, high) in bounds.items():
-        inside &= numbers(networks, by, metric, set="compared").reindex(index).between(low, high)
+    beside = networks[networks["null_kind"] == HALVES]
+    least = beside.groupby([*by, "level"], sort=False)["null_p"].agg(lambda p: holm(p).min()).unstack("level")
+    alike = (least >= ALPHA).astype("boolean").mask(least.isna()).reindex(index, columns=["unit", "population"])
     told = networks.reindex(columns=[*by, "verdict"]).dropna(subset="verdict").drop_duplicates(by)
     verdict = told.set_index(list(by))["verdict"].astype(object).reindex(index, fill_value=UNDETERMINED)
     unknown = (verdict == UNDETERMINED) | (mechanism is None)
     return pd.DataFrame(
         {
-            "units": (units >= UNIT_SHARE).astype("boolean").mask(units.isna()),
-            "population": inside.mul(chance < ALPHA).astype("boolean").mask(chance.isna() | (not bounds)),
+            "units": alike["unit"],
+            "population": alike["population"],
             "mechanism": (verdict == mechanism).astype("boolean").mask(unknown),
             "verdict": verdict,
         }
     )
 
 
-def _intervals(reference: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    own = reference[reference["arm"] == "reference"]
-    own = own[np.isfinite(own["low"]) & np.isfinite(own["high"])]
-    own = own.drop_duplicates("metric", keep="last").set_index("metric")
-    return {metric: (own["low"][metric], own["high"][metric]) for metric in INSIDE if metric in own.index}
-
-
 def level_verdicts(
     networks: pd.DataFrame, reference: pd.DataFrame, mechanism: str | None, *, by: Sequence[str]
 ) -> list[LevelVerdict]:
     """The three verdicts on a group of networks, such as the seeds of one cell; arguments as of `judge`."""
-    judged = judge(networks, reference, mechanism, by=by)
-    floor = select(networks, "unit_feature_distance")["ceiling"].median()
+    judged = judge(networks, mechanism, by=by)
     counts = judged.groupby("verdict", sort=False).size()
     many = len(judged) > 1
     own = ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) if many else counts.index[0]
@@ -99,10 +85,9 @@ def level_verdicts(
     elif mechanism is not None:
         works = f"Mechanism: {own}; that of the reference is {mechanism}."
     sentences = {
-        "units": f"{_count(judged, 'units', 'have units')} like the reference's. The distance of the distributions of "
-        f"unit features is {spread(networks, 'unit_feature_distance')}; halves of the reference are "
-        f"{'unknown' if np.isnan(floor) else f'{floor:.2g}'} apart.",
-        "population": f"{_count(judged, 'population', 'are')} like the reference. {_words(networks, reference)}.",
+        "units": f"{_count(judged, 'units', 'have units')} like the reference's. {_far(networks, by, 'unit')}",
+        "population": f"{_count(judged, 'population', 'are')} like the reference. {_far(networks, by, 'population')} "
+        f"{_words(networks, reference)}.",
         "mechanism": works,
     }
     return [LevelVerdict(n, int(judged[n].sum()), int(judged[n].count()), text) for n, text in sentences.items()]
@@ -114,6 +99,23 @@ def _count(judged: pd.DataFrame, level: str, verb: str) -> str:
     if len(judged) > 1:
         return f"{level.capitalize()}: {alike} of {n} networks {verb}"
     return f"{level.capitalize()}:{'' if alike else ' not' if n else ' not known to be'}"
+
+
+def _far(networks: pd.DataFrame, by: Sequence[str], level: str) -> str:
+    """Which distances of a level are larger than between halves, and in how many networks."""
+    beside = networks[(networks["null_kind"] == HALVES) & (networks["level"] == level)]
+    if beside["null_p"].isna().all():
+        return "Nothing could be compared with halves of the reference."
+    adjusted = beside.groupby(list(by), sort=False)["null_p"].transform(lambda p: holm(p))
+    counts = beside[adjusted < ALPHA].groupby("metric", sort=False).size()
+    n = len(beside.drop_duplicates(by))
+    if counts.empty:
+        return "No distance is larger than those between halves of the reference."
+    names = {
+        metric: metric.removesuffix("_distance").removeprefix("unit_").replace("_", " ") for metric in counts.index
+    }
+    each = ", ".join(f"{names[m]}{f' ({count} of {n})' if n > 1 else ''}" for m, count in counts.items())
+    return f"Further from the reference than its halves are from each other: {each}."
 
 
 def _words(networks: pd.DataFrame, reference: pd.DataFrame) -> str:

@@ -132,7 +132,8 @@ def _ceiling(measure: AbstractSimilarity, trials: Activity | None, is_noisy: boo
     """What a model without noise, or another recording of `trials`, would score; None if a condition has one trial."""
     if trials is None or min(map(trials.conditions.count, set(trials.conditions))) < 2:
         return None
-    return noise_ceiling(measure, trials, is_noisy=is_noisy, key=jax.random.fold_in(key, 10**6 + 1)).value
+    value = noise_ceiling(measure, trials, is_noisy=is_noisy, key=jax.random.fold_in(key, 10**6 + 1)).value
+    return value if math.isfinite(value) else None
 
 
 def _claim(found: NullDistribution, n: int) -> Claim:

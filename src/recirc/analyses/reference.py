@@ -1,6 +1,7 @@
 """Units and population of an activity beside those of a reference, each number with its null."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 from jaxtyping import Bool, PRNGKeyArray
@@ -8,9 +9,11 @@ from jaxtyping import Bool, PRNGKeyArray
 from recirc import compare
 from recirc.analyses.table import Row
 from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, ParticipationRatio, Procrustes, Tangling, UnitFeatures
-from recirc.compare.unit_features import FEATURES
-from recirc.types import Activity, Score
+from recirc.compare.halves import Distances, beside_halves
+from recirc.compare.unit_features import FEATURES, feature_distance
+from recirc.types import Activity, Level, Score
 
+HALVES = "halves"  # kind of the null of distances between halves of the reference
 SIMILARITIES = (CCA(), Procrustes(), DSA())
 COMPARED = {"set": "compared"}  # the condition of every row: the reference's conditions, in its time window
 TURN = 0.4  # seconds of movement in which rotations are looked for, about one turn in reaches
@@ -31,6 +34,8 @@ class VerdictConfig:
             0.2 of its median range and suits networks.
         n_draws: surrogates per null; 99 give a smallest p of .01.
         n_resamples: draws of units behind the reference's intervals.
+        n_splits: halvings of the reference that distances are compared with; 199 give a smallest p of .005, which
+            six features need.
         n_units: units per draw, at most as many as the reference has; None for as many as the network has.
         least_units: units that change under which nothing else is said of a network.
         epochs: of the trials in which fixed points are sought; it needs 64-bit floats.
@@ -43,6 +48,7 @@ class VerdictConfig:
     soft: float | None = 5.0
     n_draws: int = 99
     n_resamples: int = 100
+    n_splits: int = 199
     n_units: int | None = None
     least_units: int = 10
     epochs: tuple[str, ...] = ()
@@ -96,10 +102,45 @@ def rows_beside(
     a = a.select_units([unit for unit, does in zip(a.units, changes) if does])
     soft = compare.soft_constant(a, reference.activity, config.soft or 0.0)
     rows = [counted, *_unit_rows(a, reference, config, key, arm), *_portrait_rows(a, config, soft, key, arm)]
+    rows += _rows_beside_halves(a, reference.activity, config, soft, key, arm)
     for measure in SIMILARITIES:
         draws = min(config.n_draws, 39) if isinstance(measure, DSA) else config.n_draws
         chance = compare.null_distribution(measure, reference.activity, a, measure.nulls[0], n_draws=draws, key=key)
         rows.append(Row.of(chance.score, arm, COMPARED, null=chance, ceiling=_ceiling(measure, reference, key)))
+    return rows
+
+
+def _rows_beside_halves(
+    a: Activity, reference: Activity, config: VerdictConfig, soft: float, key, arm: str
+) -> list[Row]:
+    """How far the activity is from the reference, beside how far halves of the reference are from each other."""
+    sides, measure = {"network": a, "reference": reference}, UnitFeatures(*_epochs(config))
+    features = {name: measure(side).parts for name, side in sides.items()}
+    shared = [name for name in FEATURES if all(name in parts for parts in features.values())]
+    names = {name: np.array(side.units) for name, side in sides.items()}
+    rotation, _, alignment, _ = _portraits(config, soft)
+
+    def units(one, other) -> dict[str, float]:
+        values = lambda side, name: np.asarray(features[side[0]][name], float)[side[1]]  # noqa: E731
+        return {name: feature_distance(values(one, name), values(other, name)) for name in shared}
+
+    def population(one, other) -> dict[str, float]:
+        x, y = (sides[side].select_units(list(names[side][places])) for side, places in (one, other))
+        found = {similarity.metric: similarity(x, y) for similarity in SIMILARITIES if not isinstance(similarity, DSA)}
+        apart = {name: 1 - s.value if s.direction == "higher" else s.value for name, s in found.items()}
+        return apart | {p.metric: abs(p(x).value - p(y).value) for p in (rotation, alignment)}
+
+    rows = []
+    levels: list[tuple[Level, Distances]] = [("unit", units), ("population", population)]
+    for level, distances in levels:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the rows of all units have said all there is to say
+            found = beside_halves(distances, len(a.units), len(reference.units), n_splits=config.n_splits, key=key)
+        for name, beside in found.items():
+            null = {"kind": HALVES, "mean": beside.mean, "p95": beside.p95, "p": beside.p, "certified": True}
+            prefix = "unit_" if level == "unit" else ""
+            score = Score(f"{prefix}{name}_distance", beside.distance, level, "lower")
+            rows.append(Row.of(score, arm, {"set": "halves"}, null=null))
     return rows
 
 
@@ -123,10 +164,8 @@ def _epochs(config: VerdictConfig) -> tuple[Window, Window]:
 def _unit_rows(a: Activity, reference: Reference, config: VerdictConfig, key, arm: str) -> list[Row]:
     measure = UnitFeatures(*_epochs(config))
     found = compare.unit_feature_distance(measure(a), measure(reference.activity), key=key)
-    alike = float(np.mean(found.parts["distance"] <= found.parts["floor_p95"]))
     centers = zip(found.parts["feature"].tolist(), found.parts["center"].tolist())
     scores = [Score(f"unit_{name}", middle, "unit", unit=FEATURES[name][0]) for name, middle in centers]
-    scores.insert(0, Score("unit_features_alike", alike, "unit"))
     ceiling = float(found.parts["floor"].mean())
     return [Row.of(found, arm, COMPARED, ceiling=ceiling), *(Row.of(score, arm, COMPARED) for score in scores)]
 
@@ -153,7 +192,8 @@ def _ceiling(measure, reference: Reference, key) -> float | None:
     """What a perfect model would score; not known without single trials. A second circuit is another individual."""
     if reference.single_trials is None:
         return None
-    return compare.noise_ceiling(measure, reference.single_trials, key=key).value
+    value = compare.noise_ceiling(measure, reference.single_trials, key=key).value
+    return value if np.isfinite(value) else None
 
 
 def reference_rows(reference: Reference, config: VerdictConfig, *, key: PRNGKeyArray) -> list[Row]:
@@ -167,7 +207,7 @@ def reference_rows(reference: Reference, config: VerdictConfig, *, key: PRNGKeyA
         values = np.asarray(features[name], float)
         center = np.mean if name == "multiphasic" else np.median
         intervals[f"unit_{name}"] = compare.bootstrap_interval(values[np.isfinite(values)], key=key, statistic=center)
-    rows = _portrait_rows(a, config, soft, key, "reference") + _unit_rows(a, reference, config, key, "reference")[2:]
+    rows = _portrait_rows(a, config, soft, key, "reference") + _unit_rows(a, reference, config, key, "reference")[1:]
     rows = [dataclasses.replace(r, n=len(a.units), ci=intervals.get(r.metric, (np.nan, np.nan))) for r in rows]
     if reference.another is not None:
         rows += rows_beside(reference.another, reference, config, key=key, arm="second circuit")

@@ -35,7 +35,8 @@ def noise_ceiling(
 
     A network has no noise, and may score higher than another recording would (`is_noisy`, noise on both sides); of
     correlations of one signal these are $\sqrt{\rho}$ and $\rho$ of the averages' reliability. There is no ceiling
-    where single trials are not known, and another animal's circuit is none: it is another circuit.
+    where single trials are not known, and another animal's circuit is none: it is another circuit. It is nan where
+    averages hold nothing beside noise.
 
     Args:
         measure: a similarity.
@@ -51,8 +52,9 @@ def noise_ceiling(
 
     Example:
         >>> import jax, recirc
-        >>> rates = jax.random.normal(jax.random.key(0), (8, 50, 6))
-        >>> trials = recirc.Activity(rates, dt=0.01, conditions="aabbccdd")
+        >>> rates = jax.random.normal(jax.random.key(0), (4, 50, 6)).repeat(3, axis=0)
+        >>> rates += 0.5 * jax.random.normal(jax.random.key(1), rates.shape)
+        >>> trials = recirc.Activity(rates, dt=0.01, conditions="aaabbbcccddd")
         >>> found = recirc.compare.noise_ceiling(recirc.compare.LinearCKA(), trials, key=jax.random.key(1))
         >>> 0 < found.value < 1
         True
@@ -70,6 +72,8 @@ def noise_ceiling(
         (rates[group] - mean) * np.sqrt(len(group) / (len(group) - 1)) for group, mean in zip(groups.values(), averages)
     ]
     clean = _without_noise(averages, residuals)
+    if np.ptp(clean, axis=(0, 1)).max() <= 1e-9 * np.abs(averages).max():
+        return NoiseCeiling(np.nan, (np.nan, np.nan), is_noisy)
 
     def drawn(is_clean: bool) -> Activity:
         noise = [own[random.integers(len(own), size=len(own))].mean(axis=0) for own in residuals]

@@ -34,7 +34,7 @@ def judge_all(table: pd.DataFrame, mechanism: str | None) -> pd.DataFrame:
         mechanism: the reference's, None if unknown.
     """
     networks = trained(table)
-    levels = judge(networks, table, mechanism, by=NETWORK)
+    levels = judge(networks, mechanism, by=NETWORK)
     reached = numbers(networks, NETWORK, "output_r2", set="train").reindex(levels.index)
     return levels.assign(performs=reached >= PERFORMS)
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from recirc import figures
 from recirc.analyses import AnalysisResult, select
-from recirc.analyses.levels import ALPHA, INSIDE, UNIT_SHARE, level_verdicts, numbers
+from recirc.analyses.levels import ALPHA, level_verdicts, numbers
 from recirc.analyses.reference import COMPARED as HERE
 from recirc.analyses.reference import Reference
 from recirc.figures import DRAWINGS, Column, Shown, rotations_beside, units_beside
@@ -135,7 +135,7 @@ def words(result: AnalysisResult, *, name: str, size: design.Preset) -> ReportTe
         "n_population": population.sum(), "n_both": (units & population).sum(), "n_claims": len(verdicts),
         "mechanisms": ", ".join(f"{kind} ({k})" for kind, k in levels.groupby("verdict", sort=False).size().items()),
         "supported": verdicts.count(True), "contradicted": verdicts.count(False), "undecided": verdicts.count(None),
-        "unit_share": UNIT_SHARE, "alpha": ALPHA, "inside": " and ".join(INSIDE.values()), "windows": design.WINDOWS,
+        "alpha": ALPHA, "windows": design.WINDOWS,
     }  # fmt: skip
     cells = _cells(levels)
     tables = {"levels": _level_table(result, cells, reference["mechanism"]), "transfer": _transfer_table(result, cells)}
