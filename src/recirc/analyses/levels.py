@@ -8,13 +8,13 @@ import pandas as pd
 
 from recirc.analyses.table import select
 from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, Procrustes
+from recirc.compare.mechanism import UNDETERMINED
 
 SHOWN = {measure.metric: measure.label for measure in (CCA(), Procrustes(), DSA())}
 SIMILARITIES = ("cca_mean4", "procrustes_angle")  # dsa's null is of one side, and says more of speed than of likeness
 INSIDE = {"jpca_ratio": JPCA.labels["jpca_ratio"], **AlignmentIndex.labels}
 UNIT_SHARE = 2 / 3  # of the features of single units that must be distributed as in the reference
 ALPHA = 0.05
-UNDETERMINED = "undetermined"
 
 
 class LevelVerdict(NamedTuple):
