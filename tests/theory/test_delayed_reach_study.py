@@ -14,11 +14,13 @@ from recirc.analyses.levels import SHOWN, judge, level_verdicts
 from recirc.analyses.reference import reference_rows
 from recirc.analyses.summaries import network_rows
 from recirc.analyses.verdict import on_the_reference_clock
+from recirc.compare.mechanism import INITIAL as IC
+from recirc.compare.mechanism import INPUT, SUFFICES
 from recirc.data import write_netcdf
 from recirc.runs.experiment import run
 from recirc.studies import kao2019
 from recirc.studies.kao2019 import PLACE, design, network, references
-from recirc.studies.kao2019.claims import IC, INPUT, claims, judge_all
+from recirc.studies.kao2019.claims import claims, judge_all
 
 CIRCUIT = {"kind": "circuit", "seed": 0, "n_units": 50}
 SHORT = {"n_passes": 1, "n_updates": 2, "ramp": 0, "n_passes_least": 0, "learning_rate": 3e-3}
@@ -125,7 +127,6 @@ def test_networks_are_read_at_the_reference_times():
     task = design.measured_task(references.angles_of(reference), "on")
     trials = task.trials(8, key=jax.random.key(0))
     onset = design.onset(task)
-    assert onset == pytest.approx(trials.epochs["movement"][0, 0] + task.reaction)
     ramp = np.broadcast_to((trials.time - onset)[None, :, None], (8, trials.n_steps, 3))
     made = recirc.Activity(ramp, outputs=ramp, dt=trials.dt, conditions=trials.conditions)
     seen = on_the_reference_clock(made, reference.activity, onset)
@@ -139,7 +140,6 @@ def test_long_steps_of_a_reference_are_means_over_those_of_the_network(tmp_path)
     task = design.measured_task(references.angles_of(reference), "on")
     trials = task.trials(8, key=jax.random.key(0))
     onset = design.onset(task)
-    assert onset == pytest.approx(trials.epochs["movement"][0, 0] + task.reaction)
     ramp = np.broadcast_to((trials.time - onset)[None, :, None], (8, trials.n_steps, 3))
     made = recirc.Activity(ramp, outputs=ramp, dt=trials.dt, conditions=trials.conditions)
     seen = on_the_reference_clock(made, reference.activity, onset)
@@ -176,6 +176,20 @@ class TestNetwork:
         assert not judged["performs"]
         assert judged[["units", "population"]].isna().all()
 
+    @pytest.mark.parametrize("line", design.TARGET_LINES)
+    def test_every_mechanism_is_measured_with_the_target_on(self, reference, line):
+        """Also of networks that never saw it after go in training, and their numbers say so."""
+        result = network.train_network(reference, specification(target_line=line))
+        rows = [row for row in result.metadata["rows"] if row["condition"].get("set") == "crossed_at_go"]
+        assert {row["condition"]["target_after_go"] for row in rows} == {"on"}
+        assert all(np.isfinite(row["value"]) for row in rows)
+        outside = {row["metric"]: row["condition"]["outside_training"] for row in rows}
+        assert outside["state_share"] == outside["movement_r2"] == (line == "off_at_go")
+        assert outside["target_off_at_go_r2"] == (line == "on")
+        (share,) = (row for row in rows if row["metric"] == "state_share")
+        assert share["ci"][0] <= share["value"] <= share["ci"][1]
+        assert share["condition"]["verdict"] == "undetermined"  # two updates teach nothing
+
     def test_no_similarity_comes_without_its_null(self, reference):
         scores = network.train_network(reference, specification()).metadata["rows"]
         for metric in ("cca_mean4", "procrustes_angle", "dsa", "jpca_ratio", "jpca_r2_skew", "alignment_index"):
@@ -186,7 +200,7 @@ class TestNetwork:
 
 
 def test_a_second_circuit_has_like_units_and_is_another_individual():
-    """Made by the same recipe from other random numbers: which direction is which has nothing to do with the first's."""
+    """Made by one recipe from other random numbers: which direction is which has nothing to do with the first."""
     reference = references.load({**CIRCUIT, "n_units": 110})
     rows = reference_rows(reference, design.comparison(0.0, 39), key=jax.random.key(0))
     second = [row for row in rows if row.arm == "second circuit"]
@@ -330,8 +344,16 @@ class TestClaims:
     def test_without_spread_over_networks_there_is_no_interval_and_no_verdict(self):
         assert self.judged(10, on={"jump": 0.95}, off_at_go={"jump": 0.95})[4].supported is None
 
-    def test_two_mechanisms_behind_one_likeness(self):
-        assert self.judged(10, on={"verdict": INPUT})[2].supported is True
+    @pytest.mark.parametrize("verdict", [INPUT, SUFFICES])
+    def test_two_mechanisms_behind_one_likeness(self, verdict):
+        """What dominates counts, whether or not the state would be enough."""
+        assert self.judged(10, on={"verdict": verdict})[2].supported is True
+        assert self.judged(10, on={"verdict": verdict}, off_at_go={"verdict": INPUT})[2].supported is False
+
+    def test_networks_without_a_verdict_say_nothing_of_mechanisms(self):
+        found = self.judged(10, on={"verdict": INPUT}, off_at_go={"verdict": "undetermined"})
+        assert found[2].effect == 1.0
+        assert [claim.n for claim in found[3:]] == [0, 0, 0, 0]
 
     def test_the_reverse_of_a_claim_is_not_supported(self):
         noise = self.judged(10, on={"verdict": INPUT, "noise": 0.01})[3]

@@ -10,7 +10,7 @@ import xarray as xr
 
 from recirc import figures
 from recirc.analyses import Row, frame, select
-from recirc.compare.mechanism import MechanismSummary
+from recirc.compare.mechanism import INITIAL, INPUT, SUFFICES, MechanismSummary
 from recirc.figures import flow, scores, style, units
 
 DIRECTIONS = [f"{45 * i}" for i in range(8)]
@@ -81,12 +81,12 @@ def _network(draw, centers, arm, where):
         for metric, (value, spread, condition) in centers.items()
     ]  # fmt: skip
     share = float(np.clip((0.9 if line == "off_at_go" else 0.1 + 0.3 * penalty) + 0.06 * draw.normal(), 0, 1))
-    verdict = "initial-condition driven" if share > 0.85 else "input driven" if share < 0.2 else "mixed"
+    verdict = INITIAL if share > 0.85 else INPUT if share < 0.2 else SUFFICES if share < 0.25 else "mixed"
     crossed = {"set": "crossed_at_go", "verdict": verdict} | where
     found += [
         Row("state_share", "mechanism", arm, share, condition=crossed),
         Row("input_share", "mechanism", arm, 0.97 - share, condition=crossed),
-        Row("target_off_at_go_r2", "mechanism", arm, share - 0.1, condition={"set": "target_off_at_go"} | where),
+        Row("target_off_at_go_r2", "mechanism", arm, share - 0.1, condition=crossed),
     ]
     for sigma in (0.0, 0.05, 0.1, 0.2, 0.5, 1.0):
         r2 = 1 - (0.02 + sigma**2 * (2.5 if arm == "relu" else 1.2) * (1 + penalty)) * math.exp(0.2 * draw.normal())
@@ -386,15 +386,15 @@ def test_errors_are_drawn_on_a_logarithmic_axis_and_r2_is_not():
 def test_shares_are_filled_where_the_verdict_bears_them_out():
     table = frame(grid_rows(n_seeds=4))
     figure = figures.mechanism_shares(table)
-    for axes, metric, verdict in zip(
-        figure.axes, ("state_share", "input_share"), ("initial-condition driven", "input driven")
-    ):
+    dominant = ({INITIAL}, {INPUT, SUFFICES}, {INITIAL, SUFFICES})
+    for axes, metric, verdicts in zip(figure.axes, ("state_share", "input_share", "target_off_at_go_r2"), dominant):
         points = [line for line in axes.lines if line.get_marker() == "o"]
         asked = select(table, metric)
         assert sorted(float(p.get_xdata()[0]) for p in points) == pytest.approx(sorted(asked["value"].clip(0, 1)))
         filled = sum(point.get_markerfacecolor() != "white" for point in points)
-        assert filled == (asked["verdict"] == verdict).sum()
-        assert axes.patches[0].get_x() == MechanismSummary.least_share
+        assert filled == asked["verdict"].isin(verdicts).sum()
+        is_share = metric.endswith("share")
+        assert axes.patches[0].get_x() == getattr(MechanismSummary, "least_share" if is_share else "least_follows")
 
 
 def test_paths_rings_and_dots_of_a_condition_share_its_color():

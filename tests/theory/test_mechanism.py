@@ -82,7 +82,9 @@ class TestPlanted:
         assert found.follows_input_r2 > 0.98 > 0 > found.follows_state_r2
         assert (found.state_reset_r2 > 0.99, found.movement_without_target) == (True, 0)
         assert found.target_off_at_go_r2 < 0.1
-        assert "Input driven: of what differs between movements" in found.sentence
+        assert found.sentence.startswith("Input driven. With the state of one condition and the input of another, the")
+        assert found.conflict == 1
+        assert all(low <= getattr(found, name) <= high for name, (low, high) in found.intervals.items())
 
     def test_the_network_that_its_state_drives(self, trials, key):
         found = compare.mechanism_of(FROM_STATE, learned(FROM_STATE, trials), key=key)
@@ -112,19 +114,57 @@ class TestPlanted:
         assert found.verdict == "undetermined"
         assert found.sentence.startswith("Undetermined")
 
-    def test_without_target_input_after_go_only_the_state_can_tell(self, trials, key):
-        off = recirc.tasks.DelayedReach(hold=0.2, delay=0.8, target_off=0.0).trials(8, key=key)
+    @pytest.mark.parametrize("shown", [0.0, 0.2])
+    def test_a_task_that_decides_by_itself_gives_no_verdict(self, trials, key, shown):
+        """With the target off at go every circuit has state share 1, also one that its input drives."""
+        off = recirc.tasks.DelayedReach(hold=0.2, delay=0.8, target_off=shown).trials(8, key=key)
         off = off.replace(targets=off.targets[:, :, :2])
-        found = compare.mechanism_of(FROM_STATE, learned(FROM_STATE, off), key=key)
-        assert (found.input_tells, found.input_share) == (False, pytest.approx(0))
-        assert found.verdict == "initial-condition driven"
-        assert "the same in all conditions" in found.sentence
+        for network in (FROM_STATE, FROM_INPUT):
+            found = compare.mechanism_of(network, off, key=key)
+            assert found.conflict == pytest.approx(shown / 0.8)
+            assert found.verdict == "undetermined"
+            assert "give trials with the target on after go" in found.sentence
+            assert np.isnan([found.state_share, found.input_share, found.follows_state_r2]).all()
+            assert set(found.intervals) == {"intact_r2", "target_off_at_go_r2"}
+            rows = {score.metric: score for score in found.scores()}
+            assert "the task decides" in str(rows["state_share"].settings["outcome"])
+            assert rows["state_share"].settings["target_after_go"] == "equal"
+
+    def test_the_sentence_says_which_test_is_outside_of_training(self, trials, key):
+        asked = learned(FROM_INPUT, trials)
+        off = recirc.tasks.DelayedReach(target_off=0.0, catch=0.25).trials(16, key=key)
+        on = recirc.tasks.DelayedReach(catch=0.25).trials(16, key=key)
+        first_off = np.arange(16)[:, None, None] < 8
+        both = on.replace(inputs=np.where(first_off, off.inputs, on.inputs))
+        outside = "(outside of what it was trained on)"
+        for trained_on, trained, n, crossing in ((on, "on", 1, False), (off, "off", 1, True), (both, "both", 0, False)):
+            found = compare.mechanism_of(FROM_INPUT, asked, trained_on=trained_on, key=key)
+            assert (found.trained, found.sentence.count(outside)) == (trained, n)
+            scores = {score.metric: score.settings["outside_training"] for score in found.scores()}
+            assert scores["state_share"] == crossing
+            assert scores["target_off_at_go_r2"] == (trained == "on")
+
+    def test_an_interval_that_holds_a_threshold_decides_nothing(self, trials, key):
+        mixed = together(FROM_STATE, FROM_INPUT, 0.6)
+        found = compare.mechanism_of(mixed, learned(mixed, trials), key=key)
+        assert found.verdict == "mixed"
+        low, high = found.intervals["state_share"]
+        assert low < high
+        at = dataclasses.replace(found, least_share=(low + high) / 2, least_follows=-9.0)
+        assert at.verdict == "undetermined"
+        assert "leaves open" in at.sentence
+
+    def test_three_conditions_leave_no_interval(self, trials, key):
+        asked = learned(FROM_INPUT, trials).select([0, 3, 5])
+        found = compare.mechanism_of(FROM_INPUT, asked, key=key)
+        assert (found.verdict, found.intervals) == ("undetermined", {})
+        assert "3 conditions leave no interval" in found.sentence
 
     def test_noise_is_left_out(self, trials, key):
         noisy = dataclasses.replace(FROM_INPUT, noise=0.5)
         asked = learned(FROM_INPUT, trials)
         quiet = compare.mechanism_of(FROM_INPUT, asked, key=key)
-        assert compare.mechanism_of(noisy, asked, key=jax.random.key(1)) == quiet
+        assert compare.mechanism_of(noisy, asked, key=key) == quiet
 
     def test_single_precision_and_thresholds(self, trials, key):
         """A network trained in float32 is judged like itself; stricter thresholds give fewer verdicts."""
@@ -135,6 +175,7 @@ class TestPlanted:
             compare.mechanism_of(FROM_INPUT, asked, key=key).input_share, abs=1e-6
         )
         assert dataclasses.replace(found, least_share=0.999).verdict == "mixed"
+        assert dataclasses.replace(found, least_follows=-9.0).verdict == "state suffices, input dominates"
         assert dataclasses.replace(found, least_r2=1.1).verdict == "undetermined"
 
     def test_scores_hold_every_number_and_the_verdict(self, trials, key):
@@ -142,7 +183,12 @@ class TestPlanted:
         scores = {score.metric: score for score in found.scores()}
         assert len(scores) == 9
         assert scores["target_off_at_go_r2"].value == found.target_off_at_go_r2
-        assert scores["input_share"].settings == {"set": "crossed_at_go", "verdict": "input driven"}
+        assert scores["input_share"].settings == {
+            "set": "crossed_at_go",
+            "verdict": "input driven",
+            "target_after_go": "on",
+        }
+        assert tuple(scores["movement_r2"].parts["interval"]) == found.intervals["intact_r2"]
         assert scores["movement_without_target"].direction == "lower"
 
 

@@ -67,6 +67,14 @@ def test_activity_alone_does_not_tell_a_mechanism(own, recording):
     assert "activity alone does not tell" in sentence
 
 
+def test_a_task_that_decides_the_mechanism_by_itself_is_told_apart(network, recording):
+    off = recirc.tasks.DelayedReach(hold=0.2, delay=0.5, target_off=0.0).trials(8, key=KEY)
+    result = verdict(network, recording, off, key=KEY, config=FEW, mechanism="input driven")
+    assert result.sentences["mechanism"].startswith("Mechanism: undetermined; that of the reference is input driven.")
+    assert "the task decides and not the circuit; give trials with the target on" in result.sentences["mechanism"]
+    assert np.isnan(select(result.table, "state_share", "network")["value"].item())
+
+
 def test_repeats_of_the_reference_give_ceilings(own, recording):
     noise = np.random.default_rng(1).uniform(size=(24, 50, 30))
     repeated = recording.select(np.tile(np.arange(8), 3))

@@ -10,11 +10,11 @@ from recirc.analyses.reference import HALVES
 from recirc.analyses.table import select
 from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, Procrustes
 from recirc.compare.halves import holm
+from recirc.compare.mechanism import UNDETERMINED
 
 SHOWN = {measure.metric: measure.label for measure in (CCA(), Procrustes(), DSA())}
 INSIDE = {"jpca_ratio": JPCA.labels["jpca_ratio"], **AlignmentIndex.labels}
 ALPHA = 0.05
-UNDETERMINED = "undetermined"
 
 
 class LevelVerdict(NamedTuple):

@@ -152,7 +152,7 @@ def mechanism_rows(
     key: PRNGKeyArray, arm: str = "network",
 ) -> list[Row]:  # fmt: skip
     """The numbers behind a mechanism, and fixed points of the epochs."""
-    rows = [Row.of(score, arm) for score in summary.scores()]
+    rows = [Row.of(score, arm, ci=tuple(score.parts.get("interval", (np.nan, np.nan)))) for score in summary.scores()]
     for epoch in epochs:
         found = fixed_points_in_epoch(circuit, trials, epoch, key=key)
         rows += [Row.of(probe.of(found), arm) for probe in (FixedPointCount(epoch), SlowestMode(epoch))]

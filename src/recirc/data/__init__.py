@@ -1,5 +1,6 @@
 """Data: recordings become activities and trials; one format per file, every file through `safe_open`."""
 
+from recirc.data.behavior import movement_onset as movement_onset
 from recirc.data.conditions import condition_averages as condition_averages
 from recirc.data.conditions import condition_labels as condition_labels
 from recirc.data.directions import condition_angles as condition_angles

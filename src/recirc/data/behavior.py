@@ -1,4 +1,4 @@
-"""Behavior brought onto the clock of the bins."""
+"""Behavior brought onto the clock of the bins, and when in it a movement begins."""
 
 import numpy as np
 from jaxtyping import Float
@@ -46,6 +46,52 @@ def on_bins(
             samples = np.asarray(values[first:last], float)
             made[i] = method(time[first:last], np.abs(samples) if rectify else samples, row, interval)
     return made
+
+
+def movement_onset(
+    velocity: Float[np.ndarray, "trial time axis"], time: Float[np.ndarray, " time"], *, share: float = 0.05
+) -> Float[np.ndarray, " trial"]:
+    r"""When the movement of every trial begins: its speed passes a share of its peak for the last time before the peak.
+
+    $$t_{on} = \max \{ t < t_{peak} : \|v(t)\| \le \alpha \|v(t_{peak})\| \}$$
+
+    between samples by linear interpolation. One rule for recordings and for what a task asks of a network, whose bell
+    of speed begins long before it could be seen in a hand.
+
+    Args:
+        velocity: of the hand, any unit.
+        time: seconds of every sample.
+        share: alpha, in (0, 1).
+
+    Returns:
+        Seconds on the clock of `time`; nan where the hand does not move, or is over the threshold from the start.
+
+    Raises:
+        ValueError: if `share` is not in (0, 1), or a velocity is not finite.
+
+    Source: a threshold at a share of peak speed is common for reaches; that it is 5 % is ours.
+
+    Example:
+        >>> import jax, recirc
+        >>> trials = recirc.tasks.DelayedReach(hold=0.2, delay=0.5).trials(8, key=jax.random.key(0))
+        >>> velocity = np.asarray(trials.targets)[:, :, :2]
+        >>> [round(float(onset), 3) for onset in movement_onset(velocity, trials.time)[:2]]
+        [0.925, 0.925]
+    """
+    if not 0 < share < 1 or not np.isfinite(velocity).all():
+        raise ValueError(
+            f"share must be between 0 and 1 and velocity finite, got {share} and {(~np.isfinite(velocity)).sum()} "
+            "values that are not; cut the trials to where there are samples."
+        )
+    speed = np.linalg.norm(velocity, axis=2)
+    found = np.full(len(speed), np.nan)
+    for i, (own, peak) in enumerate(zip(speed, speed.argmax(axis=1))):
+        slow = np.flatnonzero(own[:peak] <= share * own[peak])
+        if own[peak] > 0 and len(slow):
+            last = slow[-1]
+            part = (share * own[peak] - own[last]) / (own[last + 1] - own[last])
+            found[i] = time[last] + part * (time[last + 1] - time[last])
+    return found
 
 
 def _averaged(time: np.ndarray, values: np.ndarray, edges: np.ndarray, interval: float) -> np.ndarray:

@@ -11,13 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from recirc.analyses.table import NO_NUMBER, levels_of, networks, per_network, select
-from recirc.compare.mechanism import MechanismSummary
+from recirc.compare.mechanism import INITIAL, INPUT, SUFFICES, MechanismSummary
 from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, key, label, panels, styled
 
 # Told apart by lightness too, and "outside" by its arrow.
 INSIDE, OUTSIDE = "#a9d0ea", "#fdebdc"
 _LABELS, _LINE, _HEADING, _GAP = 1.28, 0.27, 0.24, 0.07  # inches
-_SHARES = {"state_share": "initial-condition driven", "input_share": "input driven"}
+_AXES = {  # the name of its threshold, what is so above it, and the mechanisms that say so
+    "state_share": ("least_share", "state dominates", (INITIAL,)),
+    "input_share": ("least_share", "input dominates", (INPUT, SUFFICES)),
+    "target_off_at_go_r2": ("least_follows", "state suffices", (INITIAL, SUFFICES)),
+}
 
 
 class Cell(NamedTuple):
@@ -220,23 +224,23 @@ def _explain(axes, y: float) -> None:
 
 
 @styled
-def mechanism_shares(table: pd.DataFrame, *, least_share: float = MechanismSummary.least_share) -> Figure:
-    """Share of the state at go and share of the input after it, a line per cell: points are networks.
+def mechanism_shares(table: pd.DataFrame) -> Figure:
+    """Shares of state and input in conflict, and R² by the state alone, a line per cell: points are networks.
 
-    The bar is the median; the band is where a share is large enough to be the mechanism. A network whose "verdict" is
-    that mechanism is filled; one with another, as what it does under swapped states did not bear it out, is open.
+    The bar is the median; the band is over the threshold of `MechanismSummary`. A network whose "verdict" says so is
+    filled; one with another, as its interval or its swapped movements did not bear it out, is open.
 
     Args:
         table: of an analysis, with conditions "verdict", "rate_penalty", "target_line", "seed".
-        least_share: as in `MechanismSummary`.
     """
-    here = cells(table[table["metric"].isin(_SHARES)])
+    here = cells(table[table["metric"].isin(_AXES)])
     groups = list(dict.fromkeys(cell.group for cell in here))
     places = {cell: i + 1.35 * (groups.index(cell.group) + 1) for i, cell in enumerate(here)}
     bottom = max(places.values(), default=0.0) + 0.8
-    figure, grid = panels(1, 2, height=0.85 + 0.155 * bottom, sharey=True)
-    for axes, (metric, verdict) in zip(grid[0], _SHARES.items()):
-        axes.axvspan(least_share, 1.2, color="#ececec", linewidth=0, zorder=0)
+    figure, grid = panels(1, 3, height=0.85 + 0.155 * bottom, sharey=True)
+    for axes, (metric, (threshold, word, verdicts)) in zip(grid[0], _AXES.items()):
+        least = getattr(MechanismSummary, threshold)
+        axes.axvspan(least, 1.2, color="#ececec", linewidth=0, zorder=0)
         for cell, y in places.items():
             own, tone = cell.select(table, metric), color(cell.arm)
             axes.plot([0, 1], [y, y], color=FAINT, linewidth=0.5, zorder=0.5)
@@ -244,10 +248,10 @@ def mechanism_shares(table: pd.DataFrame, *, least_share: float = MechanismSumma
                 [per_network(own).median()] * 2, [y - 0.36, y + 0.36], color=tone, linewidth=2, solid_capstyle="butt"
             )
             for value, found in own.reindex(columns=["value", "verdict"]).itertuples(index=False):
-                filled = {"markerfacecolor": tone if found == verdict or pd.isna(found) else "white", "alpha": 0.8}
+                filled = {"markerfacecolor": tone if found in verdicts or pd.isna(found) else "white", "alpha": 0.8}
                 axes.plot(np.clip(value, 0, 1), y, "o", color=tone, markersize=3.6, mew=0.8, zorder=3, **filled)
         axes.set(xlim=(-0.04, 1.04), ylim=(bottom, -0.25), xlabel=label(metric))
-        axes.set_title(f"{least_share:g} and over: {verdict}", loc="right", color=MUTED)
+        axes.set_title(f"{least:g} and over: {word}", loc="right", color=MUTED)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
     grid[0, 0].set_yticks(list(places.values()), [cell.penalty for cell in here])
@@ -256,5 +260,5 @@ def mechanism_shares(table: pd.DataFrame, *, least_share: float = MechanismSumma
         first = next(cell for cell in here if cell.group == group)
         grid[0, 0].text(0.0, places[first] - 1, group, color=color(first.arm), va="center", weight="bold")
     look = {"color": INK, "marker": "o", "markersize": 4, "linestyle": ""}
-    key(figure, [("verdict is this mechanism", look), ("it is not", look | {"markerfacecolor": "white"})])
+    key(figure, [("the verdict says so", look), ("it does not", look | {"markerfacecolor": "white"})])
     return figure

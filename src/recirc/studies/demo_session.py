@@ -19,6 +19,7 @@ DT = 1 / HZ
 LEAD = 0.1  # seconds by which activity leads the hand
 BEFORE, AFTER = 1.6, 0.9  # seconds around the release of the circuit that are simulated
 DISTANCE, REACH = 0.08, 0.35  # of a reach: meters, seconds
+RISE = 0.0594  # of a reach, until its speed is 5 % of its peak and counts as movement (`data.movement_onset`)
 GATE = 0.15  # seconds after the target's onset until activity follows it
 SPIKE_CLOCK = 2**15  # ticks per second; a power of two, since exact times compress well
 N_MUSCLES = 4
@@ -163,7 +164,7 @@ def _behavior(trials: dict, directions: np.ndarray, n_directions: int, emg: np.n
     for i, angle in enumerate(2 * np.pi * directions / n_directions):
         turned, length = angle + random.normal(0, 0.04), DISTANCE * random.normal(1, 0.03)
         way = length * np.array([np.cos(turned), np.sin(turned)])
-        for start, sign in ((trials["move_onset_time"][i], 1), (trials["stop_time"][i], -1)):
+        for start, sign in ((trials["move_onset_time"][i] - RISE * REACH, 1), (trials["stop_time"][i], -1)):
             u = np.clip((time - start) / REACH, 0, 1)
             position += sign * (10 * u**3 - 15 * u**4 + 6 * u**5)[:, None] * way
             velocity += sign * (30 * u**2 * (1 - u) ** 2 / REACH)[:, None] * way

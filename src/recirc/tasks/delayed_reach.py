@@ -21,7 +21,9 @@ class DelayedReach(AbstractTask):
       \sigma = T_{reach} / 7, \qquad p(t) = a\, s(t) (\cos\theta, \sin\theta)$$
 
     t is the time since go; v is zero except for T_reach seconds after T_reaction, and s is the cumulative sum
-    of v divided by its total, so that s goes from 0 to 1 and the hand stays at the target. A trial has the
+    of v divided by its total, so that s goes from 0 to 1 and the hand stays at the target. The speed passes 5 %
+    of its peak, which is movement onset in a recording too (`data.movement_onset`), $2.45\sigma$ before the peak: 75 ms
+    after the reaction time, .225 s after go, as the fields are by default. A trial has the
     epochs "hold" (nothing but the hold line), "delay" (target shown, hold line on), "movement" (from go on,
     hold line off, target still shown unless `target_off` says otherwise) and "after" (inputs off).
 

@@ -8,8 +8,9 @@ import pandas as pd
 from jaxtyping import PRNGKeyArray
 
 from recirc.analyses import Claim
-from recirc.analyses.levels import UNDETERMINED, judge, numbers
+from recirc.analyses.levels import judge, numbers
 from recirc.compare import bootstrap_interval, paired_test
+from recirc.compare.mechanism import DOMINANT, UNDETERMINED
 from recirc.runs.report import read_words
 from recirc.studies.kao2019.design import INPUT_NOISES, NETWORK, NONLINEARITIES, PERFORMS, SOURCE, Preset
 
@@ -17,7 +18,6 @@ ENOUGH_SEEDS, ENOUGH = 5, 10  # seeds from which on a claim is judged at all, an
 SUCCEEDS, SHARE = 0.9, 0.9  # R² that passes a test without training; networks that must do the task
 MATCHED = 1.5  # largest ratio of the errors without noise of two networks that are compared under noise
 WORST_R2, WORST_ERROR = -1.0, 100.0  # what a network that blew up in a test counts as
-IC, INPUT = "initial-condition driven", "input driven"
 CELL = NETWORK[:-1]
 
 
@@ -48,7 +48,7 @@ TEXTS = read_words(Path(__file__).with_name("report.toml"))["claims"]
 
 
 def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PRNGKeyArray) -> list[Claim]:
-    """The paper's claims, in its order.
+    """The paper's claims, in its order; what drives a network is what dominates in conflict.
 
     Args:
         table: a line per network and number.
@@ -57,6 +57,7 @@ def claims(table: pd.DataFrame, levels: pd.DataFrame, preset: Preset, *, key: PR
         key: of the bootstrap.
     """
     networks, keys, enough = trained(table), jax.random.split(key, 4), preset.n_seeds >= ENOUGH_SEEDS
+    levels = levels.assign(dominant=levels["verdict"].map(DOMINANT).fillna(UNDETERMINED))
     share = float(levels["performs"].mean())  # networks of a seed are no independent draws
     judged = [Claim(TEXTS["performance"], SOURCE, share >= SHARE if len(levels) else None, share, n=len(levels))]
     judged += [_units_claim(levels, enough), _mechanisms_claim(levels, enough)]
@@ -80,8 +81,8 @@ def _units_claim(levels: pd.DataFrame, enough: bool) -> Claim:
 
 def _mechanisms_claim(levels: pd.DataFrame, enough: bool) -> Claim:
     matching = levels[_in_most(levels["performs"] & levels[["units", "population"]].fillna(False).all(axis=1))]
-    shares = matching.groupby(CELL, sort=False)["verdict"].value_counts(normalize=True)
-    kinds = set(shares[shares > 0.5].index.get_level_values("verdict")) - {UNDETERMINED}
+    shares = matching.groupby(CELL, sort=False)["dominant"].value_counts(normalize=True)
+    kinds = set(shares[shares > 0.5].index.get_level_values("dominant")) - {UNDETERMINED}
     supported = len(kinds) > 1 if len(matching) and enough else None
     return Claim(TEXTS["mechanisms"], SOURCE, supported, float(len(kinds)), n=len(matching))
 
@@ -95,7 +96,7 @@ def _noise_claim(networks: pd.DataFrame, levels: pd.DataFrame, key) -> Claim:
     lines = every.index.get_level_values("target_line")
     own, other = (every[lines == line].droplevel("target_line") for line in ("on", "off_at_go"))
     other = other.reindex(own.index)
-    pairs = own["performs"] & other["performs"].eq(True) & (own["verdict"] == INPUT) & (other["verdict"] == IC)
+    pairs = own["performs"] & other["performs"].eq(True) & (own["dominant"] == "input") & (other["dominant"] == "state")
     before = own["quiet"], other["quiet"]
     pairs &= np.maximum(*before) <= MATCHED * np.minimum(*before)
     values = _by_seed((own["noisy"] - other["noisy"])[pairs])
@@ -119,7 +120,7 @@ def _by_seed(values: pd.Series) -> np.ndarray:
 def _transfer_claim(networks: pd.DataFrame, levels: pd.DataFrame, text: str, condition: dict, key) -> Claim:
     found = numbers(networks, NETWORK, "output_r2", **condition).fillna(WORST_R2).clip(lower=WORST_R2)
     reached = found.reindex(levels.index)
-    values = _by_seed(reached[levels["performs"] & (levels["verdict"] == IC)].dropna())
+    values = _by_seed(reached[levels["performs"] & (levels["dominant"] == "state")].dropna())
     if not len(values):
         return Claim(text, SOURCE, None)
     low, high = bootstrap_interval(values, key=key)

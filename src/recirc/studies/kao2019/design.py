@@ -5,10 +5,12 @@ import itertools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.analyses import VerdictConfig
 from recirc.circuits import RateNetwork
+from recirc.data import movement_onset
 from recirc.tasks import DelayedReach
 from recirc.train import Bptt, RatePenalty, WeightPenalty
 
@@ -23,8 +25,9 @@ WEIGHT_PENALTY = 1e-3
 TRAINING = {"n_passes": 30, "n_updates": 50, "ramp": 10, "n_passes_least": 16, "learning_rate": 3e-3}
 DELAY = 0.5  # seconds, of the trials that are compared
 
-# Seconds from movement onset, for networks and references alike.
-PREPARATION, MOVEMENT, ROTATION, COMPARED = (-0.45, -0.15), (0.0, 0.45), (-0.05, 0.35), (-0.45, 0.5)
+# Seconds from movement onset (`data.movement_onset`), for networks and references alike; the networks' go is at GO.
+GO = -0.225
+PREPARATION, MOVEMENT, ROTATION, COMPARED = (-0.45, -0.23), (0.0, 0.45), (-0.05, 0.35), (-0.45, 0.5)
 WINDOWS = {"preparation": PREPARATION, "movement": MOVEMENT, "rotation": ROTATION, "compared": COMPARED}
 EPOCHS = ("hold", "delay", "movement")
 NETWORK = ["arm", "target_line", "rate_penalty", "seed"]  # what tells networks apart; without the seed, a cell
@@ -78,8 +81,9 @@ def comparison(onset: float, n_draws: int) -> VerdictConfig:
 
 
 def onset(task: DelayedReach) -> float:
-    """When the movement begins in trials of one hold and one delay, seconds from their start."""
-    return task.hold[0] + task.delay[0] + task.reaction
+    """When the movement begins in trials of one hold and one delay, as in a recording; seconds from their start."""
+    trials = task.trials(1, key=jax.random.key(0))  # nothing is drawn
+    return float(movement_onset(np.asarray(trials.targets)[:, :, :2], trials.time)[0])
 
 
 def untrained(nonlinearity: str, *, n_units: int = N_UNITS, key: PRNGKeyArray) -> RateNetwork:

@@ -41,11 +41,11 @@ def train_network(reference: Reference, specification: Mapping[str, Any]) -> Res
     arm, line = specification["arm"], specification["target_line"]
     name = arm.removeprefix("untrained_")
     network = design.untrained(name, n_units=specification["n_units"], key=network_key)
-    angles, trained = angles_of(reference), None
+    angles, trained, trained_on = angles_of(reference), None, None
     if name == arm:
-        trials = design.task(angles, line).trials(design.N_TRIALS, key=task_key)
+        trained_on = design.task(angles, line).trials(design.N_TRIALS, key=task_key)
         trainer = design.trainer(specification["rate_penalty"], **specification["training"])
-        trained = fit(trainer, network, trials, key=fit_key)
+        trained = fit(trainer, network, trained_on, key=fit_key)
         if trained.outcome is Outcome.DIVERGED:
             return Result({}, {"outcome": trained.message, "rows": [], "history": trained.history})
         network = trained.network
@@ -60,7 +60,8 @@ def train_network(reference: Reference, specification: Mapping[str, Any]) -> Res
     arrays |= weights_of(network)
     if trained is not None:
         rows += _robustness(network, trials, arm, probe_key) + _generalization(network, task, arm, probe_key, arrays)
-        summary = compare.mechanism_of(network, trials, key=probe_key)
+        conflict = design.measured_task(angles, "on").trials(len(angles), key=task_key)  # of every arm alike
+        summary = compare.mechanism_of(network, conflict, trained_on=trained_on, key=probe_key)
         rows += mechanism_rows(network, trials, summary, config.epochs, key=probe_key, arm=arm)
         if specification["seed"] == 0 and active_units(made).sum() >= config.least_units:
             arrays |= flows(network, trials, key=probe_key)

@@ -23,7 +23,6 @@ COLUMNS_OF_CELL = ("nonlinearity", "target line", "rate penalty")
 NOISE: dict[str, Any] = {"noise_set": "input_noise", "panel": "target_line", "shade": "rate_penalty"}
 EXAMPLE_SEED = 0  # the first, whatever it looks like
 JUMP = np.deg2rad(90.0)
-GO = -0.15  # seconds from movement onset
 SHOWN_SWITCHES = (-0.25, 0.0, 0.1)
 UNITS = ("feature_distance", "preparatory_tuning", "movement_tuning", "multiphasic")
 MECHANISM = ("state_share", "input_share", "target_off_at_go_r2")
@@ -62,7 +61,7 @@ DRAWINGS["kao2019"] = {
     ),
     "mechanism": lambda result: figures.mechanism_shares(trained(result.table)),
     "noise": lambda result: figures.noise_curve(trained(result.table), **NOISE),
-    "units": lambda result: units_beside(result, _shown(result), zero="movement onset", go=GO),
+    "units": lambda result: units_beside(result, _shown(result), zero="movement onset", go=design.GO),
     "rotations": lambda result: rotations_beside(result, _shown(result)),
     "flow": lambda result: figures.flow_fields([(_name(own), _flows(own)) for own in _examples(result)]),
     "switches": lambda result: figures.switch_trajectories(
