@@ -328,7 +328,7 @@ class TestClaims:
         return judged(grid(n_seeds, **by_line), n_seeds)
 
     def test_planted_effects_are_judged_for_what_they_are(self):
-        on = {"verdict": INPUT, "noise": 0.2, "ratio": 0.95}
+        on = {"verdict": INPUT, "noise": 0.2, "population": 0.001}
         performs, units, mechanisms, noise, delay, go, angles = self.judged(10, on=on)
         assert performs.supported is True
         assert units.supported is True  # the cell with the target on has the units and not the population

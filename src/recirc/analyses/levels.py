@@ -53,7 +53,8 @@ def judge(networks: pd.DataFrame, mechanism: str | None, *, by: Sequence[str]) -
     index = networks.drop_duplicates(by).set_index(list(by)).index
     beside = networks[networks["null_kind"] == HALVES]
     least = beside.groupby([*by, "level"], sort=False)["null_p"].agg(lambda p: holm(p).min()).unstack("level")
-    alike = (least >= ALPHA).astype("boolean").mask(least.isna()).reindex(index, columns=["unit", "population"])
+    least = least.reindex(index, columns=["unit", "population"])
+    alike = (least >= ALPHA).astype("boolean").mask(least.isna())
     told = networks.reindex(columns=[*by, "verdict"]).dropna(subset="verdict").drop_duplicates(by)
     verdict = told.set_index(list(by))["verdict"].astype(object).reindex(index, fill_value=UNDETERMINED)
     unknown = (verdict == UNDETERMINED) | (mechanism is None)

@@ -184,7 +184,7 @@ def _compare(name: str, one, other, n_splits: int, key: PRNGKeyArray) -> dict[st
     }
 
 
-def feature_distance(one: Float[np.ndarray, " unit"], other: Float[np.ndarray, " unit"]) -> float:
+def feature_distance(one: Float[np.ndarray, " one"], other: Float[np.ndarray, " other"]) -> float:
     """Kolmogorov-Smirnov distance of two distributions, of the values that are finite; nan if a side has none."""
     one, other = (np.sort(side[np.isfinite(side)]) for side in (one, other))
     if not min(len(one), len(other)):
