@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from recirc.compare.samples import condition_groups
 from recirc.types import Activity
 
-LENGTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)  # of the kernel, in s.d. of covariates or radians
+LENGTHS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 8.0, 16.0)  # of the kernel, in s.d. of covariates or radians
 MANY = 5  # conditions whose orders are enough for a test: 120
 LOUD = 2.5
 NOISES = (1e-4, 1e-3, 1e-2, 0.1, 1.0)  # its noise, over the largest eigenvalue of the rest
@@ -74,6 +74,8 @@ class ConditionStructure(NamedTuple):
 
 def haar(n: int, random: np.random.Generator) -> Float[np.ndarray, "n n"]:
     """A random orthogonal matrix of either determinant."""
+    if n == 1:
+        return random.choice([-1.0, 1.0], size=(1, 1))
     q, r = np.linalg.qr(random.standard_normal((n, n)))
     return q * np.where(np.diag(r) < 0, -1.0, 1.0)
 

@@ -1,6 +1,7 @@
 """What a score would be by chance."""
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -169,7 +170,8 @@ def _beside_surrogates(
         surrogates = null.arrangements(a)
     else:
         draw = null.sampler(a)
-        surrogates = (draw(numpy_generator(jax.random.fold_in(key, i))) for i in range(n_draws))
+        seeds = np.asarray(jax.random.key_data(jax.vmap(functools.partial(jax.random.fold_in, key))(np.arange(n_draws))))
+        surrogates = (draw(np.random.default_rng(seed)) for seed in seeds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first call has said all there is to say
         draws = [again(rates) for rates in surrogates]
