@@ -170,8 +170,8 @@ def _beside_surrogates(
         surrogates = null.arrangements(a)
     else:
         draw = null.sampler(a)
-        seeds = np.asarray(jax.random.key_data(jax.vmap(functools.partial(jax.random.fold_in, key))(np.arange(n_draws))))
-        surrogates = (draw(np.random.default_rng(seed)) for seed in seeds)
+        keys = jax.vmap(functools.partial(jax.random.fold_in, key))(np.arange(n_draws))
+        surrogates = (draw(np.random.default_rng(seed)) for seed in np.asarray(jax.random.key_data(keys)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first call has said all there is to say
         draws = [again(rates) for rates in surrogates]

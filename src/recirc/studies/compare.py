@@ -9,6 +9,7 @@ import numpy as np
 
 from recirc.analyses import AnalysisResult, likeness
 from recirc.analyses.likeness import in_order_of
+from recirc.analyses.table import OF_NULLS
 from recirc.compare.samples import check_same_samples
 from recirc.data import DataFileError, Preprocessing, read_dataset, read_prepared
 from recirc.figures.style import label
@@ -98,11 +99,25 @@ def _first_network(path: Path) -> Activity:
 
 def words(result: AnalysisResult, a: str, b: str, notes: Sequence[str]) -> ReportText:
     """The words of the report, written by the result."""
-    columns, lines = ["similarity", "value", "from", "to", "ceiling", "null", "null mean", "null p95", "p"], []
+    columns = [
+        "similarity",
+        "value",
+        "from",
+        "to",
+        "ceiling",
+        "null",
+        "null mean",
+        "null p95",
+        "p",
+        "half p",
+        "certified",
+    ]
+    lines = []
     for row in result.rows:
-        null = [label(row.null["kind"]), *(row.null[name] for name in ("mean", "p95", "p"))] if row.null else []
-        numbers = [row.value, *row.ci, row.ceiling, *null]
-        lines.append([label(row.metric), *(numbers if null else [*4 * [None], row.condition["outcome"], *3 * [None]])])
+        null = row.null or {}
+        kind, certified = (label(null["kind"]), "yes" if null["certified"] else "no") if null else (None, None)
+        numbers = [row.value, *row.ci, row.ceiling, kind or row.condition["outcome"]]
+        lines.append([label(row.metric), *numbers, *(null.get(name) for name in OF_NULLS), certified])
     table = Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")
     values = {"a": a, "b": b, "notes": " ".join(notes), "sizes": result.arrays.sizes}
     path = Path(__file__).with_suffix(".toml")
