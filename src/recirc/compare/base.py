@@ -139,6 +139,10 @@ class AbstractNull(eqx.Module):
         """One surrogate of `a`."""
         return a.replace(rates=self.sampler(a)(numpy_generator(key)), outputs=None)
 
+    def fitted(self, a: Activity) -> "AbstractNull":
+        """This null with all settled that depends on `a` and must not change when its units are compressed."""
+        return self
+
     def structure(self, a: Activity) -> str:
         """What it takes for granted of `a`, as in `AbstractSimilarity.certified`; mostly nothing."""
         return "any"

@@ -85,7 +85,7 @@ def null_distribution(
     if b is None or not isinstance(measure, AbstractSimilarity):
         values = lambda rates: [measure(a.replace(rates=rates, outputs=None)).value]  # noqa: E731
         return _beside_surrogates([measure(a)], values, a, null, n_draws, key)[0]
-    score = measure(a, b)
+    score, null = measure(a, b), null.fitted(a)
     compressed = measure.compressed(a) if null.keeps_covariance else a
     value = measure.against(compressed, b) if null.keeps_covariance else lambda x: measure(a.replace(rates=x), b).value
     (found,) = _beside_surrogates([score], lambda rates: [value(rates)], compressed, null, n_draws, key)

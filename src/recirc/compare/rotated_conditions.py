@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from recirc.compare.base import AbstractNull
-from recirc.compare.condition_structure import condition_structure, exchangeable_groups
+from recirc.compare.condition_structure import ConditionStructure, condition_structure, exchangeable_groups
 from recirc.types import Activity
 
 # Structures for which false alarms of rotations are at their level, for any similarity of rates at equal conditions.
@@ -39,6 +39,7 @@ class RotatedConditions(AbstractNull):
 
     Args:
         shared: on a ring, one turn for all Fourier components.
+        given: the structure, if it is not to be found out.
 
     Raises (when drawn from):
         ValueError: if there are fewer than two conditions, or they have different numbers of trials.
@@ -55,21 +56,28 @@ class RotatedConditions(AbstractNull):
     """
 
     shared: bool = eqx.field(static=True, default=False)
+    given: ConditionStructure | None = None
     kind: ClassVar[str] = "rotated_conditions"
     keeps_covariance: ClassVar[bool] = True
 
     def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
-        structure, mixed = condition_structure(a), _mixer(a)
+        structure, mixed = self._structure(a), _mixer(a)
         return lambda random: mixed(structure.mixing(random, shared=self.shared))
 
+    def fitted(self, a: Activity) -> "RotatedConditions":
+        return RotatedConditions(self.shared, condition_structure(a))
+
     def structure(self, a: Activity) -> str:
-        return condition_structure(a).kind
+        return self._structure(a).kind
 
     def n_arrangements(self, a: Activity) -> float:
-        return condition_structure(a).n_arrangements
+        return self._structure(a).n_arrangements
 
     def arrangements(self, a: Activity) -> Iterator[np.ndarray]:
-        return map(_mixer(a), condition_structure(a).mixings())
+        return map(_mixer(a), self._structure(a).mixings())
+
+    def _structure(self, a: Activity) -> ConditionStructure:
+        return condition_structure(a) if self.given is None else self.given
 
 
 def _mixer(a: Activity) -> Callable[[np.ndarray], np.ndarray]:
