@@ -110,12 +110,16 @@ def test_statistics_refuse_what_is_not_a_number(key):
         compare.bootstrap_interval([1.0, np.nan], key=key)
     with pytest.raises(ValueError, match="level"):
         compare.bootstrap_interval([1.0, 2.0], key=key, level=95)
-    with pytest.raises(ValueError, match="finite"):
-        compare.paired_test([1.0, np.inf], [1.0, 2.0])
-    with pytest.raises(ValueError, match="shapes"):
-        compare.paired_test([1.0], [1.0, 2.0])
+    for values in ([1.0, np.inf], [], [[1.0, 2.0]]):
+        with pytest.raises(ValueError, match="finite, on one axis"):
+            compare.sign_flip_test(values, key=key)
     with pytest.raises(ValueError, match="alternative"):
-        compare.paired_test([1.0, 2.0], [1.0, 3.0], "bigger")
+        compare.sign_flip_test([1.0, 2.0], alternative="bigger", key=key)
+    with pytest.raises(ValueError, match="level"):
+        compare.sign_flip_interval([1.0, 2.0], level=95, key=key)
+    for values, smallest in (([1.0], 0.1), ([1.0, np.nan], 0.1), ([1.0, 2.0], 0.0)):
+        with pytest.raises(ValueError, match="two or more"):
+            compare.seeds_needed(values, smallest)
 
 
 def test_probes_say_what_does_not_fit(key):

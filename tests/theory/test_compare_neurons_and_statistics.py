@@ -66,30 +66,3 @@ def test_bootstrap_is_fixed_by_its_key_and_takes_other_statistics():
 @pytest.mark.parametrize("values", [[], [1.0], [2.0, 2.0, 2.0]])
 def test_bootstrap_of_too_little_is_nan(values):
     assert np.isnan(compare.bootstrap_interval(values, key=jax.random.key(0))).all()
-
-
-def test_paired_test_finds_a_planted_difference():
-    b = np.linspace(1, 2, 10)
-    found = compare.paired_test(2 * b, b, "greater")
-    assert found.difference == pytest.approx(1.5)
-    assert found.ratio == pytest.approx(2.0)
-    assert found.p == pytest.approx(2.0**-10)
-    assert compare.paired_test(2 * b, b, "less").p > 0.99
-    assert compare.paired_test(2 * b, b).p == pytest.approx(2.0**-9)
-
-
-def test_paired_test_leaves_ties_out_and_says_when_there_are_too_few():
-    a = np.array([1.0, 2, 3, 4, 5, 6, 7])
-    tied = compare.paired_test(a, [1.0, 2, 3, 4, 5, 6, 8])
-    assert (tied.n, np.isnan(tied.p)) == (1, True)
-    assert "6" in tied.note
-    same = compare.paired_test(a, a)
-    assert (same.n, same.difference, np.isnan(same.p)) == (0, 0.0, True)
-    assert compare.paired_test(a[:5] + 1, a[:5], "greater").p == pytest.approx(1 / 32)
-    assert np.isnan(compare.paired_test(a - 3, a).ratio)
-
-
-def test_paired_test_is_calibrated_with_equal_sizes_of_difference():
-    """All differences of one size: the sign test's binomial tail."""
-    a, b = np.array([1.0] * 9 + [0.0]), np.array([0.0] * 9 + [1.0])
-    assert compare.paired_test(a, b, "greater").p == pytest.approx(11 / 2**10, rel=0.02)

@@ -1,5 +1,6 @@
 """Every similarity against another way to the same number: scikit-learn, SciPy, or the formula written out."""
 
+import jax
 import numpy as np
 import pytest
 import scipy.linalg
@@ -164,14 +165,11 @@ def test_map_to_neurons_is_ridge_with_the_penalty_of_leave_one_condition_out():
 
 
 @pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
-def test_paired_test_is_the_permutation_test_of_signed_ranks(alternative):
+def test_the_sign_flip_test_is_the_permutation_test_of_pairs(alternative):
     a, b = np.random.default_rng(0).normal([[0.6], [0.0]], size=(2, 9))
-
-    def positive_ranks(one, other, axis):
-        difference = one - other
-        return np.sum(scipy.stats.rankdata(np.abs(difference), axis=axis) * (difference > 0), axis=axis)
-
     expected = scipy.stats.permutation_test(
-        (a, b), positive_ranks, permutation_type="samples", alternative=alternative, n_resamples=np.inf
-    )
-    assert compare.paired_test(a, b, alternative).p == pytest.approx(expected.pvalue)
+        (a, b), lambda one, other, axis: np.mean(one - other, axis=axis), permutation_type="samples",
+        alternative=alternative, n_resamples=np.inf,
+    )  # fmt: skip
+    found = compare.sign_flip_test(a - b, alternative=alternative, key=jax.random.key(0))
+    assert found == pytest.approx(expected.pvalue)

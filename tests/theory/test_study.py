@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 import recirc
-from recirc.analyses import Failure, Result, Row, by_seed, frame, summary_rows, with_baselines
+from recirc.analyses import Failure, Result, Row, by_seed, frame, summary_rows, with_twin
 from recirc.analyses.pieces import Done, piece_key
 from recirc.analyses.summaries import network_rows
 from recirc.data.netcdf import netcdf_bytes
@@ -156,7 +156,7 @@ def test_a_study_whose_networks_all_fail_ends_in_rows_that_say_so():
     lose = lambda function, pieces: [Done(piece_key(piece), Failure("killed")) for piece in pieces]  # noqa: E731
     result = salatiello2020.analyse(salatiello2020.Preset(1, (0.1,)), entries, lose)
     assert [row.condition["outcome"] for row in result.rows if "seed" in row.condition] == ["killed"] * 2
-    assert [claim.supported for claim in result.claims] == [None] * 6
+    assert [claim.supported for claim in result.claims] == [None] * 8
     for name in ("outputs", "components", "units", "eigenvalues", "ablations", "left_out"):
         with pytest.raises(recirc.figures.NothingToDraw):
             recirc.figures.draw(result, name)
@@ -174,45 +174,71 @@ def _rows(advantage: float, n_seeds: int) -> list[Row]:
     rows = []
     for regime in salatiello2020.REGIMES:
         for seed in range(n_seeds):
-            place = {"regime": regime, "seed": seed}
+            place = {"set": "heldout_direction", "regime": regime, "seed": seed}
             jitter = 0.01 * np.cos(3 * seed)
             for arm, fraction, gain in (("hints", 0.05, advantage), ("hints", 1.0, advantage), ("no_hints", None, 0)):
                 extra = place | ({"fraction": fraction} if fraction else {})
-                svcca = 0.5 + 0.1 * gain + jitter * (1 + (fraction or 0))
+                svcca, twin = 0.5 + 0.1 * gain + jitter * (1 + (fraction or 0)), {"untrained": 0.5 + jitter}
                 error = 0.1 * 3.0**-gain * (1 + jitter)
                 rows += [
-                    Row("svcca5_concatenated", "population", arm, svcca, condition={"set": "train"} | extra),
-                    Row(
-                        "output_nmse", "generalization", arm, error, direction="lower",
-                        condition={"set": "heldout_direction"} | extra,
-                    ),
-                ]  # fmt: skip
+                    Row("svcca5_concatenated", "population", arm, svcca, condition=extra, baselines=twin),
+                    Row("output_nmse", "generalization", arm, error, direction="lower", condition=extra),
+                ]
     return rows
 
 
 def test_planted_effects_are_judged_for_what_they_are(key):
-    preset = dataclasses.replace(salatiello2020.PRESETS["full"], n_seeds=10)
-    judge = lambda advantage: [c.supported for c in claims(frame(_rows(advantage, 10)), preset, key=key)]  # noqa: E731
-    assert judge(1.0) == [True] * 6
-    assert judge(-1.0) == [False, True, False] * 2
-    held_out = claims(frame(_rows(1.0, 10)), preset, key=key)[2]
+    preset = salatiello2020.PRESETS["full"]
+    judge = lambda advantage: [c.supported for c in claims(frame(_rows(advantage, 12)), preset, key=key)]  # noqa: E731
+    assert judge(1.0) == [True] * 8
+    assert judge(-1.0) == [False, False, True, False] * 2
+    assert judge(0.0) == [False, False, True, False] * 2
+    trained, *_, held_out = claims(frame(_rows(1.0, 12)), preset, key=key)[:4]
     assert held_out.effect == pytest.approx(3.0)
+    assert trained.effect == pytest.approx(0.1, abs=0.01)
 
 
 def test_too_few_networks_are_too_small_to_say(key):
-    preset = dataclasses.replace(salatiello2020.PRESETS["quick"], n_seeds=2)
-    judged = claims(frame(_rows(1.0, 2)), preset, key=key)
-    assert [claim.supported for claim in judged if "sample" not in claim.claim] == [None] * 4
+    judged = claims(frame(_rows(1.0, 2)), salatiello2020.PRESETS["full"], key=key)
+    assert [claim.supported for claim in judged] == [None] * 8
+    assert all(claim.needs and claim.needs >= 7 for claim in judged)
+
+
+def test_a_sample_is_only_judged_beside_the_whole_circuit(key):
+    rows = [row for row in _rows(1.0, 12) if row.condition.get("fraction") != 1.0]
+    found = claims(frame(rows), dataclasses.replace(salatiello2020.PRESETS["full"], fractions=(0.05,)), key=key)
+    assert [claim.supported for claim in found] == [True, True, None, True] * 2
+
+
+def test_every_network_stands_beside_its_own_twin():
+    """The twin has its inputs, bias and gain; arms of other gains have other twins, and nulls change nothing."""
+    rows = {arm: _network(arm).metadata["rows"] for arm in ARMS}
+    similar = {arm: [row for row in found if row["metric"] == "svcca5_concatenated"] for arm, found in rows.items()}
+    own = {row["condition"]["set"]: row["value"] for row in similar["untrained"]}
+    assert not any(row["baselines"] for row in rows["untrained"])
+    twins = {
+        arm: {(row["condition"]["set"], row["baselines"]["untrained"]) for row in found}
+        for arm, found in similar.items() if arm != "untrained"
+    }  # fmt: skip
+    assert all(len(found) == 2 for found in twins.values()), "one on trained directions under every null, one on new"
+    assert dict(twins["hints"]) == pytest.approx(own, rel=1e-6)
+    assert dict(twins["no_hints"]) != pytest.approx(own, rel=1e-2)
+    abscissa = [row for row in rows["hints"] + rows["untrained"] if row["metric"] == "spectral_abscissa"]
+    assert abscissa[0]["baselines"]["untrained"] == abscissa[1]["value"]
 
 
 def test_summaries_keep_null_baseline_and_interval(key):
     null = {"kind": "shuffled_conditions", "mean": 0.3, "p95": 0.4, "p": 0.01}
     rows = [
-        Row("m", "unit", arm, value + seed, condition={"set": "train", "regime": "tuned", "seed": seed}, null=null)
-        for arm, value in (("hints", 1.0), ("untrained", 0.0))
+        row
         for seed in range(5)
+        for place in [{"condition": {"set": "train", "regime": "tuned", "seed": seed}}]
+        for row in with_twin(
+            [Row("m", "unit", "hints", 1.0 + seed, null=null, **place)],
+            [Row("m", "unit", "hints", float(seed), **place)],
+        )
     ]
-    summary = summary_rows(with_baselines(rows, ignored=()), key=key)[0]
+    summary = summary_rows(rows, key=key)[0]
     assert (summary.value, summary.n, summary.baselines["untrained"]) == (3.0, 5, 2.0)
     assert summary.null is not None
     assert summary.null["p95"] == 0.4

@@ -1,5 +1,7 @@
 """Analyses: what a user calls on data in memory. None of it prints, reads a file or looks at the command line."""
 
+from recirc.analyses.claims import Effect as Effect
+from recirc.analyses.claims import judged as judged
 from recirc.analyses.fit_config import FitConfig as FitConfig
 from recirc.analyses.fit_config import NetworkConfig as NetworkConfig
 from recirc.analyses.fit_recording import fit_recording as fit_recording
@@ -12,7 +14,7 @@ from recirc.analyses.pieces import specification_key as specification_key
 from recirc.analyses.reference import VerdictConfig as VerdictConfig
 from recirc.analyses.result import AnalysisResult as AnalysisResult
 from recirc.analyses.summaries import summary_rows as summary_rows
-from recirc.analyses.summaries import with_baselines as with_baselines
+from recirc.analyses.summaries import with_twin as with_twin
 from recirc.analyses.table import Claim as Claim
 from recirc.analyses.table import Row as Row
 from recirc.analyses.table import by_seed as by_seed

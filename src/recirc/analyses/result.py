@@ -2,14 +2,15 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
-from recirc.analyses.table import Claim, Row, frame
+from recirc.analyses.table import NO_NUMBER, Claim, Row, frame, number
 
 VERDICTS = {True: "supported", False: "contradicted", None: "undecided"}
 
@@ -61,15 +62,24 @@ class AnalysisResult:
 
 
 def claim_line(claim: Claim) -> str:
-    """A claim, its verdict, effect and interval in one line of text.
+    """A claim, its verdict, effect, interval and what would decide it in one line of text.
 
-    >>> claim_line(Claim("Hints help.", "here", True, 0.21, (0.1, 0.3), 0.01, 12))
-    'supported: Hints help. Effect 0.21 (0.1 to 0.3), n = 12.'
+    >>> claim_line(Claim("Hints help.", "here", True, 0.21, (0.1, 0.3), 0.01, 12, 0.05))
+    'supported: Hints help. Effect 0.21 (0.1 to 0.3), smallest that matters 0.05, n = 12.'
+    >>> claim_line(Claim("Hints help.", "here", None, 0.21, (-np.inf, np.inf), 0.25, 2, 0.05, 30))
+    'undecided: Hints help. Effect 0.21, smallest that matters 0.05, n = 2; n = 30 would decide.'
     """
     numbers = ""
     if claim.effect == claim.effect:
-        low, high = claim.ci
-        interval = f" ({low:.3g} to {high:.3g})" if low == low and high == high else ""
-        numbers = f" Effect {claim.effect:.3g}{interval}, n = {claim.n}."
+        text = lambda value: f"{value:.3g}" if np.isfinite(value) else NO_NUMBER  # noqa: E731
+        found, smallest = interval(claim.ci, text), claim.smallest
+        numbers = f" Effect {text(claim.effect)}{found and f' ({found})'}"
+        numbers += f", smallest that matters {text(smallest)}" if smallest == smallest else ""
+        numbers += f", n = {claim.n}{f'; n = {claim.needs} would decide' if claim.needs else ''}."
     text = claim.claim if claim.claim.endswith(".") else f"{claim.claim}."
     return f"{VERDICTS[claim.supported]}: {text}{numbers}"
+
+
+def interval(ci: Sequence[float], text: Callable[[float], str] = number) -> str:
+    """An interval as text, an open end a dash; empty if it has no end."""
+    return " to ".join(map(text, ci)) if np.isfinite(ci).any() else ""

@@ -1,8 +1,8 @@
-"""Rows of single networks, and what networks of one kind came to together: medians, intervals, untrained ones."""
+"""Rows of single networks, and what networks of one kind came to together: medians, intervals, twins."""
 
 import dataclasses
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -48,24 +48,23 @@ def network_history(results: Iterable[tuple[Mapping, Result | Failure]], names: 
     ]
 
 
-def with_baselines(
-    rows: Sequence[Row], *, baseline: Callable[[str], str] = lambda arm: "untrained", ignored: Sequence[str]
-) -> list[Row]:
-    """The rows, each with the value "untrained" of the same number for its arm's untrained networks.
+def with_twin(rows: Iterable[Row], twin: Iterable[Row]) -> list[Row]:
+    """The rows, each with the baseline "untrained": the same number on the same condition for the network's twin.
+
+    The twin has the network's input weights and bias, and random recurrent weights at the gain of its arm: what it
+    shares with a circuit that is driven alike, no training has made.
 
     Args:
-        rows: of all networks.
-        baseline: name of the untrained arm of an arm.
-        ignored: keys of the condition in which a row and its baseline may differ.
+        rows: of one network; several may differ in the null alone.
+        twin: of its twin.
     """
-    place = lambda arm, row: (arm, row.metric, _text(row.condition, ignored))  # noqa: E731
-    found = {place(row.arm, row): row.value for row in rows}
+    place = lambda row: (row.metric, _text(row.condition, ("null", "outcome")))  # noqa: E731
+    found = {place(row): row.value for row in twin}
     return [
-        row
-        if (other := place(baseline(row.arm), row)) not in found or row.arm == other[0]
-        else dataclasses.replace(row, baselines={**row.baselines, "untrained": found[other]})
+        dataclasses.replace(row, baselines={**row.baselines, "untrained": found[place(row)]})
+        if place(row) in found else row
         for row in rows
-    ]
+    ]  # fmt: skip
 
 
 UNSHARED = ("seed", "outcome", "verdict")  # what rows of one arm and condition differ in

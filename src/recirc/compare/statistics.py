@@ -1,11 +1,10 @@
 """Intervals and tests over seeds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import equinox as eqx
 import numpy as np
 import scipy.stats
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from recirc.compare.base import numpy_generator
 
@@ -40,8 +39,7 @@ def bootstrap_interval(
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ValueError(f"values must be finite and on one axis, got shape {values.shape}; leave failed runs out.")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}.")
+    _check_level(level)
     if len(values) < 2 or np.ptp(values) == 0:
         return np.nan, np.nan
     interval = scipy.stats.bootstrap(
@@ -55,53 +53,150 @@ def bootstrap_interval(
     return float(interval.low), float(interval.high)
 
 
-class PairedTest(eqx.Module):
-    """Result of `paired_test`.
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}.")
+
+
+N_EXACT, N_RANDOM = 20, 2**15 - 1  # values up to which all signs are turned, and draws beyond
+ALTERNATIVES = ("two-sided", "greater", "less")
+
+
+def sign_flip_test(values, center: float = 0.0, alternative: str = "two-sided", *, key: PRNGKeyArray) -> float:
+    r"""p of the mean of values, most often paired differences, if they are symmetric about a center.
+
+    Then every value is as likely on the other side of the center $c$, and
+    $p = \#\{s \in \{-1, 1\}^n : \sum_i s_i (x_i - c) \ge \sum_i (x_i - c)\} / 2^n$ (greater). Two-sided is twice the
+    smaller one-sided p. Up to 20 values it is exact, over all signs; beyond, of 32,767 random ones beside the given.
 
     Args:
-        difference: median of a - b.
-        ratio: median of a / b; nan unless all of a and b are positive.
-        p: of the signed rank test; nan if there are too few pairs for any p under 0.05.
-        n: pairs that differ.
-        note: a sentence if p is nan, else empty.
-    """
-
-    difference: float
-    ratio: float
-    p: float
-    n: int = eqx.field(static=True)
-    note: str = eqx.field(static=True, default="")
-
-
-def paired_test(a, b, alternative: str = "two-sided") -> PairedTest:
-    """Wilcoxon's signed rank test of a against b, pair by pair.
-
-    Pairs that are equal are left out (Wilcoxon's way). At least 6 pairs must differ for a two-sided test and
-    5 for a one-sided one: with fewer no outcome can reach p < 0.05, and p is nan.
-
-    Args:
-        a, b: paired values, one per seed.
-        alternative: "two-sided", "greater" (a is greater) or "less".
+        values: one per seed.
+        center: c.
+        alternative: "two-sided", "greater" (the mean is above the center) or "less".
+        key: draws signs, where they are drawn.
 
     Raises:
-        ValueError: if lengths differ, a value is not finite, or `alternative` is unknown.
+        ValueError: if there is no value, one is not finite, or `alternative` is unknown.
+
+    Source: Fisher 1935, The design of experiments, section 21; random signs as in Phipson & Smyth 2010, Stat Appl Genet
+    Mol Biol 9:39.
+
+    Example:
+        >>> import jax, recirc
+        >>> recirc.compare.sign_flip_test([1, 2, 3, 4, 5.0], alternative="greater", key=jax.random.key(0))
+        0.03125
+    """
+    if alternative not in ALTERNATIVES:
+        raise ValueError(f"alternative must be one of {', '.join(ALTERNATIVES)}, got {alternative!r}.")
+    means = _subset_means(values, key)
+    slack = 1e-12 * max(np.abs(values).max(), abs(center))  # equal up to rounding is equal
+    n_signs = len(means) + 1
+    greater = (1 + int(np.sum(means <= center + slack))) / n_signs
+    less = (1 + int(np.sum(means >= center - slack))) / n_signs
+    return {"greater": greater, "less": less, "two-sided": min(1.0, 2 * min(greater, less))}[alternative]
+
+
+def sign_flip_interval(values, level: float = 0.95, *, key: PRNGKeyArray) -> tuple[float, float]:
+    r"""The centers at which the two-sided `sign_flip_test` has p > 1 - level.
+
+    Turning the signs of a subset $S$ leaves the sum as large or larger just if $\bar x_S \le c$. So the ends are order
+    statistics of the means of all subsets: with $N = 2^n$, the $k$-th smallest and largest, $k = \lfloor N (1 -
+    \mathrm{level}) / 2 \rfloor$.
+
+    Args:
+        values, key: as in `sign_flip_test`.
+        level: coverage, in (0, 1).
+
+    Returns:
+        (low, high); unbounded where so few values can reach no p that small.
+
+    Raises:
+        ValueError: as in `sign_flip_test`, or if `level` is not in (0, 1).
+
+    Source: Hartigan 1969, J Am Stat Assoc 64:1303.
+
+    Example:
+        >>> import jax, recirc
+        >>> recirc.compare.sign_flip_interval([1, 2, 3, 4, 5, 6, 7.0], key=jax.random.key(0))
+        (2.0, 6.0)
+        >>> recirc.compare.sign_flip_interval([1, 2, 3.0], key=jax.random.key(0))
+        (-inf, inf)
+    """
+    _check_level(level)
+    means = np.sort(_subset_means(values, key))
+    k = int((len(means) + 1) * (1 - level) / 2 + 1e-9)
+    return (float(means[k - 1]), float(means[-k])) if k else (-np.inf, np.inf)
+
+
+def _subset_means(values, key: PRNGKeyArray) -> Float[np.ndarray, " subset"]:
+    """Means of all subsets of values but the empty one, or of random ones."""
+    values = np.asarray(values, np.float64)
+    if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+        raise ValueError(f"values must be finite, on one axis and at least one, got shape {values.shape}.")
+    if values.size <= N_EXACT:
+        sums, sizes = np.zeros(1), np.zeros(1)
+        for value in values:
+            sums, sizes = np.concatenate([sums, sums + value]), np.concatenate([sizes, sizes + 1])
+    else:
+        subsets = numpy_generator(key).integers(0, 2, (N_RANDOM, values.size))
+        sums, sizes = subsets @ values, subsets.sum(axis=1)
+    return sums[sizes > 0] / sizes[sizes > 0]
+
+
+def seeds_needed(values, smallest: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
+    r"""How many values like these find a mean of `smallest`: one-sided at level alpha, with this power.
+
+    $n = ((z_{1-\alpha} + z_\mathrm{power})\, s / \mathrm{smallest})^2 + z_{1-\alpha}^2 / 2$ with their standard
+    deviation s, and never fewer than can reach the level at all, $2^{-n} \le \alpha$.
+
+    Args:
+        values: two or more; what counts is their spread, which few values tell badly.
+        smallest: the mean to be found, not 0.
+        alpha, power: of the test.
+
+    Raises:
+        ValueError: if there are fewer than two values, one is not finite, or `smallest` is 0.
+
+    Source: Guenther 1981, Am Stat 35:243, for the t test, which the sign-flip test approaches.
 
     Example:
         >>> import recirc
-        >>> recirc.compare.paired_test([2, 3, 4, 5, 6.0], [1, 1, 1, 1, 1.0], "greater").p
-        0.03125
+        >>> recirc.compare.seeds_needed([0.1, 0.9, 0.4, 0.2], smallest=0.2)
+        21
     """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if a.shape != b.shape or a.ndim != 1 or a.size == 0 or not np.isfinite([a, b]).all():
-        raise ValueError(f"give as many finite values on both sides; got shapes {a.shape} and {b.shape}.")
-    if alternative not in ("two-sided", "greater", "less"):
-        raise ValueError(f'alternative must be "two-sided", "greater" or "less", got {alternative!r}.')
-    difference = a - b
-    n = int(np.count_nonzero(difference))
-    ratio = float(np.median(a / b)) if min(a.min(), b.min()) > 0 else np.nan
-    needed = 6 if alternative == "two-sided" else 5
-    p, note = (np.nan, f"{n} pairs differ, and a {alternative} test needs {needed} to be able to reach p < 0.05.")
-    if n >= needed:
-        found = scipy.stats.wilcoxon(difference[difference != 0], alternative=alternative)
-        p, note = float(found.pvalue), ""  # pyright: ignore[reportAttributeAccessIssue]
-    return PairedTest(float(np.median(difference)), ratio, p, n, note)
+    values = np.asarray(values, np.float64)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all() or smallest == 0:
+        found = f"got shape {values.shape} and {smallest}"
+        raise ValueError(f"give two or more finite values and a smallest effect other than 0, {found}.")
+    z = scipy.stats.norm.ppf([1 - alpha, power])
+    n = (z.sum() * values.std(ddof=1) / smallest) ** 2 + z[0] ** 2 / 2
+    return int(np.ceil(max(n, -np.log2(alpha))))
+
+
+def holm(p: Sequence[float], alpha: float = 0.05) -> tuple[list[float], list[float]]:
+    r"""Step-down levels and adjusted p-values of a family of tests.
+
+    The k-th smallest of m is held against $\alpha / (m - k + 1)$; the first that stays above it, and all after it, are
+    not rejected, and share its level. An interval at a test's level agrees with its decision.
+
+    Args:
+        p: of every test.
+        alpha: share of families with any false rejection, at most.
+
+    Returns:
+        Levels and adjusted p-values, in the order given.
+
+    Source: Holm 1979, Scand J Stat 6:65.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.04])
+        ([0.016666666666666666, 0.025, 0.025], [0.03, 0.08, 0.08])
+    """
+    m, level, adjusted, is_open = len(p), alpha, 0.0, True
+    levels, raised = [0.0] * m, [0.0] * m
+    for k, i in enumerate(np.argsort(p, kind="stable")):
+        level = alpha / (m - k) if is_open else level
+        is_open = is_open and p[i] <= level
+        adjusted = max(adjusted, min(1.0, (m - k) * float(p[i])))
+        levels[i], raised[i] = level, adjusted
+    return levels, raised

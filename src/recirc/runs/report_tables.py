@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from recirc.analyses import Claim, select
-from recirc.analyses.result import VERDICTS
+from recirc.analyses.result import VERDICTS, interval
 from recirc.analyses.table import BASELINE, baseline_columns, having, keys_of, levels_of, networks, number, per_network
 from recirc.figures.labels import circumstance, label, percent
 
@@ -30,15 +30,12 @@ def cell(value) -> str:
     return number(value) if value is None or isinstance(value, (int, float)) else str(value)
 
 
-def _interval(ci: Sequence[float], none: str = "") -> str:
-    return f"{number(ci[0])} to {number(ci[1])}" if all(map(math.isfinite, ci)) else none
-
-
 def claim_line(claim: Claim) -> dict:
     """A claim and its verdict as text."""
-    numbers = {"effect": number(claim.effect), "ci": _interval(claim.ci, number(None)), "n": claim.n}
+    numbers = {name: number(getattr(claim, name)) for name in ("effect", "smallest", "n", "needs")}
     words = {"claim": claim.claim, "source": claim.source, "verdict": VERDICTS[claim.supported]}
-    return words | numbers | {"p": "< 0.001" if claim.p < 0.001 else number(claim.p, 2)}
+    p = "< 0.001" if claim.p < 0.001 else number(claim.p, 2)
+    return words | numbers | {"p": p, "ci": interval(claim.ci) or number(None)}
 
 
 def _cell(group: Mapping[Any, float]) -> dict[str, Any]:
@@ -47,7 +44,7 @@ def _cell(group: Mapping[Any, float]) -> dict[str, Any]:
     bounds = {label(name.removeprefix(BASELINE)): value for name, value in group.items() if name not in _OWN}
     return {
         "value": number(group["median"]),
-        "spread": _interval(ends),
+        "spread": interval(ends),
         "bounds": [f"{name} {number(value)}" for name, value in bounds.items() if math.isfinite(value)],
     }
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from recirc.analyses import AnalysisResult, Result, frame, results, summary_rows, with_baselines
+from recirc.analyses import AnalysisResult, Result, frame, results, summary_rows
 from recirc.analyses.arrays import Arrays, labels, stacked, weights_dataset
 from recirc.analyses.pieces import Map
 from recirc.analyses.reference import Reference, reference_rows
@@ -67,12 +67,11 @@ def analyse(
     theirs = reference_rows(target, design.comparison(0.0, size.n_draws), key=key)  # refused now, if it has no portrait
     done = list(results(functools.partial(train_network, target), specifications, map=map))
     rows = [row for each in done for row in network_rows(*each, PLACE)]
-    rows = with_baselines(rows, baseline=lambda arm: f"untrained_{arm}", ignored=PLACE)
     table = frame([*theirs, *rows])
     kept = [(s, r.arrays) for s, r in done if isinstance(r, Result) and "rates" in r.arrays]
     names = labels([s for s, _ in kept], {"arm": "", "seed": 0, "target_line": "", "rate_penalty": 0.0})
     arrays = _activity([found for _, found in kept], names, target)
-    judged = claims.claims(table, claims.judge_all(table, target.mechanism), size, key=key)
+    judged = claims.claims(table, claims.judge_all(table, target.mechanism), key=key)
     return AnalysisResult(
         NAME, (*theirs, *rows, *summary_rows(rows, key=key)), tuple(judged), arrays,
         weights_dataset([found for _, found in kept], names), network_history(done, ("arm", "seed", *PLACE)),

@@ -117,10 +117,8 @@ def specifications(preset: Preset, seed: int, reference: dict) -> list[dict]:
         reference: what `reference.describe` says of it.
     """
     shared = {"study_seed": seed, "n_units": N_UNITS, "n_draws": preset.n_draws, "training": TRAINING}
-    cells = [*itertools.product(TARGET_LINES, NONLINEARITIES, preset.rate_penalties)]
-    cells += [("on", f"untrained_{name}", 0.0) for name in NONLINEARITIES]
     return [
         {"arm": arm, "target_line": line, "rate_penalty": penalty, "seed": index, **shared, "reference": reference}
         for index in range(preset.n_seeds)
-        for line, arm, penalty in cells
+        for line, arm, penalty in itertools.product(TARGET_LINES, NONLINEARITIES, preset.rate_penalties)
     ]

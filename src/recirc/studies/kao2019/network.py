@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc import compare
-from recirc.analyses import Result, Row, specification_key
+from recirc.analyses import Result, Row, specification_key, with_twin
 from recirc.analyses.arrays import weights_of
 from recirc.analyses.reference import Reference, active_units, rows_beside
 from recirc.analyses.verdict import mechanism_rows, on_the_reference_clock
@@ -39,43 +39,42 @@ def train_network(reference: Reference, specification: Mapping[str, Any]) -> Res
     seed = {name: specification[name] for name in ("study_seed", "seed", "n_units")}
     network_key, task_key, fit_key, probe_key = jax.random.split(specification_key(seed), 4)
     arm, line = specification["arm"], specification["target_line"]
-    name = arm.removeprefix("untrained_")
-    network = design.untrained(name, n_units=specification["n_units"], key=network_key)
-    angles, trained, trained_on = angles_of(reference), None, None
-    if name == arm:
-        trained_on = design.task(angles, line).trials(design.N_TRIALS, key=task_key)
-        trainer = design.trainer(specification["rate_penalty"], **specification["training"])
-        trained = fit(trainer, network, trained_on, key=fit_key)
-        if trained.outcome is Outcome.DIVERGED:
-            return Result({}, {"outcome": trained.message, "rows": [], "history": trained.history})
-        network = trained.network
+    network = design.untrained(arm, n_units=specification["n_units"], key=network_key)
+    angles = angles_of(reference)
+    trained_on = design.task(angles, line).trials(design.N_TRIALS, key=task_key)
+    trainer = design.trainer(specification["rate_penalty"], **specification["training"])
+    trained = fit(trainer, network, trained_on, key=fit_key)
+    if trained.outcome is Outcome.DIVERGED:
+        return Result({}, {"outcome": trained.message, "rows": [], "history": trained.history})
+    twin, network = dataclasses.replace(trained.network, recurrent=network.recurrent), trained.network
     task = design.measured_task(angles, line)
     trials = task.trials(len(angles), key=task_key)
     made = simulate(network, trials, key=probe_key)
     config = design.comparison(design.onset(task), specification["n_draws"])
-    seen = on_the_reference_clock(made, reference.activity, design.onset(task))
-    rows = _performance(network, trials, made, trained, arm, probe_key)
-    rows += rows_beside(seen, reference, config, key=probe_key, arm=arm)
+    on_clock = lambda made: on_the_reference_clock(made, reference.activity, design.onset(task))  # noqa: E731
+    seen, untrained = on_clock(made), on_clock(simulate(twin, trials, key=probe_key))
+    rows, theirs = rows_beside(seen, reference, config, key=probe_key, arm=arm), []
+    if np.isfinite(untrained.rates).all():
+        theirs = rows_beside(untrained, reference, config, key=probe_key, arm=f"untrained_{arm}")
+    rows = _performance(network, trials, made, trained, arm, probe_key) + with_twin(rows, theirs) + theirs
+    rows += _robustness(network, trials, arm, probe_key)
     arrays = {"rates": np.asarray(seen.rates, np.float32), "outputs": np.asarray(made.outputs, np.float32)}
     arrays |= weights_of(network)
-    if trained is not None:
-        rows += _robustness(network, trials, arm, probe_key) + _generalization(network, task, arm, probe_key, arrays)
-        conflict = design.measured_task(angles, "on").trials(len(angles), key=task_key)  # of every arm alike
-        summary = compare.mechanism_of(network, conflict, trained_on=trained_on, key=probe_key)
-        rows += mechanism_rows(network, trials, summary, config.epochs, key=probe_key, arm=arm)
-        if specification["seed"] == 0 and active_units(made).sum() >= config.least_units:
-            arrays |= flows(network, trials, key=probe_key)
-    history = [] if trained is None else trained.history
-    return Result(arrays, {"rows": [dataclasses.asdict(row) for row in rows], "history": history})
+    rows += _generalization(network, task, arm, probe_key, arrays)
+    conflict = design.measured_task(angles, "on").trials(len(angles), key=task_key)  # of every arm alike
+    summary = compare.mechanism_of(network, conflict, trained_on=trained_on, key=probe_key)
+    rows += mechanism_rows(network, trials, summary, config.epochs, key=probe_key, arm=arm)
+    if specification["seed"] == 0 and active_units(made).sum() >= config.least_units:
+        arrays |= flows(network, trials, key=probe_key)
+    return Result(arrays, {"rows": [dataclasses.asdict(row) for row in rows], "history": trained.history})
 
 
-def _performance(network, trials: Trials, made: Activity, trained: Fit | None, arm: str, key) -> list[Row]:
+def _performance(network, trials: Trials, made: Activity, trained: Fit, arm: str, key) -> list[Row]:
     asked = made.replace(rates=made.rates[:, :, :1], units=None, outputs=trials.targets)
     rate = Score("mean_squared_rate", float(np.mean(np.asarray(made.rates) ** 2)), "performance", "lower")
     scores = [R2(made, asked), rate, compare.NewTrials("train")(network, trials, key=key)]
-    if trained is not None:
-        scores.append(Score("goal_reached", float(trained.outcome is Outcome.REACHED), "performance"))
-        scores.append(Score("n_passes", float(len(trained.history)), "performance", "lower"))
+    scores.append(Score("goal_reached", float(trained.outcome is Outcome.REACHED), "performance"))
+    scores.append(Score("n_passes", float(len(trained.history)), "performance", "lower"))
     return [Row.of(score, arm, {"set": "train"}) for score in scores]
 
 

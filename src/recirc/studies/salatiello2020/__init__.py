@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import xarray as xr
 
-from recirc.analyses import AnalysisResult, Result, frame, results, summary_rows, with_baselines
+from recirc.analyses import AnalysisResult, Result, frame, results, summary_rows
 from recirc.analyses.arrays import Arrays, labels, stacked, weights_dataset
 from recirc.analyses.pieces import Map
 from recirc.analyses.summaries import network_history, network_rows
@@ -58,7 +58,6 @@ def analyse(size: Preset, asked: Sequence[dict], map: Map = map) -> AnalysisResu
     circuit = reference(seed, asked[0]["circuit_units"])  # made once, so that workers find it in the cache
     found = list(results(train_network, asked, map))
     rows = [row for piece, result in found for row in network_rows(piece, result, tuple(PLACE))]
-    rows = with_baselines(rows, ignored=[name for name in PLACE if name != "regime"])
     table, key = frame(rows), jax.random.key(seed)
     judged = claims(table, size, key=key)
     kept = [(piece, result.arrays) for piece, result in found if isinstance(result, Result) and result.arrays]

@@ -1,12 +1,13 @@
 """Train one network of the study, and measure it on every level."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
 
 from recirc import compare
-from recirc.analyses import Result, Row, specification_key
+from recirc.analyses import Result, Row, specification_key, with_twin
 from recirc.analyses.arrays import weights_of
 from recirc.circuits import RateNetwork, simulate
 from recirc.data import hints_from
@@ -48,7 +49,7 @@ def train_network(specification: dict) -> Result:
     history = [] if trained is None else trained.history
     if trained is not None and trained.outcome is Outcome.DIVERGED:
         return Result({}, {"outcome": trained.message, "history": history})
-    network = network if trained is None else trained.network
+    twin, network = network, network if trained is None else trained.network
     made = [simulate(network, each, key=probe_key) for each in (trials, new_trials)]
     if len(left_out):
         probe = compare.NewTrials(f"left_out_{len(left_out)}")
@@ -56,10 +57,12 @@ def train_network(specification: dict) -> Result:
     else:
         unrecorded = [unit for unit in target.units if unit not in recorded.hint_units]
         rows = [] if trained is None else _performance(arm, network, (trials, new_trials), made[0], target, probe_key)
-        rows += _likeness(arm, made, (target, new_target), unrecorded, trained, probe_key)
-        abscissa = float(np.linalg.eigvals(np.asarray(network.effective_recurrent)).real.max())
-        score = Score("spectral_abscissa", abscissa, "mechanism", direction="lower")
-        rows.append(Row.of(score, arm, {"set": "weights"}))
+        beside = functools.partial(_likeness, arm, (target, new_target), unrecorded, probe_key)
+        likeness = [*beside(made, trained), _abscissa(network, arm)]
+        if trained is not None:
+            untrained = [simulate(twin, each, key=probe_key) for each in (trials, new_trials)]
+            likeness = with_twin(likeness, [*beside(untrained, nulls=False), _abscissa(twin, arm)])
+        rows += likeness
     joined = lambda name: np.concatenate([thinned(getattr(a, name)) for a in made]).astype(np.float32)  # noqa: E731
     arrays = {"rates": joined("rates"), "outputs": joined("outputs")}
     arrays |= {"recorded": np.isin(np.array(target.units), recorded.hint_units)} | weights_of(network)
@@ -98,18 +101,22 @@ def _performance(arm: str, network, trials: tuple[Trials, Trials], made: Activit
     return rows + [Row.of(probe(network, each, key=key), arm) for probe, each in probes]
 
 
-def _likeness(arm: str, made, targets, unrecorded: list[str], trained: Fit | None, key) -> list[Row]:
+def _likeness(
+    arm: str, targets, unrecorded: list[str], key, made, trained: Fit | None = None, nulls: bool = True
+) -> list[Row]:
     """Similarities with nulls and ceilings, and the map to unrecorded neurons, on trained and new directions."""
     thin, truth = ([_compared(activity) for activity in activities] for activities in (made, targets))
     embedder = None if trained is None or trained.embedder is None else _compared(trained.embedder)
     rows, main = [], compare.SVCCA()
     for measure in (main, compare.SVCCA(per_condition=True), compare.LinearCKA(), compare.Procrustes()):
         ceiling = None if embedder is None else float(measure(embedder, truth[0]).value)
-        nulls, n_draws = (NULLS, N_DRAWS[0]) if measure is main else (NULLS[:2], N_DRAWS[1])
-        for null in nulls:
+        kinds, n_draws = (NULLS, N_DRAWS[0]) if measure is main else (NULLS[:2], N_DRAWS[1])
+        for null in kinds if nulls else ():
             chance = compare.null_distribution(measure, truth[0], thin[0], null, n_draws=n_draws, key=key)
             condition = TRAINED if null is NULLS[0] else TRAINED | {"null": null.kind}
             rows.append(Row.of(chance.score, arm, condition, null=chance, ceiling=ceiling))
+        if not nulls:
+            rows.append(Row.of(measure(truth[0], thin[0]), arm, TRAINED))
         rows.append(Row.of(measure(thin[1], truth[1]), arm, UNSEEN))
     if unrecorded:
         neurons = [activity.select_units(unrecorded) for activity in truth]
@@ -117,6 +124,11 @@ def _likeness(arm: str, made, targets, unrecorded: list[str], trained: Fit | Non
         for condition, network, real in zip((TRAINED, UNSEEN), thin, neurons):
             rows.append(Row.of(mapped.score(network, real), arm, condition))
     return rows
+
+
+def _abscissa(network: RateNetwork, arm: str) -> Row:
+    abscissa = float(np.linalg.eigvals(np.asarray(network.effective_recurrent)).real.max())
+    return Row.of(Score("spectral_abscissa", abscissa, "mechanism", direction="lower"), arm, {"set": "weights"})
 
 
 def _compared(activity: Activity) -> Activity:
