@@ -171,7 +171,7 @@ def test_an_unknown_preset_is_refused():
 
 def _rows(advantage: float, n_seeds: int) -> list[Row]:
     """Rows in which hints multiply held-out error and add to similarity by a planted amount."""
-    rows = []
+    rows = [Row("svcca5_concatenated", "population", "hints", 9.0, condition={"set": "heldout_direction"})]  # a summary
     for regime in salatiello2020.REGIMES:
         for seed in range(n_seeds):
             place = {"set": "heldout_direction", "regime": regime, "seed": seed}

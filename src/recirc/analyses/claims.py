@@ -96,7 +96,8 @@ def judged(effects: Sequence[Effect], source: str, *, key: PRNGKeyArray, alpha: 
     found = {}
     for effect, lower, upper, exists, is_small in zip(tested, above, below, p, p_small):
         supported = False if is_small <= alpha else True if exists <= alpha else None
-        mean, *ends = (float(effect.shown(x)) for x in (float(np.mean(effect.values)), *effect.ends(lower, upper, key)))
+        found_at = float(np.mean(effect.values)), *effect.ends(lower, upper, key)
+        mean, *ends = (float(effect.shown(x)) if np.isfinite(x) else x for x in found_at)
         needs = effect.needs(lower) if supported is None else None
         found[effect.claim] = Claim(effect.claim, source, supported, mean, (ends[0], ends[1]), exists,
                                     len(effect.values), float(effect.shown(effect.smallest)), needs)  # fmt: skip

@@ -17,9 +17,8 @@ SHARE = 0.9  # of a seed's networks that do the task, for the seed to count as o
 MISSING = 0.2  # of those whose units are alike that lack the population: four times what tests at 5 % give by chance
 EITHER, MOST = 0.5, 0.9  # of seeds: as often as not, and what matters of a claim that is said of networks in general
 FAILS, SUCCEEDS = 0.8, 0.9  # R² without training: twice the error of what passes is no success
-SMALLEST_RATIO = 1.1  # of errors that matters: with a tenth more error, movements look the same
 SMALLEST_ANGLE = 0.05  # radians nearer to the reference that matter: 3 degrees
-MATCHED = 1.5  # largest ratio of the errors without noise of two networks that are compared under noise
+MATCHED = 1.5  # ratio of errors: up to it, two networks do the task equally well; beyond, noise makes a difference
 WORST_R2, BEST_R2, WORST_ERROR = -1.0, 0.9999, 100.0  # a network that blew up in a test counts as the worst
 
 
@@ -76,7 +75,7 @@ def claims(table: pd.DataFrame, levels: pd.DataFrame, *, key: PRNGKeyArray) -> l
     nearer = beside.reindex(columns=[f"{BASELINE}untrained"]).iloc[:, 0] - beside["value"]
     effects.append(Effect(TEXTS["trained"], _by_seed(nearer.reindex(performing.index)), SMALLEST_ANGLE))
     text, ratios = TEXTS["noise"].format(matched=MATCHED), _by_seed(_noise_ratios(networks, levels))
-    effects.append(Effect(text, ratios, np.log(SMALLEST_RATIO), shown=np.exp))
+    effects.append(Effect(text, ratios, np.log(MATCHED), shown=np.exp))
     driven = performing.index[performing["dominant"] == "state"]
     for name, condition in TRANSFERS.items():
         reached = numbers(networks, NETWORK, "output_r2", **condition).fillna(WORST_R2).clip(WORST_R2, BEST_R2)

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import PRNGKeyArray
 
 from recirc.analyses import Claim, Effect, by_seed, judged, select
-from recirc.analyses.table import BASELINE
+from recirc.analyses.table import BASELINE, having
 from recirc.runs.report import read_words
 from recirc.studies.salatiello2020.arms import PLACE, REFERENCE_FRACTION, REGIMES, SOURCE, Preset
 
@@ -17,7 +17,7 @@ SVCCA, ERROR, NEURONS = "svcca5_concatenated", "output_nmse", "heldout_neuron_r2
 UNSEEN = "heldout_direction"
 SUFFICES = 0.1  # similarity that a small sample may lack against the whole circuit
 SMALLEST_GAIN = 0.05  # of similarity that matters: half of what a small sample may lack
-SMALLEST_RATIO = 1.1  # of errors that matters: with a tenth more error, outputs look the same
+SMALLEST_RATIO = 1.5  # of squared errors that matters: outputs that are off by a fifth more
 MAIN = dict.fromkeys(("null", *PLACE))  # the networks that are no ablation, with the first null
 HINTED, PLAIN = {"arm": "hints", "fraction": REFERENCE_FRACTION}, {"arm": "no_hints"}
 
@@ -39,7 +39,8 @@ def claims(table: pd.DataFrame, preset: Preset, *, key: PRNGKeyArray) -> list[Cl
     for regime in REGIMES:
         place = MAIN | {"set": UNSEEN, "regime": regime}
         text = {name: text.format(regime=regime, suffices=SUFFICES, percent=100 * largest) for name, text in _CLAIMS}
-        rows = select(table, SVCCA, **place | HINTED).reindex(columns=["value", f"{BASELINE}untrained"]).dropna()
+        rows = having(select(table, SVCCA, **place | HINTED), "seed")
+        rows = rows.reindex(columns=["value", f"{BASELINE}untrained"]).dropna()
         whole = HINTED | {"fraction": largest}
         errors = np.log(_pairs(table, ERROR, PLAIN, HINTED, place))
         effects += [
