@@ -78,11 +78,11 @@ def test_no_fewer_seeds_are_said_to_do_than_can_reach_the_level():
     assert compare.seeds_needed([1.0, 1.0, 1.0], 5.0, alpha=0.05 / 8) == 8
 
 
-def test_holm_rejects_step_by_step():
-    levels, adjusted = compare.holm([0.04, 0.001, 0.02, 0.3])
+def test_levels_are_holms_and_stop_where_he_stops():
+    levels = compare.holm_levels([0.04, 0.001, 0.02, 0.3])
     np.testing.assert_allclose(levels, [0.05 / 3, 0.0125, 0.05 / 3, 0.05 / 3])
-    np.testing.assert_allclose(adjusted, [0.08, 0.004, 0.06, 0.3])
-    assert compare.holm([]) == ([], [])
+    np.testing.assert_allclose(compare.holm_levels([0.01, 0.02, 0.001]), [0.025, 0.05, 0.05 / 3])
+    assert compare.holm_levels([]).shape == (0,)
 
 
 class TestClaims:

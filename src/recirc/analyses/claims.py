@@ -8,7 +8,8 @@ import scipy.stats
 from jaxtyping import Bool, Float, PRNGKeyArray
 
 from recirc.analyses.table import Claim
-from recirc.compare import holm, seeds_needed, sign_flip_interval, sign_flip_test
+from recirc.compare import holm_levels, seeds_needed, sign_flip_interval, sign_flip_test
+from recirc.compare.halves import holm
 
 MOST_SEEDS = 1000  # looked for where seeds are counted
 
@@ -91,10 +92,10 @@ def judged(effects: Sequence[Effect], source: str, *, key: PRNGKeyArray, alpha: 
         True
     """
     tested = [effect for effect in effects if len(effect.values)]
-    above, p = holm([effect.p(effect.none, "greater", key) for effect in tested], alpha)
-    below, p_small = holm([effect.p(effect.smallest, "less", key) for effect in tested], alpha)
-    found = {}
-    for effect, lower, upper, exists, is_small in zip(tested, above, below, p, p_small):
+    p = [effect.p(effect.none, "greater", key) for effect in tested]
+    p_small = [effect.p(effect.smallest, "less", key) for effect in tested]
+    levels, found = zip(holm_levels(p, alpha).tolist(), holm_levels(p_small, alpha).tolist()), {}
+    for effect, (lower, upper), exists, is_small in zip(tested, levels, holm(p).tolist(), holm(p_small)):
         supported = False if is_small <= alpha else True if exists <= alpha else None
         found_at = float(np.mean(effect.values)), *effect.ends(lower, upper, key)
         mean, *ends = (float(effect.shown(x)) if np.isfinite(x) else x for x in found_at)

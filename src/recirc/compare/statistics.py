@@ -7,6 +7,7 @@ import scipy.stats
 from jaxtyping import Float, PRNGKeyArray
 
 from recirc.compare.base import numpy_generator
+from recirc.compare.halves import holm
 
 
 def bootstrap_interval(
@@ -173,30 +174,21 @@ def seeds_needed(values, smallest: float, *, alpha: float = 0.05, power: float =
     return int(np.ceil(max(n, -np.log2(alpha))))
 
 
-def holm(p: Sequence[float], alpha: float = 0.05) -> tuple[list[float], list[float]]:
-    r"""Step-down levels and adjusted p-values of a family of tests.
+def holm_levels(p: Sequence[float], alpha: float = 0.05) -> Float[np.ndarray, " test"]:
+    r"""The level of every test of a family in Holm's step-down.
 
-    The k-th smallest of m is held against $\alpha / (m - k + 1)$; the first that stays above it, and all after it, are
-    not rejected, and share its level. An interval at a test's level agrees with its decision.
+    The k-th smallest p of m is held against $\alpha / (m - k + 1)$; the first that stays above it, and all after it,
+    are not rejected, and share its level. An interval at a test's level agrees with its decision.
 
     Args:
         p: of every test.
         alpha: share of families with any false rejection, at most.
 
-    Returns:
-        Levels and adjusted p-values, in the order given.
-
     Source: Holm 1979, Scand J Stat 6:65.
 
     Example:
-        >>> holm([0.01, 0.04, 0.04])
-        ([0.016666666666666666, 0.025, 0.025], [0.03, 0.08, 0.08])
+        >>> holm_levels([0.01, 0.04, 0.04]).round(3).tolist()
+        [0.017, 0.025, 0.025]
     """
-    m, level, adjusted, is_open = len(p), alpha, 0.0, True
-    levels, raised = [0.0] * m, [0.0] * m
-    for k, i in enumerate(np.argsort(p, kind="stable")):
-        level = alpha / (m - k) if is_open else level
-        is_open = is_open and p[i] <= level
-        adjusted = max(adjusted, min(1.0, (m - k) * float(p[i])))
-        levels[i], raised[i] = level, adjusted
-    return levels, raised
+    rank = np.argsort(np.argsort(p, kind="stable"), kind="stable")
+    return alpha / (len(p) - np.minimum(rank, np.count_nonzero(holm(p) <= alpha)))
