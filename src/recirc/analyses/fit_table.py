@@ -17,7 +17,7 @@ from recirc.compare.statistics import bootstrap_interval, paired_test
 from recirc.types import Activity
 
 N_DRAWS = 50
-METRIC = "heldout_neuron_r2"
+METRIC = "heldout_direction_r2"
 RIVALS = {
     "cosine_tuning": "cosine tuning",
     "gp_directions": "a Gaussian process over directions",
