@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, r2_score
 from sklearn.metrics.pairwise import paired_distances
 from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.preprocessing import StandardScaler
 
 import recirc
 from recirc import compare
@@ -65,6 +66,39 @@ def procrustes_angle(a, b):
     return np.arccos(np.sqrt(1 - scipy.spatial.procrustes(x, y)[2]))
 
 
+def left_out(a, b):
+    """Samples of both sides: all conditions but one, and that one, the means of the others removed."""
+    x, y, groups = flat(a.rates), flat(b.rates), np.repeat(np.arange(N_CONDITIONS), N_STEPS)
+    for train, test in LeaveOneGroupOut().split(x, y, groups):
+        scalers = [StandardScaler(with_std=False).fit(side[train]) for side in (x, y)]
+        yield [(scaler.transform(side[train]), scaler.transform(side[test])) for scaler, side in zip(scalers, (x, y))]
+
+
+def procrustes_angle_crossfit(a, b):
+    """The rotation of others is SciPy's, the smaller side padded; the angle is one over all conditions."""
+    pairs = []
+    for (x_train, x), (y_train, y) in left_out(a, b):
+        y_train, y = (np.pad(side, ((0, 0), (0, x.shape[1] - y.shape[1]))) for side in (y_train, y))
+        pairs.append((x, y @ scipy.linalg.orthogonal_procrustes(y_train, x_train)[0]))
+    x, y = (np.concatenate(side).ravel() for side in zip(*pairs))
+    return np.arccos(1 - scipy.spatial.distance.cosine(x, y))
+
+
+def cca_crossfit(a, b, n_components, n_averaged):
+    """Canonical weights as generalized eigenvectors of the covariance of both sides' components."""
+    variates = []
+    for sides in left_out(a, b):
+        components = [PCA(n_components, svd_solver="full").fit(train) for train, _ in sides]
+        (x_train, x), (y_train, y) = [[pca.transform(side) for side in pair] for pca, pair in zip(components, sides)]
+        xx, yy, xy = x_train.T @ x_train, y_train.T @ y_train, x_train.T @ y_train
+        zero = np.zeros_like(xy)
+        weights = scipy.linalg.eigh(np.block([[zero, xy], [xy.T, zero]]), scipy.linalg.block_diag(xx, yy))[1]
+        weights = weights[:, ::-1][:, :n_averaged]
+        variates.append((x @ weights[:n_components], y @ weights[n_components:]))
+    u, v = (np.concatenate(side) for side in zip(*variates))
+    return np.mean([1 - scipy.spatial.distance.cosine(*pair) for pair in zip(u.T, v.T)])
+
+
 def dynamics(a):
     """The matrix that takes whitened delay vectors of two components one step on, by ridge."""
     leading = PCA(2, svd_solver="full").fit_transform(centered(a)).reshape(N_CONDITIONS, N_STEPS, 2)
@@ -100,6 +134,8 @@ ORACLES = [
     (compare.SVCCA(per_condition=True), svcca_per_condition),
     (compare.LinearCKA(), linear_cka),
     (compare.Procrustes(), procrustes_angle),
+    (compare.ProcrustesCrossfit(), procrustes_angle_crossfit),
+    (compare.CCACrossfit(6, 2), lambda a, b: cca_crossfit(a, b, 6, 2)),
     (compare.CCA(6, 4), lambda a, b: correlations(a, b, 6)[:4].mean()),
     (compare.DSA(n_components=2, n_delays=2, rank=2), dsa),
     (

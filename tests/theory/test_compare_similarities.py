@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ortho_group
 
 import recirc
 from recirc import compare
@@ -61,6 +62,47 @@ def test_unrelated_activities_reach_the_known_extremes():
     assert compare.SVCCA(3)(a, b).value == pytest.approx(0, abs=1e-8)
     assert compare.LinearCKA()(a, b).value == pytest.approx(0, abs=1e-12)
     assert compare.Procrustes()(a, b).value == pytest.approx(np.pi / 2)
+
+
+CROSSFIT = [
+    (compare.Procrustes(), compare.ProcrustesCrossfit(), np.pi / 2),
+    (compare.CCA(), compare.CCACrossfit(), 0.0),
+]
+
+
+@pytest.mark.parametrize(("in_sample", "crossfit", "chance"), CROSSFIT)
+def test_left_out_conditions_bring_unrelated_activities_to_chance_on_average(in_sample, crossfit, chance):
+    """However many dimensions are fitted; what was fitted is nearer the more there are."""
+    pairs = [[activity(noise(100 * i + j, n_units=20, n_trials=6, n_steps=20)) for j in (0, 1)] for i in range(30)]
+    values = np.array([[measure(*pair).value for measure in (in_sample, crossfit)] for pair in pairs])
+    error = values[:, 1].std(ddof=1) / np.sqrt(len(pairs))
+    assert abs(values[:, 1].mean() - chance) < 4 * error
+    assert abs(values[:, 0].mean() - chance) > 20 * error
+
+
+@pytest.mark.parametrize("crossfit", [each for _, each, _ in CROSSFIT])
+def test_left_out_conditions_tell_one_map_for_all_from_a_map_for_each(crossfit):
+    rates = noise(0, n_units=12, n_steps=60)
+    turns = ortho_group.rvs(12, size=5, random_state=0)
+    one, many = activity(rates @ turns[4]), activity(np.einsum("ctu,cuv->ctv", rates, turns[:4]))
+    best = 1.0 if crossfit.direction == "higher" else 0.0
+    assert crossfit(activity(rates), one).value == pytest.approx(best, abs=1e-6)
+    assert abs(crossfit(activity(rates), many).value - best) > 0.7
+
+
+def test_what_is_fitted_to_other_conditions_needs_others_and_counts_repeats_as_one():
+    a, b = related(0)
+    for crossfit in (compare.ProcrustesCrossfit(), compare.CCACrossfit(3, 2)):
+        with pytest.raises(ValueError, match="one condition, 'x'"):
+            crossfit(*(recirc.Activity(side, dt=0.01, conditions="xxxx") for side in (a, b)))
+        repeated = [recirc.Activity(side, dt=0.01, conditions="xyxy") for side in (a, b)]
+        joined = [
+            recirc.Activity(
+                np.stack([side[[0, 2]].reshape(-1, 6), side[[1, 3]].reshape(-1, 6)]), dt=0.01, conditions="xy"
+            )
+            for side in (a, b)
+        ]
+        np.testing.assert_allclose(crossfit(*repeated).value, crossfit(*joined).value)
 
 
 def test_output_errors_have_their_planted_values():
