@@ -9,7 +9,7 @@ from jaxtyping import Float
 from recirc.types import Activity
 
 SAMPLES_PER_DIMENSION = 5
-Fold = tuple[Float[np.ndarray, "training unit"], Float[np.ndarray, "held unit"]]
+Fold = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]  # samples of other conditions and of one, by unit
 
 
 def window(activity: Activity, start: float, stop: float) -> Activity:
