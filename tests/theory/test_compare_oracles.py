@@ -1,5 +1,7 @@
 """Every similarity against another way to the same number: scikit-learn, SciPy, or the formula written out."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -57,6 +59,14 @@ def linear_cka(a, b):
     center = np.eye(N_CONDITIONS * N_STEPS) - 1 / (N_CONDITIONS * N_STEPS)
     k, other = (center @ flat(side.rates) @ flat(side.rates).T @ center for side in (a, b))
     return np.trace(k @ other) / np.sqrt(np.trace(k @ k) * np.trace(other @ other))
+
+
+def debiased_cka(a, b):
+    """Squared inner products, pair of units by pair of units."""
+    x, y = centered(a).T, centered(b).T
+    pairs = [itertools.product(x, y), itertools.permutations(x, 2), itertools.permutations(y, 2)]
+    between, within_a, within_b = (np.mean([np.dot(*pair) ** 2 for pair in each]) for each in pairs)
+    return between / np.sqrt(within_a * within_b)
 
 
 def procrustes_angle(a, b):
@@ -133,6 +143,7 @@ ORACLES = [
     (compare.SVCCA(), svcca),
     (compare.SVCCA(per_condition=True), svcca_per_condition),
     (compare.LinearCKA(), linear_cka),
+    (compare.DebiasedCKA(), debiased_cka),
     (compare.Procrustes(), procrustes_angle),
     (compare.ProcrustesCrossfit(), procrustes_angle_crossfit),
     (compare.CCACrossfit(6, 2), lambda a, b: cca_crossfit(a, b, 6, 2)),

@@ -1,5 +1,6 @@
 """What similarities can and cannot see."""
 
+import jax
 import numpy as np
 import pytest
 from scipy.stats import ortho_group
@@ -103,6 +104,35 @@ def test_what_is_fitted_to_other_conditions_needs_others_and_counts_repeats_as_o
             for side in (a, b)
         ]
         np.testing.assert_allclose(crossfit(*repeated).value, crossfit(*joined).value)
+
+
+def test_debiased_cka_is_that_of_the_populations_however_many_units_are_sampled():
+    """Two populations of 1000 units share some of their signals; both have noise that is private to units."""
+    random = np.random.default_rng(0)
+    signals = random.normal(size=(6, 40, 12)) * np.linspace(2, 0.5, 12)
+    maps = random.normal(size=(2, 12, 1000)) * (1 + np.array([[1.0], [-1.0]]) * np.linspace(-0.9, 0.9, 12))[:, :, None]
+    whole = [activity(signals @ each + random.normal(size=(6, 40, 1000))) for each in maps]
+    values = {
+        n: [
+            [measure(*(side.select_units(list(random.choice(side.units, n, replace=False))) for side in whole)).value
+             for measure in (compare.LinearCKA(), compare.DebiasedCKA())]
+            for _ in range(100)
+        ]
+        for n in (15, 30, 60)
+    }  # fmt: skip
+    shape = [signals.reshape(-1, 12) - signals.mean((0, 1)) for _ in maps]
+    kernels = [s @ m @ m.T @ s.T for s, m in zip(shape, maps)]
+    truth = np.sum(kernels[0] * kernels[1]) / np.linalg.norm(kernels[0]) / np.linalg.norm(kernels[1])
+    linear, debiased = np.transpose([np.mean(values[n], axis=0) for n in values])
+    error = np.std(values[60], axis=0)[1] / 10
+    assert abs(debiased[-1] - truth) < 4 * error < 0.02
+    np.testing.assert_allclose(debiased, truth, atol=0.05)  # a ratio of unbiased means
+    assert (np.diff(linear) > 0.02).all()
+    assert linear[0] < truth - 2 * abs(debiased[0] - truth)
+    sample = [side.select_units(list(random.choice(side.units, 60, replace=False))) for side in whole]
+    low, high = compare.over_units(compare.DebiasedCKA(), *sample, key=jax.random.key(0))["debiased_cka"]
+    assert 0.5 < (high - low) / (4 * 10 * error) < 2
+    assert low < compare.DebiasedCKA()(*sample).value < high
 
 
 def test_output_errors_have_their_planted_values():

@@ -129,8 +129,11 @@ def _stream(metric: str) -> int:
 
 
 def _ceiling(measure: AbstractSimilarity, trials: Activity | None, is_noisy: bool, key) -> float | None:
-    """What a model without noise, or another recording of `trials`, would score; None if a condition has one trial."""
-    if trials is None or min(map(trials.conditions.count, set(trials.conditions))) < 2:
+    """What a model without noise, or another recording of `trials`, would score; None if a condition has one trial.
+
+    None, too, of what estimates whole populations: a simulated recording has the units of the first.
+    """
+    if trials is None or min(map(trials.conditions.count, set(trials.conditions))) < 2 or measure.estimates_populations:
         return None
     value = noise_ceiling(measure, trials, is_noisy=is_noisy, key=jax.random.fold_in(key, 10**6 + 1)).value
     return value if math.isfinite(value) else None

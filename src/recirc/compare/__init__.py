@@ -12,6 +12,7 @@ from recirc.compare.base import AbstractProbe as AbstractProbe, AbstractNull as 
 # Similarities
 from recirc.compare.svcca import SVCCA as SVCCA
 from recirc.compare.cka import LinearCKA as LinearCKA
+from recirc.compare.cka_debiased import DebiasedCKA as DebiasedCKA
 from recirc.compare.procrustes import Procrustes as Procrustes
 from recirc.compare.procrustes_crossfit import ProcrustesCrossfit as ProcrustesCrossfit
 from recirc.compare.cca import CCA as CCA
