@@ -39,8 +39,8 @@ class DebiasedCKA(AbstractSimilarity):
         >>> rates = jax.random.normal(jax.random.key(0), (8, 50, 3)) @ jax.random.normal(jax.random.key(1), (3, 20))
         >>> a = recirc.Activity(rates, dt=0.01, conditions="abcdefgh")
         >>> halves = [a.select_units(list(units)) for units in (a.units[:10], a.units[10:])]
-        >>> [round(each(*halves).value, 2) for each in (recirc.compare.LinearCKA(), recirc.compare.DebiasedCKA())]
-        [0.87, 1.14]
+        >>> bool(recirc.compare.LinearCKA()(*halves).value < recirc.compare.DebiasedCKA()(*halves).value)
+        True
     """
 
     metric: ClassVar[str] = "debiased_cka"
