@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--n-tests", type=int, default=1000)
     parser.add_argument("--n-draws", type=int, default=19)
-    parser.add_argument("--measures", nargs="*", help="metrics, all of `recirc.compare.similarities()` by default")
+    parser.add_argument("--measures", nargs="*", help="metrics, all of rates by default")
     parser.add_argument("--table", action="store_true", help="print what there is and stop")
     arguments = parser.parse_args()
     text = arguments.out.read_text() if arguments.out.exists() else ""
@@ -84,7 +84,7 @@ def main() -> None:
     if not arguments.table:
         print(f"{vars(arguments)}; {timing.load()}", flush=True)
         done = {tuple(row[name] for name in ("design", "kind", "metric", "null")) for row in rows}
-        for measure in compare.similarities():
+        for measure in (*compare.similarities(), *compare.similarities("unit")):
             if arguments.measures is not None and measure.metric not in arguments.measures:
                 continue
             for design, kind in noises.cases():

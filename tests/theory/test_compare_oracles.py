@@ -69,6 +69,14 @@ def debiased_cka(a, b):
     return between / np.sqrt(within_a * within_b)
 
 
+def soft_matching_distance(a, b):
+    """Units repeated until both sides have equally many, paired one to one."""
+    x, y = ((side / np.sqrt(np.mean(np.sum(side**2, axis=0)))).T for side in map(centered, (a, b)))
+    n = np.lcm(len(x), len(y))
+    costs = scipy.spatial.distance.cdist(np.repeat(x, n // len(x), axis=0), np.repeat(y, n // len(y), axis=0)) ** 2
+    return np.sqrt(costs[scipy.optimize.linear_sum_assignment(costs)].mean())
+
+
 def procrustes_angle(a, b):
     """From the disparity of unit shapes after rotation and the best scale, 1 - cos²."""
     x, y = centered(a), centered(b)
@@ -144,6 +152,7 @@ ORACLES = [
     (compare.SVCCA(per_condition=True), svcca_per_condition),
     (compare.LinearCKA(), linear_cka),
     (compare.DebiasedCKA(), debiased_cka),
+    (compare.SoftMatching(), soft_matching_distance),
     (compare.Procrustes(), procrustes_angle),
     (compare.ProcrustesCrossfit(), procrustes_angle_crossfit),
     (compare.CCACrossfit(6, 2), lambda a, b: cca_crossfit(a, b, 6, 2)),

@@ -46,9 +46,10 @@ def test_invertible_maps_are_seen_by_all_but_full_rank_svcca():
     assert compare.Procrustes()(a, sheared).value > 0.2
 
 
-def test_procrustes_obeys_the_triangle_inequality():
-    sides = [activity(noise(seed)) for seed in range(3)] + [activity(side) for side in related(3)]
-    angles = np.array([[compare.Procrustes()(a, b).value for b in sides] for a in sides])
+@pytest.mark.parametrize("measure", [compare.Procrustes(), compare.SoftMatching()])
+def test_metrics_obey_the_triangle_inequality(measure):
+    sides = [activity(noise(i, n_units=4 + i)) for i in range(3)] + [activity(side) for side in related(3)]
+    angles = np.array([[measure(a, b).value for b in sides] for a in sides])
     assert (angles[:, None, :] <= angles[:, :, None] + angles[None, :, :] + 1e-7).all()
 
 
@@ -133,6 +134,21 @@ def test_debiased_cka_is_that_of_the_populations_however_many_units_are_sampled(
     low, high = compare.over_units(compare.DebiasedCKA(), *sample, key=jax.random.key(0))["debiased_cka"]
     assert 0.5 < (high - low) / (4 * 10 * error) < 2
     assert low < compare.DebiasedCKA()(*sample).value < high
+
+
+def test_soft_matching_finds_the_partner_of_every_unit_and_is_never_nearer_than_procrustes():
+    """Pairs are one of the rotations that Procrustes may choose from: cosines of its angle bound those of partners."""
+    random, rates = np.random.default_rng(0), noise(0, n_units=12)
+    a, order = activity(rates), random.permutation(12)
+    assert compare.SoftMatching()(a, activity(rates[:, :, order])).value < 1e-6
+    assert compare.SoftMatching()(a, activity(np.repeat(rates, 2, axis=2)[:, :, random.permutation(24)])).value < 1e-6
+    noisy, turned = rates[:, :, order] + noise(1, n_units=12), rates @ ortho_group.rvs(12, random_state=0)
+    for other in map(activity, (noisy, turned, noise(2, n_units=12))):
+        distance, angle = (each(a, other).value for each in (compare.SoftMatching(), compare.Procrustes()))
+        assert distance >= 2 * np.sin(angle / 2) - 1e-9
+    assert (
+        compare.SoftMatching()(a, activity(turned)).value > 0.5 > 1e-6 > compare.Procrustes()(a, activity(turned)).value
+    )
 
 
 def test_output_errors_have_their_planted_values():

@@ -171,7 +171,7 @@ def similarities(level: Level = "population") -> list[AbstractSimilarity]:
     """Every exported similarity of a level, in all its variants.
 
     Args:
-        level: "population" for those of rates, "performance" for those of outputs.
+        level: "population" for those of rates, "unit" where units are matched, "performance" for those of outputs.
 
     Example:
         >>> import recirc
