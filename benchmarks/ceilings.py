@@ -41,7 +41,7 @@ def main() -> None:
     print(f"{vars(arguments)}; {timing.load()}\n\n| measure | signal | perfect model | ceiling | bias (s.e.) |")
     print("| --- | --- | --- | --- | --- |")
     for signal in arguments.signals:
-        for measure in compare.similarities():
+        for measure in (*compare.similarities(), *compare.similarities("unit")):
             if isinstance(measure, compare.DSA):
                 continue
             random, found = np.random.default_rng(0), []

@@ -33,7 +33,12 @@ def cases(metrics: list[str] | None) -> list[tuple]:
     portraits = [compare.JPCA(), compare.JPCA(statistic="r2_skew"), compare.Tangling(),
                  compare.AlignmentIndex((0.0, half), (half, 2 * half))]  # fmt: skip
     nulls = [compare.TensorMaximumEntropy(), compare.FlippedComponents()]
-    rows = [(m, null, *place) for m in compare.similarities() for null in m.nulls for place in noises.cases()]
+    rows = [
+        (m, null, *place)
+        for m in (*compare.similarities(), *compare.similarities("unit"))
+        for null in m.nulls
+        for place in noises.cases()
+    ]
     rows += [(m, null, "8 even", kind) for m in portraits for null in nulls for kind in ("plain", "tuned")]
     return [row for row in rows if metrics is None or row[0].metric in metrics]
 
@@ -89,7 +94,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--n-tests", type=int, default=1000)
     parser.add_argument("--n-draws", type=int, default=19)
-    parser.add_argument("--measures", nargs="*", help="metrics, all of `recirc.compare.similarities()` by default")
+    parser.add_argument("--measures", nargs="*", help="metrics, all of rates by default")
     parser.add_argument("--table", action="store_true", help="print what there is and stop")
     arguments = parser.parse_args()
     text = arguments.out.read_text() if arguments.out.exists() else ""

@@ -20,7 +20,9 @@ from recirc.types import enable_x64
 
 def table(folder: Path) -> list[str]:
     """Lines of Markdown: R² per direction, mean and median, of networks and baselines."""
-    rows = [row for row in read_metrics((folder / "metrics.json").read_text())[1] if row.metric == "heldout_neuron_r2"]
+    rows = [
+        row for row in read_metrics((folder / "metrics.json").read_text())[1] if row.metric == "heldout_direction_r2"
+    ]
     single = [row for row in rows if "direction" in row.condition]
     joint = [row for row in single if row.arm == "ensemble"]
     places = [row.condition["direction"] for row in joint]

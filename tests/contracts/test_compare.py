@@ -35,6 +35,7 @@ class Matching(compare.AbstractSimilarity):
 
 SIMILARITIES = [
     *compare.similarities(),
+    *compare.similarities("unit"),
     *compare.similarities("performance"),
     compare.SVCCA(3, per_condition=True),
     Matching(),
@@ -82,7 +83,7 @@ def is_better(score, than, tolerance=1e-6):
 
 def test_something_was_found():
     assert [each.metric for each in SIMILARITIES[:2]] == ["svcca5_concatenated", "svcca5_per_condition"]
-    assert {each.level for each in SIMILARITIES} == {"population", "performance"}
+    assert {each.level for each in SIMILARITIES} == {"population", "unit", "performance"}
     assert len(NULLS) >= 2
     assert len(PROBES) >= 4
     assert len(PORTRAITS) >= 7
@@ -124,7 +125,8 @@ class TestSimilarity:
         itself = similarity(a, a)
         others = [similarity(activity(seed, n_units=11), a) for seed in range(1, 5)]
         assert all(is_better(itself, other) for other in others)
-        assert abs(itself.value - (1.0 if itself.direction == "higher" else 0.0)) < 1e-6
+        best = 1.0 if itself.direction == "higher" else 0.0
+        assert (abs(itself.value - best) < 1e-6) != similarity.estimates_populations
 
     @pytest.mark.parametrize("change", CHANGES)
     def test_is_blind_to_what_it_says_and_to_nothing_else(self, similarity, change):
@@ -135,7 +137,7 @@ class TestSimilarity:
         assert [difference < 1e-9 for difference in differences] == [change in similarity.blind_to] * 2
 
     def test_its_nulls_make_it_worse(self, similarity, key):
-        assert bool(similarity.nulls) == (similarity.level == "population")
+        assert bool(similarity.nulls) == (similarity.level != "performance")
         a = activity(0, n_units=12)
         for null in similarity.nulls:
             found = compare.null_distribution(similarity, a, a, null, n_draws=5, key=key)

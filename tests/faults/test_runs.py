@@ -18,6 +18,7 @@ import xarray as xr
 
 from recirc.analyses import Result, Row, results
 from recirc.runs import FinishedError, FolderError, RunFolder, is_done, provenance, read_metrics, sweep
+from recirc.runs.metrics import SCHEMA, metrics_text
 from recirc.runs.progress import Progress
 from recirc.runs.store import read_part, write_part
 from recirc.storage import StorageError
@@ -406,6 +407,14 @@ def test_numbers_that_are_not_finite_need_a_reason():
         read_metrics('{"schema": 3}')
     with pytest.raises(ValueError, match="lacks or misspells"):
         read_metrics('{"schema": 1, "study": "a", "preset": "b", "rows": [{"metrc": "x"}], "claims": []}')
+
+
+@pytest.mark.parametrize(("study", "schema", "name"), [("fit", 1, "heldout_direction_r2"),
+                         ("fit", 2, "heldout_neuron_r2"), ("salatiello2020", 1, "heldout_neuron_r2")])  # fmt: skip
+def test_the_score_of_left_out_directions_has_its_own_name_also_in_older_fits(study, schema, name):
+    text = metrics_text(study, "full", [Row("heldout_neuron_r2", "unit", "network", 0.5)], [])
+    text = text.replace(f'"schema": {SCHEMA}', f'"schema": {schema}')
+    assert [row.metric for row in read_metrics(text)[1]] == [name]
 
 
 def test_jobs_must_be_positive(tmp_path):

@@ -1,5 +1,7 @@
 """Every similarity against another way to the same number: scikit-learn, SciPy, or the formula written out."""
 
+import itertools
+
 import jax
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import mean_squared_error, r2_score
 from sklearn.metrics.pairwise import paired_distances
 from sklearn.model_selection import LeaveOneGroupOut
+from sklearn.preprocessing import StandardScaler
 
 import recirc
 from recirc import compare
@@ -59,11 +62,60 @@ def linear_cka(a, b):
     return np.trace(k @ other) / np.sqrt(np.trace(k @ k) * np.trace(other @ other))
 
 
+def debiased_cka(a, b):
+    """Squared inner products, pair of units by pair of units."""
+    x, y = centered(a).T, centered(b).T
+    pairs = [itertools.product(x, y), itertools.permutations(x, 2), itertools.permutations(y, 2)]
+    between, within_a, within_b = (np.mean([np.dot(*pair) ** 2 for pair in each]) for each in pairs)
+    return between / np.sqrt(within_a * within_b)
+
+
+def soft_matching_distance(a, b):
+    """Units repeated until both sides have equally many, paired one to one."""
+    x, y = ((side / np.sqrt(np.mean(np.sum(side**2, axis=0)))).T for side in map(centered, (a, b)))
+    n = np.lcm(len(x), len(y))
+    costs = scipy.spatial.distance.cdist(np.repeat(x, n // len(x), axis=0), np.repeat(y, n // len(y), axis=0)) ** 2
+    return np.sqrt(costs[scipy.optimize.linear_sum_assignment(costs)].mean())
+
+
 def procrustes_angle(a, b):
     """From the disparity of unit shapes after rotation and the best scale, 1 - cos²."""
     x, y = centered(a), centered(b)
     y = np.pad(y, ((0, 0), (0, x.shape[1] - y.shape[1])))
     return np.arccos(np.sqrt(1 - scipy.spatial.procrustes(x, y)[2]))
+
+
+def left_out(a, b):
+    """Samples of both sides: all conditions but one, and that one, the means of the others removed."""
+    x, y, groups = flat(a.rates), flat(b.rates), np.repeat(np.arange(N_CONDITIONS), N_STEPS)
+    for train, test in LeaveOneGroupOut().split(x, y, groups):
+        scalers = [StandardScaler(with_std=False).fit(side[train]) for side in (x, y)]
+        yield [(scaler.transform(side[train]), scaler.transform(side[test])) for scaler, side in zip(scalers, (x, y))]
+
+
+def procrustes_angle_crossfit(a, b):
+    """The rotation of others is SciPy's, the smaller side padded; the angle is one over all conditions."""
+    pairs = []
+    for (x_train, x), (y_train, y) in left_out(a, b):
+        y_train, y = (np.pad(side, ((0, 0), (0, x.shape[1] - y.shape[1]))) for side in (y_train, y))
+        pairs.append((x, y @ scipy.linalg.orthogonal_procrustes(y_train, x_train)[0]))
+    x, y = (np.concatenate(side).ravel() for side in zip(*pairs))
+    return np.arccos(1 - scipy.spatial.distance.cosine(x, y))
+
+
+def cca_crossfit(a, b, n_components, n_averaged):
+    """Canonical weights as generalized eigenvectors of the covariance of both sides' components."""
+    variates = []
+    for sides in left_out(a, b):
+        components = [PCA(n_components, svd_solver="full").fit(train) for train, _ in sides]
+        (x_train, x), (y_train, y) = [[pca.transform(side) for side in pair] for pca, pair in zip(components, sides)]
+        xx, yy, xy = x_train.T @ x_train, y_train.T @ y_train, x_train.T @ y_train
+        zero = np.zeros_like(xy)
+        weights = scipy.linalg.eigh(np.block([[zero, xy], [xy.T, zero]]), scipy.linalg.block_diag(xx, yy))[1]
+        weights = weights[:, ::-1][:, :n_averaged]
+        variates.append((x @ weights[:n_components], y @ weights[n_components:]))
+    u, v = (np.concatenate(side) for side in zip(*variates))
+    return np.mean([1 - scipy.spatial.distance.cosine(*pair) for pair in zip(u.T, v.T)])
 
 
 def dynamics(a):
@@ -100,7 +152,11 @@ ORACLES = [
     (compare.SVCCA(), svcca),
     (compare.SVCCA(per_condition=True), svcca_per_condition),
     (compare.LinearCKA(), linear_cka),
+    (compare.DebiasedCKA(), debiased_cka),
+    (compare.SoftMatching(), soft_matching_distance),
     (compare.Procrustes(), procrustes_angle),
+    (compare.ProcrustesCrossfit(), procrustes_angle_crossfit),
+    (compare.CCACrossfit(6, 2), lambda a, b: cca_crossfit(a, b, 6, 2)),
     (compare.CCA(6, 4), lambda a, b: correlations(a, b, 6)[:4].mean()),
     (compare.DSA(n_components=2, n_delays=2, rank=2), dsa),
     (

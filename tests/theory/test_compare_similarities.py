@@ -1,7 +1,9 @@
 """What similarities can and cannot see."""
 
+import jax
 import numpy as np
 import pytest
+from scipy.stats import ortho_group
 
 import recirc
 from recirc import compare
@@ -44,9 +46,10 @@ def test_invertible_maps_are_seen_by_all_but_full_rank_svcca():
     assert compare.Procrustes()(a, sheared).value > 0.2
 
 
-def test_procrustes_obeys_the_triangle_inequality():
-    sides = [activity(noise(seed)) for seed in range(3)] + [activity(side) for side in related(3)]
-    angles = np.array([[compare.Procrustes()(a, b).value for b in sides] for a in sides])
+@pytest.mark.parametrize("measure", [compare.Procrustes(), compare.SoftMatching()])
+def test_metrics_obey_the_triangle_inequality(measure):
+    sides = [activity(noise(i, n_units=4 + i)) for i in range(3)] + [activity(side) for side in related(3)]
+    angles = np.array([[measure(a, b).value for b in sides] for a in sides])
     assert (angles[:, None, :] <= angles[:, :, None] + angles[None, :, :] + 1e-7).all()
 
 
@@ -61,6 +64,91 @@ def test_unrelated_activities_reach_the_known_extremes():
     assert compare.SVCCA(3)(a, b).value == pytest.approx(0, abs=1e-8)
     assert compare.LinearCKA()(a, b).value == pytest.approx(0, abs=1e-12)
     assert compare.Procrustes()(a, b).value == pytest.approx(np.pi / 2)
+
+
+CROSSFIT = [
+    (compare.Procrustes(), compare.ProcrustesCrossfit(), np.pi / 2),
+    (compare.CCA(), compare.CCACrossfit(), 0.0),
+]
+
+
+@pytest.mark.parametrize(("in_sample", "crossfit", "chance"), CROSSFIT)
+def test_left_out_conditions_bring_unrelated_activities_to_chance_on_average(in_sample, crossfit, chance):
+    """However many dimensions are fitted; what was fitted is nearer the more there are."""
+    pairs = [[activity(noise(100 * i + j, n_units=20, n_trials=6, n_steps=20)) for j in (0, 1)] for i in range(30)]
+    values = np.array([[measure(*pair).value for measure in (in_sample, crossfit)] for pair in pairs])
+    error = values[:, 1].std(ddof=1) / np.sqrt(len(pairs))
+    assert abs(values[:, 1].mean() - chance) < 4 * error
+    assert abs(values[:, 0].mean() - chance) > 20 * error
+
+
+@pytest.mark.parametrize("crossfit", [each for _, each, _ in CROSSFIT])
+def test_left_out_conditions_tell_one_map_for_all_from_a_map_for_each(crossfit):
+    rates = noise(0, n_units=12, n_steps=60)
+    turns = ortho_group.rvs(12, size=5, random_state=0)
+    one, many = activity(rates @ turns[4]), activity(np.einsum("ctu,cuv->ctv", rates, turns[:4]))
+    best = 1.0 if crossfit.direction == "higher" else 0.0
+    assert crossfit(activity(rates), one).value == pytest.approx(best, abs=1e-6)
+    assert abs(crossfit(activity(rates), many).value - best) > 0.7
+
+
+def test_what_is_fitted_to_other_conditions_needs_others_and_counts_repeats_as_one():
+    a, b = related(0)
+    for crossfit in (compare.ProcrustesCrossfit(), compare.CCACrossfit(3, 2)):
+        with pytest.raises(ValueError, match="one condition, 'x'"):
+            crossfit(*(recirc.Activity(side, dt=0.01, conditions="xxxx") for side in (a, b)))
+        repeated = [recirc.Activity(side, dt=0.01, conditions="xyxy") for side in (a, b)]
+        joined = [
+            recirc.Activity(
+                np.stack([side[[0, 2]].reshape(-1, 6), side[[1, 3]].reshape(-1, 6)]), dt=0.01, conditions="xy"
+            )
+            for side in (a, b)
+        ]
+        np.testing.assert_allclose(crossfit(*repeated).value, crossfit(*joined).value)
+
+
+def test_debiased_cka_is_that_of_the_populations_however_many_units_are_sampled():
+    """Two populations of 1000 units share some of their signals; both have noise that is private to units."""
+    random = np.random.default_rng(0)
+    signals = random.normal(size=(6, 40, 12)) * np.linspace(2, 0.5, 12)
+    maps = random.normal(size=(2, 12, 1000)) * (1 + np.array([[1.0], [-1.0]]) * np.linspace(-0.9, 0.9, 12))[:, :, None]
+    whole = [activity(signals @ each + random.normal(size=(6, 40, 1000))) for each in maps]
+    values = {
+        n: [
+            [measure(*(side.select_units(list(random.choice(side.units, n, replace=False))) for side in whole)).value
+             for measure in (compare.LinearCKA(), compare.DebiasedCKA())]
+            for _ in range(100)
+        ]
+        for n in (15, 30, 60)
+    }  # fmt: skip
+    shape = [signals.reshape(-1, 12) - signals.mean((0, 1)) for _ in maps]
+    kernels = [s @ m @ m.T @ s.T for s, m in zip(shape, maps)]
+    truth = np.sum(kernels[0] * kernels[1]) / np.linalg.norm(kernels[0]) / np.linalg.norm(kernels[1])
+    linear, debiased = np.transpose([np.mean(values[n], axis=0) for n in values])
+    error = np.std(values[60], axis=0)[1] / 10
+    assert abs(debiased[-1] - truth) < 4 * error < 0.02
+    np.testing.assert_allclose(debiased, truth, atol=0.05)  # a ratio of unbiased means
+    assert (np.diff(linear) > 0.02).all()
+    assert linear[0] < truth - 2 * abs(debiased[0] - truth)
+    sample = [side.select_units(list(random.choice(side.units, 60, replace=False))) for side in whole]
+    low, high = compare.over_units(compare.DebiasedCKA(), *sample, key=jax.random.key(0))["debiased_cka"]
+    assert 0.5 < (high - low) / (4 * 10 * error) < 2
+    assert low < compare.DebiasedCKA()(*sample).value < high
+
+
+def test_soft_matching_finds_the_partner_of_every_unit_and_is_never_nearer_than_procrustes():
+    """Pairs are one of the rotations that Procrustes may choose from: cosines of its angle bound those of partners."""
+    random, rates = np.random.default_rng(0), noise(0, n_units=12)
+    a, order = activity(rates), random.permutation(12)
+    assert compare.SoftMatching()(a, activity(rates[:, :, order])).value < 1e-6
+    assert compare.SoftMatching()(a, activity(np.repeat(rates, 2, axis=2)[:, :, random.permutation(24)])).value < 1e-6
+    noisy, turned = rates[:, :, order] + noise(1, n_units=12), rates @ ortho_group.rvs(12, random_state=0)
+    for other in map(activity, (noisy, turned, noise(2, n_units=12))):
+        distance, angle = (each(a, other).value for each in (compare.SoftMatching(), compare.Procrustes()))
+        assert distance >= 2 * np.sin(angle / 2) - 1e-9
+    assert (
+        compare.SoftMatching()(a, activity(turned)).value > 0.5 > 1e-6 > compare.Procrustes()(a, activity(turned)).value
+    )
 
 
 def test_output_errors_have_their_planted_values():

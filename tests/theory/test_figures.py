@@ -97,11 +97,20 @@ def recording_table(fractions=(0.1, 0.75), seed=0):
             baselines = {key: value + 0.08 * draw.normal() for key, value in simple.items()}
             values = 0.6 + 0.1 * draw.normal() + 0.04 * draw.normal(size=3)
             found += [
-                Row("heldout_neuron_r2", "unit", "network", value, condition=where | {"seed": i}, baselines=baselines)
+                Row(
+                    "heldout_direction_r2", "unit", "network", value, condition=where | {"seed": i}, baselines=baselines
+                )
                 for i, value in enumerate(values)
             ]
             found.append(
-                Row("heldout_neuron_r2", "unit", "ensemble", values.mean() + 0.02, condition=where, baselines=baselines)
+                Row(
+                    "heldout_direction_r2",
+                    "unit",
+                    "ensemble",
+                    values.mean() + 0.02,
+                    condition=where,
+                    baselines=baselines,
+                )
             )
     return frame(found)
 
@@ -235,7 +244,7 @@ def test_no_rows_and_no_finite_values_still_give_a_figure(draw):
     where = {"set": "heldout_direction", "direction": "0", "sigma": 0.1, "outcome": "diverged", "seed": 0}
     lost = [
         Row(metric, "unit", "hints", math.nan, condition=where | {"set": name})
-        for metric in ("output_nmse", "heldout_neuron_r2", "svcca5_concatenated")
+        for metric in ("output_nmse", "heldout_neuron_r2", "heldout_direction_r2", "svcca5_concatenated")
         for name in ("train", "private_noise", "heldout_direction")
     ]
     assert style.render(draw(frame([])))["png"]

@@ -17,7 +17,7 @@ from recirc.compare.statistics import bootstrap_interval
 from recirc.types import Activity
 
 N_DRAWS = 50
-METRIC = "heldout_neuron_r2"
+METRIC = "heldout_direction_r2"
 SMALLEST_GAIN = 0.02  # of R²; variants of one fit that are as good as each other differ by that (benchmarks/README.md)
 RIVALS = {
     "cosine_tuning": "cosine tuning",

@@ -43,7 +43,7 @@ def likeness(
     single_trials: Activity | None = None,
     arm: str = "b",
 ) -> AnalysisResult:
-    """Score two activities on every similarity that `recirc.compare` exports, each against its nulls.
+    """Score two activities on every similarity of rates that `recirc.compare` exports, each against its nulls.
 
     Args:
         a: surrogates are made of it. With several trials of a condition, averages are compared.
@@ -80,7 +80,7 @@ def likeness(
     b = in_order_of(a, b)
     check_same_samples(a, b)
     rows, claims, judged = [], [], []
-    for measure in similarities():
+    for measure in (*similarities(), *similarities("unit")):
         own = jax.random.fold_in(key, _stream(measure.metric))
         try:
             found = [
@@ -92,7 +92,7 @@ def likeness(
                 found[0] = dataclasses.replace(found[0], half_p=half)
         except ValueError as error:
             where = {"set": "all", "outcome": str(error)}
-            rows.append(Row(measure.metric, "population", arm, math.nan, condition=where, direction=measure.direction))
+            rows.append(Row(measure.metric, measure.level, arm, math.nan, condition=where, direction=measure.direction))
             continue
         judged.append(found[0])
         interval = over_units(measure, a, b, n_draws=N_RESAMPLES, key=jax.random.fold_in(own, 10**6))[measure.metric]
@@ -129,8 +129,11 @@ def _stream(metric: str) -> int:
 
 
 def _ceiling(measure: AbstractSimilarity, trials: Activity | None, is_noisy: bool, key) -> float | None:
-    """What a model without noise, or another recording of `trials`, would score; None if a condition has one trial."""
-    if trials is None or min(map(trials.conditions.count, set(trials.conditions))) < 2:
+    """What a model without noise, or another recording of `trials`, would score; None if a condition has one trial.
+
+    None, too, of what estimates whole populations: a simulated recording has the units of the first.
+    """
+    if trials is None or min(map(trials.conditions.count, set(trials.conditions))) < 2 or measure.estimates_populations:
         return None
     value = noise_ceiling(measure, trials, is_noisy=is_noisy, key=jax.random.fold_in(key, 10**6 + 1)).value
     return value if math.isfinite(value) else None

@@ -12,8 +12,12 @@ from recirc.compare.base import AbstractProbe as AbstractProbe, AbstractNull as 
 # Similarities
 from recirc.compare.svcca import SVCCA as SVCCA
 from recirc.compare.cka import LinearCKA as LinearCKA
+from recirc.compare.cka_debiased import DebiasedCKA as DebiasedCKA
 from recirc.compare.procrustes import Procrustes as Procrustes
+from recirc.compare.procrustes_crossfit import ProcrustesCrossfit as ProcrustesCrossfit
 from recirc.compare.cca import CCA as CCA
+from recirc.compare.cca_crossfit import CCACrossfit as CCACrossfit
+from recirc.compare.soft_matching import SoftMatching as SoftMatching
 from recirc.compare.dsa import DSA as DSA
 from recirc.compare.output_error import OutputNMSE as OutputNMSE, OutputR2 as OutputR2
 from recirc.compare.reach_error import ReachError as ReachError

@@ -56,7 +56,8 @@ class AbstractSimilarity(AbstractMeasure):
     their level, in `benchmarks/false_alarms.py`. `blind_to` names
     the changes of one side that it does not see, of its units: "permutations", "rotations" (and reflections),
     "offsets" (one per unit), "scale" (one factor for all), "unit scales" (one factor each), "invertible maps"; and
-    "order of conditions".
+    "order of conditions". `estimates_populations` says that units are taken for samples of two populations, which have
+    none in common, and the score for an estimate of theirs: of an activity with itself it is better than the best.
 
     Raises (when called, beside what each says):
         ValueError: if conditions or time axes differ, a rate is not finite, or there are fewer than two samples; of
@@ -68,6 +69,7 @@ class AbstractSimilarity(AbstractMeasure):
     nulls: "eqx.AbstractClassVar[tuple[AbstractNull, ...]]"
     certified: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     is_symmetric: ClassVar[bool] = False
+    estimates_populations: ClassVar[bool] = False
 
     @property
     @abc.abstractmethod
@@ -173,7 +175,7 @@ def similarities(level: Level = "population") -> list[AbstractSimilarity]:
     """Every exported similarity of a level, in all its variants.
 
     Args:
-        level: "population" for those of rates, "performance" for those of outputs.
+        level: "population" for those of rates, "unit" where units are matched, "performance" for those of outputs.
 
     Example:
         >>> import recirc

@@ -25,11 +25,13 @@ def left_out_scales(rates: Rates, constant: float = 5.0) -> Float[np.ndarray, "d
 def left_out_r2(
     truth: Float[np.ndarray, "time unit"], prediction: Float[np.ndarray, "time unit"], scale: Float[np.ndarray, " unit"]
 ) -> float:
-    r"""R² in one direction, all times and units together.
+    r"""R² in one direction, all times and units together; as a metric `heldout_direction_r2`.
 
     $$R^2 = 1 - \frac{\sum_{tu} (y_{tu} - \hat y_{tu})^2 / s_u^2}{\sum_{tu} (y_{tu} - \bar y_u)^2 / s_u^2}$$
 
-    The mean is over the time of this direction, so that knowing a unit's usual rate earns nothing.
+    The mean is over the time of this direction, so that knowing a unit's usual rate earns nothing;
+    `heldout_neuron_r2` (`NeuronMap.score`) takes it over the training samples and divides by no range:
+    the same prediction scores no lower there, if ranges are equal.
 
     Args:
         truth, prediction: y and its prediction.

@@ -101,7 +101,8 @@ def over_units(
 ) -> dict[str, tuple[float, float]]:
     """Intervals of a measure's scores over draws of units with replacement, from both sides.
 
-    A unit that is drawn twice adds no dimension, so that values of what counts dimensions lie below the score.
+    A unit that is drawn twice adds no dimension, so that values of what counts dimensions lie below the score. Where a
+    similarity `estimates_populations`, halves of the units are drawn without replacement, which scatter as much.
 
     Args:
         measure: a similarity, or a portrait.
@@ -129,15 +130,17 @@ def over_units(
         raise ValueError(f"n_draws and n_units must be at least 1, got {n_draws} and {n_units}.")
     random, values = numpy_generator(key), {}
     sides = (a,) if b is None else (a, b)
+    halves = isinstance(measure, AbstractSimilarity) and measure.estimates_populations
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the score itself has said all there is to say
         for _ in range(n_draws):
-            for score in measure.scores(*(_drawn(side, n_units, random) for side in sides)):
+            for score in measure.scores(*(_drawn(side, n_units, random, halves) for side in sides)):
                 values.setdefault(score.metric, []).append(score.value)
     return {metric: tuple(np.percentile(found, [2.5, 97.5]).tolist()) for metric, found in values.items()}
 
 
-def _drawn(a: Activity, n_units: int | None, random: np.random.Generator) -> Activity:
+def _drawn(a: Activity, n_units: int | None, random: np.random.Generator, halves: bool) -> Activity:
     n = len(a.units)
-    drawn = random.integers(0, n, n if n_units is None else min(n, n_units))
+    most = max(2, n // 2) if halves else n
+    drawn = random.choice(n, most if n_units is None else min(most, n_units), replace=not halves)
     return a.replace(rates=a.rates[:, :, drawn], units=None)

@@ -1,7 +1,7 @@
 """From two activities to two matrices of samples: the checks that every similarity makes."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from recirc.types import Activity
 
 SAMPLES_PER_DIMENSION = 5
+Fold = tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, "_ _"]]  # samples of other conditions and of one, by unit
 
 
 def window(activity: Activity, start: float, stop: float) -> Activity:
@@ -107,6 +108,25 @@ def condition_groups(conditions: Sequence[str]) -> dict[str, np.ndarray]:
     """Indices of the trials of every condition, conditions in order of first appearance."""
     labels = np.array(conditions)
     return {label: np.flatnonzero(labels == label) for label in dict.fromkeys(conditions)}
+
+
+def condition_folds(rates, a: Activity) -> Iterator[Fold]:
+    """For every condition samples of all others and its own, trial by trial, all less the mean of the others.
+
+    Args:
+        rates: trial by time by unit.
+        a: says which trials belong to which condition.
+
+    Raises:
+        ValueError: if there are fewer than two conditions.
+    """
+    groups, rates = condition_groups(a.conditions), np.asarray(rates, np.float64)
+    if len(groups) < 2:
+        raise ValueError(f"there is one condition, {a.conditions[0]!r}; what is fitted to others needs two or more.")
+    for group in groups.values():
+        own, others = rates[group], np.delete(rates, group, axis=0)
+        mean = others.mean(axis=(0, 1))
+        yield (others - mean).reshape(-1, rates.shape[2]), (own - mean).reshape(-1, rates.shape[2])
 
 
 def centered(rates) -> Float[np.ndarray, "sample unit"]:

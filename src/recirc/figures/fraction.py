@@ -106,7 +106,7 @@ def _bounds(axes, table: pd.DataFrame, places: dict, ceiling_name: str, baseline
 @styled
 def r2_by_direction(
     table: pd.DataFrame,
-    *, metric: str = "heldout_neuron_r2", condition_set: str = "heldout_direction", network: str = "network",
+    *, metric: str = "heldout_direction_r2", condition_set: str = "heldout_direction", network: str = "network",
     ensemble: str = "ensemble", baselines: bool = True,
 ) -> Figure:  # fmt: skip
     """R² per left-out direction: networks as points, their averaged prediction a bar, baselines as markers.

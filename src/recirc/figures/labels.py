@@ -8,7 +8,8 @@ from recirc.storage import printable
 LABELS = {  # of what no class of `recirc.compare` says
     "force": "FORCE", "ensemble": "mean of networks", "gp_directions": "Gaussian process",
     "condition_mean": "mean over directions", "gp_joint": "Gaussian process, joint with time",
-    "heldout_neuron_r2": "unrecorded neurons, R²", "train": "trained directions",
+    "heldout_neuron_r2": "unrecorded neurons, R²", "heldout_direction_r2": "left-out direction, R²",
+    "train": "trained directions",
     "heldout_direction": "held-out directions", "perturbed_initial_state": "perturbed state",
     "input_scale": "scaled input", "relu": "ReLU", "untrained_relu": "untrained ReLU",
     "movement_r2": "movement R²", "n_passes": "training passes",

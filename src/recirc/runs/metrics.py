@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from recirc.analyses.table import Claim, Row
 
 SCHEMA = 2
+_RENAMED = {"heldout_neuron_r2": "heldout_direction_r2"}  # in fits of schema 1; elsewhere it is the linear map's
 
 
 def metrics_text(study: str, preset: str, rows: Sequence[Row], claims: Sequence[Claim]) -> str:
@@ -29,7 +30,9 @@ def read_metrics(text: str) -> tuple[dict[str, str], list[Row], list[Claim]]:
     if not isinstance(data, dict) or data.get("schema") not in (1, SCHEMA):
         raise ValueError(f"metrics.json must have schema {SCHEMA}, or 1; it was written by another version.")
     try:
-        rows = [_from_json(Row, row, ("value",)) for row in data["rows"]]
+        renamed = _RENAMED if (data["schema"], data["study"]) == (1, "fit") else {}
+        rows = [row | {"metric": renamed.get(row["metric"], row["metric"])} for row in data["rows"]]
+        rows = [_from_json(Row, row, ("value",)) for row in rows]
         claims = [
             _from_json(Claim, {"smallest": None} | claim, ("effect", "p", "smallest")) for claim in data["claims"]
         ]

@@ -19,6 +19,7 @@ _KEY_NUMBERS = (
     ("held-out directions, error", "output_nmse", "heldout_direction"),
     ("private noise, error", "output_nmse", "private_noise"),
     ("unrecorded neurons, R²", "heldout_neuron_r2", "heldout_direction"),
+    ("left-out directions, R²", "heldout_direction_r2", "heldout_direction"),
     ("SVCCA₅, concatenated", "svcca5_concatenated", "train"),
 )
 

@@ -63,7 +63,7 @@ def words(result: AnalysisResult, config: FitConfig, *, name: str) -> ReportText
 def _table(result: AnalysisResult) -> Table:
     """A line per left-out direction, with the regime chosen without it, and one per statistic over directions."""
     table, choices, lines = result.table, iter(result.about["choices"]), []
-    for row in select(table, "heldout_neuron_r2", "ensemble").to_dict("records"):
+    for row in select(table, "heldout_direction_r2", "ensemble").to_dict("records"):
         beside = [row[name] for name in ("ceiling", *(f"{BASELINE}{name}" for name in BASELINES))]
         if row["direction"] is None:
             lines.append([row["statistic"], row["value"], "", *beside, "", ""])
