@@ -62,7 +62,7 @@ def study_table(n_seeds=5, regimes=("paper", "tuned"), seed=0):
                 value * math.exp(0.15 * draw.normal()),
                 condition=condition | {"regime": regime, "seed": number}, null=null,
                 direction="higher" if null else "lower",
-                ceiling=0.82 if null and fraction else None,
+                teacher=0.82 if null and fraction else None,
             )
         )  # fmt: skip
 

@@ -252,7 +252,7 @@ def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_pa
     assert {row["metric"] for row in scores} >= {
         "svcca5_concatenated", "svcca5_per_condition", "linear_cka", "procrustes_angle", "cca_mean4", "dsa",
     }  # fmt: skip
-    assert {row["null"]["kind"] for row in scores} == {"shuffled_conditions", "flipped_components"}
+    assert {row["null"]["kind"] for row in scores} == {"rotated_conditions", "flipped_components"}
     assert all(row["ci"][0] < row["ci"][1] for row in scores)
 
 

@@ -11,7 +11,7 @@ from recirc.analyses.claims import Effect, judged
 from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.fit_trials import ceilings
 from recirc.analyses.table import BASELINE, Claim, Row, number, select
-from recirc.compare import SVCCA, LinearCKA, Procrustes, ShuffledConditions, null_distribution
+from recirc.compare import SVCCA, LinearCKA, Procrustes, null_distribution
 from recirc.compare.left_out import left_out_scales, other_directions_null, r2_matrix, shuffled_directions_null
 from recirc.compare.statistics import bootstrap_interval
 from recirc.types import Activity
@@ -108,7 +108,7 @@ def _population(rates: np.ndarray, ensemble: np.ndarray, activity: Activity, con
     truth, guess = (activity.replace(rates=values / scale, outputs=None) for values in (rates, ensemble))
     where, rows = {"set": "heldout_direction", "fraction": config.fraction}, []
     for measure in (SVCCA(), LinearCKA(), Procrustes()):
-        chance = null_distribution(measure, truth, guess, ShuffledConditions(), n_draws=N_DRAWS, key=key)
+        chance = null_distribution(measure, truth, guess, measure.nulls[0], n_draws=N_DRAWS, key=key)
         rows.append(Row.of(chance.score, "ensemble", where, n=len(rates), null=chance))
     return rows
 

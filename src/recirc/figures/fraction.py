@@ -19,10 +19,10 @@ _LOWEST = -0.6
 @styled
 def similarity_against_fraction(
     table: pd.DataFrame,
-    *, metrics: Sequence[str] = ("svcca5_concatenated",), condition_set: str = "train", ceiling_name: str = "embedder",
+    *, metrics: Sequence[str] = ("svcca5_concatenated",), condition_set: str = "train", teacher: str = "embedder",
     baselines: bool = True,
 ) -> Figure:  # fmt: skip
-    """Metrics against the fraction recorded: every network a point, medians joined, null, ceiling, baselines.
+    """Metrics against the fraction recorded: every network a point, medians joined, null, teacher, baselines.
 
     Arms without a "fraction" stand at "none", their median a thin line. A row per metric, a column per "regime".
 
@@ -30,7 +30,7 @@ def similarity_against_fraction(
         table: of an analysis, with conditions "set", "fraction", "regime", "seed" as they apply.
         metrics: which.
         condition_set: the "set" of the condition.
-        ceiling_name: whose value the ceiling is.
+        teacher: what the teacher is called.
         baselines: whether to draw the rows' baselines.
     """
     table = select(table, set=condition_set)
@@ -43,7 +43,7 @@ def similarity_against_fraction(
     for line, metric in zip(grid, metrics):
         for axes, regime in zip(line, regimes):
             chosen = networks(select(table, metric, regime=regime))
-            ends = _bounds(axes, chosen, places, ceiling_name, baselines) + _arms(axes, chosen, places)
+            ends = _bounds(axes, chosen, places, teacher, baselines) + _arms(axes, chosen, places)
         label_ends(line[-1], ends)
         line[0].set_ylabel(label(metric))
     for axes, regime in zip(grid[0], regimes):
@@ -78,17 +78,17 @@ def _arms(axes, table: pd.DataFrame, places: dict[float | None, float]) -> list[
     return ends
 
 
-def _bounds(axes, table: pd.DataFrame, places: dict, ceiling_name: str, baselines: bool) -> list:
-    """Draw null band, ceiling and baselines, as they change with the fraction, and return their labels."""
+def _bounds(axes, table: pd.DataFrame, places: dict, teacher: str, baselines: bool) -> list:
+    """Draw null band, teacher and baselines, as they change with the fraction, and return their labels."""
     simple = baseline_columns(table) if baselines else []
-    columns = ["null_mean", "null_p95", "ceiling", *simple]
+    columns = ["null_mean", "null_p95", "teacher", *simple]
     medians = {x: select(table, fraction=share)[columns].median() for share, x in places.items() if share is not None}
     bounds = pd.DataFrame(medians, index=columns, dtype=float).T
     if bounds["null_mean"].notna().any():
         axes.fill_between(bounds.index, bounds["null_mean"], bounds["null_p95"], color="#ececec", linewidth=0, zorder=0)
     looks = {
         "null_mean": ("null, mean to p95", MUTED, {"color": "#b5b5b5", "linewidth": 0.8, "zorder": 1}),
-        "ceiling": (f"ceiling ({ceiling_name})", INK, {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 2))}),
+        "teacher": (f"teacher ({teacher})", INK, {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 2))}),
     }
     for name in simple:
         text, tone = label(name.removeprefix(BASELINE)), color(name.removeprefix(BASELINE))

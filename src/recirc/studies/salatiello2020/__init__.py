@@ -98,7 +98,7 @@ def _config_text(preset: str, seed: int, asked: dict) -> str:
         f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}',
         f"n_units = {asked['n_units']}\ncircuit_units = {asked['circuit_units']}",
         f"preparation_before_trial = {LEAD}\ntail = {TAIL}\npenalty = {FullForce().penalty}",
-        f"private_noise = {list(PRIVATE_NOISES)}\nn_null_draws = {list(N_DRAWS)}",
+        f"private_noise = {list(PRIVATE_NOISES)}\nn_null_draws = {N_DRAWS}",
         f"\n[preset_sizes]\n{dump_config(PRESETS[preset])}",
         f"[task]\n{dump_config(CenterOutReach())}",
     ]

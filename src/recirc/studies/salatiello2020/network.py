@@ -19,9 +19,7 @@ from recirc.types import Activity, Outcome, Score, Trials
 N_REPEATS = 2  # of every direction, where a test is random
 PRIVATE_NOISES = (0.05, 0.1, 0.2, 0.5)
 KEPT_EVERY = 10  # time steps between the samples that are compared and kept; rates are smooth over 10 ms
-N_DRAWS = (100, 39)  # of the null of the main similarity, and of the others
-# The first is the one in figures and tables.
-NULLS = (compare.ShuffledConditions(), compare.FlippedComponents(), compare.PhaseRandomized())
+N_DRAWS = 99  # of every null
 TRAINED, UNSEEN = {"set": "train"}, {"set": "heldout_direction"}
 
 
@@ -104,20 +102,20 @@ def _performance(arm: str, network, trials: tuple[Trials, Trials], made: Activit
 def _likeness(
     arm: str, targets, unrecorded: list[str], key, made, trained: Fit | None = None, nulls: bool = True
 ) -> list[Row]:
-    """Similarities with nulls and ceilings, and the map to unrecorded neurons, on trained and new directions."""
+    """Similarities with nulls and the embedder's, and the map to unrecorded neurons, on trained and new directions."""
     thin, truth = ([_compared(activity) for activity in activities] for activities in (made, targets))
     embedder = None if trained is None or trained.embedder is None else _compared(trained.embedder)
-    rows, main = [], compare.SVCCA()
-    for measure in (main, compare.SVCCA(per_condition=True), compare.LinearCKA(), compare.Procrustes()):
-        ceiling = None if embedder is None else float(measure(embedder, truth[0]).value)
-        kinds, n_draws = (NULLS, N_DRAWS[0]) if measure is main else (NULLS[:2], N_DRAWS[1])
-        for null in kinds if nulls else ():
-            chance = compare.null_distribution(measure, truth[0], thin[0], null, n_draws=n_draws, key=key)
-            condition = TRAINED if null is NULLS[0] else TRAINED | {"null": null.kind}
-            rows.append(Row.of(chance.score, arm, condition, null=chance, ceiling=ceiling))
-        if not nulls:
-            rows.append(Row.of(measure(truth[0], thin[0]), arm, TRAINED))
-        rows.append(Row.of(measure(thin[1], truth[1]), arm, UNSEEN))
+    rows = []
+    for measure in (compare.SVCCA(), compare.SVCCA(per_condition=True), compare.LinearCKA(), compare.Procrustes()):
+        for condition, network, real in zip((TRAINED, UNSEEN), thin, truth):
+            if not nulls:
+                rows.append(Row.of(measure(real, network), arm, condition))
+                continue
+            chance = compare.null_distribution(measure, real, network, measure.nulls[0], n_draws=N_DRAWS, key=key)
+            chance = dataclasses.replace(chance, half_p=half_p(real, measure))
+            has_teacher = embedder is not None and condition == TRAINED
+            teacher = float(measure(embedder, real).value) if has_teacher else None
+            rows.append(Row.of(chance.score, arm, condition, null=chance, teacher=teacher))
     if unrecorded:
         neurons = [activity.select_units(unrecorded) for activity in truth]
         mapped = compare.NeuronMap.fit(thin[0], neurons[0])
@@ -129,6 +127,17 @@ def _likeness(
 def _abscissa(network: RateNetwork, arm: str) -> Row:
     abscissa = float(np.linalg.eigvals(np.asarray(network.effective_recurrent)).real.max())
     return Row.of(Score("spectral_abscissa", abscissa, "mechanism", direction="lower"), arm, {"set": "weights"})
+
+
+_HALVES: dict[tuple, float] = {}  # the same for every network that a process trains
+
+
+def half_p(circuit: Activity, measure: compare.AbstractSimilarity) -> float:
+    """p of one half of the circuit's units against the other, which says whether the null can tell likeness."""
+    place = (measure.metric, circuit.conditions, circuit.rates.shape, float(circuit.rates[0, -1].sum()))
+    if place not in _HALVES:
+        _HALVES[place] = compare.half_p(measure, circuit, measure.nulls[0], n_draws=N_DRAWS, key=jax.random.key(0))
+    return _HALVES[place]
 
 
 def _compared(activity: Activity) -> Activity:
