@@ -55,7 +55,8 @@ def train_network(specification: dict) -> Result:
     else:
         unrecorded = [unit for unit in target.units if unit not in recorded.hint_units]
         rows = [] if trained is None else _performance(arm, network, (trials, new_trials), made[0], target, probe_key)
-        beside = functools.partial(_likeness, arm, (target, new_target), unrecorded, probe_key)
+        halves = functools.partial(half_p, specification["study_seed"], specification["circuit_units"])
+        beside = functools.partial(_likeness, arm, (target, new_target), unrecorded, halves, probe_key)
         likeness = [*beside(made, trained), _abscissa(network, arm)]
         if trained is not None:
             untrained = [simulate(twin, each, key=probe_key) for each in (trials, new_trials)]
@@ -100,7 +101,7 @@ def _performance(arm: str, network, trials: tuple[Trials, Trials], made: Activit
 
 
 def _likeness(
-    arm: str, targets, unrecorded: list[str], key, made, trained: Fit | None = None, nulls: bool = True
+    arm: str, targets, unrecorded: list[str], halves, key, made, trained: Fit | None = None, nulls: bool = True
 ) -> list[Row]:
     """Similarities with nulls and the embedder's, and the map to unrecorded neurons, on trained and new directions."""
     thin, truth = ([_compared(activity) for activity in activities] for activities in (made, targets))
@@ -112,9 +113,8 @@ def _likeness(
                 rows.append(Row.of(measure(real, network), arm, condition))
                 continue
             chance = compare.null_distribution(measure, real, network, measure.nulls[0], n_draws=N_DRAWS, key=key)
-            chance = dataclasses.replace(chance, half_p=half_p(real, measure))
-            has_teacher = embedder is not None and condition == TRAINED
-            teacher = float(measure(embedder, real).value) if has_teacher else None
+            chance = dataclasses.replace(chance, half_p=halves(condition == UNSEEN, measure))
+            teacher = None if embedder is None or condition == UNSEEN else float(measure(embedder, real).value)
             rows.append(Row.of(chance.score, arm, condition, null=chance, teacher=teacher))
     if unrecorded:
         neurons = [activity.select_units(unrecorded) for activity in truth]
@@ -129,15 +129,11 @@ def _abscissa(network: RateNetwork, arm: str) -> Row:
     return Row.of(Score("spectral_abscissa", abscissa, "mechanism", direction="lower"), arm, {"set": "weights"})
 
 
-_HALVES: dict[tuple, float] = {}  # the same for every network that a process trains
-
-
-def half_p(circuit: Activity, measure: compare.AbstractSimilarity) -> float:
-    """p of one half of the circuit's units against the other, which says whether the null can tell likeness."""
-    place = (measure.metric, circuit.conditions, circuit.rates.shape, float(circuit.rates[0, -1].sum()))
-    if place not in _HALVES:
-        _HALVES[place] = compare.half_p(measure, circuit, measure.nulls[0], n_draws=N_DRAWS, key=jax.random.key(0))
-    return _HALVES[place]
+@functools.cache
+def half_p(study_seed: int, circuit_units: int, is_new: bool, measure: compare.AbstractSimilarity) -> float:
+    """p of one half of the circuit's units against the other, on trained or new directions; the same for all networks."""
+    circuit = _compared(reference(study_seed, circuit_units)[is_new][1])
+    return compare.half_p(measure, circuit, measure.nulls[0], n_draws=N_DRAWS, key=jax.random.key(study_seed))
 
 
 def _compared(activity: Activity) -> Activity:
