@@ -131,7 +131,7 @@ def _abscissa(network: RateNetwork, arm: str) -> Row:
 
 @functools.cache
 def half_p(study_seed: int, circuit_units: int, is_new: bool, measure: compare.AbstractSimilarity) -> float:
-    """p of one half of the circuit's units against the other, on trained or new directions; the same for all networks."""
+    """p of one half of the circuit's units against the other, on trained or new directions; one for all networks."""
     circuit = _compared(reference(study_seed, circuit_units)[is_new][1])
     return compare.half_p(measure, circuit, measure.nulls[0], n_draws=N_DRAWS, key=jax.random.key(study_seed))
 
