@@ -309,6 +309,16 @@ class TestLevels:
         assert "unknown" in verdicts[2].sentence
         assert "geometry does not tell" in verdicts[2].sentence
 
+    def test_twins_that_pass_are_counted(self):
+        twins = [
+            row for i in range(3) for row in planted(("untrained_tanh", "on", 0.1, i), population=0.5 / 10 ** (i + 1))
+        ]
+        units, population, _ = level_verdicts(
+            frame(planted(NAME)), frame(REFERENCE), IC, by=design.NETWORK, twins=frame(twins)
+        )
+        assert "Of untrained twins, 3 of 3 are alike, too." in units.sentence
+        assert "Of untrained twins, 1 of 3 are alike, too." in population.sentence
+
     def test_sentences_hold_the_numbers_and_the_spread(self):
         changes = [{"ratio": 0.75}, {"ratio": 0.8}, {"ratio": 0.95, "population": 0.01}]
         rows = [row for i, each in enumerate(changes) for row in planted(("tanh", "on", 0.1, i), **each)]

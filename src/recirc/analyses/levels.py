@@ -69,10 +69,22 @@ def judge(networks: pd.DataFrame, mechanism: str | None, *, by: Sequence[str]) -
 
 
 def level_verdicts(
-    networks: pd.DataFrame, reference: pd.DataFrame, mechanism: str | None, *, by: Sequence[str]
+    networks: pd.DataFrame,
+    reference: pd.DataFrame,
+    mechanism: str | None,
+    *,
+    by: Sequence[str],
+    twins: pd.DataFrame | None = None,
 ) -> list[LevelVerdict]:
-    """The three verdicts on a group of networks, such as the seeds of one cell; arguments as of `judge`."""
+    """The three verdicts on a group of networks, such as the seeds of one cell.
+
+    Args:
+        networks, mechanism, by: as of `judge`.
+        reference: the table of what they are compared with, arm "reference", with intervals.
+        twins: a table of their untrained twins, if there are any: what passes there says nothing of training.
+    """
     judged = judge(networks, mechanism, by=by)
+    untrained = None if twins is None or twins.empty else judge(twins, None, by=by)
     counts = judged.groupby("verdict", sort=False).size()
     many = len(judged) > 1
     own = ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) if many else counts.index[0]
@@ -86,9 +98,10 @@ def level_verdicts(
     elif mechanism is not None:
         works = f"Mechanism: {own}; that of the reference is {mechanism}."
     sentences = {
-        "units": f"{_count(judged, 'units', 'have units')} like the reference's. {_far(networks, by, 'unit')}",
-        "population": f"{_count(judged, 'population', 'are')} like the reference. {_far(networks, by, 'population')} "
-        f"{_words(networks, reference)}.",
+        "units": f"{_count(judged, 'units', 'have units')} like the reference's. {_far(networks, by, 'unit')}"
+        f"{_passing(untrained, 'units')}",
+        "population": f"{_count(judged, 'population', 'are')} like the reference. {_far(networks, by, 'population')}"
+        f"{_passing(untrained, 'population')} {_words(networks, reference)}.",
         "mechanism": works,
     }
     return [LevelVerdict(n, int(judged[n].sum()), int(judged[n].count()), text) for n, text in sentences.items()]
@@ -100,6 +113,13 @@ def _count(judged: pd.DataFrame, level: str, verb: str) -> str:
     if len(judged) > 1:
         return f"{level.capitalize()}: {alike} of {n} networks {verb}"
     return f"{level.capitalize()}:{'' if alike else ' not' if n else ' not known to be'}"
+
+
+def _passing(untrained: pd.DataFrame | None, level: str) -> str:
+    """How many untrained twins pass on a level."""
+    if untrained is None or not untrained[level].count():
+        return ""
+    return f" Of untrained twins, {untrained[level].sum()} of {untrained[level].count()} are alike, too."
 
 
 def _far(networks: pd.DataFrame, by: Sequence[str], level: str) -> str:

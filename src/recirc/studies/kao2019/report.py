@@ -151,7 +151,11 @@ def _cells(levels: pd.DataFrame) -> list[tuple]:
 def _level_table(result: AnalysisResult, cells: list[tuple], mechanism: str | None) -> Table:
     rows, own = [], dict(list(trained(result.table).groupby(CELL, sort=False)))
     for arm, line, penalty in cells:
-        for each in level_verdicts(own[arm, line, penalty], result.table, mechanism, by=design.NETWORK):
+        twins = select(result.table, arm=f"untrained_{arm}", target_line=line, rate_penalty=penalty).dropna(
+            subset="seed"
+        )
+        group = own[arm, line, penalty]
+        for each in level_verdicts(group, result.table, mechanism, by=design.NETWORK, twins=twins):
             alike = f"{each.alike} of {each.n}" if each.n else "unknown"
             rows.append((arm, label(line), f"{penalty:g}", each.level, alike, each.sentence))
     return Table((*COLUMNS_OF_CELL, "level", "alike", "evidence"), rows, "Verdicts, with range over networks")
