@@ -42,7 +42,7 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- |")
     for signal in arguments.signals:
         for measure in (*compare.similarities(), *compare.similarities("unit")):
-            if isinstance(measure, compare.DSA):
+            if isinstance(measure, compare.DSA) or measure.estimates_populations:
                 continue
             random, found = np.random.default_rng(0), []
             for i in range(arguments.n_recordings):

@@ -2,6 +2,7 @@
 
 from recirc.analyses.claims import Effect as Effect
 from recirc.analyses.claims import judged as judged
+from recirc.analyses.degeneracy import degeneracy as degeneracy
 from recirc.analyses.fit_config import FitConfig as FitConfig
 from recirc.analyses.fit_config import NetworkConfig as NetworkConfig
 from recirc.analyses.fit_recording import fit_recording as fit_recording

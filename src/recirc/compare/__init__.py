@@ -54,6 +54,7 @@ from recirc.compare.heldout_neurons import NeuronMap as NeuronMap
 from recirc.compare.interpolation import JointGP as JointGP, condition_mean as condition_mean
 from recirc.compare.interpolation import cosine_tuning as cosine_tuning, gp_directions as gp_directions
 from recirc.compare.interpolation import interpolated as interpolated, direct_map as direct_map
+from recirc.compare.invented_dimensions import cycle_consistency as cycle_consistency, state_r2 as state_r2
 from recirc.compare.jpca import JPCAPlanes as JPCAPlanes
 from recirc.compare.left_out import left_out_r2 as left_out_r2, left_out_scales as left_out_scales
 from recirc.compare.left_out import other_directions_null as other_directions_null, r2_matrix as r2_matrix
