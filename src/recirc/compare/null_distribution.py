@@ -60,7 +60,7 @@ def null_distribution(
 
     If there are only m <= n + 1 arrangements (orders of few conditions, signs of few contrasts), each is scored once,
     and p is the share of arrangements at least as good, the original among them: with 3 conditions that change places
-    nothing is below 1/6. Scores that
+    nothing is below 1/6. Where a null is `of_both`, every draw has a surrogate of b in its place, too. Scores that
     are equal but for rounding are as good. Where the score is not a number p is 1.
 
     Args:
@@ -87,7 +87,13 @@ def null_distribution(
         return _beside_surrogates([measure(a)], values, a, null, n_draws, key)[0]
     score, null = measure(a, b), null.fitted(a)
     compressed = measure.compressed(a) if null.keeps_covariance else a
-    value = measure.against(compressed, b) if null.keeps_covariance else lambda x: measure(a.replace(rates=x), b).value
+    if null.keeps_covariance:
+        value = measure.against(compressed, b)
+    elif null.of_both:
+        theirs, random = null.sampler(b), numpy_generator(jax.random.fold_in(key, n_draws))
+        value = lambda x: measure(a.replace(rates=x), b.replace(rates=theirs(random))).value  # noqa: E731
+    else:
+        value = lambda x: measure(a.replace(rates=x), b).value  # noqa: E731
     (found,) = _beside_surrogates([score], lambda rates: [value(rates)], compressed, null, n_draws, key)
     is_certified = (null.kind, null.structure(a)) in measure.certified
     return dataclasses.replace(found, is_certified=is_certified)
