@@ -181,3 +181,12 @@ class TestRateNetwork:
     def test_impossible_sizes_are_refused(self, wrong, key):
         with pytest.raises(ValueError, match="must be"):
             RateNetwork.random(key=key, **wrong)
+
+
+def test_a_twin_keeps_all_but_which_unit_drives_which(key):
+    made = RateNetwork.random(n_units=30, excitatory_fraction=0.8, density=0.5, autapses=False, gain=1.3, key=key)
+    twin = made.twin(key=jax.random.key(1))
+    assert not np.allclose(twin.recurrent, made.recurrent)
+    np.testing.assert_allclose(np.sort(twin.recurrent, axis=0), np.sort(made.recurrent, axis=0))  # outgoing weights
+    np.testing.assert_array_equal(twin.constrained().recurrent, twin.recurrent)
+    np.testing.assert_array_equal(twin.input_weights, made.input_weights)

@@ -37,6 +37,7 @@ class VerdictConfig:
         n_resamples: draws of units behind the reference's intervals.
         n_splits: halvings of the reference that distances are compared with; 199 give a smallest p of .005, which
             six features need.
+        n_twins: untrained twins of a circuit that are judged beside it.
         n_units: units per draw, at most as many as the reference has; None for as many as the network has.
         least_units: units that change under which nothing else is said of a network.
         epochs: of the trials in which fixed points are sought; it needs 64-bit floats.
@@ -50,6 +51,7 @@ class VerdictConfig:
     n_draws: int = 99
     n_resamples: int = 100
     n_splits: int = 199
+    n_twins: int = 5
     n_units: int | None = None
     least_units: int = 10
     epochs: tuple[str, ...] = ()
@@ -91,13 +93,13 @@ class Reference:
 
 def rows_beside(
     a: Activity, reference: Reference, config: VerdictConfig, *, key: PRNGKeyArray, arm: str = "network",
-    twins: Sequence[Activity] = (),
+    twins: Sequence[Activity] = (), brief: bool = False,
 ) -> list[Row]:  # fmt: skip
     """Numbers of an activity at the reference's conditions and times, on units and population, each with its null.
 
     Units that never change are counted and left out; of fewer than `least_units` others nothing else is said. Dynamics
     (`DSA`) have no certified null: beside them stand the identity, the speed and, where there are `twins` of the
-    network on the reference's clock, `beside_twins`.
+    network on the reference's clock, `beside_twins`. If `brief`, only what the levels are judged by is said.
     """
     changes = active_units(a)
     counted = Row.of(Score("silent_units", float((~changes).mean()), "unit", "lower"), arm, COMPARED)
@@ -105,8 +107,10 @@ def rows_beside(
         return [counted]
     a, *twins = (side.select_units(list(np.array(side.units)[active_units(side)])) for side in (a, *twins))
     soft = compare.soft_constant(a, reference.activity, config.soft or 0.0)
-    rows = [counted, *_unit_rows(a, reference, config, key, arm), *_portrait_rows(a, config, soft, key, arm)]
-    rows += _rows_beside_halves(a, reference.activity, config, soft, key, arm)
+    rows = [counted, *_rows_beside_halves(a, reference.activity, config, soft, key, arm)]
+    if brief:
+        return rows
+    rows += _unit_rows(a, reference, config, key, arm) + _portrait_rows(a, config, soft, key, arm)
     for measure in SIMILARITIES:
         null = measure.nulls[0]
         chance = compare.null_distribution(measure, reference.activity, a, null, n_draws=config.n_draws, key=key)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import PRNGKeyArray
@@ -10,7 +11,7 @@ from recirc.analyses.levels import level_verdicts
 from recirc.analyses.reference import Reference, VerdictConfig, reference_rows, rows_beside
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Row, frame
-from recirc.circuits import AbstractCircuit, simulate
+from recirc.circuits import AbstractCircuit, RateNetwork, simulate
 from recirc.compare import FixedPointCount, MechanismSummary, SlowestMode, fixed_points_in_epoch, mechanism_of
 from recirc.compare.normalization import average_repeats
 from recirc.data import check_activity
@@ -43,7 +44,8 @@ def verdict(
             serves as single trials if it has repeats of every condition.
 
     Returns:
-        Rows of arms "network" and "reference" (metrics as in `metrics.json`), a sentence for "units", "population" and
+        Rows of arms "network", "reference" and, of a `RateNetwork`, "twin 0" and so on (metrics as in `metrics.json`;
+        of its untrained twins how many pass is told), a sentence for "units", "population" and
         "mechanism", and both activities on the reference's clock.
 
     Raises:
@@ -73,8 +75,14 @@ def verdict(
     theirs = Reference(averages, single_trials=single_trials, another=another, mechanism=mechanism)
     config = config.resolved(averages, len(made.units))
     onset = _onset(trials, averages) if config.onset is None else config.onset
-    seen = on_the_reference_clock(made, averages, onset)
-    rows = [*reference_rows(theirs, config, key=key), *rows_beside(seen, theirs, config, key=key)]
+    seen, twins = on_the_reference_clock(made, averages, onset), []
+    if isinstance(network, RateNetwork) and trials is not None:
+        drawn = [network.twin(key=jax.random.fold_in(key, i)) for i in range(config.n_twins)]
+        twins = [on_the_reference_clock(simulate(twin, trials, key=key), averages, onset) for twin in drawn]
+        twins = [twin for twin in twins if np.isfinite(twin.rates).all()]
+    rows = [*reference_rows(theirs, config, key=key), *rows_beside(seen, theirs, config, key=key, twins=twins)]
+    for i, twin in enumerate(twins):
+        rows += rows_beside(twin, theirs, config, key=key, arm=f"twin {i}", brief=True)
     summary, unjudged = None, "activity alone does not tell; give the circuit, and trials to run it on."
     if not isinstance(network, Activity) and trials is not None:
         try:
@@ -84,7 +92,9 @@ def verdict(
             unjudged = f"not judged, since {error}"
     table = frame(rows)
     own = table[table["arm"] == "network"]
-    sentences = {each.level: each.sentence for each in level_verdicts(own, table, mechanism, by=["arm"])}
+    untrained = table[table["arm"].str.startswith("twin")]
+    levels = level_verdicts(own, table, mechanism, by=["arm"], twins=untrained)
+    sentences = {each.level: each.sentence for each in levels}
     sentences["mechanism"] = f"{sentences['mechanism']} {summary.sentence}" if summary else f"Mechanism: {unjudged}"
     return AnalysisResult(
         "verdict", tuple(rows), arrays=_arrays(seen, averages), sentences=sentences, figures=("units", "rotations"),

@@ -119,6 +119,19 @@ class RateNetwork(AbstractCircuit):
             connections=connections, signs=signs, time_constant=time_constant, noise=noise, nonlinearity=nonlinearity,
         )  # fmt: skip
 
+    def twin(self, *, key: PRNGKeyArray) -> "RateNetwork":
+        """The same network untrained: its recurrent weights of every unit go to other units at random.
+
+        Input weights, bias, readout, signs and the size of weights stay; which unit drives which is lost. What is alike
+        of a twin is alike because of inputs and size, not because of training.
+        """
+        recurrent = np.array(self.recurrent)
+        random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+        allowed = np.ones(recurrent.shape, bool) if self.connections is None else np.asarray(self.connections)
+        for column, targets in zip(recurrent.T, allowed.T):
+            column[targets] = random.permutation(column[targets])
+        return dataclasses.replace(self, recurrent=jnp.asarray(recurrent))
+
     def constrained(self) -> "RateNetwork":
         """The network with every weight zero that `connections` or `signs` forbid."""
         recurrent = self.recurrent

@@ -77,7 +77,7 @@ def beside_twins(
     R and R' are disjoint halves of the reference's units, N and T as many units of the network and of its twins, drawn
     again for each of `n_splits` halvings; d are medians over these. A twin shares the network's input weights and bias
     and has random recurrent weights of its gain, so that what inputs alone do is at 0. Over networks of several seeds,
-    test `difference` with `paired_test`.
+    test `difference` with `sign_flip_test`.
 
     Args:
         measure: a similarity, `DSA` for dynamics.
