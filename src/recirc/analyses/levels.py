@@ -12,7 +12,7 @@ from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, Procrustes
 from recirc.compare.halves import holm
 from recirc.compare.mechanism import UNDETERMINED
 
-SHOWN = {measure.metric: measure.label for measure in (CCA(), Procrustes(), DSA())}
+SHOWN = {measure.metric: measure.label for measure in (CCA(), Procrustes())}
 INSIDE = {"jpca_ratio": JPCA.labels["jpca_ratio"], **AlignmentIndex.labels}
 ALPHA = 0.05
 
@@ -148,6 +148,10 @@ def _words(networks: pd.DataFrame, reference: pd.DataFrame) -> str:
             bound, p, ceiling = (rows[column].median() for column in ("null_p95", "null_p", "ceiling"))
             top = f", ceiling {ceiling:.2g}" if np.isfinite(ceiling) else ""
             words.append(f"{name} {spread(networks, metric)} (null {bound:.2g}, p {p:.2g}{top})")
+    if len(select(networks, "dsa")):
+        beside = {"identity": "dsa_identity", "speed ratio": "dsa_speed_ratio", "twin 0, half 1": "dsa_scale"}
+        numbers = [f"{name} {spread(networks, m)}" for name, m in beside.items() if len(select(networks, m))]
+        words.append(f"{DSA.label} {spread(networks, 'dsa')} ({', '.join(numbers)}; no certified null)")
     for metric, name in INSIDE.items():
         for own in select(reference, metric, "reference").head(1).itertuples():
             interval = f"{own.value:.2g} ({own.low:.2g} to {own.high:.2g})"

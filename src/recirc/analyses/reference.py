@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, PRNGKeyArray
@@ -14,7 +15,7 @@ from recirc.compare.unit_features import FEATURES, feature_distance
 from recirc.types import Activity, Level, Score
 
 HALVES = "halves"  # kind of the null of distances between halves of the reference
-SIMILARITIES = (CCA(), Procrustes(), DSA())
+SIMILARITIES = (CCA(), Procrustes())
 COMPARED = {"set": "compared"}  # the condition of every row: the reference's conditions, in its time window
 TURN = 0.4  # seconds of movement in which rotations are looked for, about one turn in reaches
 Window = tuple[float, float]
@@ -89,25 +90,45 @@ class Reference:
 
 
 def rows_beside(
-    a: Activity, reference: Reference, config: VerdictConfig, *, key: PRNGKeyArray, arm: str = "network"
-) -> list[Row]:
+    a: Activity, reference: Reference, config: VerdictConfig, *, key: PRNGKeyArray, arm: str = "network",
+    twins: Sequence[Activity] = (),
+) -> list[Row]:  # fmt: skip
     """Numbers of an activity at the reference's conditions and times, on units and population, each with its null.
 
-    Units that never change are counted and left out; of fewer than `least_units` others nothing else is said.
+    Units that never change are counted and left out; of fewer than `least_units` others nothing else is said. Dynamics
+    (`DSA`) have no certified null: beside them stand the identity, the speed and, where there are `twins` of the
+    network on the reference's clock, `beside_twins`.
     """
     changes = active_units(a)
     counted = Row.of(Score("silent_units", float((~changes).mean()), "unit", "lower"), arm, COMPARED)
     if changes.sum() < config.least_units:
         return [counted]
-    a = a.select_units([unit for unit, does in zip(a.units, changes) if does])
+    a, *twins = (side.select_units(list(np.array(side.units)[active_units(side)])) for side in (a, *twins))
     soft = compare.soft_constant(a, reference.activity, config.soft or 0.0)
     rows = [counted, *_unit_rows(a, reference, config, key, arm), *_portrait_rows(a, config, soft, key, arm)]
     rows += _rows_beside_halves(a, reference.activity, config, soft, key, arm)
     for measure in SIMILARITIES:
-        draws = min(config.n_draws, 39) if isinstance(measure, DSA) else config.n_draws
-        chance = compare.null_distribution(measure, reference.activity, a, measure.nulls[0], n_draws=draws, key=key)
+        null = measure.nulls[0]
+        chance = compare.null_distribution(measure, reference.activity, a, null, n_draws=config.n_draws, key=key)
         rows.append(Row.of(chance.score, arm, COMPARED, null=chance, ceiling=_ceiling(measure, reference, key)))
-    return rows
+    return rows + _dynamics_rows(a, reference, twins, key, arm)
+
+
+def _dynamics_rows(a: Activity, reference: Reference, twins: Sequence[Activity], key, arm: str) -> list[Row]:
+    """Likeness of dynamics, the angle of the reference to the identity, how many times as fast, and the twins' scale."""
+    measure = DSA()
+    score = measure(reference.activity, a)
+    apart = {"dsa_identity": (score.parts["identity_angle"][0], "lower", "rad"),
+             "dsa_speed_ratio": (score.parts["speed_ratio"], "higher", "1")}  # fmt: skip
+    baselines = {}
+    if twins:
+        found = compare.beside_twins(measure, a, reference.activity, twins, key=key)
+        baselines = {"untrained": float(np.mean([measure(reference.activity, twin).value for twin in twins]))}
+        apart |= {"dsa_scale": (found.scale, "higher", "1")}
+    scores = [Score(name, float(value), "population", *about) for name, (value, *about) in apart.items()]
+    ceiling = _ceiling(measure, reference, key)
+    return [Row.of(score, arm, COMPARED, baselines=baselines, ceiling=ceiling),
+            *(Row.of(each, arm, COMPARED) for each in scores)]  # fmt: skip
 
 
 def _rows_beside_halves(
@@ -126,7 +147,7 @@ def _rows_beside_halves(
 
     def population(one, other) -> dict[str, float]:
         x, y = (sides[side].select_units(list(names[side][places])) for side, places in (one, other))
-        found = {similarity.metric: similarity(x, y) for similarity in SIMILARITIES if not isinstance(similarity, DSA)}
+        found = {similarity.metric: similarity(x, y) for similarity in SIMILARITIES}
         apart = {name: 1 - s.value if s.direction == "higher" else s.value for name, s in found.items()}
         return apart | {p.metric: abs(p(x).value - p(y).value) for p in (rotation, alignment)}
 

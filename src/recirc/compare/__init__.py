@@ -19,6 +19,7 @@ from recirc.compare.cca import CCA as CCA
 from recirc.compare.cca_crossfit import CCACrossfit as CCACrossfit
 from recirc.compare.soft_matching import SoftMatching as SoftMatching
 from recirc.compare.dsa import DSA as DSA
+from recirc.compare.input_dsa import InputDSA as InputDSA
 from recirc.compare.output_error import OutputNMSE as OutputNMSE, OutputR2 as OutputR2
 from recirc.compare.reach_error import ReachError as ReachError
 
@@ -47,6 +48,7 @@ from recirc.compare.epoch_fixed_points import FixedPointCount as FixedPointCount
 from recirc.compare.base import family as family, similarities as similarities, labels as labels
 from recirc.compare.alignment_index import random_subspaces as random_subspaces
 from recirc.compare.epoch_fixed_points import fixed_points_in_epoch as fixed_points_in_epoch
+from recirc.compare.beside_twins import BesideTwins as BesideTwins, beside_twins as beside_twins
 from recirc.compare.fixed_points import FixedPoints as FixedPoints, find_fixed_points as find_fixed_points
 from recirc.compare.flow_field import FlowField as FlowField, ProjectionPlane as ProjectionPlane
 from recirc.compare.flow_field import flow_field as flow_field, principal_plane as principal_plane

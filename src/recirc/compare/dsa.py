@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Float
 
 from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.nulls import FlippedComponents
@@ -24,11 +25,12 @@ class DSA(AbstractSimilarity):
     `n_delays` times, `interval` samples apart; A is fitted by ridge over all trials, B likewise for the other
     activity. 0 means equal linear dynamics of such vectors. It looks at how states follow one another, not at
     which state belongs to which condition: shuffling conditions changes nothing, so that null says nothing
-    here. Read it against `FlippedComponents` or `TensorMaximumEntropy`.
+    here. Where inputs differ use `InputDSA`.
 
-    Slow dynamics are all near the identity, and angles small: compare them with a null, never with a fixed
-    limit, and first bring time steps to some 10 to 30 ms. If `heldout_error` is not well under
-    `persistence_error`, A describes little but slowness.
+    Slow dynamics are all near the identity, and angles small. So no limit means anything, and no null is certified for
+    two lone activities; read the angle beside that of a network's twin, of halves of the reference (`beside_twins`) and
+    of the identity (`identity_angle`), and first bring time steps to some 10 to 30 ms. If `heldout_error` is not well
+    under `persistence_error`, A describes little but slowness.
 
     Args:
         n_components: leading principal components that are kept before the delays.
@@ -41,14 +43,16 @@ class DSA(AbstractSimilarity):
     Returns (when called): metric `dsa` in rad; lower is better. Parts, for the first and the second activity:
     `matrices`; `heldout_error`, squared error of predicting one step in a condition that the fit left out
     (the vectors v come from all), over the squared size of what is predicted; `persistence_error`, the same
-    if nothing changed; `variance_kept`, of the delay vectors by v.
+    if nothing changed; `variance_kept`, of the delay vectors by v; `identity_angle`, from A to I, which is what a state
+    that stays where it is would score; `speed`, |F| / sqrt(rank) with the flow F = 2 (A - I) (A + I)^-1 / dt of A in continuous time. Of both: `speed_ratio`, the second's
+    over the first's; `flow_angle`, between F_A and C F_B C', which does not see how fast a flow is run through.
 
     Raises:
         ValueError: if an argument is out of range, or, when called, trials are too short for the delays.
 
     Source: Ostrow et al. 2023 (arXiv 2306.10168). Departures: components first; ascents from many starts
-    finished by Newton's method instead of two runs of a gradient method. The package dsa-metric brings torch
-    and eleven other dependencies for these few lines.
+    finished by Newton's method instead of two runs of a gradient method; identity, speed and flow apart. The package
+    dsa-metric brings torch and eleven other dependencies for these few lines.
 
     Example:
         >>> import jax, recirc
@@ -73,69 +77,120 @@ class DSA(AbstractSimilarity):
     is_symmetric: ClassVar[bool] = True
 
     def __check_init__(self):
-        for name in ("n_components", "n_delays", "interval", "rank", "n_starts"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if not self.penalty >= 0:
-            raise ValueError(f"penalty must not be negative, got {self.penalty}.")
+        check_settings(self)
 
     def __call__(self, a: Activity, b: Activity) -> Score:
-        states, kept = zip(*map(self._states, comparable(a, b)))
-        rank = min(state.shape[2] for state in states)
-        check_enough_samples(states[0].shape[0] * (states[0].shape[1] - 1) + 1, rank)
-        if rank < self.rank:
-            warnings.warn(f"an activity has {rank} dimensions; the ranks are {rank}.", stacklevel=2)
+        sides = [delay_vectors(side.rates, self) for side in comparable(a, b)]
+        rank = common_rank([states for states, _ in sides], self.rank)
         groups = list(condition_groups(a.conditions).values())
-        matrices, *errors = map(np.stack, zip(*(self._fit(state[:, :, :rank], groups) for state in states)))
-        names = ("matrices", "heldout_error", "persistence_error", "variance_kept")
-        parts = dict(zip(names, (matrices, *errors, np.array(kept))))
-        value = _angle(*matrices, n_starts=self.n_starts)
-        return self.score(value, unit="rad", parts=parts, settings=self.settings | {"rank": rank})
+        whitened = [_whitened(states[:, :, :rank]) for states, _ in sides]
+        matrices, heldout = zip(*(one_step(v[:, :-1], v[:, 1:], groups, self.penalty) for v in whitened))
+        angle, flow_angle = angles(*matrices, n_starts=self.n_starts)
+        identity = np.eye(rank)
+        speed = np.array([np.linalg.norm(flow(matrix)) for matrix in matrices]) / np.sqrt(rank) / a.dt
+        parts = {
+            "matrices": np.stack(matrices),
+            "heldout_error": np.array(heldout),
+            "persistence_error": np.array([persistence_error(v) for v in whitened]),
+            "variance_kept": np.array([kept for _, kept in sides]),
+            "identity_angle": np.array([angle_between(matrix, identity) for matrix in matrices]),
+            "speed": speed,
+            "speed_ratio": speed[1] / speed[0] if speed[0] > 0 else np.nan,
+            "flow_angle": flow_angle,
+        }
+        return self.score(angle, unit="rad", parts=parts, settings=self.settings | {"rank": rank})
 
     def compressed(self, a: Activity) -> Activity:
         return SVCCA(self.n_components).compressed(a)
 
-    def _states(self, a: Activity) -> tuple[np.ndarray, float]:
-        """v (trial, time, rank), each with a sign that does not depend on the sign of components."""
-        n_trials, n_steps, _ = a.rates.shape
-        n_left = n_steps - (self.n_delays - 1) * self.interval
-        if n_left < 2:
-            raise ValueError(
-                f"{n_steps} time samples are too few for {self.n_delays} delays of {self.interval}; give longer "
-                "trials or fewer delays."
-            )
-        leading, _ = principal_scores(centered(a.rates), self.n_components)
-        leading = leading.reshape(n_trials, n_steps, -1)
-        starts = np.arange(self.n_delays) * self.interval
-        delayed = np.concatenate([leading[:, start : start + n_left] for start in starts], axis=2)
-        scores, kept = principal_scores(centered(delayed), self.rank, floor=1e-10)
-        scores *= np.sqrt(len(scores)) / np.linalg.norm(scores, axis=0)
-        scores *= np.where((scores**3).sum(0) < 0, -1.0, 1.0)
-        return scores.reshape(n_trials, n_left, -1), kept
 
-    def _fit(self, states: np.ndarray, groups: list[np.ndarray]) -> tuple[np.ndarray, float, float]:
-        """A, and the errors of predicting left-out conditions by the others' A and by no change."""
-        now, following = states[:, :-1], states[:, 1:]
-        covariance, cross = now.mT @ now, following.mT @ now  # of every trial
-        n_samples, rank = states.shape[0] * now.shape[1], states.shape[2]
-
-        def solve(trials: np.ndarray, n: int) -> np.ndarray:
-            ridge = covariance[trials].sum(0) + self.penalty * n * np.eye(rank)
-            return np.linalg.solve(ridge, cross[trials].sum(0).T).T
-
-        everything = np.arange(len(states))
-        error = np.nan
-        if len(groups) > 1:
-            left = [np.delete(everything, group) for group in groups]
-            fits = [solve(rest, len(rest) * now.shape[1]) for rest in left]
-            error = sum(np.sum((following[group] - now[group] @ fit.T) ** 2) for group, fit in zip(groups, fits))
-        size = np.sum(following**2)
-        persistence = np.sum((following - now) ** 2) / size
-        return solve(everything, n_samples), float(error / size), float(persistence)
+def check_settings(measure) -> None:
+    """Check the settings that `DSA` and `InputDSA` share."""
+    for name in ("n_components", "n_delays", "interval", "rank", "n_starts"):
+        if getattr(measure, name) < 1:
+            raise ValueError(f"{name} must be at least 1, got {getattr(measure, name)}.")
+    if not measure.penalty >= 0:
+        raise ValueError(f"penalty must not be negative, got {measure.penalty}.")
 
 
-def _angle(a: np.ndarray, b: np.ndarray, *, n_starts: int) -> float:
+def delay_vectors(rates, settings) -> tuple[Float[np.ndarray, "trial time component"], float]:
+    """Principal components of delay vectors, at most `rank`, and their share of the variance.
+
+    Signs do not depend on the signs of components; `settings` has the fields of `DSA`.
+    """
+    n_trials, n_steps, _ = rates.shape
+    n_left = n_steps - (settings.n_delays - 1) * settings.interval
+    if n_left < 2:
+        raise ValueError(
+            f"{n_steps} time samples are too few for {settings.n_delays} delays of {settings.interval}; give longer "
+            "trials or fewer delays."
+        )
+    leading, _ = principal_scores(centered(rates), settings.n_components)
+    leading = leading.reshape(n_trials, n_steps, -1)
+    starts = np.arange(settings.n_delays) * settings.interval
+    delayed = np.concatenate([leading[:, start : start + n_left] for start in starts], axis=2)
+    scores, kept = principal_scores(centered(delayed), settings.rank, floor=1e-10)
+    scores *= np.where((scores**3).sum(0) < 0, -1.0, 1.0)
+    return scores.reshape(n_trials, n_left, -1), kept
+
+
+def common_rank(states: list[np.ndarray], asked: int) -> int:
+    """Dimensions that both sides have, checked against the number of samples."""
+    rank = min(side.shape[2] for side in states)
+    check_enough_samples(states[0].shape[0] * (states[0].shape[1] - 1) + 1, rank)
+    if rank < asked:
+        warnings.warn(f"an activity has {rank} dimensions; the ranks are {rank}.", stacklevel=3)
+    return rank
+
+
+def _whitened(states: np.ndarray) -> np.ndarray:
+    return states / np.sqrt(np.mean(states**2, axis=(0, 1)))
+
+
+def one_step(now: np.ndarray, following: np.ndarray, groups: list[np.ndarray], penalty: float):
+    """The matrix (following, now) by ridge, and the error of predicting left-out conditions by that of the others.
+
+    Args:
+        now, following: trial by time by dimension, each dimension of `now` of variance near 1.
+        groups: trials of every condition.
+        penalty: in units of that variance.
+    """
+    covariance, cross = now.mT @ now, following.mT @ now  # of every trial
+    ridge = penalty * now.shape[1] * np.eye(now.shape[2])
+
+    def solve(trials: np.ndarray) -> np.ndarray:
+        return np.linalg.solve((covariance[trials] + ridge).sum(0), cross[trials].sum(0).T).T
+
+    everything = np.arange(len(now))
+    error = np.nan
+    if len(groups) > 1:
+        fits = [solve(np.delete(everything, group)) for group in groups]
+        error = sum(np.sum((following[group] - now[group] @ fit.T) ** 2) for group, fit in zip(groups, fits))
+    return solve(everything), float(error / np.sum(following**2))
+
+
+def persistence_error(states: np.ndarray) -> float:
+    """Squared change in a step, over the squared size after it."""
+    return float(np.sum((states[:, 1:] - states[:, :-1]) ** 2) / np.sum(states[:, 1:] ** 2))
+
+
+def flow(matrix: np.ndarray) -> np.ndarray:
+    """What a matrix of one step is in continuous time, per step, by the bilinear transform."""
+    identity = np.eye(len(matrix))
+    return 2 * np.linalg.solve(matrix + identity, matrix - identity)
+
+
+def angles(a: np.ndarray, b: np.ndarray, *, n_starts: int) -> tuple[float, float]:
+    """Between A and C B C', and between their flows, at the C that is best for A and B."""
     a, b = sorted((a, b), key=np.linalg.norm)  # the search is then the same both ways
     turn = best_orthogonal_map(a, b, n_starts=n_starts)
-    chord = a / np.linalg.norm(a) - turn @ (b / np.linalg.norm(b)) @ turn.T
-    return float(2 * np.arcsin(min(np.linalg.norm(chord) / 2, 1.0)))
+    turned = turn @ b @ turn.T
+    return angle_between(a, turned), angle_between(flow(a), flow(turned))
+
+
+def angle_between(a: np.ndarray, b: np.ndarray) -> float:
+    """Of two matrices as vectors, rad; nan if one is 0."""
+    norms = np.linalg.norm(a), np.linalg.norm(b)
+    if min(norms) == 0:
+        return np.nan
+    return float(2 * np.arcsin(min(np.linalg.norm(a / norms[0] - b / norms[1]) / 2, 1.0)))

@@ -61,7 +61,7 @@ def null_distribution(
     If there are only m <= n + 1 arrangements (orders of few conditions, signs of few contrasts), each is scored once,
     and p is the share of arrangements at least as good, the original among them: with 3 conditions that change places
     nothing is below 1/6. Scores that
-    are equal but for rounding are as good. Where the score is not a number p is 1.
+    are equal but for rounding are as good. Where the measure `draws_both`, b has surrogates too, another in every draw. Where the score is not a number p is 1.
 
     Args:
         measure: a similarity, or a portrait.
@@ -87,7 +87,11 @@ def null_distribution(
         return _beside_surrogates([measure(a)], values, a, null, n_draws, key)[0]
     score, null = measure(a, b), null.fitted(a)
     compressed = measure.compressed(a) if null.keeps_covariance else a
-    value = measure.against(compressed, b) if null.keeps_covariance else lambda x: measure(a.replace(rates=x), b).value
+    if null.keeps_covariance:
+        value = measure.against(compressed, b)
+    else:
+        theirs, random = null.sampler(b) if measure.draws_both else None, numpy_generator(jax.random.fold_in(key, -1))
+        value = lambda x: measure(a.replace(rates=x), b if theirs is None else b.replace(rates=theirs(random))).value  # noqa: E731
     (found,) = _beside_surrogates([score], lambda rates: [value(rates)], compressed, null, n_draws, key)
     is_certified = (null.kind, null.structure(a)) in measure.certified
     return dataclasses.replace(found, is_certified=is_certified)
