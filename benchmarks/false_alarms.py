@@ -28,17 +28,15 @@ ALPHA = 0.05
 
 
 def cases(metrics: list[str] | None) -> list[tuple]:
-    """Measure, null, design and kind of every row; portraits and what says nothing of conditions on two structures."""
+    """Measure, null, design and kind of every row; portraits on two structures, dynamics on another besides."""
     half = 17 * noises.DT
     portraits = [compare.JPCA(), compare.JPCA(statistic="r2_skew"), compare.Tangling(),
                  compare.AlignmentIndex((0.0, half), (half, 2 * half))]  # fmt: skip
     nulls = [compare.TensorMaximumEntropy(), compare.FlippedComponents()]
-    rows = [
-        (m, null, *place)
-        for m in (*compare.similarities(), *compare.similarities("unit"))
-        for null in m.nulls
-        for place in noises.cases()
-    ]
+    dynamics = [("8 even", kind) for kind in ("plain", "tuned", "rotating")]
+    measures = (*compare.similarities(), *compare.similarities("unit"))
+    places = {measure: dynamics if measure.metric == "dsa" else noises.cases() for measure in measures}
+    rows = [(m, null, *place) for m, of_measure in places.items() for null in m.nulls for place in of_measure]
     rows += [(m, null, "8 even", kind) for m in portraits for null in nulls for kind in ("plain", "tuned")]
     return [row for row in rows if metrics is None or row[0].metric in metrics]
 

@@ -16,7 +16,8 @@ def noise(random: np.random.Generator, design: str, kind: str, *, n_steps: int =
 
     Conditions are independent ("plain"), also in a trial that rises and decays ("transient"), alike over one or two
     neighbors of eight ("tuned", "tuned_widely"; "loud" with one condition four times as large), or a mean, a cosine
-    and a sine of direction ("cosine").
+    and a sine of direction ("cosine"). For dynamics there is "rotating": three planes that rotate, .3 to 5 Hz at
+    random, and decay from independent states, with a tenth of noise.
 
     Args:
         random: of everything.
@@ -44,6 +45,13 @@ def noise(random: np.random.Generator, design: str, kind: str, *, n_steps: int =
         rates = np.tensordot(np.column_stack([np.ones(n), places]), rates[:3], 1) + unequal
     if kind == "loud":
         rates[random.integers(n)] *= 4
+    if kind == "rotating":
+        time, states = np.arange(n_steps) * DT, []
+        for frequency, decay in zip(random.uniform(0.3, 5, 3), random.uniform(0.5, 3, 3)):
+            course = np.exp((2j * np.pi * frequency - decay) * time) * (random.normal(size=(n, 2)) @ [1, 1j])[:, None]
+            states += [course.real, course.imag]
+        rotations = np.stack(states, 2) @ random.normal(size=(6, n_units))
+        rates = rotations + 0.1 * rotations.std() * rates / rates.std()
     if kind == "transient":
         rates = rates * np.exp(-(np.linspace(-1.5, 3, n_steps) ** 2) / 2)[None, :, None]
     covariates = {}

@@ -208,9 +208,10 @@ class TestNetwork:
 
     def test_no_similarity_comes_without_its_null(self, reference):
         scores = network.train_network(reference, specification()).metadata["rows"]
-        for metric in ("cca_mean4", "procrustes_angle", "dsa", "jpca_ratio", "jpca_r2_skew", "alignment_index"):
+        for metric in ("cca_mean4", "procrustes_angle", "jpca_ratio", "jpca_r2_skew", "alignment_index"):
             (found,) = (score for score in scores if (score["arm"], score["metric"]) == ("tanh", metric))
             assert 0 < found["null"]["p"] <= 1
+        assert {"dsa", "dsa_identity", "dsa_speed_ratio"} <= {score["metric"] for score in scores}
         levels_found = {score["level"] for score in scores}
         assert levels_found == {"performance", "unit", "population", "mechanism", "robustness", "generalization"}
 

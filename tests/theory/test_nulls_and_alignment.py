@@ -8,6 +8,7 @@ from scipy.stats import ortho_group
 
 import recirc
 from recirc import compare
+from recirc.compare.dsa import delay_vectors
 from recirc.compare.orthogonal_similarity import best_orthogonal_map
 from recirc.compare.tensor_maximum_entropy import maximum_entropy_variances
 
@@ -226,7 +227,8 @@ class TestDSA:
 
     def test_left_out_conditions_by_brute_force(self):
         measure, a = compare.DSA(rank=3, n_components=3, n_delays=1, penalty=0.0), activity(smooth(0))
-        states, _ = measure._states(a)
+        states, _ = delay_vectors(a.rates, measure)
+        states /= states.std((0, 1))
         error = 0.0
         for left in range(6):
             rest = np.delete(states, left, axis=0)

@@ -115,7 +115,7 @@ def rows_beside(
 
 
 def _dynamics_rows(a: Activity, reference: Reference, twins: Sequence[Activity], key, arm: str) -> list[Row]:
-    """Likeness of dynamics, the angle of the reference to the identity, how many times as fast, and the twins' scale."""
+    """Likeness of dynamics, the reference's angle to the identity, how many times as fast, and the twins' scale."""
     measure = DSA()
     score = measure(reference.activity, a)
     apart = {"dsa_identity": (score.parts["identity_angle"][0], "lower", "rad"),

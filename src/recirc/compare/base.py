@@ -127,11 +127,13 @@ class AbstractNull(eqx.Module):
 
     `kind` is its name in results. `keeps_covariance` says that a surrogate has the covariance among units of the
     original over all samples, and that it does not matter whether units are rotated before or after a draw; surrogates
-    are then made of the leading components alone, which is much faster.
+    are then made of the leading components alone, which is much faster. `of_both` says that both activities of a
+    comparison have surrogates: a measure of dynamics depends on what a surrogate makes of one side's speed.
     """
 
     kind: eqx.AbstractClassVar[str]
     keeps_covariance: ClassVar[bool] = False
+    of_both: ClassVar[bool] = False
 
     @abc.abstractmethod
     def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:

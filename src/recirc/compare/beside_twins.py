@@ -10,10 +10,7 @@ from jaxtyping import Float, PRNGKeyArray
 from recirc.compare.base import AbstractSimilarity, numpy_generator
 from recirc.types import Activity, Score
 
-SLOW = (
-    "of the reference's dynamics little but slowness is seen, since a state that stays where it is is as near as a half"
-)
-STILL = "a state that stays where it is would be as near as the network"
+STILL = 0.02  # rad from the identity: dynamics other than a common decay move the state by under 2 % in a step
 
 
 class BesideTwins(eqx.Module):
@@ -54,9 +51,10 @@ class BesideTwins(eqx.Module):
         said += told if np.isnan(self.scale) else f"{self.scale:.2g} of the way from the twin to the reference"
         if np.isfinite(self.identity):
             said += f"; the identity {self.identity:.3g}"
-            for than, means in ((self.halves, SLOW), (self.network, STILL)):
-                if self._better(self.identity, than) >= 0:
-                    return f"{said}: {means}."
+            if self.identity <= max(self.halves, STILL):
+                return f"{said}: of the reference's dynamics little but slowness is seen."
+            if self.identity <= self.network:
+                return f"{said}: a state that stays where it is would be as near as the network."
         return said + (f"; {self.speed_ratio:.2g} times as fast." if np.isfinite(self.speed_ratio) else ".")
 
     def _better(self, one, other):

@@ -11,7 +11,6 @@ from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.nulls import FlippedComponents
 from recirc.compare.orthogonal_similarity import best_orthogonal_map
 from recirc.compare.samples import centered, check_enough_samples, comparable, condition_groups, principal_scores
-from recirc.compare.svcca import SVCCA
 from recirc.types import Activity, Direction, Score
 
 
@@ -27,10 +26,12 @@ class DSA(AbstractSimilarity):
     which state belongs to which condition: shuffling conditions changes nothing, so that null says nothing
     here. Where inputs differ use `InputDSA`.
 
-    Slow dynamics are all near the identity, and angles small. So no limit means anything, and no null is certified for
-    two lone activities; read the angle beside that of a network's twin, of halves of the reference (`beside_twins`) and
-    of the identity (`identity_angle`), and first bring time steps to some 10 to 30 ms. If `heldout_error` is not well
-    under `persistence_error`, A describes little but slowness.
+    Slow dynamics are all near the identity, and angles small, so that no limit means anything. Nor is a null certified
+    for two lone activities: what makes surrogates of both (random signs, turns or phases of components) takes the
+    dynamics from them, and populations that share nothing but that they rotate are then nearer than chance. Read the
+    angle beside that of a network's twin, of halves of the reference (`beside_twins`) and of the identity
+    (`identity_angle`), and first bring time steps to some 10 to 30 ms. If `heldout_error` is not well under
+    `persistence_error`, A describes little but slowness.
 
     Args:
         n_components: leading principal components that are kept before the delays.
@@ -44,8 +45,9 @@ class DSA(AbstractSimilarity):
     `matrices`; `heldout_error`, squared error of predicting one step in a condition that the fit left out
     (the vectors v come from all), over the squared size of what is predicted; `persistence_error`, the same
     if nothing changed; `variance_kept`, of the delay vectors by v; `identity_angle`, from A to I, which is what a state
-    that stays where it is would score; `speed`, |F| / sqrt(rank) with the flow F = 2 (A - I) (A + I)^-1 / dt of A in continuous time. Of both: `speed_ratio`, the second's
-    over the first's; `flow_angle`, between F_A and C F_B C', which does not see how fast a flow is run through.
+    that stays where it is would score; `speed`, |F| / sqrt(rank) in 1/s, where F = 2 (A - I) (A + I)^-1 / dt is A in
+    continuous time. Of both: `speed_ratio`, the second's over the first's; `flow_angle`, between F_A and C F_B C',
+    which does not see how fast a flow is run through.
 
     Raises:
         ValueError: if an argument is out of range, or, when called, trials are too short for the delays.
@@ -66,14 +68,14 @@ class DSA(AbstractSimilarity):
     interval: int = eqx.field(static=True, default=1)
     rank: int = eqx.field(static=True, default=10)
     penalty: float = eqx.field(static=True, default=1e-3)
-    n_starts: int = eqx.field(static=True, default=64)
+    n_starts: int = eqx.field(static=True, default=32)
     metric: ClassVar[str] = "dsa"
     label: ClassVar[str] = "dynamical similarity (rad)"
     direction: ClassVar[Direction] = "lower"
     blind_to: ClassVar[frozenset[str]] = frozenset(
         {"permutations", "rotations", "offsets", "scale", "order of conditions"}
     )
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (FlippedComponents(),)
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (FlippedComponents(of_both=True),)
     is_symmetric: ClassVar[bool] = True
 
     def __check_init__(self):
@@ -95,13 +97,11 @@ class DSA(AbstractSimilarity):
             "variance_kept": np.array([kept for _, kept in sides]),
             "identity_angle": np.array([angle_between(matrix, identity) for matrix in matrices]),
             "speed": speed,
-            "speed_ratio": speed[1] / speed[0] if speed[0] > 0 else np.nan,
+            "speed_ratio": np.divide(*speed[::-1]) if speed[0] > 0 else np.nan,
             "flow_angle": flow_angle,
         }
+        parts = {name: np.asarray(part) for name, part in parts.items()}
         return self.score(angle, unit="rad", parts=parts, settings=self.settings | {"rank": rank})
-
-    def compressed(self, a: Activity) -> Activity:
-        return SVCCA(self.n_components).compressed(a)
 
 
 def check_settings(measure) -> None:

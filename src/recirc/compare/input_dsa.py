@@ -1,5 +1,6 @@
 """Dynamical similarity analysis of driven activities: state and input matrices apart."""
 
+import dataclasses
 import warnings
 from typing import ClassVar
 
@@ -44,9 +45,9 @@ class InputDSA(eqx.Module):
             variance of v, and of that of each input.
 
     Returns (when called with two activities and the trials behind each): metric `input_dsa`, d_A in rad, lower is
-    better. Parts: `input_angle`, d_B; `flow_angle` as of `DSA`; `joint`, of A and of B; and for the first and the second activity
-    `matrices` (A), `input_matrices` (B, v of variance 1 on average), `heldout_error`, `persistence_error` and
-    `variance_kept` as of `DSA`.
+    better. Parts: `input_angle`, d_B; `flow_angle` as of `DSA`; `joint`, of A and of B; and for the first and the
+    second activity `matrices` (A), `input_matrices` (B, v of variance 1 on average), `heldout_error`,
+    `persistence_error` and `variance_kept` as of `DSA`.
 
     Raises:
         ValueError: as `DSA`; or, when called, if inputs do not fit the activity's trials and times, differ in number
@@ -69,7 +70,7 @@ class InputDSA(eqx.Module):
     interval: int = eqx.field(static=True, default=1)
     rank: int = eqx.field(static=True, default=10)
     penalty: float = eqx.field(static=True, default=1e-3)
-    n_starts: int = eqx.field(static=True, default=64)
+    n_starts: int = eqx.field(static=True, default=32)
     metric: ClassVar[str] = "input_dsa"
     label: ClassVar[str] = "input-aware dynamical similarity (rad)"
 
@@ -95,7 +96,8 @@ class InputDSA(eqx.Module):
             "persistence_error": np.array([persistence_error(v) for v in states]),
             "variance_kept": np.array([kept for _, kept in sides]),
         }
-        settings = {name: getattr(self, name) for name in ("n_components", "n_delays", "interval", "penalty")}
+        parts = {name: np.asarray(part) for name, part in parts.items()}
+        settings: dict[str, object] = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
         return Score(self.metric, value, "population", "lower", "rad", parts, settings | {"rank": rank})
 
     def _fit(self, states: np.ndarray, inputs: np.ndarray, groups) -> tuple[np.ndarray, np.ndarray, float]:
@@ -118,8 +120,9 @@ def _inputs_of_steps(a: Activity, trials: Trials, name: str) -> Float[np.ndarray
             "the trials that drove it, in order."
         )
     if every < 1 or not np.isclose(every * trials.dt, a.dt, rtol=1e-6):
-        raise ValueError(f"the {name} activity has steps of {a.dt} s, which are no multiple of the {trials.dt} s of its "
-                         "trials; resample one of them.")  # fmt: skip
+        raise ValueError(
+            f"the {name} activity has steps of {a.dt} s, no multiple of the {trials.dt} s of its trials; resample one."
+        )
     if first < 0 or first + every * n_steps > trials.n_steps:
         raise ValueError(
             f"the {name} activity runs from {a.start:g} to {a.time[-1]:g} s and its trials from 0 to "

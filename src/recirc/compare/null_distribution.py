@@ -60,8 +60,8 @@ def null_distribution(
 
     If there are only m <= n + 1 arrangements (orders of few conditions, signs of few contrasts), each is scored once,
     and p is the share of arrangements at least as good, the original among them: with 3 conditions that change places
-    nothing is below 1/6. Scores that
-    are equal but for rounding are as good. Where the measure `draws_both`, b has surrogates too, another in every draw. Where the score is not a number p is 1.
+    nothing is below 1/6. Where a null is `of_both`, every draw has a surrogate of b in its place, too. Scores that
+    are equal but for rounding are as good. Where the score is not a number p is 1.
 
     Args:
         measure: a similarity, or a portrait.
@@ -89,9 +89,11 @@ def null_distribution(
     compressed = measure.compressed(a) if null.keeps_covariance else a
     if null.keeps_covariance:
         value = measure.against(compressed, b)
+    elif null.of_both:
+        theirs, random = null.sampler(b), numpy_generator(jax.random.fold_in(key, n_draws))
+        value = lambda x: measure(a.replace(rates=x), b.replace(rates=theirs(random))).value  # noqa: E731
     else:
-        theirs, random = null.sampler(b) if measure.draws_both else None, numpy_generator(jax.random.fold_in(key, -1))
-        value = lambda x: measure(a.replace(rates=x), b if theirs is None else b.replace(rates=theirs(random))).value  # noqa: E731
+        value = lambda x: measure(a.replace(rates=x), b).value  # noqa: E731
     (found,) = _beside_surrogates([score], lambda rates: [value(rates)], compressed, null, n_draws, key)
     is_certified = (null.kind, null.structure(a)) in measure.certified
     return dataclasses.replace(found, is_certified=is_certified)

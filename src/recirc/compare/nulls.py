@@ -100,9 +100,13 @@ class FlippedComponents(AbstractNull):
 
     It suits portraits and `DSA` too, which shuffled conditions leave as they are.
 
+    Args:
+        of_both: whether both activities of a comparison have surrogates, as `DSA` wants it.
+
     Source: ours, with the aim of Elsayed & Cunningham 2017 (doi 10.1038/nn.4617): covariance over time and units.
     """
 
+    of_both: bool = eqx.field(static=True, default=False)
     kind: ClassVar[str] = "flipped_components"
 
     def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:

@@ -4,11 +4,11 @@ import numpy as np
 from jaxtyping import Float
 
 _N_ASCENTS, _MOMENTUM = 40, 0.9
-_N_REFINED, _N_NEWTON = 12, 60
+_N_REFINED, _N_NEWTON = 8, 60
 
 
 def best_orthogonal_map(
-    a: Float[np.ndarray, "rank rank"], b: Float[np.ndarray, "rank rank"], *, n_starts: int = 64
+    a: Float[np.ndarray, "rank rank"], b: Float[np.ndarray, "rank rank"], *, n_starts: int = 32
 ) -> Float[np.ndarray, "rank rank"]:
     r"""The orthogonal C (of either determinant) that makes C B C' most like A.
 
@@ -17,7 +17,7 @@ def best_orthogonal_map(
     Both matrices are taken without their trace part, which C does not touch and which hides the rest where dynamics are
     slow. Starts are one that pairs the eigenvectors of the symmetric parts (exact where B is a rotated A), and random
     ones, the same in every call. All ascend by C <- polar(A C B' + A' C B + k C) with momentum, k = |A| |B| (2-norms);
-    the best twelve are finished by Newton's method on the group. There are local maxima: each random start found the
+    the best eight are finished by Newton's method on the group. There are local maxima: each random start found the
     best one in a third to a half of the cases at rank 10, and more starts make a miss rarer.
 
     Args:
