@@ -82,10 +82,7 @@ class TestBesideTwins:
         config = VerdictConfig(soft=None, n_draws=9, n_resamples=9, n_splits=19).resolved(modes((0.5, 3), 0), 30)
         reference, twins = Reference(modes((0.5, 3), 0)), [modes((2, 6), 2)]
         table = frame(rows_beside(modes((0.5, 3), 1), reference, config, key=KEY, twins=twins)).set_index("metric")
-        own = table.loc["dsa"]
-        assert (
-            own["value"] < own["baseline_untrained"] == pytest.approx(compare.DSA()(reference.activity, twins[0]).value)
-        )
+        assert table.loc["dsa", "value"] < compare.DSA()(reference.activity, twins[0]).value
         assert table.loc["dsa_scale", "value"] > 0.5
         assert table.loc["dsa_speed_ratio", "value"] == pytest.approx(1, abs=0.2)
         assert table.loc["dsa_identity", "value"] > 0.02

@@ -120,15 +120,11 @@ def _dynamics_rows(a: Activity, reference: Reference, twins: Sequence[Activity],
     score = measure(reference.activity, a)
     apart = {"dsa_identity": (score.parts["identity_angle"][0], "lower", "rad"),
              "dsa_speed_ratio": (score.parts["speed_ratio"], "higher", "1")}  # fmt: skip
-    baselines = {}
     if twins:
-        found = compare.beside_twins(measure, a, reference.activity, twins, key=key)
-        baselines = {"untrained": float(np.mean([measure(reference.activity, twin).value for twin in twins]))}
-        apart |= {"dsa_scale": (found.scale, "higher", "1")}
+        apart["dsa_scale"] = (compare.beside_twins(measure, a, reference.activity, twins, key=key).scale, "higher", "1")
     scores = [Score(name, float(value), "population", *about) for name, (value, *about) in apart.items()]
-    ceiling = _ceiling(measure, reference, key)
-    return [Row.of(score, arm, COMPARED, baselines=baselines, ceiling=ceiling),
-            *(Row.of(each, arm, COMPARED) for each in scores)]  # fmt: skip
+    rows = [Row.of(each, arm, COMPARED) for each in scores]
+    return [Row.of(score, arm, COMPARED, ceiling=_ceiling(measure, reference, key)), *rows]
 
 
 def _rows_beside_halves(

@@ -53,8 +53,10 @@ def train_network(reference: Reference, specification: Mapping[str, Any]) -> Res
     config = design.comparison(design.onset(task), specification["n_draws"])
     on_clock = lambda made: on_the_reference_clock(made, reference.activity, design.onset(task))  # noqa: E731
     seen, untrained = on_clock(made), on_clock(simulate(twin, trials, key=probe_key))
-    rows, theirs = rows_beside(seen, reference, config, key=probe_key, arm=arm), []
-    if np.isfinite(untrained.rates).all():
+    is_finite, theirs = bool(np.isfinite(untrained.rates).all()), []
+    twins = [untrained] if is_finite and active_units(untrained).sum() >= config.least_units else []
+    rows = rows_beside(seen, reference, config, key=probe_key, arm=arm, twins=twins)
+    if is_finite:
         theirs = rows_beside(untrained, reference, config, key=probe_key, arm=f"untrained_{arm}")
     rows = _performance(network, trials, made, trained, arm, probe_key) + with_twin(rows, theirs) + theirs
     rows += _robustness(network, trials, arm, probe_key)
