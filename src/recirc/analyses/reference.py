@@ -93,21 +93,13 @@ class Reference:
 
 def rows_beside(
     a: Activity, reference: Reference, config: VerdictConfig, *, key: PRNGKeyArray, arm: str = "network",
-<<<<<<< HEAD
     twins: Sequence[Activity] = (), brief: bool = False,
-=======
-    twins: Sequence[Activity] = (),
->>>>>>> 6988927f25b6493e01daa63e09d24014bb4a59a6
 ) -> list[Row]:  # fmt: skip
     """Numbers of an activity at the reference's conditions and times, on units and population, each with its null.
 
     Units that never change are counted and left out; of fewer than `least_units` others nothing else is said. Dynamics
     (`DSA`) have no certified null: beside them stand the identity, the speed and, where there are `twins` of the
-<<<<<<< HEAD
     network on the reference's clock, `beside_twins`. If `brief`, only what the levels are judged by is said.
-=======
-    network on the reference's clock, `beside_twins`.
->>>>>>> 6988927f25b6493e01daa63e09d24014bb4a59a6
     """
     changes = active_units(a)
     counted = Row.of(Score("silent_units", float((~changes).mean()), "unit", "lower"), arm, COMPARED)

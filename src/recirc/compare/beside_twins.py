@@ -77,11 +77,7 @@ def beside_twins(
     R and R' are disjoint halves of the reference's units, N and T as many units of the network and of its twins, drawn
     again for each of `n_splits` halvings; d are medians over these. A twin shares the network's input weights and bias
     and has random recurrent weights of its gain, so that what inputs alone do is at 0. Over networks of several seeds,
-<<<<<<< HEAD
     test `difference` with `sign_flip_test`.
-=======
-    test `difference` with `paired_test`.
->>>>>>> 6988927f25b6493e01daa63e09d24014bb4a59a6
 
     Args:
         measure: a similarity, `DSA` for dynamics.
