@@ -178,7 +178,7 @@ def test_a_folder_without_a_networks_activity_is_refused(tmp_path):
 def test_one_similarity_that_cannot_be_had_leaves_the_others(tmp_path):
     """Ten noisy units have more dimensions than five samples per condition can tell apart."""
     short = read_netcdf(save(dataset(n_steps=5), tmp_path / "short.nc"))
-    with pytest.warns(UserWarning, match="30 samples for 1[02] dimensions"):
+    with pytest.warns(UserWarning, match="(25|30) samples for 1[02] dimensions"):
         table = recirc.analyses.likeness(short, short, key=jax.random.key(0), n_draws=5).table
     failed = table[~np.isfinite(table["value"])]
     assert 0 < len(failed) < len(table)
