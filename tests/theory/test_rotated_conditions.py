@@ -1,5 +1,7 @@
 """Rotations of conditions: what they keep, that chance is alarmed at its level, that likeness is found."""
 
+import importlib
+
 import jax
 import noises
 import numpy as np
@@ -182,3 +184,32 @@ def test_one_condition_is_refused():
     a = noises.noise(np.random.default_rng(0), "8 even", "plain").select([0])
     with pytest.raises(ValueError, match="two or more"):
         compare.RotatedConditions().draw(a, key=jax.random.key(0))
+
+
+def uneven(a):
+    return recirc.Activity(a.rates, dt=a.dt, conditions=[0, 10, 50, 90, 120, 200, 260, 300])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda a: a.select([0, 4]), "No p below 0.05 exists there"),
+        (lambda a: a.select([0, 2, 3]), "No p below 0.05 exists there"),
+        (lambda a: a.select([0, 1, 2, 3, 4]), "No p below 0.05 exists there"),
+        (lambda a: a.select([*range(8), 0, 1]), "More alike than unrelated populations by linear CKA"),  # averaged
+        (lambda a: a.select([0, 1, 2, 4, 5, 6, 7]), "More alike than unrelated populations by linear CKA"),
+        (uneven, "8 directions are taken as stationary, alike over a length of"),
+        (lambda a: a.replace(rates=np.repeat(np.asarray(a.rates)[:1], 8, 0)), "this null cannot tell here"),
+        (lambda a: a.select_units(a.units[:1]), "has one unit, and so no halves"),
+    ],
+    ids=["two", "three", "five of eight", "unequal numbers", "one missing", "uneven", "identical", "one unit"],
+)
+@pytest.mark.filterwarnings("ignore:.* samples for:UserWarning")
+def test_odd_input_gets_the_right_null_or_a_sentence(change, said, monkeypatch):
+    module = importlib.import_module("recirc.analyses.likeness")
+    monkeypatch.setattr(
+        module, "similarities", lambda level="population": [compare.LinearCKA()][: level == "population"]
+    )
+    a = change(noises.noise(np.random.default_rng(11), "8 even", "tuned", n_units=60))
+    verdict = recirc.analyses.likeness(a, a, key=jax.random.key(0), n_draws=39).sentences["verdict"]
+    assert said in verdict

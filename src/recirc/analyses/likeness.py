@@ -87,7 +87,7 @@ def likeness(
                 null_distribution(measure, a, b, null, n_draws=n_draws, key=jax.random.fold_in(own, j))
                 for j, null in enumerate(measure.nulls)
             ]
-            if found[0].is_certified:
+            if found[0].is_certified and len(a.units) > 1:
                 half = half_p(measure, a, measure.nulls[0], n_draws=n_draws, key=jax.random.fold_in(own, 10**6 + 2))
                 found[0] = dataclasses.replace(found[0], half_p=half)
         except ValueError as error:
@@ -156,17 +156,17 @@ def _sentence(a: Activity, found: Sequence[NullDistribution]) -> str:
         "blind": [each for each in found if each.is_certified and each.p >= ALPHA and not each.half_p < ALPHA],
         "apart": [each for each in found if each.is_certified and each.half_p < ALPHA <= each.p],
     }
-    listed = {kind: ", ".join(names[each.score.metric] for each in group) for kind, group in kinds.items()}
+    listed = {kind: "; ".join(names[each.score.metric] for each in group) for kind, group in kinds.items()}
     said = [f"More alike than unrelated populations by {listed['alike'] or 'no certified similarity'}."]
     if kinds["apart"]:
         said.append(f"Not more alike by {listed['apart']}, by which halves of the first are.")
     if kinds["blind"]:
         least = min(1 / (1 + len(each.draws)) for each in kinds["blind"])
         few = f" No p below {ALPHA:g} exists there." if least >= ALPHA else ""
-        said.append(
-            f"By {listed['blind']} this null cannot tell here: not even halves of the first population are more alike "
-            f"than by chance.{few}"
-        )
+        why = "not even halves of the first population are more alike than by chance"
+        if len(a.units) < 2:
+            why = "the first population has one unit, and so no halves that would show whether it can"
+        said.append(f"By {listed['blind']} this null cannot tell here: {why}.{few}")
     if kinds["not certified"]:
         said.append(f"Not certified, so no verdict: {listed['not certified']}.")
     return " ".join([*said, f"Conditions: {condition_structure(a).sentence}"])
