@@ -52,7 +52,7 @@ def _cell(group: Mapping[Any, float]) -> dict[str, Any]:
 
 def _beside(table: pd.DataFrame) -> list[str]:
     """Columns of the numbers that stand beside a value."""
-    return ["low", "high", "null_p95", "ceiling", "teacher", *baseline_columns(table)]
+    return ["low", "high", "null_p95", "null_p", "null_half_p", "ceiling", "teacher", *baseline_columns(table)]
 
 
 def key_numbers(table: pd.DataFrame) -> dict | None:
