@@ -249,7 +249,7 @@ def test_key_numbers_are_medians_over_networks_with_null_and_ceiling():
     assert line["n"] == 3
     assert line["cells"][0]["value"] == "0.600"
     assert line["cells"][0]["spread"] == "0.500 to 0.900"
-    assert line["cells"][0]["bounds"] == ["null p95 0.380", "ceiling 0.820"]
+    assert line["cells"][0]["bounds"] == ["null p95 0.380", "null p 0.0100", "ceiling 0.820"]
 
 
 WORDS = '''
