@@ -48,6 +48,7 @@ from recirc.compare.epoch_fixed_points import FixedPointCount as FixedPointCount
 from recirc.compare.base import family as family, similarities as similarities, labels as labels
 from recirc.compare.alignment_index import random_subspaces as random_subspaces
 from recirc.compare.epoch_fixed_points import fixed_points_in_epoch as fixed_points_in_epoch
+from recirc.compare.causal_transport import CausalTransport as CausalTransport
 from recirc.compare.beside_twins import BesideTwins as BesideTwins, beside_twins as beside_twins
 from recirc.compare.fixed_points import FixedPoints as FixedPoints, find_fixed_points as find_fixed_points
 from recirc.compare.flow_field import FlowField as FlowField, ProjectionPlane as ProjectionPlane

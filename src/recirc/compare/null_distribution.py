@@ -83,8 +83,9 @@ def null_distribution(
         0.01
     """
     if b is None or not isinstance(measure, AbstractSimilarity):
-        values = lambda rates: [measure(a.replace(rates=rates, outputs=None)).value]  # noqa: E731
-        return _beside_surrogates([measure(a)], values, a, null, n_draws, key)[0]
+        others = () if b is None else (b,)
+        values = lambda rates: [measure(a.replace(rates=rates, outputs=None), *others).value]  # noqa: E731
+        return _beside_surrogates([measure(a, *others)], values, a, null, n_draws, key)[0]
     score, null = measure(a, b), null.fitted(a)
     compressed = measure.compressed(a) if null.keeps_covariance else a
     if null.keeps_covariance:
