@@ -9,7 +9,7 @@ from scipy.stats import ortho_group
 
 import recirc
 from recirc import compare
-from recirc.compare.causal_transport import _Process, _squared_distance
+from recirc.compare.causal_transport import _squared_distance
 
 MEASURE = compare.CausalTransport(n_components=3, every=5)
 TUNING = np.random.default_rng(7).normal(size=(4, 1, 3))
@@ -43,7 +43,7 @@ def test_the_distance_of_autoregressive_processes_is_the_best_bicausal_coupling_
     costs = [np.trace(one @ one.T + two @ two.T - 2 * one @ coupling @ two.T) for coupling in grid]
     powers = np.array([np.sum((0.8 * other) ** np.arange(4 - t)) for t in range(4)])
     closed = np.sum(one**2) + np.sum(two**2) - 2 * scale * np.sum(np.abs(powers))
-    x, y = (_Process(np.zeros((1, 4, 1)), factor[None, :, :, None, None]) for factor in (one, two))
+    x, y = ((np.zeros((1, 4, 1)), factor[None, :, :, None, None]) for factor in (one, two))
     means, covariances = _squared_distance(x, y)
     assert means == 0
     assert covariances == pytest.approx(min(costs), rel=1e-12)
@@ -78,7 +78,7 @@ def test_how_noise_goes_on_is_seen_by_it_and_not_by_averages():
     assert np.all(other[:, 0] > 5 * same[:, 0].max())
     assert np.mean(other[:, 1]) < 1.5 * np.mean(same[:, 1])
     found = MEASURE(a, b)
-    assert found.value**2 == pytest.approx(found.parts["means"] + found.parts["covariances"])
+    assert found.value**2 == pytest.approx((found.parts["means"] + found.parts["covariances"]).item())
     assert found.parts["covariances"] > 5 * found.parts["means"]
 
 
@@ -104,5 +104,5 @@ def test_what_cannot_be_compared_is_refused():
         MEASURE(a, a.replace(conditions=["0", "1", "2", "4"] * 40))
     with pytest.raises(ValueError, match="constant"):
         MEASURE(a, a.replace(rates=np.ones(a.rates.shape)))
-    with pytest.raises(ValueError, match=r"pooling from 0 to 1, got 3, 5 and 1\.5"):
+    with pytest.raises(ValueError, match=r"pooling from 0 to 1; got .*1\.5"):
         compare.CausalTransport(3, 5, 1.5)
