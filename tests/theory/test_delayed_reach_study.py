@@ -328,7 +328,7 @@ class TestLevels:
         assert "0.8 (0.75 to 0.95), reference 0.8 (0.7 to 0.9)" in population.sentence
         assert "null 0.5, p 0.01" in population.sentence
         assert (
-            "Further from the reference than its halves are from each other: jpca ratio (1 of 3)."
+            "Further from the reference than its halves are from each other: jPCA ratio (1 of 3)."
             in population.sentence
         )
 

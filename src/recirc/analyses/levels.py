@@ -8,7 +8,7 @@ import pandas as pd
 
 from recirc.analyses.reference import HALVES
 from recirc.analyses.table import select
-from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, Procrustes
+from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, Procrustes, labels
 from recirc.compare.halves import holm
 from recirc.compare.mechanism import UNDETERMINED
 
@@ -101,7 +101,7 @@ def level_verdicts(
         "units": f"{_count(judged, 'units', 'have units')} like the reference's. {_far(networks, by, 'unit')}"
         f"{_passing(untrained, 'units')}",
         "population": f"{_count(judged, 'population', 'are')} like the reference. {_far(networks, by, 'population')}"
-        f"{_passing(untrained, 'population')} {_words(networks, reference)}.",
+        f"{_passing(untrained, 'population')} Beside it: {_words(networks, reference)}.",
         "mechanism": works,
     }
     return [LevelVerdict(n, int(judged[n].sum()), int(judged[n].count()), text) for n, text in sentences.items()]
@@ -132,10 +132,10 @@ def _far(networks: pd.DataFrame, by: Sequence[str], level: str) -> str:
     n = len(beside.drop_duplicates(by))
     if counts.empty:
         return "No distance is larger than those between halves of the reference."
-    names = {
-        metric: metric.removesuffix("_distance").removeprefix("unit_").replace("_", " ") for metric in counts.index
-    }
-    each = ", ".join(f"{names[m]}{f' ({count} of {n})' if n > 1 else ''}" for m, count in counts.items())
+    names, many = labels(), n > 1
+    each = ", ".join(
+        f"{names[m.removesuffix('_distance')]}{f' ({k} of {n})' if many else ''}" for m, k in counts.items()
+    )
     return f"Further from the reference than its halves are from each other: {each}."
 
 
