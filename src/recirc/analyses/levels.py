@@ -132,10 +132,8 @@ def _far(networks: pd.DataFrame, by: Sequence[str], level: str) -> str:
     n = len(beside.drop_duplicates(by))
     if counts.empty:
         return "No distance is larger than those between halves of the reference."
-    names, many = labels(), n > 1
-    each = ", ".join(
-        f"{names[m.removesuffix('_distance')]}{f' ({k} of {n})' if many else ''}" for m, k in counts.items()
-    )
+    names = {metric: labels()[str(metric).removesuffix("_distance")] for metric in counts.index}
+    each = ", ".join(f"{names[m]}{f' ({count} of {n})' if n > 1 else ''}" for m, count in counts.items())
     return f"Further from the reference than its halves are from each other: {each}."
 
 
