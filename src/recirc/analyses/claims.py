@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 
 from recirc.analyses.table import Claim
 from recirc.compare import holm_levels, seeds_needed, sign_flip_interval, sign_flip_test
-from recirc.compare.halves import holm
+from recirc.compare.statistics import holm
 
 MOST_SEEDS = 1000  # looked for where seeds are counted
 

@@ -83,19 +83,3 @@ def _beside(own: Float[np.ndarray, " draw"], halves: Float[np.ndarray, " split"]
         return BesideHalves(distance, np.nan, np.nan, np.nan)
     p = (1 + int((halves >= distance - 1e-12).sum())) / (1 + len(halves))
     return BesideHalves(distance, float(halves.mean()), float(np.percentile(halves, 95)), p)
-
-
-def holm(p) -> Float[np.ndarray, " test"]:
-    """p-values adjusted for how many there are, by Holm's step-down; nan where there is none.
-
-    Source: Holm 1979.
-
-    Example:
-        >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
-        [0.03, 0.06, 0.06]
-    """
-    values = np.asarray(p, np.float64)
-    order = np.argsort(values)[: int(np.isfinite(values).sum())]
-    adjusted = np.full(len(values), np.nan)
-    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1)), 1.0)
-    return adjusted

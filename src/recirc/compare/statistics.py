@@ -7,7 +7,6 @@ import scipy.stats
 from jaxtyping import Float, PRNGKeyArray
 
 from recirc.compare.base import numpy_generator
-from recirc.compare.halves import holm
 
 
 def bootstrap_interval(
@@ -172,6 +171,22 @@ def seeds_needed(values, smallest: float, *, alpha: float = 0.05, power: float =
     z = scipy.stats.norm.ppf([1 - alpha, power])
     n = (z.sum() * values.std(ddof=1) / smallest) ** 2 + z[0] ** 2 / 2
     return int(np.ceil(max(n, -np.log2(alpha))))
+
+
+def holm(p) -> Float[np.ndarray, " test"]:
+    """p-values adjusted for how many there are, by Holm's step-down; nan where there is none.
+
+    Source: Holm 1979.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03]).round(3).tolist()
+        [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p, np.float64)
+    order = np.argsort(values)[: int(np.isfinite(values).sum())]
+    adjusted = np.full(len(values), np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(order), 0, -1)), 1.0)
+    return adjusted
 
 
 def holm_levels(p: Sequence[float], alpha: float = 0.05) -> Float[np.ndarray, " test"]:
