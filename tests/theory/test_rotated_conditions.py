@@ -213,3 +213,14 @@ def test_odd_input_gets_the_right_null_or_a_sentence(change, said, monkeypatch):
     a = change(noises.noise(np.random.default_rng(11), "8 even", "tuned", n_units=60))
     verdict = recirc.analyses.likeness(a, a, key=jax.random.key(0), n_draws=39).sentences["verdict"]
     assert said in verdict
+
+
+def test_a_structure_that_is_given_is_the_one_that_is_used():
+    a = noises.noise(np.random.default_rng(12), "8 even", "tuned")
+    signs = condition_structure(a)._replace(
+        kind="signs", spaces=tuple(np.linalg.qr(np.eye(8) - 1 / 8)[0][:, :7].T[..., None])
+    )
+    null = compare.RotatedConditions(given=signs)
+    found = compare.null_distribution(compare.LinearCKA(), a, a, null, n_draws=200, key=jax.random.key(0))
+    assert len(found.draws) == 127  # 2^7 signs, each but the original once
+    assert not found.is_certified

@@ -65,7 +65,7 @@ class RotatedConditions(AbstractNull):
         return lambda random: mixed(structure.mixing(random, shared=self.shared))
 
     def fitted(self, a: Activity) -> "RotatedConditions":
-        return RotatedConditions(self.shared, condition_structure(a))
+        return RotatedConditions(self.shared, self._structure(a))
 
     def structure(self, a: Activity) -> str:
         return self._structure(a).kind
