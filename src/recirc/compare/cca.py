@@ -13,7 +13,24 @@ from recirc.compare.svcca import SVCCA, cosines
 from recirc.types import Activity, Direction, Score
 
 
-class CCA(AbstractSimilarity):
+class AbstractCCA(AbstractSimilarity):
+    """What correlations of the best m of d canonical variates share."""
+
+    n_components: int = eqx.field(static=True, default=10)
+    n_averaged: int = eqx.field(static=True, default=4)
+    direction: ClassVar[Direction] = "higher"
+    blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
+    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
+    is_symmetric: ClassVar[bool] = True
+
+    def __check_init__(self):
+        if not 1 <= self.n_averaged <= self.n_components:
+            given = f"{self.n_averaged} of {self.n_components}"
+            raise ValueError(f"n_averaged must be between 1 and n_components, got {given}.")
+
+
+class CCA(AbstractCCA):
     r"""Mean of the first m canonical correlations of the leading d principal components of two activities.
 
     $$\frac1m \sum_{i=1}^{m} \rho_i, \qquad \rho = \mathrm{svd}(Q_X^\top Q_Y), \quad X = Q_X R_X, \; Y = Q_Y R_Y$$
@@ -40,19 +57,6 @@ class CCA(AbstractSimilarity):
         >>> round(recirc.compare.CCA()(a, a).value, 6)
         1.0
     """
-
-    n_components: int = eqx.field(static=True, default=10)
-    n_averaged: int = eqx.field(static=True, default=4)
-    direction: ClassVar[Direction] = "higher"
-    blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
-
-    def __check_init__(self):
-        if not 1 <= self.n_averaged <= self.n_components:
-            given = f"{self.n_averaged} of {self.n_components}"
-            raise ValueError(f"n_averaged must be between 1 and n_components, got {given}.")
 
     @property
     def metric(self) -> str:

@@ -2,19 +2,16 @@
 
 import warnings
 from collections.abc import Callable
-from typing import ClassVar
 
-import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractNull, AbstractSimilarity
+from recirc.compare.cca import AbstractCCA
 from recirc.compare.cka import rotated
-from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
 from recirc.compare.samples import Fold, check_enough_samples, comparable, condition_folds, principal_axes
-from recirc.types import Activity, Direction, Score
+from recirc.types import Activity, Score
 
 
-class CCACrossfit(AbstractSimilarity):
+class CCACrossfit(AbstractCCA):
     r"""Mean correlation, in left-out conditions, of the m canonical variates that correlate best in the others.
 
     $$\frac1m \sum_{i=1}^{m} \frac{\sum_c \langle u_{ci}, v_{ci}\rangle}
@@ -42,19 +39,6 @@ class CCACrossfit(AbstractSimilarity):
         >>> round(recirc.compare.CCACrossfit()(a, a).value, 6)
         1.0
     """
-
-    n_components: int = eqx.field(static=True, default=10)
-    n_averaged: int = eqx.field(static=True, default=4)
-    direction: ClassVar[Direction] = "higher"
-    blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
-
-    def __check_init__(self):
-        if not 1 <= self.n_averaged <= self.n_components:
-            given = f"{self.n_averaged} of {self.n_components}"
-            raise ValueError(f"n_averaged must be between 1 and n_components, got {given}.")
 
     @property
     def metric(self) -> str:
