@@ -84,7 +84,7 @@ def work(tmp_path, monkeypatch):
 
 
 def test_sweep_survives_dead_workers_errors_and_repeats(work, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep, "RETRIES", 1)
+    monkeypatch.setattr(sweep, "RETRIES", 2)
     pieces = [
         {"name": "good"},
         {"name": "dies once", "deaths": 1},
@@ -99,13 +99,15 @@ def test_sweep_survives_dead_workers_errors_and_repeats(work, tmp_path, monkeypa
         by_name = dict(found)
         np.testing.assert_array_equal(by_name["good"].arrays["x"], work.draw(pieces[0]).arrays["x"])
         assert isinstance(by_name["dies once"], Result)
-        assert "killed 2 times" in by_name["always dies"].text
+        assert "killed 3 times" in by_name["always dies"].text
         assert "killed by signal 9" in by_name["always dies"].log
         assert by_name["error"].text == "ValueError: bad luck"
         assert "Traceback" in by_name["error"].log
         assert not list((tmp_path / "run/parts").glob("workers-*"))
     calls = {path.name: len(path.read_text().split()) for path in (tmp_path / "calls").iterdir()}
-    assert calls == {"good": 2, "dies once": 2, "always dies": 2, "error": 1}
+    # An error is not tried again, unless the next piece kills its worker before the driver has fetched it.
+    assert calls.pop("error") <= 2
+    assert calls == {"good": 2, "dies once": 2, "always dies": 3}
 
 
 def _start(tmp_path, jobs: int) -> subprocess.Popen:
