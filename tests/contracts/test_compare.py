@@ -154,6 +154,21 @@ class TestSimilarity:
         compressed = similarity(similarity.compressed(a), similarity.compressed(b))
         np.testing.assert_allclose(compressed.value, similarity(a, b).value, atol=1e-9)
 
+    @pytest.mark.parametrize("is_flat", [False, True])
+    @pytest.mark.filterwarnings("ignore:an activity has under")
+    def test_surrogates_have_the_scores_of_the_measure_itself(self, similarity, is_flat, key):
+        if similarity.level == "performance":
+            return
+        a, b = activity(0, n_units=12), activity(1, n_units=11)
+        if is_flat:  # three dimensions
+            a = a.replace(rates=np.asarray(a.rates)[..., :3] @ np.vander(np.linspace(1, 2, 12), 3).T)
+        for null in (each for each in NULLS if each.keeps_covariance):
+            if is_flat and null.kind == "phase_randomized":  # which takes unequal numbers of repeats
+                a, b = (side.replace(conditions=list("aaabcc")) for side in (a, b))
+            found = compare.null_distribution(similarity, a, b, null, n_draws=3, key=key)
+            drawn = [null.draw(a, key=jax.random.fold_in(key, i)) for i in range(3)]
+            np.testing.assert_allclose(found.draws, [similarity(each, b).value for each in drawn], atol=1e-8)
+
     def test_refuses_other_samples(self, similarity):
         a = activity(0)
         relabeled = a.replace(conditions=["other", *a.conditions[1:]])

@@ -75,4 +75,4 @@ class CCA(AbstractCCA):
 
     def against(self, a: Activity, b: Activity) -> Callable[[np.ndarray], float]:
         norms, theirs = np.linalg.norm(centered(a.rates), axis=0), SVCCA(self.n_components).basis(b.rates)[0]
-        return lambda rates: float(cosines(centered(rates) / norms, theirs)[: self.n_averaged].mean())
+        return lambda rates: float(cosines(theirs.T @ centered(rates) / norms)[: self.n_averaged].mean())

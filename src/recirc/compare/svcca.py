@@ -6,7 +6,6 @@ from typing import ClassVar
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float
 
 from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.cka import rotated
@@ -99,22 +98,40 @@ class SVCCA(AbstractSimilarity):
         return a.replace(rates=leading.reshape(*rates.shape[:2], -1), units=None)
 
     def against(self, a: Activity, b: Activity) -> Callable[[np.ndarray], float]:
-        groups = self._groups(a)
-        theirs = [self.basis(np.asarray(b.rates)[group])[0] for group in groups]
-        norms = None if self.per_condition else np.linalg.norm(centered(a.rates), axis=0)
+        if not self.per_condition:
+            norms, theirs = np.linalg.norm(centered(a.rates), axis=0), self.basis(b.rates)[0]
+            return lambda rates: float(cosines(theirs.T @ centered(rates) / norms).mean())
+        groups, stacks = self._groups(a), []
+        for n_trials in sorted(set(map(len, groups))):
+            trials = np.array([group for group in groups if len(group) == n_trials])
+            stacks.append((trials, *self._bases(np.asarray(b.rates)[trials])))
 
         def value(rates: np.ndarray) -> float:
-            ours = [self.basis(rates[group])[0] if norms is None else centered(rates) / norms for group in groups]
-            return float(np.mean([cosines(x, y).mean() for x, y in zip(ours, theirs)]))
+            means = []
+            for trials, theirs, their_rank in stacks:
+                ours, rank = self._bases(rates[trials])
+                means.extend(cosines(ours.mT @ theirs).sum(axis=1) / np.minimum(rank, their_rank))
+            return float(np.mean(means))
 
         return value
+
+    def _bases(self, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`basis` of every condition (condition, trial, time, unit), with columns of zeros where ranks are lower."""
+        samples = rates.reshape(len(rates), -1, rates.shape[-1])
+        samples = samples - samples.mean(axis=1, keepdims=True)
+        is_wide = samples.shape[1] < samples.shape[2]
+        variances, vectors = np.linalg.eigh(samples @ samples.mT if is_wide else samples.mT @ samples)
+        variances, vectors = (side[..., ::-1][..., : self.n_components] for side in (variances, vectors))
+        is_kept = variances > 1e-14 * variances[:, :1]
+        sizes = np.sqrt(np.where(is_kept, variances, np.inf))[:, None]
+        return vectors * is_kept[:, None] if is_wide else samples @ vectors / sizes, is_kept.sum(axis=1)
 
     def _groups(self, a: Activity) -> list[np.ndarray]:
         return list(condition_groups(a.conditions).values()) if self.per_condition else [np.arange(a.n_trials)]
 
     def _compare(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, tuple[float, float]]:
         (x, kept_x), (y, kept_y) = self.basis(x), self.basis(y)
-        return cosines(x, y), (kept_x, kept_y)
+        return cosines(x.T @ y), (kept_x, kept_y)
 
     def basis(self, rates) -> tuple[np.ndarray, float]:
         """Orthonormal leading components of samples, and their share of the variance."""
@@ -131,6 +148,6 @@ class SVCCA(AbstractSimilarity):
         return basis, kept
 
 
-def cosines(x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, " component"]:
-    """Of the principal angles between two orthonormal bases, the largest first."""
-    return np.clip(np.linalg.svd(x.T @ y, compute_uv=False), 0.0, 1.0)
+def cosines(products: np.ndarray) -> np.ndarray:
+    """Of the principal angles between orthonormal bases, of which these are the inner products; the largest first."""
+    return np.clip(np.linalg.svd(products, compute_uv=False), 0.0, 1.0)
