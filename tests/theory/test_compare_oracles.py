@@ -148,11 +148,31 @@ def endpoint_error(a, b):
     return paired_distances(*ends).mean()
 
 
+def debiased_bures(a, b):
+    """From kernels instead of singular values, over the halves that `DebiasedBures` names, unit by unit."""
+
+    def similarity(x, y):
+        kernels = [np.real(scipy.linalg.sqrtm(side @ side.T + 1e-13 * np.eye(len(side)))) for side in (x, y)]
+        return np.linalg.norm(kernels[0] @ kernels[1], "nuc") / np.linalg.norm(x) / np.linalg.norm(y)
+
+    def halvings(x):
+        ranked = x[:, np.argsort(-x.var(axis=0))]
+        quarters = [ranked[:, i::4] for i in range(4)]
+        for first, second in (((0, 3), (1, 2)), ((0, 1), (2, 3)), ((0, 2), (1, 3))):
+            yield [np.hstack([quarters[i] for i in half]) for half in (first, second)]
+
+    x, y = centered(a), centered(b)
+    pairs = zip(halvings(x), halvings(y))
+    halved = np.mean([similarity(p, q) for of_x, of_y in pairs for p in of_x for q in of_y])
+    return 2 * similarity(x, y) - halved
+
+
 ORACLES = [
     (compare.SVCCA(), svcca),
     (compare.SVCCA(per_condition=True), svcca_per_condition),
     (compare.LinearCKA(), linear_cka),
     (compare.DebiasedCKA(), debiased_cka),
+    (compare.DebiasedBures(), debiased_bures),
     (compare.SoftMatching(), soft_matching_distance),
     (compare.Procrustes(), procrustes_angle),
     (compare.ProcrustesCrossfit(), procrustes_angle_crossfit),

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 from scipy.stats import ortho_group
 
 import recirc
@@ -134,6 +135,28 @@ def test_debiased_cka_is_that_of_the_populations_however_many_units_are_sampled(
     low, high = compare.over_units(compare.DebiasedCKA(), *sample, key=jax.random.key(0))["debiased_cka"]
     assert 0.5 < (high - low) / (4 * 10 * error) < 2
     assert low < compare.DebiasedCKA()(*sample).value < high
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.5, 1.0])
+def test_debiased_bures_is_that_of_the_populations_however_many_units_are_sampled(shared):
+    """Loadings are isotropic, so that the populations' kernels are those of their signals; there is no other noise."""
+    random = np.random.default_rng(0)
+    own, other = (gaussian_filter1d(random.normal(size=(6, 40, 10)), 2, axis=1) for _ in range(2))
+    signals = own, shared * own + (1 - shared) * other
+    (x, y), measures = (
+        (compare.samples.centered(each) for each in signals),
+        (compare.DebiasedBures(), compare.Procrustes()),
+    )
+    truth = np.linalg.svd(x.T @ y, compute_uv=False).sum() / np.linalg.norm(x) / np.linalg.norm(y)
+    found = {}
+    for n in (15, 60):
+        samples = [[activity(s @ random.normal(size=(10, n))) for s in signals] for _ in range(60)]
+        found[n] = np.array([[measure(*pair).value for measure in measures] for pair in samples])
+        found[n][:, 1] = np.cos(found[n][:, 1])
+    (few, plain_few), (many, plain_many) = (found[n].mean(axis=0) for n in found)
+    assert abs(many - truth) < 4 * found[60][:, 0].std() / np.sqrt(60) + 0.005
+    assert abs(few - truth) < 0.03
+    assert abs(plain_few - truth) > max(3 * abs(few - truth), 2 * abs(plain_many - truth))
 
 
 def test_soft_matching_finds_the_partner_of_every_unit_and_is_never_nearer_than_procrustes():

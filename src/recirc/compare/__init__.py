@@ -15,6 +15,7 @@ from recirc.compare.cka import LinearCKA as LinearCKA
 from recirc.compare.cka_debiased import DebiasedCKA as DebiasedCKA
 from recirc.compare.procrustes import Procrustes as Procrustes
 from recirc.compare.procrustes_crossfit import ProcrustesCrossfit as ProcrustesCrossfit
+from recirc.compare.bures_debiased import DebiasedBures as DebiasedBures
 from recirc.compare.cca import CCA as CCA
 from recirc.compare.cca_crossfit import CCACrossfit as CCACrossfit
 from recirc.compare.soft_matching import SoftMatching as SoftMatching

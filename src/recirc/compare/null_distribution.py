@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from recirc.compare.base import AbstractMeasure, AbstractNull, AbstractPortrait, AbstractSimilarity, numpy_generator
+from recirc.compare.samples import varying_units
 from recirc.types import Activity, Score
 
 
@@ -87,8 +88,12 @@ def null_distribution(
         values = lambda rates: [measure(a.replace(rates=rates, outputs=None), *others).value]  # noqa: E731
         return _beside_surrogates([measure(a, *others)], values, a, null, n_draws, key)[0]
     score, null = measure(a, b), null.fitted(a)
-    compressed = measure.compressed(a) if null.keeps_covariance else a
+    compressed = a
     if null.keeps_covariance:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the score itself has named constant units
+            a, b = varying_units(a, "first"), varying_units(b, "second")
+        compressed = measure.compressed(a)
         value = measure.against(compressed, b)
     elif null.of_both:
         theirs, random = null.sampler(b), numpy_generator(jax.random.fold_in(key, n_draws))
