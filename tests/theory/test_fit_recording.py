@@ -14,11 +14,20 @@ import recirc
 from recirc.analyses import FitConfig, NetworkConfig, fit_recording
 from recirc.analyses.fit_network import Piece, train_piece
 from recirc.analyses.fit_recording import _Fitting, inner_directions, inner_pairs
-from recirc.analyses.fit_trials import make_trials, network_clock, prepare, recorded_units, resample, unit_folds
+from recirc.analyses.fit_trials import (
+    judging_scales,
+    make_trials,
+    network_clock,
+    prepare,
+    recorded_units,
+    reliable_units,
+    resample,
+    unit_folds,
+)
 from recirc.analyses.likeness import in_order_of
 from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
 from recirc.compare.left_out import left_out_r2, left_out_scales, shuffled_directions_null
-from recirc.data import read_dataset, read_netcdf
+from recirc.data import Preprocessing, read_dataset, read_netcdf
 from recirc.runs import experiment, is_done, verify
 from recirc.runs.report import build
 from recirc.studies import compare, fit
@@ -197,6 +206,24 @@ def test_what_happens_in_a_left_out_direction_changes_no_prediction_of_it(tmp_pa
     np.testing.assert_array_equal(found[0][2], found[1][2])
     for name, values in found[0][3].items():
         np.testing.assert_array_equal(values, found[1][3][name])
+
+
+def test_a_unit_is_left_out_by_what_other_directions_say(rates):
+    """A unit that responds in one direction alone has noise for all that others know: it does not count there."""
+    random, error = np.random.default_rng(0), np.full(rates.shape, 0.3)
+    noisy = rates.copy()
+    noisy[:, :, 0] = 5 + 0.3 * random.normal(size=rates.shape[:2])
+    noisy[2, :, 0] += 20 * np.hanning(rates.shape[1])
+    make = lambda rates: recirc.Activity(rates, dt=0.02, conditions=np.rad2deg(ANGLES), standard_error=error)  # noqa: E731
+    scales = judging_scales(make(noisy), FitConfig())
+    assert np.argwhere(np.isinf(scales)).tolist() == [[2, 0]]
+    other = noisy.copy()
+    other[5] = 9 * random.random(rates.shape[1:])  # whatever happens in a direction, all that judges it stays
+    np.testing.assert_array_equal(judging_scales(make(other), FitConfig())[5], scales[5])
+    strict = FitConfig(n_folds=2, preprocessing=Preprocessing(minimum_reliability=1.0))
+    assert not reliable_units(make(noisy), [0], strict).any()
+    with pytest.raises(ValueError, match="no unit with the reliability of 1"):
+        fit_recording(make(noisy), strict, key=jax.random.key(0))
 
 
 def test_hints_are_standardized_and_behavior_is_used_where_there_is_any(tmp_path):

@@ -8,7 +8,15 @@ import numpy as np
 
 from recirc.analyses.arrays import weights_of
 from recirc.analyses.fit_config import Candidate, FitConfig
-from recirc.analyses.fit_trials import make_trials, network_clock, output_scale, recorded_units, resample, unit_folds
+from recirc.analyses.fit_trials import (
+    make_trials,
+    network_clock,
+    output_scale,
+    recorded_units,
+    reliable_units,
+    resample,
+    unit_folds,
+)
 from recirc.analyses.pieces import Result, specification_key
 from recirc.circuits import RateNetwork, simulate
 from recirc.compare import NeuronMap
@@ -62,6 +70,7 @@ def train_piece(activity: Activity, config: FitConfig, study_seed: int, piece: P
     network_key, fit_key, run_key = jax.random.split(specification_key(place), 3)
     trained = np.setdiff1d(np.arange(activity.n_trials), piece.left_out)
     recorded = recorded_units(len(activity.units), piece.fold, config, seed=study_seed)
+    recorded = recorded[reliable_units(activity, piece.left_out, config)[recorded]]
     trials = make_trials(activity, config, recorded, trained)
     network = RateNetwork.random(
         key=network_key,

@@ -14,13 +14,22 @@ from recirc.analyses.arrays import weights_dataset
 from recirc.analyses.fit_config import Candidate, FitConfig
 from recirc.analyses.fit_network import Piece, train_piece
 from recirc.analyses.fit_table import ensemble_mean, make_claims, make_rows, sentence
-from recirc.analyses.fit_trials import angles_of, go_event, prepare, recorded_units, unit_folds, with_go_cue
+from recirc.analyses.fit_trials import (
+    angles_of,
+    go_event,
+    judging_scales,
+    prepare,
+    recorded_units,
+    unit_folds,
+    with_go_cue,
+)
 from recirc.analyses.pieces import Failure, Map, results, seed_of
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import frame
 from recirc.compare.interpolation import direct_map, interpolated
-from recirc.compare.left_out import left_out_r2, left_out_scales
+from recirc.compare.left_out import left_out_r2
 from recirc.data import check_activity
+from recirc.data.screening import listed
 from recirc.types import Activity
 
 INNER_SEED, INNER_FOLD = -1, 0
@@ -91,7 +100,7 @@ def fit_recording(
     said = [] if cue is None else [f"The networks' go input switches on at {config.go_cue:.3f} s, the median of {cue}."]
     about = {
         "choices": [{**choice.candidate._asdict(), "penalty": choice.penalty} for choice in regimes[True]],
-        "notes": [*activity.notes, *said],
+        "notes": [*activity.notes, *said, *fitting.unreliable()],
         "soft_normalization": config.soft_normalization,
     }
     return AnalysisResult(
@@ -124,8 +133,20 @@ class _Fitting:
 
     def __post_init__(self):
         self.rates = np.asarray(self.activity.rates, np.float64)
-        self.scales = left_out_scales(self.rates, self.config.soft_normalization)
+        self.scales = judging_scales(self.activity, self.config)
         self.folds = unit_folds(len(self.activity.units), self.config.n_folds, seed=self.seed)
+        counts = np.isfinite(self.scales)
+        if not all(counts[:, members].any(axis=1).all() for members in self.folds):
+            least = f"the reliability of {self.config.preprocessing.minimum_reliability:g}"
+            mend = "Give fewer folds (--set n_folds=2), or lower preprocessing.minimum_reliability."
+            raise ValueError(f"a unit fold has no unit with {least} that is asked for in every direction. {mend}")
+
+    def unreliable(self) -> list[str]:
+        """Which units do not count in some direction, in a sentence."""
+        least = self.config.preprocessing.minimum_reliability
+        names = [unit for unit, scale in zip(self.activity.units, self.scales.max(axis=0)) if np.isinf(scale)]
+        said = f"Reliability below {least:g} as other directions tell, so that they are no hints and do not count in"
+        return [f"{said} one or more directions: {listed(names)}."] if names else []
 
     def choose_regimes(self) -> dict[bool, list[Choice]]:
         """For every direction, the settings and penalty that predict best among the others.

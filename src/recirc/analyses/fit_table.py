@@ -9,10 +9,10 @@ from jaxtyping import Float, PRNGKeyArray
 
 from recirc.analyses.claims import Effect, judged
 from recirc.analyses.fit_config import FitConfig
-from recirc.analyses.fit_trials import ceilings
+from recirc.analyses.fit_trials import ceilings, judging_scales
 from recirc.analyses.table import BASELINE, Claim, Row, number, select
 from recirc.compare import SVCCA, LinearCKA, Procrustes, null_distribution
-from recirc.compare.left_out import left_out_scales, other_directions_null, r2_matrix, shuffled_directions_null
+from recirc.compare.left_out import other_directions_null, r2_matrix, shuffled_directions_null
 from recirc.compare.statistics import bootstrap_interval
 from recirc.types import Activity
 
@@ -57,7 +57,7 @@ def make_rows(
         key: of the intervals and of the surrogates.
     """
     rates, fraction = np.asarray(activity.rates, np.float64), {"fraction": config.fraction}
-    scales = left_out_scales(rates, config.soft_normalization)
+    scales = judging_scales(activity, config)
     score = lambda made: np.diag(r2_matrix(rates, made, scales))  # noqa: E731
     simple, single = {name: score(made) for name, made in baselines.items()}, [score(made) for made in networks]
     ensemble = ensemble_mean(networks)
@@ -76,7 +76,7 @@ def make_rows(
     for (name, seed), error in output_errors.items():
         place = {"set": name, "seed": seed, **fraction}
         rows.append(Row("output_nmse", "performance", "network", error, condition=place, direction="lower"))
-    return rows + _population(rates, ensemble, activity, config, key)
+    return rows + _population(activity, ensemble, np.isfinite(scales.max(axis=0)), config, key)
 
 
 def _left_out_row(arm: str, value: float, where: dict, why: str, **fields) -> Row:
@@ -100,12 +100,15 @@ def _together(matrix: np.ndarray, simple: dict, tops: list, fraction: dict, *, k
     ]  # fmt: skip
 
 
-def _population(rates: np.ndarray, ensemble: np.ndarray, activity: Activity, config: FitConfig, key) -> list[Row]:
-    """Likeness of the whole predicted population to the recorded one, every direction predicted while left out."""
+def _population(activity: Activity, ensemble: np.ndarray, counts: np.ndarray, config: FitConfig, key) -> list[Row]:
+    """Likeness of the predicted units that count to those recorded, every direction predicted while left out."""
     if not np.isfinite(ensemble).all():
         return []
+    rates, units = np.asarray(activity.rates, np.float64), [u for u, is_in in zip(activity.units, counts) if is_in]
     scale = np.ptp(rates, axis=(0, 1)) + config.soft_normalization
-    truth, guess = (activity.replace(rates=values / scale, outputs=None) for values in (rates, ensemble))
+    truth, guess = (
+        activity.replace(rates=each / scale, outputs=None).select_units(units) for each in (rates, ensemble)
+    )
     where, rows = {"set": "heldout_direction", "fraction": config.fraction}, []
     for measure in (SVCCA(), LinearCKA(), Procrustes()):
         chance = null_distribution(measure, truth, guess, measure.nulls[0], n_draws=N_DRAWS, key=key)

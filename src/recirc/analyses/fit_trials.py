@@ -6,12 +6,14 @@ What is made ready is again an `Activity`; the directions are its covariate "dir
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.interpolate import CubicSpline
 
 from recirc.analyses.fit_config import FitConfig
+from recirc.compare.left_out import left_out_scales
 from recirc.data import condition_averages, directions, fewest_units
 from recirc.data.findings import FEWEST_DIRECTIONS
 from recirc.data.reliability import r2_ceiling
@@ -71,6 +73,36 @@ def unit_folds(n_units: int, n_folds: int, *, seed: int) -> tuple[np.ndarray, ..
     """Places of the units of every fold."""
     order = np.random.default_rng(seed).permutation(n_units)
     return tuple(np.sort(order[fold::n_folds]) for fold in range(n_folds))
+
+
+def reliable_units(activity: Activity, without: Sequence[int], config: FitConfig) -> Bool[np.ndarray, " unit"]:
+    """Units whose averages are signal enough, as the other directions tell; all of them where no trials are known.
+
+    The share of signal is 1 less the squared standard errors over the squared deviations, both over directions and
+    times; it is held to `Preprocessing.minimum_reliability`. Directions of one trial have no standard error.
+
+    Args:
+        activity: a recording made ready.
+        without: places of the directions that must not tell.
+        config: of the fit.
+    """
+    if activity.standard_error is None:
+        return np.ones(len(activity.units), bool)
+    rates, error = (np.delete(np.asarray(each, np.float64), list(without), axis=0)
+                    for each in (activity.rates, activity.standard_error))  # fmt: skip
+    known = np.isfinite(error).all(axis=(1, 2))
+    if not known.any():
+        return np.ones(len(activity.units), bool)
+    rates = rates[known] - rates[known].mean(axis=(0, 1))
+    noise, power = ((each**2).sum(axis=(0, 1)) for each in (error[known], rates))
+    return power - noise >= config.preprocessing.minimum_reliability * power
+
+
+def judging_scales(activity: Activity, config: FitConfig) -> Float[np.ndarray, "direction unit"]:
+    """`left_out_scales`, infinite for units that are not reliable without the direction: they do not count there."""
+    scales = left_out_scales(np.asarray(activity.rates), config.soft_normalization)
+    counts = np.stack([reliable_units(activity, [i], config) for i in range(activity.n_trials)])
+    return np.where(counts, scales, np.inf)
 
 
 def recorded_units(n_units: int, fold: int, config: FitConfig, *, seed: int) -> np.ndarray:

@@ -31,12 +31,15 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
     Raises:
         ValueError: if the recording cannot be fitted.
     """
+    chain = dataclasses.replace(config.preprocessing, minimum_reliability=-1.0)  # the fit leaves out units itself
     found = read_prepared(
-        data, config.preprocessing, assume_equal_spacing=config.assume_equal_spacing, n_folds=config.n_folds,
+        data, chain, assume_equal_spacing=config.assume_equal_spacing, n_folds=config.n_folds,
         recorded_fraction=config.recorded_fraction, seed=seed,
     )  # fmt: skip
     activity = found.averages
-    config = with_go_cue(dataclasses.replace(config, preprocessing=found.chain), activity)
+    least = config.preprocessing.minimum_reliability
+    settled = dataclasses.replace(found.chain, minimum_reliability=least)
+    config = with_go_cue(dataclasses.replace(config, preprocessing=settled), activity)
     prepare(activity, config)  # what cannot be fitted is refused before a folder is made
     key = jax.random.key(seed)
     for note in activity.notes:
