@@ -8,6 +8,7 @@ not run again. An exact test gives 5 %; a row is out of range if its 99.9 % inte
 """
 
 import argparse
+import dataclasses
 import json
 import time
 import warnings
@@ -37,6 +38,9 @@ def cases(metrics: list[str] | None) -> list[tuple]:
     measures = (*compare.similarities(), *compare.similarities("unit"))
     places = {measure: dynamics if measure.metric == "dsa" else noises.cases() for measure in measures}
     rows = [(m, null, *place) for m, of_measure in places.items() for null in m.nulls for place in of_measure]
+    turned = [place for place in noises.cases() if place[0] in ("8 even", "4 even") and place[1] != "loud"]
+    rings = (compare.LinearCKA(), compare.Procrustes())
+    rows += [(m, compare.TurnedConditions(), *place) for m in rings for place in turned]
     rows += [(m, null, "8 even", kind) for m in portraits for null in nulls for kind in ("plain", "tuned")]
     return [row for row in rows if metrics is None or row[0].metric in metrics]
 
@@ -50,6 +54,8 @@ def alarms(measure, null, design: str, kind: str, *, n_tests: int, n_draws: int)
         warnings.simplefilter("ignore")
         for i in range(n_tests):
             a, b = (noises.noise(random, design, kind) for _ in "ab")
+            if isinstance(null, compare.RotatedConditions):
+                null = dataclasses.replace(null, exchangeable="named" in design)
             other = b if isinstance(measure, compare.AbstractSimilarity) else None
             found = compare.null_distribution(measure, a, other, null, n_draws=n_draws, key=jax.random.fold_in(key, i))
             count += found.p <= ALPHA + 1e-9

@@ -91,6 +91,9 @@ def fit(
 def compare(
     a: Annotated[Path, typer.Argument(help="Recording, netCDF file or run folder.")],
     b: Annotated[Path, typer.Argument(help="The same, to compare with.")],
+    exchangeable: Annotated[
+        bool, typer.Option("--exchangeable", help="Conditions have no order: any is as like one as another.")
+    ] = False,
     require_claims: RequireClaims = False,
     out: Out = None,
 ):
@@ -99,7 +102,7 @@ def compare(
     def make():
         from recirc.studies import compare
 
-        return compare.experiment(a, b)
+        return compare.experiment(a, b, compare.CompareConfig(exchangeable=exchangeable))
 
     _run(make, out or _default_folder("compare", a.stem, b.stem), 1, require_claims)
 

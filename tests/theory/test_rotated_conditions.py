@@ -52,7 +52,7 @@ def test_one_turn_for_all_moves_a_smooth_ring_as_a_whole():
     angles = np.deg2rad(45.0 * np.arange(8))
     curve = lambda theta: 1 + np.cos(theta - 0.3) + 0.5 * np.cos(2 * theta + 1) - 0.2 * np.sin(3 * theta)  # noqa: E731
     a = recirc.Activity(curve(angles)[:, None, None] * np.ones((8, 5, 2)), dt=0.1, conditions=np.rad2deg(angles))
-    drawn = np.asarray(compare.RotatedConditions(shared=True).draw(a, key=jax.random.key(0)).rates)[:, 0, 0]
+    drawn = np.asarray(compare.TurnedConditions().draw(a, key=jax.random.key(0)).rates)[:, 0, 0]
     shifts = np.linspace(0, 2 * np.pi, 20_001)
     errors = [np.abs(curve(way * angles[:, None] + shifts) - drawn[:, None]).max(0).min() for way in (1, -1)]
     assert min(errors) < 1e-3
@@ -68,9 +68,9 @@ def test_one_turn_for_all_moves_a_smooth_ring_as_a_whole():
         ("5 of 8", "tuned", "uneven ring", 16),
         ("4 even", "tuned", "ring", np.inf),
         ("27 scattered", "tuned", "scattered", np.inf),
-        ("8 named", "plain", "exchangeable", 40320),
-        ("4 named", "plain", "few exchangeable", np.inf),
-        ("4 named", "loud", "exchangeable", 24),
+        ("8 named", "plain", "named", 40320),
+        ("4 named", "plain", "few named", np.inf),
+        ("4 named", "loud", "named", 24),
     ],
 )
 def test_structures_and_their_arrangements(design, kind, expected, n):
@@ -79,6 +79,37 @@ def test_structures_and_their_arrangements(design, kind, expected, n):
     if n < 1000:
         mixings = np.array([*structure.mixings(), np.eye(structure.n)])
         assert len(np.unique(mixings.round(9), axis=0)) == n
+
+
+def test_an_angle_is_a_circle_wherever_it_is_said():
+    """Where a label says no more than "target 3", a covariate does; on a line 0 and 315 degrees would lie farthest."""
+    a = noises.noise(np.random.default_rng(2), "8 even", "tuned")
+    angles = np.arange(8) * 45.0
+    named = a.replace(conditions=[f"target {i}" for i in range(8)], covariates={"direction": angles})
+    assert condition_structure(named).kind == "ring"
+    fast = named.replace(covariates={"direction": angles, "speed": np.arange(8) % 2})
+    structure = condition_structure(fast)
+    assert structure.kind == "scattered"
+    turned = condition_structure(fast.replace(covariates={"direction": (angles + 90) % 360, "speed": np.arange(8) % 2}))
+    projections = [[basis @ basis.T for basis in each.spaces] for each in (structure, turned)]
+    np.testing.assert_allclose(*projections, atol=1e-6)
+
+
+def test_names_do_not_say_that_conditions_are_exchangeable():
+    """Tuned populations whose directions are called by names: the null would find 44 % of unrelated ones alike."""
+    a, b = (
+        noises.noise(np.random.default_rng(seed), "8 even", "tuned").replace(conditions=list("abcdefgh"))
+        for seed in (1, 2)
+    )
+    found = compare.null_distribution(compare.LinearCKA(), a, a, compare.RotatedConditions(), key=jax.random.key(0))
+    assert not found.is_certified
+    said = recirc.analyses.likeness(a, b, key=jax.random.key(0), n_draws=9)
+    assert {claim.supported for claim in said.claims} == {None}
+    assert "exchangeable=True" in said.sentences["verdict"]
+    asserted = compare.RotatedConditions(exchangeable=True)
+    assert compare.null_distribution(compare.LinearCKA(), a, a, asserted, key=jax.random.key(0)).is_certified
+    two = a.select([0, 4])
+    assert condition_structure(two).kind == "few exchangeable"  # one contrast, which has nothing to be ordered by
 
 
 def test_few_arrangements_are_counted_and_a_copy_gets_the_least_p():
@@ -120,7 +151,7 @@ def alarms(measure, null, design, kind, n_tests=200):
     ],
 )
 def test_unrelated_populations_alarm_at_the_level(design, kind, measure):
-    count = alarms(measure, compare.RotatedConditions(), design, kind)
+    count = alarms(measure, compare.RotatedConditions(exchangeable="named" in design), design, kind)
     assert scipy.stats.binomtest(int(count), 200, 0.05).pvalue > 1e-3
 
 
@@ -200,7 +231,7 @@ def uneven(a):
         (lambda a: a.select([0, 1, 2, 4, 5, 6, 7]), "More alike than unrelated populations by linear CKA"),
         (uneven, "8 directions are taken as stationary, alike over a length of"),
         (lambda a: a.replace(rates=np.repeat(np.asarray(a.rates)[:1], 8, 0)), "this null cannot tell here"),
-        (lambda a: a.select_units(a.units[:1]), "has one unit, and so no halves"),
+        (lambda a: a.select_units(a.units[:1]), "has too few units for halves"),
     ],
     ids=["two", "three", "five of eight", "unequal numbers", "one missing", "uneven", "identical", "one unit"],
 )
@@ -213,6 +244,28 @@ def test_odd_input_gets_the_right_null_or_a_sentence(change, said, monkeypatch):
     a = change(noises.noise(np.random.default_rng(11), "8 even", "tuned", n_units=60))
     verdict = recirc.analyses.likeness(a, a, key=jax.random.key(0), n_draws=39).sentences["verdict"]
     assert said in verdict
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: a.replace(rates=np.repeat(np.asarray(a.rates)[:1], 8, 0)),
+        lambda a: a.select([0, 2, 5]).replace(conditions=[0, 120, 240]),
+        lambda a: a.select_units(a.units[:3]),
+        lambda a: a.select_units(a.units[:6]),
+    ],
+    ids=["identical", "three", "three units", "six units"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_no_measure_is_lost_or_misled_by_odd_input(change):
+    """Identical conditions are alike under every turn, but for rounding; few units cost an interval and not a score."""
+    a = change(noises.noise(np.random.default_rng(13), "8 even", "tuned", n_units=10))
+    found = recirc.analyses.likeness(a, a, key=jax.random.key(0), n_draws=19)
+    values = found.table.drop_duplicates("metric").set_index("metric")["value"].dropna()
+    assert {"linear_cka", "procrustes_angle", "svcca5_concatenated"} <= set(values.index)
+    assert ("debiased_bures" in values) == (len(a.units) >= 4)
+    if np.ptp(np.asarray(a.rates), axis=0).max() == 0 or a.n_trials == 3:
+        assert not any(claim.supported for claim in found.claims)
 
 
 def test_a_structure_that_is_given_is_the_one_that_is_used():

@@ -1,5 +1,6 @@
 """How alike two activities are by every similarity there is, each against what would be found by chance."""
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -15,16 +16,18 @@ from recirc.analyses.table import Claim, Row
 from recirc.compare import (
     AbstractSimilarity,
     NullDistribution,
+    RotatedConditions,
     half_p,
     labels,
     noise_ceiling,
     null_distribution,
     similarities,
 )
-from recirc.compare.condition_structure import condition_structure
+from recirc.compare.condition_structure import ConditionStructure, condition_structure
 from recirc.compare.normalization import average_repeats
 from recirc.compare.resampling import over_units
 from recirc.compare.samples import check_same_samples
+from recirc.compare.statistics import holm
 from recirc.data import check_activity
 from recirc.types import Activity
 
@@ -32,6 +35,7 @@ from recirc.types import Activity
 _STREAMS = ("svcca5_concatenated", "svcca5_per_condition", "linear_cka", "procrustes_angle", "cca_mean4", "dsa")
 ALPHA = 0.05
 N_RESAMPLES = 50
+N_HALF_DRAWS = 39  # their p is asked for no more than whether it is under .05
 
 
 def likeness(
@@ -39,8 +43,9 @@ def likeness(
     b: Activity,
     *,
     key: PRNGKeyArray,
-    n_draws: int = 100,
+    n_draws: int = 250,
     single_trials: Activity | None = None,
+    exchangeable: bool = False,
     arm: str = "b",
 ) -> AnalysisResult:
     """Score two activities on every similarity of rates that `recirc.compare` exports, each against its nulls.
@@ -49,8 +54,10 @@ def likeness(
         a: surrogates are made of it. With several trials of a condition, averages are compared.
         b: the same conditions and times; conditions may come in another order.
         key: of surrogates and of resampled units.
-        n_draws: surrogates per similarity and null.
+        n_draws: surrogates per similarity and null; with a family of ten, at least 200 can tell.
         single_trials: those that `a` averages, for a noise ceiling; its own trials if it has repeats.
+        exchangeable: whether any order of the conditions is as good as another; where they have names alone nothing
+            else can say so, and claims are undecided without.
         arm: what `b` is called in the rows.
 
     Returns:
@@ -58,7 +65,8 @@ def likeness(
         ceiling what a model without noise would reach, or another recording of `a` as long if `b` is averaged over
         trials, where single trials of `a` tell. A similarity that cannot be
         had is a row without a value that says why. A claim per similarity: nearer than unrelated populations by its
-        first null; undecided where that is not certified for these conditions, or cannot tell even halves of `a`.
+        first null, by Holm's steps over all; undecided where p is not small, and where the null is not certified for
+        these conditions.
 
     Raises:
         ValueError: if conditions or times differ, nothing is cut to fit; or an activity cannot be used.
@@ -79,31 +87,41 @@ def likeness(
     a, b = (check_activity(side, f"the {name} activity", signed=True) for name, side in sides)
     b = in_order_of(a, b)
     check_same_samples(a, b)
-    rows, claims, judged = [], [], []
+    rows, judged = [], []
     for measure in (*similarities(), *similarities("unit")):
         own = jax.random.fold_in(key, _stream(measure.metric))
+        nulls = [
+            dataclasses.replace(null, exchangeable=exchangeable) if isinstance(null, RotatedConditions) else null
+            for null in measure.nulls
+        ]
         try:
             found = [
                 null_distribution(measure, a, b, null, n_draws=n_draws, key=jax.random.fold_in(own, j))
-                for j, null in enumerate(measure.nulls)
+                for j, null in enumerate(nulls)
             ]
-            if found[0].is_certified and len(a.units) > 1:
-                half = half_p(measure, a, measure.nulls[0], n_draws=n_draws, key=jax.random.fold_in(own, 10**6 + 2))
-                found[0] = dataclasses.replace(found[0], half_p=half)
         except ValueError as error:
             where = {"set": "all", "outcome": str(error)}
             rows.append(Row(measure.metric, measure.level, arm, math.nan, condition=where, direction=measure.direction))
             continue
+        interval = (math.nan, math.nan)
+        with contextlib.suppress(ValueError):  # too few units to draw some of them
+            drawn = over_units(measure, a, b, n_draws=N_RESAMPLES, key=jax.random.fold_in(own, 10**6))
+            interval = drawn[measure.metric]
+        if found[0].is_certified:
+            with contextlib.suppress(ValueError):
+                few, stream = min(n_draws, N_HALF_DRAWS), jax.random.fold_in(own, 10**6 + 2)
+                half = half_p(measure, a, nulls[0], n_draws=few, key=stream)
+                found[0] = dataclasses.replace(found[0], half_p=half)
         judged.append(found[0])
-        interval = over_units(measure, a, b, n_draws=N_RESAMPLES, key=jax.random.fold_in(own, 10**6))[measure.metric]
         about = {"ci": interval, "ceiling": _ceiling(measure, single_trials, is_noisy, own)}
         rows += [
             Row.of(chance.score, arm, {"set": "all", "null": chance.kind}, n=a.n_trials, null=chance, **about)
             for chance in found
         ]
-        claims.append(_claim(found[0], n=a.n_trials))
+    structure = condition_structure(a, exchangeable=exchangeable)
+    claims = _claims(judged, n=a.n_trials)
     return AnalysisResult(
-        "compare", tuple(rows), tuple(claims), _dataset(a, b), sentences={"verdict": _sentence(a, judged)},
+        "compare", tuple(rows), claims, _dataset(a, b), sentences={"verdict": _sentence(a, judged, claims, structure)},
         figures=("principal_components",),
     )  # fmt: skip
 
@@ -139,37 +157,45 @@ def _ceiling(measure: AbstractSimilarity, trials: Activity | None, is_noisy: boo
     return value if math.isfinite(value) else None
 
 
-def _claim(found: NullDistribution, n: int) -> Claim:
-    """Whether the two are nearer than the null allows; undecided if it is not certified, or cannot tell."""
-    text = f"{found.score.metric}: the two are more alike than populations that have nothing to do with each other."
-    effect = (found.score.value - found.mean) * (1 if found.score.direction == "higher" else -1)
-    supported = True if found.p < ALPHA else False if found.half_p < ALPHA else None
-    return Claim(text, "this comparison", supported if found.is_certified else None, effect, p=found.p, n=n)
+def _claims(found: Sequence[NullDistribution], n: int) -> tuple[Claim, ...]:
+    """Whether the two are nearer than each null allows, one family; undecided if it is not certified, or p is large."""
+    adjusted = iter(holm([each.p for each in found if each.is_certified]))
+    claims = []
+    for each in found:
+        text = f"{each.score.metric}: the two are more alike than populations that have nothing to do with each other."
+        effect = (each.score.value - each.mean) * (1 if each.score.direction == "higher" else -1)
+        p = float(next(adjusted)) if each.is_certified else each.p
+        supported = True if each.is_certified and p < ALPHA else None
+        claims.append(Claim(text, "this comparison", supported, effect, p=p, n=n))
+    return tuple(claims)
 
 
-def _sentence(a: Activity, found: Sequence[NullDistribution]) -> str:
+def _sentence(
+    a: Activity, found: Sequence[NullDistribution], claims: Sequence[Claim], structure: ConditionStructure
+) -> str:
     """What the p-values come to, a group of measures for every way in which one may or may not say something."""
-    names = labels()
+    names, both = labels(), list(zip(found, claims))
+    certified = [(each, claim) for each, claim in both if each.is_certified and not claim.supported]
     kinds = {
-        "not certified": [each for each in found if not each.is_certified],
-        "alike": [each for each in found if each.is_certified and each.p < ALPHA],
-        "blind": [each for each in found if each.is_certified and each.p >= ALPHA and not each.half_p < ALPHA],
-        "apart": [each for each in found if each.is_certified and each.half_p < ALPHA <= each.p],
+        "not certified": [each for each, _ in both if not each.is_certified],
+        "alike": [each for each, claim in both if claim.supported],
+        "blind": [each for each, _ in certified if not each.half_p < ALPHA],
+        "apart": [each for each, _ in certified if each.half_p < ALPHA],
     }
     listed = {kind: "; ".join(names[each.score.metric] for each in group) for kind, group in kinds.items()}
     said = [f"More alike than unrelated populations by {listed['alike'] or 'no certified similarity'}."]
     if kinds["apart"]:
-        said.append(f"Not more alike by {listed['apart']}, by which halves of the first are.")
+        said.append(f"Not shown to be by {listed['apart']}, by which halves of the first are.")
     if kinds["blind"]:
         least = min(1 / (1 + len(each.draws)) for each in kinds["blind"])
         few = f" No p below {ALPHA:g} exists there." if least >= ALPHA else ""
         why = "not even halves of the first population are more alike than by chance"
-        if len(a.units) < 2:
-            why = "the first population has one unit, and so no halves that would show whether it can"
+        if all(math.isnan(each.half_p) for each in kinds["blind"]):
+            why = "the first population has too few units for halves that would show whether it can"
         said.append(f"By {listed['blind']} this null cannot tell here: {why}.{few}")
     if kinds["not certified"]:
         said.append(f"Not certified, so no verdict: {listed['not certified']}.")
-    return " ".join([*said, f"Conditions: {condition_structure(a).sentence}"])
+    return " ".join([*said, f"Conditions: {structure.sentence}"])
 
 
 def _dataset(a: Activity, b: Activity) -> xr.Dataset:

@@ -32,7 +32,10 @@ from recirc.compare.principal_components import ParticipationRatio as Participat
 from recirc.compare.unit_features import UnitFeatures as UnitFeatures
 
 # Nulls
-from recirc.compare.rotated_conditions import RotatedConditions as RotatedConditions
+from recirc.compare.rotated_conditions import (
+    RotatedConditions as RotatedConditions,
+    TurnedConditions as TurnedConditions,
+)
 from recirc.compare.nulls import ShuffledConditions as ShuffledConditions, FlippedComponents as FlippedComponents
 from recirc.compare.nulls import PhaseRandomized as PhaseRandomized
 from recirc.compare.tensor_maximum_entropy import TensorMaximumEntropy as TensorMaximumEntropy

@@ -100,6 +100,7 @@ class AbstractPortrait(AbstractMeasure):
     Portraits look at soft-normalized averages over repeats (`normalized_averages`). Where they have these fields,
     `soft` is the constant of the normalization in the unit of the rates, None for 0.2 of the median range of units
     (networks), infinity for none; `start, stop` is the window, seconds on the activity's clock, None for all of it.
+    `certified` names nulls, as of a similarity.
 
     Raises (when called, beside what each says):
         ValueError: if a rate is not finite, no unit changes, a window or epoch does not fit, or there are not more
@@ -108,6 +109,7 @@ class AbstractPortrait(AbstractMeasure):
     """
 
     labels: eqx.AbstractClassVar[Mapping[str, str]]
+    certified: ClassVar[frozenset[tuple[str, str]]] = frozenset()
 
     @abc.abstractmethod
     def __call__(self, a: Activity) -> Score:

@@ -74,8 +74,9 @@ def beside_twins(
 
     $$s = \frac{d(T, R) - d(N, R)}{d(T, R) - d(R', R)}$$
 
-    R and R' are disjoint halves of the reference's units, N and T as many units of the network and of its twins, drawn
-    again for each of `n_splits` halvings; d are medians over these. A twin shares the network's input weights and bias
+    R and R' are disjoint samples of the reference's units, N and T of the network's and its twins'; all have half as
+    many units as the reference, or as many as a smaller network has. They are drawn again for each of `n_splits`
+    halvings; d are medians over these. A twin shares the network's input weights and bias
     and has random recurrent weights of its gain, so that what inputs alone do is at 0. Over networks of several seeds,
     test `difference` with `sign_flip_test`.
 
@@ -100,7 +101,8 @@ def beside_twins(
     if not len(twins) or len(reference.units) < 2:
         raise ValueError(f"got {len(twins)} twins and {len(reference.units)} units of the reference; give one and two.")
     score, random = measure(network, reference), numpy_generator(key)
-    n, values = len(reference.units) // 2, []
+    n = min(len(reference.units) // 2, *(len(side.units) for side in (network, *twins)))
+    values = []
 
     def sample(side: Activity) -> Activity:
         return side.select_units(list(random.permutation(np.array(side.units))[:n]))

@@ -21,8 +21,9 @@ class ConditionStructure(NamedTuple):
     """What is known of conditions, and the changes among them that it allows.
 
     Args:
-        kind: "ring" (directions at even steps), "uneven ring", "scattered" (other numbers), "exchangeable", or
-            "few exchangeable" (under `MANY`); "loud" before it if one condition has far more power than the others.
+        kind: "ring" (directions at even steps), "uneven ring", "scattered" (other numbers), "exchangeable", "few
+            exchangeable" (under `MANY`), or "named" and "few named", taken for these though nobody said so; "loud"
+            before a ring or "scattered" if one condition has far more power than the others.
         n: number of conditions.
         spaces: orthonormal bases (condition, dimension) that together span all contrasts of conditions, each to be
             turned in itself; none if conditions change places instead.
@@ -44,7 +45,7 @@ class ConditionStructure(NamedTuple):
         return float(math.factorial(self.n) if self.orders is None else len(self.orders))
 
     def mixing(self, random: np.random.Generator, *, shared: bool = False) -> Float[np.ndarray, "condition condition"]:
-        """A change at random, as a matrix over conditions; arguments as in `RotatedConditions`."""
+        """A change at random, as a matrix over conditions; `shared` as in `TurnedConditions`."""
         if not self.spaces:
             orders = self.orders
             return np.eye(self.n)[random.permutation(self.n) if orders is None else random.choice(orders)]
@@ -80,22 +81,29 @@ def haar(n: int, random: np.random.Generator) -> Float[np.ndarray, "n n"]:
     return q * np.where(np.diag(r) < 0, -1.0, 1.0)
 
 
-def condition_structure(a: Activity) -> ConditionStructure:
+def condition_structure(a: Activity, *, exchangeable: bool = False) -> ConditionStructure:
     r"""What labels, covariates and rates of `a` tell of its conditions.
 
     Let K be the covariance of rates over conditions, H what takes the mean over conditions away. Rotations that commute
     with HKH leave the distribution of Gaussian rates as it is; they turn within its eigenspaces.
 
-    - Labels that are directions at even steps: K depends on the step alone, and eigenspaces are those of the
-      Fourier components, of dimension two but for the alternating one.
+    - Labels, or the only numeric covariate, that are directions at even steps: K depends on the step alone, and
+      eigenspaces are those of the Fourier components, of dimension two but for the alternating one.
     - Other directions, or numeric covariates: $K_{cd} = \exp(-2\sin^2(\Delta/2)/\ell^2)$ of the angle between two
-      directions, or $\exp(-\Delta^2/2\ell^2)$ of the distance between z-scored covariates, with the length that makes
-      the rates most likely (noise beside it changes no eigenspace). Mostly all have dimension one: signs.
+      directions, or $\exp(-\Delta^2/2\ell^2)$ of the distance between z-scored covariates (of an angle its cosine and
+      sine), with the length that makes the rates most likely (noise beside it changes no eigenspace). Mostly all have
+      dimension one: signs.
     - Nothing known: conditions change places in any order; under `MANY` of them all contrasts are turned in one space.
+      Names do not say whether neighbors are alike, and where they are 44 % of unrelated populations pass for alike. So
+      this is taken for "exchangeable" if the caller says so, or if there are two conditions, and else for "named".
 
     Where one condition is loud (its contrast has over `LOUD` times the median power), rates are not Gaussian over
     conditions, and a turn would spread it: two loud conditions at one place then pass for likeness (11 to 15 % false
     alarms). Directions at even steps may then only turn by whole steps and be reflected, and others change places.
+
+    Args:
+        a: any activity.
+        exchangeable: whether any order of the conditions is as good as another, which names cannot say.
 
     Raises:
         ValueError: if there are fewer than two conditions, or they have different numbers of trials.
@@ -105,7 +113,11 @@ def condition_structure(a: Activity) -> ConditionStructure:
     groups = exchangeable_groups(a)
     first, n = [group[0] for group in groups], len(groups)
     rates = np.asarray(a.rates, np.float64)[np.array(groups)].mean(1)
-    angles = condition_angles(dict.fromkeys(a.conditions))
+    columns, angles = _numeric([np.asarray(values)[first] for values in a.covariates.values()]), None
+    if not exchangeable:
+        angles = condition_angles(dict.fromkeys(a.conditions))
+        if angles is None and len(columns) == 1 and len(np.unique(columns[0])) == n and _is_circle(columns[0]):
+            angles = columns[0]
     if angles is not None:
         order = np.argsort(angles % 360)
         steps = np.diff(np.append(angles[order] % 360, angles[order[0]] % 360 + 360))
@@ -117,12 +129,18 @@ def condition_structure(a: Activity) -> ConditionStructure:
             return ConditionStructure("loud ring", n, (), _whole_steps(order), sentence)
         turn = np.deg2rad(angles[:, None] - angles[None, :])
         squares, kind, what = 4 * np.sin(turn / 2) ** 2, "uneven ring", "directions"
+    elif exchangeable or not columns:
+        few = "few " if n < MANY and not _is_loud(rates) else ""
+        is_known = exchangeable or n == 2
+        sentence = "conditions are taken as exchangeable"
+        sentence += "." if is_known else (
+            ", and nothing but names says so: where neighbors are alike it is wrong. Give directions or covariates, or "
+            "say that they are (exchangeable=True, --exchangeable)."
+        )  # fmt: skip
+        kind = few + ("exchangeable" if is_known else "named")
+        return ConditionStructure(kind, n, (contrasts(n),) if few else (), None, sentence)
     else:
-        known = _numeric([np.asarray(values)[first] for values in a.covariates.values()])
-        if not known.size:
-            kind = "exchangeable" if n >= MANY or _is_loud(rates) else "few exchangeable"
-            sentence = "nothing is known of conditions but their names, so that they are taken as exchangeable."
-            return ConditionStructure(kind, n, (contrasts(n),) if kind.startswith("few") else (), None, sentence)
+        known = np.concatenate([_embedded(values) for values in columns], axis=1)
         squares, kind, what = ((known[:, None] - known[None, :]) ** 2).sum(2), "scattered", "conditions"
     vectors, values, noise, length = _likeliest(rates, squares)
     loud = "loud " if _is_loud(rates, (vectors**2 @ (np.maximum(values, 0.0) + noise))) else ""
@@ -170,11 +188,24 @@ def _whole_steps(order: np.ndarray) -> np.ndarray:
     return np.unique(turns, axis=0) if n < 3 else np.array(turns)
 
 
-def _numeric(covariates: Sequence[np.ndarray]) -> np.ndarray:
-    """Those that are finite numbers and differ between conditions, z-scored, as columns."""
+def _numeric(covariates: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Those that are finite numbers and differ between conditions."""
     numbers = [np.asarray(values, float) for values in covariates if values.dtype.kind in "iuf" and values.ndim == 1]
-    used = [values for values in numbers if np.isfinite(values).all() and np.ptp(values) > 0]
-    return np.stack([(values - values.mean()) / values.std() for values in used], 1) if used else np.zeros(0)
+    return [values for values in numbers if np.isfinite(values).all() and np.ptp(values) > 0]
+
+
+def _is_circle(values: np.ndarray) -> bool:
+    """Whether numbers are angles in degrees around a whole circle: no gap is over 120, none is farther than a turn."""
+    turned = np.unique(values % 360)
+    gaps = np.diff(np.append(turned, turned[0] + 360))
+    return len(turned) > 2 and bool(gaps.max() <= 120 + 1e-6 and np.ptp(values) <= 360 and np.ptp(values) >= 240 - 1e-6)
+
+
+def _embedded(values: np.ndarray) -> Float[np.ndarray, "condition axis"]:
+    """A covariate as coordinates: an angle as cosine and sine, another number as its z-score."""
+    if _is_circle(values):
+        return np.stack([np.cos(np.deg2rad(values)), np.sin(np.deg2rad(values))], axis=1) * np.sqrt(2)
+    return ((values - values.mean()) / values.std())[:, None]
 
 
 def _is_loud(rates: np.ndarray, expected: np.ndarray | float = 1.0) -> bool:

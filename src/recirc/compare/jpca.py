@@ -114,6 +114,7 @@ class JPCA(AbstractPortrait):
         "jpca_r2_best": "jPCA R², best",
     }
     direction: ClassVar[Direction] = "higher"
+    certified: ClassVar[frozenset[tuple[str, str]]] = frozenset({("tensor_maximum_entropy", "any")})
 
     n_components: int = eqx.field(static=True, default=6)
     soft: float | None = eqx.field(static=True, default=5.0)

@@ -62,7 +62,7 @@ def null_distribution(
     If there are only m <= n + 1 arrangements (orders of few conditions, signs of few contrasts), each is scored once,
     and p is the share of arrangements at least as good, the original among them: with 3 conditions that change places
     nothing is below 1/6. Where a null is `of_both`, every draw has a surrogate of b in its place, too. Scores that
-    are equal but for rounding are as good. Where the score is not a number p is 1.
+    are equal but for rounding (angles near 0: to 1e-4) are as good. Where the score is not a number p is 1.
 
     Args:
         measure: a similarity, or a portrait.
@@ -86,7 +86,8 @@ def null_distribution(
     if b is None or not isinstance(measure, AbstractSimilarity):
         others = () if b is None else (b,)
         values = lambda rates: [measure(a.replace(rates=rates, outputs=None), *others).value]  # noqa: E731
-        return _beside_surrogates([measure(a, *others)], values, a, null, n_draws, key)[0]
+        found = _beside_surrogates([measure(a, *others)], values, a, null, n_draws, key)[0]
+        return dataclasses.replace(found, is_certified=_is_certified(measure, null, a))
     score, null = measure(a, b), null.fitted(a)
     compressed = a
     if null.keeps_covariance:
@@ -101,8 +102,11 @@ def null_distribution(
     else:
         value = lambda x: measure(a.replace(rates=x), b).value  # noqa: E731
     (found,) = _beside_surrogates([score], lambda rates: [value(rates)], compressed, null, n_draws, key)
-    is_certified = (null.kind, null.structure(a)) in measure.certified
-    return dataclasses.replace(found, is_certified=is_certified)
+    return dataclasses.replace(found, is_certified=_is_certified(measure, null, a))
+
+
+def _is_certified(measure: AbstractMeasure, null: AbstractNull, a: Activity) -> bool:
+    return (null.kind, null.structure(a)) in getattr(measure, "certified", ())
 
 
 def half_p(
@@ -170,7 +174,10 @@ def null_distributions(
         return [score for portrait in portraits for score in portrait.scores(drawn)]
 
     values = lambda rates: [score.value for score in scores(a.replace(rates=rates, outputs=None))]  # noqa: E731
-    return {each.score.metric: each for each in _beside_surrogates(scores(a), values, a, null, n_draws, key)}
+    of_a = [portrait.scores(a) for portrait in portraits]
+    found = _beside_surrogates([score for each in of_a for score in each], values, a, null, n_draws, key)
+    certified = [_is_certified(portrait, null, a) for portrait, each in zip(portraits, of_a) for _ in each]
+    return {each.score.metric: dataclasses.replace(each, is_certified=c) for each, c in zip(found, certified)}
 
 
 def _beside_surrogates(
@@ -193,7 +200,7 @@ def _beside_surrogates(
 def beside(score: Score, draws: np.ndarray, kind: str) -> NullDistribution:
     """A score beside values that it takes by chance."""
     is_higher = score.direction == "higher"
-    slack = 1e-9 * abs(score.value)  # equal but for rounding is as good
+    slack = 1e-4 if score.unit == "rad" else 1e-9 * abs(score.value)  # equal but for rounding is as good
     worse = draws < score.value - slack if is_higher else draws > score.value + slack
     p = float((1 + (~worse).sum()) / (1 + len(draws)))
     p95 = float(np.percentile(draws, 95 if is_higher else 5)) if len(draws) else np.nan

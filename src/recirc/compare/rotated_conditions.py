@@ -1,5 +1,6 @@
 """Surrogates whose conditions are turned among each other as far as their structure allows."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
@@ -28,17 +29,18 @@ class RotatedConditions(AbstractNull):
     too, so that any two smoothly tuned populations look related; this does not.
 
     The test is exact where rates are Gaussian over conditions with the structure's covariance, whatever they are over
-    time and units. On a ring that means: stationary. `shared` turns all Fourier components by one angle and with one
-    reflection, which needs no Gaussian rates, only that no direction of the ring is special; the alternating component
-    of an even number of directions gets a sign either way. With an estimated length (uneven or scattered conditions)
-    it is approximate. Where a kernel leaves signs alone there are 2^(n-1) arrangements: of 5 conditions 16, so that no
-    p is below .0625.
+    time and units. On a ring that means: stationary. `TurnedConditions` turns all Fourier components by one angle and
+    with one reflection, which needs no Gaussian rates, only that no direction of the ring is special; the alternating
+    component of an even number of directions gets a sign either way. With an estimated length (uneven or scattered
+    conditions) it is approximate. Where a kernel leaves signs alone there are 2^(n-1) arrangements: of 5 conditions 16,
+    so that no p is below .0625.
 
     A population with evenly spread preferred directions is the same after a turn, up to a rotation of units: then
     this null cannot tell, whatever the likeness. See `half_p`, which says so.
 
     Args:
-        shared: on a ring, one turn for all Fourier components.
+        exchangeable: whether any order of conditions is as good as another; names alone do not say so, and without
+            either the null is not certified.
         given: the structure, if it is not to be found out.
 
     Raises (when drawn from):
@@ -55,9 +57,10 @@ class RotatedConditions(AbstractNull):
         True
     """
 
-    shared: bool = eqx.field(static=True, default=False)
+    exchangeable: bool = eqx.field(static=True, default=False)
     given: ConditionStructure | None = None
     kind: ClassVar[str] = "rotated_conditions"
+    shared: ClassVar[bool] = False
     keeps_covariance: ClassVar[bool] = True
 
     def sampler(self, a: Activity) -> Callable[[np.random.Generator], np.ndarray]:
@@ -65,7 +68,7 @@ class RotatedConditions(AbstractNull):
         return lambda random: mixed(structure.mixing(random, shared=self.shared))
 
     def fitted(self, a: Activity) -> "RotatedConditions":
-        return RotatedConditions(self.shared, self._structure(a))
+        return dataclasses.replace(self, given=self._structure(a))
 
     def structure(self, a: Activity) -> str:
         return self._structure(a).kind
@@ -77,7 +80,25 @@ class RotatedConditions(AbstractNull):
         return map(_mixer(a), self._structure(a).mixings())
 
     def _structure(self, a: Activity) -> ConditionStructure:
-        return condition_structure(a) if self.given is None else self.given
+        return condition_structure(a, exchangeable=self.exchangeable) if self.given is None else self.given
+
+
+class TurnedConditions(RotatedConditions):
+    """As `RotatedConditions`, but on a ring one angle and one reflection for all Fourier components.
+
+    It needs no Gaussian rates, only that no direction is special, and has fewer arrangements that differ much.
+
+    Example:
+        >>> import jax, recirc
+        >>> rates = jax.random.normal(jax.random.key(0), (8, 50, 6))
+        >>> a = recirc.Activity(rates, dt=0.01, conditions=[45 * i for i in range(8)])
+        >>> drawn = recirc.compare.TurnedConditions().draw(a, key=jax.random.key(1))
+        >>> bool(abs((drawn.rates**2).sum() / (a.rates**2).sum() - 1) < 1e-4)
+        True
+    """
+
+    kind: ClassVar[str] = "turned_conditions"
+    shared: ClassVar[bool] = True
 
 
 def _mixer(a: Activity) -> Callable[[np.ndarray], np.ndarray]:

@@ -24,8 +24,8 @@ class Preprocessing:
         behavior: series that the network is to produce, "name" or "name:channel"; none for no behavior.
         rectify, lag: take absolute values of behavior, as raw EMG needs; seconds by which it follows its activity.
         minimum_trials: conditions with fewer are left out; averages of one trial have no standard error.
-        minimum_reliability: units below are left out (`split_half_reliability`), if there are trials to tell. A fit leaves
-            them out by itself, in every direction by what the others say.
+        minimum_reliability: units below are left out (`split_half_reliability`), if there are trials to tell. A fit
+            leaves them out by itself, in every direction by what the others say.
         drop_bad: leave out spikes and trials that cannot be right, and count them, instead of refusing them.
 
     Raises:

@@ -26,10 +26,12 @@ class CompareConfig:
     Args:
         n_draws: surrogates per similarity and null.
         seed: of the surrogates.
+        exchangeable: whether any order of the conditions is as good as another.
     """
 
-    n_draws: int = 100
+    n_draws: int = 250
     seed: int = 0
+    exchangeable: bool = False
 
 
 def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig()) -> Experiment:
@@ -46,6 +48,7 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig()) -> Exp
     check_same_samples(first, in_order_of(first, second))  # refused before a folder is made
     files = [path / "activity.nc" if path.is_dir() else path for path in (Path(a), Path(b))]
     given = {"key": jax.random.key(config.seed), "n_draws": config.n_draws, "single_trials": trials}
+    given["exchangeable"] = config.exchangeable
     return Experiment(
         "compare", {"config": config, "files": [str(path.absolute()) for path in files]}, inputs=files,
         analyse=lambda _: likeness(first, second, arm=Path(b).stem, **given), config=lambda: dump_config(config),
