@@ -1,5 +1,6 @@
 """The numbers of a fit: every prediction of left-out directions scored, and what they bear on."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +12,7 @@ from recirc.analyses.claims import Effect, judged
 from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.fit_trials import ceilings, judging_scales
 from recirc.analyses.table import BASELINE, Claim, Row, number, select
-from recirc.compare import SVCCA, LinearCKA, Procrustes, null_distribution
+from recirc.compare import SVCCA, LinearCKA, Procrustes, half_p, null_distribution
 from recirc.compare.left_out import other_directions_null, r2_matrix, shuffled_directions_null
 from recirc.compare.statistics import bootstrap_interval
 from recirc.types import Activity
@@ -112,6 +113,9 @@ def _population(activity: Activity, ensemble: np.ndarray, counts: np.ndarray, co
     where, rows = {"set": "heldout_direction", "fraction": config.fraction}, []
     for measure in (SVCCA(), LinearCKA(), Procrustes()):
         chance = null_distribution(measure, truth, guess, measure.nulls[0], n_draws=N_DRAWS, key=key)
+        if len(units) > 1:
+            half = half_p(measure, truth, measure.nulls[0], n_draws=N_DRAWS, key=key)
+            chance = dataclasses.replace(chance, half_p=half)
         rows.append(Row.of(chance.score, "ensemble", where, n=len(rates), null=chance))
     return rows
 
