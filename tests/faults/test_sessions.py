@@ -323,7 +323,7 @@ def test_what_is_left_open_is_guessed_and_said():
 
 def test_raw_emg_is_rectified():
     made = Preprocessing(behavior=("emg",)).apply(session(), key=KEY)
-    assert made.chain.rectify
+    assert made.chain.rectify == ("emg",)
     assert made.single_trials.outputs.min() >= 0
     assert any("raw EMG" in guess for guess in made.guesses)
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
-from recirc.data.directions import condition_angles
+from recirc.data.directions import condition_angles, no_circle
 from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Prepared
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.screening import bad_spikes, bad_trials, listed, repeated_names, trial_names, wrong_time_unit
@@ -232,13 +232,15 @@ def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> in
 def _of_conditions(averages: Activity, assume_equal_spacing: bool, needed: int) -> Iterator[Finding]:
     labels = list(dict.fromkeys(averages.conditions))
     if len(labels) < FEWEST_DIRECTIONS:
-        yield Finding(BLOCKS, "conditions", f"{len(labels)} conditions: {listed(labels)}.",
+        why = next((f" {note}" for note in averages.notes if note.startswith(guesses.ONE_CONDITION)), "")
+        yield Finding(BLOCKS, "conditions", f"{len(labels)} conditions: {listed(labels)}.{why}",
                       "A fit leaves directions out and chooses among the others, which needs four; rotations "
                       "need two, since their mean is removed.",
                       "Name the columns that tell directions apart, as in --set "
                       "'preprocessing.conditions=[\"target_direction\"]'; `recirc compare` needs two.")  # fmt: skip
     elif not assume_equal_spacing and condition_angles(labels) is None:
-        yield Finding(BLOCKS, "conditions", f"Labels are no angles in degrees: {listed(labels)}.",
+        why = f" ({why})" if (why := _no_circle(labels)) else ""
+        yield Finding(BLOCKS, "conditions", f"Labels are no angles in degrees: {listed(labels)}{why}.",
                       "A fit interpolates between directions.",
                       "Name a column of angles or target positions (targets at two distances in one direction need the "
                       "column of angles, which averages over distances); or --set assume_equal_spacing=true, if "
@@ -247,6 +249,13 @@ def _of_conditions(averages: Activity, assume_equal_spacing: bool, needed: int) 
         yield Finding(BLOCKS, "units", f"{n_units} units can be used.",
                       f"Units are held out to judge a fit by, which needs {needed}.",
                       "Add units, give fewer folds, or lower preprocessing.minimum_reliability.")  # fmt: skip
+
+
+def _no_circle(labels: list[str]) -> str:
+    try:
+        return no_circle(np.array(labels, float))
+    except ValueError:
+        return ""
 
 
 def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:

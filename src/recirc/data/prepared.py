@@ -125,9 +125,10 @@ class Selection:
         if not chain.behavior:
             return None
         parts = []
-        for series, columns in (_find_series(self.session, wanted) for wanted in chain.behavior):
-            clock = self.starts[:, 0], chain.n_bins, chain.dt
-            made = on_bins(series.time, series.values, *clock, lag=chain.lag, rectify=bool(chain.rectify))
+        for name, columns in (_find_series(self.session, wanted) for wanted in chain.behavior):
+            series, clock = self.session.series[name], (self.starts[:, 0], chain.n_bins, chain.dt)
+            rectify = name in (chain.rectify or ())
+            made = on_bins(series.time, series.values, *clock, lag=chain.lag, rectify=rectify)
             parts.append(made[:, :, columns])
         outputs = np.concatenate(parts, axis=2)
         whole = np.full((self.session.n_trials, *outputs.shape[1:]), np.nan)
@@ -229,11 +230,10 @@ class Selection:
         return clean
 
 
-def _find_series(session: Session, wanted: str):
-    """A series and the places of the channels that are meant."""
+def _find_series(session: Session, wanted: str) -> tuple[str, list[int]]:
+    """Name of a series and the places of the channels that are meant."""
     if wanted in session.series:
-        series = session.series[wanted]
-        return series, list(range(len(series.channels)))
+        return wanted, list(range(len(session.series[wanted].channels)))
     name, _, channel = wanted.rpartition(":")
     if name not in session.series:
         have = f"there are {listed(session.series, 20) or 'none'}"
@@ -242,4 +242,4 @@ def _find_series(session: Session, wanted: str):
     if channel not in series.channels:
         have = f"it has {listed(series.channels)}"
         raise PreparationError(f"{name} has no channel {channel!r}", have, session.source)
-    return series, [series.channels.index(channel)]
+    return name, [series.channels.index(channel)]

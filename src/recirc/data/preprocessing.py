@@ -7,8 +7,8 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
 from recirc.data.prepared import Prepared, Selection
-from recirc.data.screening import check_column
-from recirc.data.session import Session
+from recirc.data.screening import check_column, listed
+from recirc.data.session import PreparationError, Session
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +22,11 @@ class Preprocessing:
         conditions: columns that make a trial's condition, as in `condition_labels`; none for one condition.
         radians: whether a column of angles holds radians, otherwise degrees.
         behavior: series that the network is to produce, "name" or "name:channel"; none for no behavior.
-        rectify, lag: take absolute values of behavior, as raw EMG needs; seconds by which it follows its activity.
+        rectify: series of behavior whose absolute values are taken, as raw EMG needs; none for no series.
+        lag: seconds by which behavior follows its activity.
         minimum_trials: conditions with fewer are left out; averages of one trial have no standard error.
-        minimum_reliability: units below are left out (`split_half_reliability`), if there are trials to tell. A fit leaves
-            them out by itself, in every direction by what the others say.
+        minimum_reliability: units below are left out (`split_half_reliability`), if there are trials to tell. A fit
+            leaves them out by itself, in every direction by what the others say.
         drop_bad: leave out spikes and trials that cannot be right, and count them, instead of refusing them.
 
     Raises:
@@ -43,7 +44,7 @@ class Preprocessing:
     conditions: tuple[str, ...] | None = None
     radians: bool | None = None
     behavior: tuple[str, ...] | None = None
-    rectify: bool | None = None
+    rectify: tuple[str, ...] | None = None
     lag: float = 0.0
     minimum_trials: int = 1
     minimum_reliability: float = 0.1
@@ -87,7 +88,11 @@ class Preprocessing:
             check_column(session, name, "a column of conditions")
         radians = settle(self.radians, guesses.guess_radians, conditions)
         behavior = settle(self.behavior, guesses.guess_behavior)
+        said.append(guesses.tell_directions(session, conditions))
         rectify = settle(self.rectify, guesses.guess_rectify, behavior)
+        if unknown := [name for name in rectify if name not in session.series]:
+            found = f"rectify names {unknown[0]!r}, and there is no such series"
+            raise PreparationError(found, f"there are {listed(session.series, 20) or 'none'}", session.source)
         settled = {"align": align, "window": window, "conditions": conditions, "radians": radians}
         chain = dataclasses.replace(self, **settled, behavior=behavior, rectify=rectify)
         return chain, tuple(sentence for sentence in said if sentence)
