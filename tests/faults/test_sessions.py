@@ -262,7 +262,7 @@ def test_silent_and_unreliable_units_are_left_out_and_listed():
     made = Preprocessing(minimum_reliability=0.5).apply(with_spikes(lambda _: noise), key=KEY)
     assert [(each.reason, each.names) for each in made.dropped] == [("reliability below 0.5", ("u3",))]
     assert made.reliability.min() > 0.5
-    with pytest.raises(ValueError, match="no units are left"):
+    with pytest.raises(ValueError, match="no unit fires"):
         Preprocessing().apply(session(spikes=(np.empty(0),) * N_UNITS), key=KEY)
 
 

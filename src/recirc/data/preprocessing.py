@@ -1,11 +1,13 @@
 """From a session to rates by trial and condition: one chain of steps, written down whole."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
+from recirc.data.keeping import checked_wanted, keep_only
 from recirc.data.prepared import Prepared, Selection
 from recirc.data.screening import check_column, listed
 from recirc.data.session import PreparationError, Session
@@ -27,6 +29,8 @@ class Preprocessing:
         minimum_trials: conditions with fewer are left out; averages of one trial have no standard error.
         minimum_reliability: units below are left out (`split_half_reliability`), if there are trials to tell. A fit
             leaves them out by itself, in every direction by what the others say.
+        keep, keep_units: which trials and units count, by columns of theirs, as `{"result": "R"}`: a value, several, or
+            a comparison such as ">= 3". The others are left out and counted.
         drop_bad: leave out spikes and trials that cannot be right, and count them, instead of refusing them.
 
     Raises:
@@ -48,12 +52,16 @@ class Preprocessing:
     lag: float = 0.0
     minimum_trials: int = 1
     minimum_reliability: float = 0.1
+    keep: dict[str, Any] = dataclasses.field(default_factory=dict)
+    keep_units: dict[str, Any] = dataclasses.field(default_factory=dict)
     drop_bad: bool = False
 
     def __post_init__(self):
         if not (0 < self.dt < 1 and self.smoothing >= 0 and np.isfinite([self.smoothing, self.lag]).all()):
             got = f"{self.dt}, {self.smoothing} and {self.lag}"
             raise ValueError(f"dt must be between 0 and 1 s, smoothing zero or more and lag finite; got {got}.")
+        for name in ("keep", "keep_units"):
+            object.__setattr__(self, name, checked_wanted(getattr(self, name), name))
         if self.minimum_trials < 1 or not -1 <= self.minimum_reliability <= 1:
             got = f"{self.minimum_trials} and {self.minimum_reliability}"
             raise ValueError(f"minimum_trials must be at least 1 and minimum_reliability between -1 and 1, got {got}.")
@@ -69,8 +77,12 @@ class Preprocessing:
         start, stop = self.window or (0.0, 0.0)
         return round((stop - start) / self.dt)
 
+    def series_used(self, session: Session) -> set[str]:
+        """Names of the series that behavior is taken from."""
+        return {name if name in session.series else name.rpartition(":")[0] for name in self.behavior or ()}
+
     def resolved(self, session: Session) -> "tuple[Preprocessing, tuple[str, ...]]":
-        """The same with nothing left open, and what was guessed, one sentence each."""
+        """The same with nothing left open, and what was guessed, one sentence each; of a session with what is kept."""
         said: list[str | None] = []
 
         def settle(value, guess, *arguments):
@@ -107,5 +119,6 @@ class Preprocessing:
             PreparationError: if spikes or trials cannot be right and `drop_bad` is off, times are not in seconds, a
                 column or series does not exist, names of units repeat, or no trial or unit is left.
         """
+        session, left_out = keep_only(session, self.keep, self.keep_units)
         chain, guessed = self.resolved(session)
-        return Selection(session, chain).prepared(guessed, key=key)
+        return Selection(session, chain, left_out).prepared(guessed, key=key)
