@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 EXPECTED, LONGEST_PAUSE, PAUSE_SPIKES = 10.0, 1.0, 50.0  # spikes; seconds; spikes that a pause would have held
+SHARE = 0.1  # of a window
 FIRES_NOT = "no unit fires"
 
 
@@ -15,8 +16,8 @@ def unrecorded(
     r"""Windows that hold time in which nothing was recorded, as all spikes together tell, and the reason.
 
     With r the median over windows of all units' spikes per second, where there are any, a window is out if it holds no
-    spike though 10 are expected, or if 10 / r of it lie within a pause of all units longer than both 1 s and 50 / r: of
-    Poisson spikes one in $e^{10}$ windows.
+    spike though 10 are expected, or if a tenth of it, and 10 / r, lie within a pause of all units longer than both 1 s
+    and 50 / r: of Poisson spikes fewer than one in $e^{10}$ windows.
 
     Args:
         spikes: times of every unit, s, rising.
@@ -38,7 +39,7 @@ def unrecorded(
     is_long = np.diff(edges) > max(LONGEST_PAUSE, PAUSE_SPIKES / rate)
     told = []
     for first, last in zip(edges[:-1][is_long], edges[1:][is_long]):
-        within = np.minimum(stops, last) - np.maximum(starts, first) > EXPECTED / rate
+        within = np.minimum(stops, last) - np.maximum(starts, first) > np.maximum(EXPECTED / rate, SHARE * durations)
         told += [f"{first:.4g} to {last:.4g} s"] if within.any() else []
         out |= within
     more = f" and {len(told) - 3} more" if len(told) > 3 else ""

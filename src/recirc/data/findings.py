@@ -81,8 +81,10 @@ def _of_tables(session: Session) -> Iterator[Finding]:
         yield Finding(BLOCKS, "units", "There are no units.", "Without spikes there is nothing to fit.",
                       "Add a table of units with spike_times.")  # fmt: skip
     if not session.n_trials:
+        others = session.about.get("intervals")
+        mend = f"If one of {others} is of trials, move it to intervals/trials." if others else None
         yield Finding(BLOCKS, "trials", "There is no table of trials.", "Without trials there is nothing to align and "
-                      "average.", "Add a table of trials with start_time, stop_time and events.")  # fmt: skip
+                      "average.", mend or "Add a table of trials with start_time, stop_time and events.")  # fmt: skip
     if n_held_out := np.count_nonzero(session.unit_columns.get("heldout", ())):
         yield Finding(NOTE, "units/heldout", f"{n_held_out} units are marked as held out.",
                       "A fit holds out every unit in turn, and takes no notice.",
