@@ -33,7 +33,7 @@ def check_averages(
     """
     needed = fewest_units(n_folds, recorded_fraction)
     of_a_fit = _of_conditions(averages, assume_equal_spacing, needed) if for_fit else ()
-    return [*of_a_fit, *_of_rates(averages, np.asarray(averages.rates, float))]
+    return [*of_a_fit, *_of_outputs(averages), *_of_rates(averages, np.asarray(averages.rates, float))]
 
 
 def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> int:
@@ -80,6 +80,18 @@ def _no_circle(labels: list[str]) -> str:
         return no_circle(np.array(labels, float))
     except ValueError:
         return ""
+
+
+def _of_outputs(averages: Activity) -> Iterator[Finding]:
+    if averages.outputs is None or not averages.outputs.shape[2]:
+        return
+    outputs = np.asarray(averages.outputs, float)
+    still = np.flatnonzero(np.ptp(outputs, axis=(0, 1)) == 0)
+    if len(still):
+        told = "Behavior" if len(still) == outputs.shape[2] else f"Channel {listed(still)} of behavior"
+        yield Finding(BLOCKS if told == "Behavior" else WRONG, "behavior", f"{told} never changes.",
+                      "Networks are to produce behavior; one that is constant asks nothing of them.",
+                      "Choose other behavior, or none: --set 'preprocessing.behavior=[]'.")  # fmt: skip
 
 
 def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:

@@ -43,13 +43,13 @@ def no_circle(angles: Float[np.ndarray, " label"]) -> str:
         return f"they count from {different[0]:g}"
     if max(np.abs(different).max(), np.ptp(different)) > 360 + 1e-6:
         return f"they go from {different[0]:g} to {different[-1]:g}, more than a turn"
+    arc = 360 - largest_gap(different)
+    if len(different) > 2 and arc < SMALLEST_ARC - 1e-6:
+        return f"{len(different)} values span {arc:.3g} degrees"
     size = np.abs(different)
     n_small = int(((size <= 2 * np.pi + 1e-6) & (size != size.round())).sum())
-    if n_small > max(1, MIXED * len(different)) and size.max() > 2 * np.pi + 1e-6:
-        return f"{n_small} of {len(different)} look like radians, the others like degrees"
-    arc = 360 - largest_gap(different)
-    few = len(different) > 2 and arc < SMALLEST_ARC - 1e-6
-    return f"{len(different)} values span {arc:.3g} degrees" if few else ""
+    is_mixed = n_small > max(1, MIXED * len(different)) and size.max() > 2 * np.pi + 1e-6
+    return f"{n_small} of {len(different)} look like radians, the others like degrees" if is_mixed else ""
 
 
 def largest_gap(angles: Float[np.ndarray, " label"]) -> float:

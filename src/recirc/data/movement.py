@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 SLIGHT = 0.2  # share of the median movement below which a trial has no direction
 APART, UNEVEN = 60.0, 15.0  # degrees by which a trial, and the mean of a condition, may differ from its label
-ALIKE = 0.7  # mean resultant length
+ALIKE, MOST_OPPOSED = 0.7, 0.25  # mean resultant length of movements that are alike; share of conditions
 
 
 class Agreement(NamedTuple):
@@ -20,6 +20,7 @@ class Agreement(NamedTuple):
         within: mean resultant length of the movements of one condition.
         turn: degrees from labels, or mirrored labels, to movements, whichever agree better.
         opposed: trials whose movement is over 60 degrees from where its label, turned, points.
+        share: of conditions in which most trials are opposed.
         largest: the largest difference of a condition's mean from there, degrees.
     """
 
@@ -28,6 +29,7 @@ class Agreement(NamedTuple):
     within: float
     turn: float
     opposed: list[int]
+    share: float
     largest: float
 
 
@@ -68,7 +70,8 @@ def agreement(
     turn = _middle(turns[sign])
     apart = np.abs(_wrapped(np.rad2deg(np.angle(turns[sign])) - turn))
     largest = np.abs(_wrapped(np.rad2deg(np.angle(means[sign])) - turn)).max()
-    return Agreement(same, mirrored, within, turn, known[apart > APART].tolist(), float(largest))
+    share = float(np.mean([(apart[group] > APART).mean() > 0.5 for group in groups]))
+    return Agreement(same, mirrored, within, turn, known[apart > APART].tolist(), share, float(largest))
 
 
 def _middle(turns: np.ndarray) -> float:

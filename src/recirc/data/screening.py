@@ -59,7 +59,7 @@ def wrong_clock(session: Session) -> tuple[str, str] | None:
     ratio = last / end
     inside = [int(((times >= begin) & (times <= end)).sum()) for times in known]
     rate = float(np.median(inside)) / max(end - begin, 1e-9)
-    if ratio > MILLISECONDS[0] and rate < LOWEST_INSIDE:
+    if min(ratio, (last - first) / max(end - begin, 1e-9)) > MILLISECONDS[0] and rate < LOWEST_INSIDE:
         looks = "samples" if ratio > SAMPLES else "milliseconds"
         return f"spike times look like {looks}: the last is {last:g} and the last trial ends at {end:g} s", TO_SECONDS
     if len(stop) > 1 and duration <= LONGEST_TRIAL and last <= 1.05 * (stop - start).max() and end > 2 * last > 0:

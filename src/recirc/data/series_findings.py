@@ -9,7 +9,7 @@ from recirc.data.directions import condition_angles
 from recirc.data.finding import BLOCKS, NOTE, WRONG, Finding
 from recirc.data.guesses import BEHAVIOR
 from recirc.data.keeping import outcomes
-from recirc.data.movement import ALIKE, UNEVEN, agreement, headings
+from recirc.data.movement import ALIKE, MOST_OPPOSED, UNEVEN, agreement, headings
 from recirc.data.names import VELOCITY, is_called
 from recirc.data.prepared import Prepared
 from recirc.data.preprocessing import Preprocessing
@@ -66,7 +66,7 @@ def of_movement(session: Session, prepared: Prepared, assume_equal_spacing: bool
     if found is None:
         return
     where, columns = f"trials/{', '.join(chain.conditions or ())}", " and ".join(chain.conditions or ())
-    if max(found.same, found.mirrored) < ALIKE and len(found.opposed) > 0.5 * len(labels):
+    if found.share > MOST_OPPOSED:
         depends = found.within > ALIKE
         yield Finding(BLOCKS if depends else WRONG, where, f"Movements in {name} do not go where {columns} says "
                       f"(mean resultant length {found.same:.2f}).",

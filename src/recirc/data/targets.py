@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from recirc.data.directions import largest_gap
 
-ROUND, SHARE_OF_RINGS = 0.02, 1 / 3
+ROUND, SAME, SHARE_OF_RINGS = 0.02, 1e-6, 1 / 3
 
 
 def target_centre(positions: Float[np.ndarray, "trial 2"]) -> Float[np.ndarray, "2"] | None:
@@ -24,8 +24,8 @@ def target_centre(positions: Float[np.ndarray, "trial 2"]) -> Float[np.ndarray, 
     if not len(known):
         return np.zeros(2)
     scale = max(float(np.abs(known).max()), 1e-300)
-    different = np.unique(np.round(known / scale, 6), axis=0) * scale
-    if len(different) < 2 or _n_rings(different) == 1:
+    different = known[np.unique(np.round(known / scale, 6), axis=0, return_index=True)[1]]
+    if len(different) < 2 or _n_rings(different, SAME) == 1:
         return np.zeros(2)
     centred = different - different.mean(axis=0)
     if len(different) > 3 and np.linalg.svd(centred, compute_uv=False)[1] > ROUND * np.abs(centred).max():
@@ -44,13 +44,13 @@ def target_centre(positions: Float[np.ndarray, "trial 2"]) -> Float[np.ndarray, 
     return np.zeros(2) if gap <= 270 + 1e-6 else None
 
 
-def _n_rings(positions: np.ndarray) -> int:
-    """How many different distances from zero there are; those within 2 % of the next smaller one are the same."""
+def _n_rings(positions: np.ndarray, apart: float = ROUND) -> int:
+    """How many different distances from zero there are; apart is a share of the largest."""
     distances = np.sort(np.linalg.norm(positions, axis=1))
-    return 1 + int((np.diff(distances) > ROUND * distances[-1]).sum())
+    return 1 + int((np.diff(distances) > apart * distances[-1]).sum())
 
 
 def _exact(known: np.ndarray, middle: np.ndarray) -> np.ndarray:
     """The middle to the digits that the positions have, so that even directions get even labels."""
-    digits = 6 - int(np.floor(np.log10(np.abs(known).max())))
+    digits = 9 - int(np.floor(np.log10(np.abs(known).max())))
     return np.round(middle, digits)
