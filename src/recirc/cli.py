@@ -207,11 +207,13 @@ def _default_folder(*words: str) -> Path:
 def _run_plain(work: Callable[[], int]) -> NoReturn:
     """Do the work of a verb that leaves no run folder and exit with its code."""
     from recirc.runs.environment import plain_messages
+    from recirc.runs.provenance import describe_device
     from recirc.types import enable_x64
 
     enable_x64()
     try:
         with plain_messages():
+            describe_device()
             code = work()
     except (ValueError, OSError) as error:
         if os.environ.get("RECIRC_DEBUG"):

@@ -100,6 +100,11 @@ def refusal(read, path, **settings):
 # The process that looks
 
 
+def refusal_with_warnings(read, path):
+    with pytest.warns(DataWarning):
+        return refusal(read, path)
+
+
 @pytest.fixture
 def nwb(tmp_path):
     """A valid session, changed by a function."""
@@ -408,14 +413,21 @@ def test_averages_that_are_not_rates_are_refused(matlab, change, message):
     assert message in refusal(read_matlab, matlab(Data=rows))
 
 
-def test_objects_and_functions_are_refused_unread(matlab, tmp_path):
+def test_objects_and_functions_are_left_out_unread_and_refused_where_they_are_needed(matlab, tmp_path):
     thing = MatlabObject(np.zeros((1, 1), [("a", object)]), classname="surprise")
-    assert "variable thing: holds an object" in refusal(read_matlab, matlab(thing=thing, td=structs()))
-    for kind in ("function_handle", "table"):
-        fuzz.write_matlab73(tmp_path / "new.mat", "td", fuzz.trial_structs())
-        with h5py.File(tmp_path / "new.mat", "r+") as file:
-            file["#refs#/result_1"].attrs["MATLAB_class"] = np.bytes_(kind)
-        assert "td.result{2}: holds" in refusal(read_matlab, tmp_path / "new.mat")
+    with pytest.warns(DataWarning, match=r"left out thing \(an object\)"):
+        assert read_matlab(matlab(thing=thing, td=structs())).n_trials == 3
+    assert "thing is an object" in refusal_with_warnings(read_matlab, matlab(thing=thing))
+    for field in ("result", "M1_spikes"):
+        for kind, what in (("function_handle", "a function handle"), ("table", "an object (table)")):
+            fuzz.write_matlab73(tmp_path / "new.mat", "td", fuzz.trial_structs())
+            with h5py.File(tmp_path / "new.mat", "r+") as file:
+                file[f"#refs#/{field}_1"].attrs["MATLAB_class"] = np.bytes_(kind)
+            if field == "M1_spikes":
+                assert f"td.M1_spikes{{2}}: holds {what}" in refusal(read_matlab, tmp_path / "new.mat")
+                continue
+            with pytest.warns(DataWarning, match=r"left out result\{2\}: holds"):
+                assert "result" not in read_matlab(tmp_path / "new.mat").trials
 
 
 def test_cells_in_cells_in_cells_do_not_unfold_for_ever(tmp_path, monkeypatch):

@@ -262,7 +262,7 @@ def test_silent_and_unreliable_units_are_left_out_and_listed():
     made = Preprocessing(minimum_reliability=0.5).apply(with_spikes(lambda _: noise), key=KEY)
     assert [(each.reason, each.names) for each in made.dropped] == [("reliability below 0.5", ("u3",))]
     assert made.reliability.min() > 0.5
-    with pytest.raises(ValueError, match="no units are left"):
+    with pytest.raises(ValueError, match="no unit fires"):
         Preprocessing().apply(session(spikes=(np.empty(0),) * N_UNITS), key=KEY)
 
 
@@ -323,7 +323,7 @@ def test_what_is_left_open_is_guessed_and_said():
 
 def test_raw_emg_is_rectified():
     made = Preprocessing(behavior=("emg",)).apply(session(), key=KEY)
-    assert made.chain.rectify
+    assert made.chain.rectify == ("emg",)
     assert made.single_trials.outputs.min() >= 0
     assert any("raw EMG" in guess for guess in made.guesses)
 

@@ -3,11 +3,19 @@
 import numpy as np
 from jaxtyping import Float
 
-from recirc.data.session import PreparationError
+from recirc.data.session import PreparationError, Series
 
 
 def on_bins(
-    time: Float[np.ndarray, " sample"], values, starts, n_bins: int, dt: float, *, lag: float = 0.0, rectify=False
+    time: Float[np.ndarray, " sample"],
+    values,
+    starts,
+    n_bins: int,
+    dt: float,
+    *,
+    lag: float = 0.0,
+    rectify: bool = False,
+    interval: float | None = None,
 ) -> Float[np.ndarray, "trial time channel"]:
     r"""Behavior in the bins of every trial, one clock for rates and behavior.
 
@@ -21,6 +29,7 @@ def on_bins(
         starts, n_bins, dt: t, seconds, the first edge of every trial, and as of the spike counts.
         lag: l, seconds by which behavior follows the activity that it is paired with.
         rectify: take absolute values of the samples first, as raw EMG needs.
+        interval: between samples, seconds; by default the median.
 
     Returns:
         Means or interpolated values; nan where the series has none.
@@ -36,7 +45,8 @@ def on_bins(
     if len(time) != values.shape[0] or not (np.diff(time) > 0).all():
         what = f"{len(time)} times for {values.shape[0]} samples, and times must rise"
         raise PreparationError(what, "repair the series' timestamps")
-    interval = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
+    if interval is None:
+        interval = float(np.median(np.diff(time))) if len(time) > 1 else np.inf
     method = _averaged if interval <= dt / 2 * (1 + 1e-6) else _interpolated
     edges = np.asarray(starts, float)[:, None] + lag + dt * np.arange(n_bins + 1)
     made = np.full((len(edges), n_bins, values.shape[1]), np.nan)
@@ -45,6 +55,19 @@ def on_bins(
         if last > first:
             samples = np.asarray(values[first:last], float)
             made[i] = method(time[first:last], np.abs(samples) if rectify else samples, row, interval)
+    return made
+
+
+def series_on_bins(
+    series: Series, starts, n_bins: int, dt: float, *, lag: float = 0.0, rectify: bool = False
+) -> Float[np.ndarray, "trial time channel"]:
+    """As `on_bins`, of a series whose samples are read trial by trial."""
+    starts, interval = np.asarray(starts, float), series.clock.interval
+    made = np.full((len(starts), n_bins, len(series.channels)), np.nan)
+    for i, start in enumerate((starts + lag).tolist()):
+        time, values = series.read(start - 4 * interval, start + n_bins * dt + 4 * interval)
+        if len(time):
+            made[i] = on_bins(time, values, [start], n_bins, dt, rectify=rectify, interval=interval)[0]
     return made
 
 

@@ -6,10 +6,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from recirc.data.directions import no_circle
+from recirc.data.names import is_angular
 from recirc.data.session import PreparationError
+from recirc.data.targets import target_centre
 
 RADIANS = 2 * np.pi + 1e-6
-_ANGULAR = ("dir", "angle", "theta")
 
 
 class Averages(NamedTuple):
@@ -60,13 +62,14 @@ def condition_labels(
     """One label per trial from columns of the trials table; "" where a value is missing.
 
     Two columns whose names end in x and y (or one column of pairs) are a target's position: the label is its direction
-    in degrees, counterclockwise from the right, or "x,y" if targets in one direction differ in distance. So is a column
-    that lists the positions of all targets shown, with a second column that says which of them counts, from 0. A column
-    of angles gives degrees. Otherwise labels are the values, joined by ",".
+    in degrees, counterclockwise from the right, about `target_centre`, or "x,y" if targets in one direction differ in
+    distance or have no centre. So is a column that lists the positions of all targets shown, with a second column that
+    says which of them counts, from 0. A column of angles gives degrees if these make a circle (`no_circle`). Otherwise
+    labels are the values, joined by ",".
 
     Args:
         trials, columns: columns by name, and those that make the condition; none is one condition, "all".
-        radians: whether a column of angles holds radians; if None they are if not whole numbers and none above 2 pi.
+        radians: whether a column of angles holds radians; if None, `in_radians` tells.
 
     Raises:
         PreparationError: if a column has a list for every trial, and these are not positions of targets.
@@ -79,13 +82,14 @@ def condition_labels(
     values = [np.asarray(trials[name]) for name in columns]
     if not values:
         return ["all"] * len(next(iter(trials.values())))
-    if (pair := _positions(columns, values)) is not None:
+    if (pair := target_positions(trials, columns)) is not None:
         return _directions_of(pair)
     if len(columns) == 1 and is_angular(columns[0]) and _is_number(values[0]):
         angles = values[0].astype(float)
         if in_radians(angles) if radians is None else radians:
             angles = np.rad2deg(angles)
-        return [_degrees(angle) for angle in angles]
+        if radians is not None or not no_circle(angles[np.isfinite(angles)]):
+            return [_degrees(angle) for angle in angles]
     for name, column in zip(columns, values):
         if column.dtype == object or column.ndim > 1:
             mend = "or a list of targets' positions and the column that says which target counts, from 0"
@@ -94,23 +98,21 @@ def condition_labels(
     return ["" if "" in row else ",".join(row) for row in zip(*map(_texts, values))]
 
 
-def is_angular(name: str) -> bool:
-    """Whether a column's name says that it holds angles."""
-    return any(word in name.lower() for word in _ANGULAR)
-
-
 def in_radians(angles: Float[np.ndarray, " trial"]) -> bool:
-    """Whether angles look like radians: no larger than 2 pi, and not all whole numbers."""
-    known = angles[np.isfinite(angles)]
-    return bool(known.size and (np.abs(known) <= RADIANS).all() and not (known == known.round()).all())
+    """Whether angles look like radians: no larger than 2 pi, and not all whole numbers or simple fractions of one."""
+    known = 16 * angles[np.isfinite(angles)]
+    return bool(known.size and (np.abs(known) <= 16 * RADIANS).all() and not (known == known.round()).all())
 
 
 def _is_number(values: np.ndarray) -> bool:
     return values.ndim == 1 and values.dtype.kind in "iuf"
 
 
-def _positions(columns: Sequence[str], values: list[np.ndarray]) -> np.ndarray | None:
+def target_positions(trials: Mapping[str, np.ndarray], columns: Sequence[str]) -> np.ndarray | None:
     """(trial, 2) positions, if that is what the columns hold."""
+    values = [np.asarray(trials[name]) for name in columns]
+    if not values:
+        return None
     if len(values) == 1 and values[0].ndim == 2 and values[0].shape[1] == 2:
         return values[0].astype(float)
     if values[0].dtype == object and len(values) <= 2:
@@ -128,10 +130,13 @@ def _chosen(lists: np.ndarray, places: np.ndarray) -> np.ndarray | None:
 
 
 def _directions_of(pair: np.ndarray) -> list[str]:
-    labels = [_degrees(angle) for angle in np.rad2deg(np.arctan2(pair[:, 1], pair[:, 0]))]
+    centre = target_centre(pair)
+    away = pair - (0 if centre is None else centre)
+    away[np.hypot(*away.T) <= 1e-6 * np.nanmax(np.hypot(*away.T), initial=0.0)] = np.nan  # the centre has no direction
+    labels = [_degrees(angle) for angle in np.rad2deg(np.arctan2(away[:, 1], away[:, 0]))]
     distances: dict[str, float] = {}
-    for label, distance in zip(labels, np.hypot(*pair.T)):
-        if abs(distances.setdefault(label, distance) - distance) > 1e-6 * distance:
+    for label, distance in zip(labels, np.hypot(*away.T)):
+        if centre is None or abs(distances.setdefault(label, distance) - distance) > 1e-6 * distance:
             return ["" if np.isnan(x + y) else f"{x:.9g},{y:.9g}" for x, y in pair]
     return labels
 

@@ -9,28 +9,59 @@ from jaxtyping import Float
 from recirc.data.safe_open import DataWarning
 from recirc.types import Activity
 
+SMALLEST_ARC = 45.0  # degrees that three directions or more must span
+MIXED = 0.2  # share of different values that may look like radians among degrees
+
 
 def condition_angles(labels: Iterable[object]) -> Float[np.ndarray, " label"] | None:
-    """Angles in degrees that condition labels are; None if they are words, or count from 0 or 1.
+    """Angles in degrees that condition labels are; None if they are words, count, or make no circle (`no_circle`).
 
     Example:
-        >>> condition_angles(["10", "11", "12"]), condition_angles(["1", "2", "3"])
-        (array([10., 11., 12.]), None)
+        >>> condition_angles(["10", "100", "190"]), condition_angles(["1", "2", "4"])
+        (array([ 10., 100., 190.]), None)
     """
-    names = list(labels)
     try:
-        angles = np.array([float(str(name)) for name in names])
+        angles = np.array([float(str(name)) for name in labels])
     except ValueError:
         return None
-    counted = np.sort([float(name) for name in set(map(str, names))])
-    is_enumeration = len(counted) > 1 and counted[0] in (0, 1) and (np.diff(counted) == 1).all()
-    return angles if np.isfinite(angles).all() and not is_enumeration else None
+    return None if no_circle(angles) else angles
+
+
+def no_circle(angles: Float[np.ndarray, " label"]) -> str:
+    """Why numbers cannot be directions in degrees, as in a sentence; empty if they can.
+
+    Example:
+        >>> no_circle(np.array([-3.0, -2.0, 1.0])), no_circle(np.array([-90.0, 0.0, 90.0]))
+        ('3 values span 4 degrees', '')
+    """
+    if not np.isfinite(angles).all():
+        return "some are not finite"
+    different = np.unique(angles)
+    if len(different) < 2:
+        return ""
+    if different[0] in (0, 1) and (np.diff(different) == 1).all():
+        return f"they count from {different[0]:g}"
+    if max(np.abs(different).max(), np.ptp(different)) > 360 + 1e-6:
+        return f"they go from {different[0]:g} to {different[-1]:g}, more than a turn"
+    arc = 360 - largest_gap(different)
+    if len(different) > 2 and arc < SMALLEST_ARC - 1e-6:
+        return f"{len(different)} values span {arc:.3g} degrees"
+    size = np.abs(different)
+    n_small = int(((size <= 2 * np.pi + 1e-6) & (size != size.round())).sum())
+    is_mixed = n_small > max(1, MIXED * len(different)) and size.max() > 2 * np.pi + 1e-6
+    return f"{n_small} of {len(different)} look like radians, the others like degrees" if is_mixed else ""
+
+
+def largest_gap(angles: Float[np.ndarray, " label"]) -> float:
+    """The widest arc without a direction, degrees."""
+    around = np.unique(np.asarray(angles, float) % 360)
+    return float(np.diff(np.append(around, around[0] + 360)).max())
 
 
 def directions(activity: Activity, *, assume_equal_spacing: bool = False) -> Float[np.ndarray, " trial"]:
     """Direction of every trial, degrees in [0, 360), from its condition label.
 
-    Labels are expected to be angles in degrees, "0", "45", "22.5"; 0, 1, 2, ... or 1, 2, 3, ... are an enumeration.
+    Labels are expected to be angles in degrees, "0", "45", "22.5"; numbers that count or make no circle are none.
 
     Args:
         activity: any activity.

@@ -1,47 +1,38 @@
 """What is wrong with a recording, or worth knowing: where, what, why it matters, how to mend it."""
 
 import dataclasses
+import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
-from recirc.data.directions import condition_angles
-from recirc.data.prepared import NEVER_CHANGES, NOT_OBSERVED, Prepared
+from recirc.data.averages_findings import FEWEST_DIRECTIONS as FEWEST_DIRECTIONS
+from recirc.data.averages_findings import check_averages as check_averages
+from recirc.data.averages_findings import fewest_units as fewest_units
+from recirc.data.coverage import FIRES_NOT, lost_units
+from recirc.data.finding import BLOCKS, LEVELS, NOTE, WRONG, Finding, said
+from recirc.data.keeping import OUTCOMES, QUALITIES, keep_only, outcomes
+from recirc.data.prepared import LOST_SPIKES, NEVER_CHANGES, NOT_OBSERVED, Prepared
 from recirc.data.preprocessing import Preprocessing
-from recirc.data.screening import bad_spikes, bad_trials, listed, repeated_names, trial_names, wrong_time_unit
+from recirc.data.screening import (
+    OVERLAPS,
+    bad_spikes,
+    bad_trials,
+    listed,
+    overlap,
+    repeated_names,
+    trial_names,
+    wrong_clock,
+)
+from recirc.data.series_findings import of_movement, of_series
 from recirc.data.session import PreparationError, Session
 from recirc.data.spikes import inside
-from recirc.types import Activity
 
-BLOCKS, WRONG, NOTE = "blocks a fit", "likely wrong", "worth knowing"
-LEVELS = (BLOCKS, WRONG, NOTE)
-FEWEST_DIRECTIONS, FEWEST_SAMPLES = 4, 5
 MOST_UNOBSERVED = 0.01  # share of a session's spikes
-HIGHEST_RATE = 200.0  # spikes/s, averaged over time
-LOWEST_RATE = 2.0  # spikes/s, below which units with a spike each may agree by chance
-COPIED = 0.999  # correlation of average rates above which two units are one
 DROP_BAD = "Mend the file, or leave them out with --drop-bad."
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """One thing that was found.
-
-    Args:
-        level: "blocks a fit", "likely wrong" or "worth knowing".
-        where, what, why, mend: the part of the file, what was found in it, why it matters, and how to mend it.
-        can_drop: whether leaving out spikes and trials mends it (`Preprocessing.drop_bad`).
-    """
-
-    level: Literal["blocks a fit", "likely wrong", "worth knowing"]
-    where: str
-    what: str
-    why: str
-    mend: str
-    can_drop: bool = False
 
 
 def check_session(
@@ -56,32 +47,33 @@ def check_session(
         key: random key of the halves that reliability is told by.
         **fit: what it is for, as for `check_averages`.
     """
-    findings = [*_of_tables(session), *_of_spikes(session, preprocessing.drop_bad)]
-    prepared = None
+    findings, prepared = [], None
+    try:
+        kept, left_out = keep_only(session, preprocessing.keep, preprocessing.keep_units)
+    except PreparationError as error:
+        return [Finding(BLOCKS, "preparation", said(error.what), "Nothing can be chosen so.", said(error.mend))], None
+    findings += [*_of_tables(kept), *_of_outcomes(kept, preprocessing), *_of_spikes(kept, preprocessing.drop_bad)]
     if all(finding.can_drop for finding in findings if finding.level == BLOCKS):
         try:
-            chain, _ = preprocessing.resolved(session)
-            findings += _of_trials(session, chain.align or "start_time", preprocessing.drop_bad)
-            findings += _of_series(session, chain)
+            chain, _ = preprocessing.resolved(kept)
+            findings += _of_trials(kept, chain.align or "start_time", preprocessing.drop_bad)
+            findings += of_series(kept, chain)
             prepared = dataclasses.replace(preprocessing, drop_bad=True).apply(session, key=key)
             chain = dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
             prepared = dataclasses.replace(prepared, chain=chain)
-            findings += [*_of_prepared(session, prepared), *check_averages(prepared.averages, **fit)]
+            findings += _of_prepared(kept, prepared, [each.reason for each in left_out])
+            findings += of_movement(kept, prepared, bool(fit.get("assume_equal_spacing")))
+            findings += check_averages(prepared.averages, **fit)
         except ValueError as error:
             is_told = isinstance(error, PreparationError)
             what, mend = (error.what, error.mend) if is_told else (str(error), "change the preprocessing")
-            findings.append(Finding(BLOCKS, "preparation", _said(what), "Rates cannot be made.", _said(mend)))
+            findings.append(Finding(BLOCKS, "preparation", said(what), "Rates cannot be made.", said(mend)))
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level)), prepared
 
 
-def _said(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
-
-
 def _of_tables(session: Session) -> Iterator[Finding]:
-    if problem := wrong_time_unit(session):
-        yield Finding(BLOCKS, "units/spike_times", _said(problem), "Spikes and trials do not meet.",
-                      "Convert all times to seconds.")  # fmt: skip
+    if wrong := wrong_clock(session):
+        yield Finding(BLOCKS, "units/spike_times", said(wrong[0]), "Spikes and trials do not meet.", said(wrong[1]))
     if twice := repeated_names(session):
         yield Finding(BLOCKS, "units", f"Names of units repeat: {twice}.",
                       "Units could be mistaken for each other.", "Make names unique.")  # fmt: skip
@@ -89,8 +81,10 @@ def _of_tables(session: Session) -> Iterator[Finding]:
         yield Finding(BLOCKS, "units", "There are no units.", "Without spikes there is nothing to fit.",
                       "Add a table of units with spike_times.")  # fmt: skip
     if not session.n_trials:
+        others = session.about.get("intervals")
+        mend = f"If one of {others} is of trials, move it to intervals/trials." if others else None
         yield Finding(BLOCKS, "trials", "There is no table of trials.", "Without trials there is nothing to align and "
-                      "average.", "Add a table of trials with start_time, stop_time and events.")  # fmt: skip
+                      "average.", mend or "Add a table of trials with start_time, stop_time and events.")  # fmt: skip
     if n_held_out := np.count_nonzero(session.unit_columns.get("heldout", ())):
         yield Finding(NOTE, "units/heldout", f"{n_held_out} units are marked as held out.",
                       "A fit holds out every unit in turn, and takes no notice.",
@@ -99,6 +93,20 @@ def _of_tables(session: Session) -> Iterator[Finding]:
         if not series.unit:
             yield Finding(NOTE, f"series {name}", "No unit is given.", "Sizes cannot be judged.",
                           "Set the attribute unit, where the format has one.")  # fmt: skip
+
+
+def _of_outcomes(session: Session, chain: Preprocessing) -> Iterator[Finding]:
+    """Columns that say which trials and units should count, where several values are taken together."""
+    tables = ("trials", session.trials, OUTCOMES, "keep"), ("units", session.unit_columns, QUALITIES, "keep_units")
+    for what, columns, pattern, setting in tables:
+        for name, values in outcomes(columns, pattern):
+            if name not in (*getattr(chain, setting), *(chain.conditions or ())):
+                told, most = ", ".join(f"{value} ({n})" for value, n in values.items()), json.dumps(next(iter(values)))
+                quoted = name if name.isidentifier() and name.isascii() else json.dumps(name)
+                yield Finding(WRONG if what == "trials" else NOTE, f"{what}/{name}",
+                              f"{what.capitalize()} have several values of {name}: {told}. All of them are used.",
+                              "What failed may be averaged with what did not.",
+                              f"To keep some, --set 'preprocessing.{setting}={{{quoted}={most}}}'.")  # fmt: skip
 
 
 def _of_spikes(session: Session, drop_bad: bool) -> Iterator[Finding]:
@@ -132,6 +140,15 @@ def _of_trials(session: Session, event: str, drop_bad: bool) -> Iterator[Finding
         what = f"{int(mask.sum()):,} trials, {reason}: {listed(trial_names(session)[mask])}."
         yield _bad("trials", what, "Rates would be aligned to nothing, or trials counted twice.", drop_bad)
     trials = session.trials
+    touching = overlap(trials["start_time"], trials["stop_time"])
+    touching[bad_trials(session, event).get(OVERLAPS, np.zeros(0, int))] = 0
+    if (touching > 1e-6).any():
+        n, most = int((touching > 1e-6).sum()), f"{touching.max():.3g} s"
+        yield Finding(NOTE, "trials", f"{n:,} trials begin up to {most} before the one before has ended.",
+                      "So little of a trial is not held against it.", "None.")  # fmt: skip
+    for name, why in guesses.useless_events(session).items():
+        yield Finding(NOTE, f"trials/{name}", f"{name} is called as events are and {why}.",
+                      "No trial can be aligned to it.", "Give one time per trial, in seconds.")  # fmt: skip
     for name in guesses.outside_events(session):
         since = trials["start_time"] + trials[name]
         fits = np.mean((since <= trials["stop_time"])[np.isfinite(since)]) > 0.5
@@ -141,26 +158,7 @@ def _of_trials(session: Session, event: str, drop_bad: bool) -> Iterator[Finding
                       "Give times in seconds on the session's clock.")  # fmt: skip
 
 
-def _of_series(session: Session, chain: Preprocessing) -> Iterator[Finding]:
-    for name, series in session.series.items():
-        used = any(name in (wanted, wanted.rpartition(":")[0]) for wanted in chain.behavior or ())
-        time, steps = series.time, np.diff(series.time)
-        if len(time) < 2 or not (steps > 0).all():
-            yield Finding(BLOCKS if used else NOTE, f"series {name}", "Timestamps do not rise.",
-                          "Samples cannot be placed in time.", "Repair the timestamps, or choose other behavior with "
-                          "--set 'preprocessing.behavior=[]'.")  # fmt: skip
-            continue
-        known = np.isfinite(session.trials["stop_time"])
-        start, stop = (session.trials[column][known] for column in ("start_time", "stop_time"))
-        share = float(np.mean((start >= time[0] - steps[0]) & (stop <= time[-1] + 2 * np.median(steps))))
-        if share < 0.9:
-            yield Finding(WRONG if used else NOTE, f"series {name}", f"It covers {100 * share:.0f} % of the trials: "
-                          f"{time[0]:g} to {time[-1]:g} s, trials {start.min():g} to {stop.max():g} s.",
-                          "It may be on another clock; trials without behavior are left out.",
-                          "Check the series' starting time, rate and timestamps.")  # fmt: skip
-
-
-def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
+def _of_prepared(session: Session, prepared: Prepared, asked: list[str]) -> Iterator[Finding]:
     told = bad_trials(session, prepared.chain.align or "start_time")
     for dropped in prepared.dropped:
         if dropped.what == "spikes" or dropped.reason in told:
@@ -168,8 +166,12 @@ def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
         total, why = session.n_trials, "They are not averaged."
         if dropped.what == "units":
             total, why = session.n_units, "They take no part in the fit."
-        mend = _MENDS.get(dropped.reason, _MENDS[dropped.what])
-        yield Finding(WRONG if dropped.count > 0.5 * total else NOTE, dropped.what, dropped.sentence, why, mend)
+        mend = _MENDS.get(FIRES_NOT if dropped.reason.startswith(FIRES_NOT) else dropped.reason, _MENDS[dropped.what])
+        is_wrong = dropped.count > 0.5 * total or dropped.reason.startswith(FIRES_NOT)
+        if dropped.reason in asked:
+            is_wrong, mend = False, "None: it was asked for."
+        yield Finding(WRONG if is_wrong else NOTE, dropped.what, dropped.sentence, why, mend)
+    yield from _of_lost_units(prepared)
     averages = prepared.averages
     if rare := [f"{name} ({n})" for name, n in zip(averages.conditions, averages.trial_counts) if n < 2]:
         yield Finding(WRONG, "trials", f"Conditions with one trial: {listed(rare)}.",
@@ -184,85 +186,22 @@ def _of_prepared(session: Session, prepared: Prepared) -> Iterator[Finding]:
                       "Reliability and the ceiling of scores cannot be told.", "Record more trials.")  # fmt: skip
 
 
+def _of_lost_units(prepared: Prepared) -> Iterator[Finding]:
+    single, at = prepared.single_trials, prepared.aligned_at
+    if single is None or at is None:
+        return
+    found = lost_units(np.asarray(single.rates)[np.argsort(at)], single.rates.shape[1] * single.dt)
+    if told := [f"{single.units[unit]} (the {which} {n})" for unit, (n, which) in found.items()]:
+        yield Finding(WRONG, "units", f"Units that fire in none of the first or last trials: {listed(told)}.",
+                      "They may have been lost or not yet found; averages take that for silence.",
+                      "Give obs_intervals, or keep other units with preprocessing.keep_units.")  # fmt: skip
+
+
 _MENDS = {
     "trials": "Change the window or the event (--set preprocessing.window=[-0.3,0.5]) to keep them.",
     "units": "Set preprocessing.minimum_reliability to keep unreliable units.",
     NEVER_CHANGES: "None, unless they should not be silent: check the sorting.",
+    FIRES_NOT: "None, if recording had ended; otherwise check that no spikes are missing.",
+    LOST_SPIKES: "Mend the spike times of these units.",
     NOT_OBSERVED: "None, if they were lost on the way; otherwise check the units' obs_intervals.",
 }
-
-
-def check_averages(
-    averages: Activity,
-    *,
-    assume_equal_spacing: bool = False,
-    for_fit: bool = True,
-    n_folds: int = 4,
-    recorded_fraction: float | None = None,
-) -> list[Finding]:
-    """What is found in average rates, whatever file they come from.
-
-    Args:
-        averages: spikes/s.
-        for_fit: whether they are to be fitted, which needs directions and units to leave out, or to be compared.
-        assume_equal_spacing, n_folds, recorded_fraction: of the fit, as for `directions` and `fewest_units`.
-    """
-    needed = fewest_units(n_folds, recorded_fraction)
-    of_a_fit = _of_conditions(averages, assume_equal_spacing, needed) if for_fit else ()
-    return [*of_a_fit, *_of_rates(averages, np.asarray(averages.rates, float))]
-
-
-def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> int:
-    """How many units a fit needs: two in every fold, and one that is recorded.
-
-    Args:
-        n_folds: groups of units, judged one after the other.
-        recorded_fraction: share of all units that serve as hints; none for all of the other folds.
-
-    Example:
-        >>> fewest_units(4), fewest_units(2, recorded_fraction=0.05)
-        (8, 11)
-    """
-    needed = 2 * n_folds
-    while recorded_fraction is not None and round(recorded_fraction * needed) < 1:
-        needed = max(needed + 1, int(0.5 / recorded_fraction))
-    return needed
-
-
-def _of_conditions(averages: Activity, assume_equal_spacing: bool, needed: int) -> Iterator[Finding]:
-    labels = list(dict.fromkeys(averages.conditions))
-    if len(labels) < FEWEST_DIRECTIONS:
-        yield Finding(BLOCKS, "conditions", f"{len(labels)} conditions: {listed(labels)}.",
-                      "A fit leaves directions out and chooses among the others, which needs four; rotations "
-                      "need two, since their mean is removed.",
-                      "Name the columns that tell directions apart, as in --set "
-                      "'preprocessing.conditions=[\"target_direction\"]'; `recirc compare` needs two.")  # fmt: skip
-    elif not assume_equal_spacing and condition_angles(labels) is None:
-        yield Finding(BLOCKS, "conditions", f"Labels are no angles in degrees: {listed(labels)}.",
-                      "A fit interpolates between directions.",
-                      "Name a column of angles or target positions (targets at two distances in one direction need the "
-                      "column of angles, which averages over distances); or --set assume_equal_spacing=true, if "
-                      "conditions in this order lie at equal steps around the circle.")  # fmt: skip
-    if (n_units := len(averages.units)) < needed:
-        yield Finding(BLOCKS, "units", f"{n_units} units can be used.",
-                      f"Units are held out to judge a fit by, which needs {needed}.",
-                      "Add units, give fewer folds, or lower preprocessing.minimum_reliability.")  # fmt: skip
-
-
-def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:
-    names, mean = np.asarray(averages.units), rates.mean(axis=(0, 1))
-    if (fast := mean > HIGHEST_RATE).any():
-        yield Finding(WRONG, "units", f"Mean rates above {HIGHEST_RATE:g} spikes/s: {listed(names[fast])}.",
-                      "No neuron fires so fast for long; times may be in the wrong unit, or units merged.",
-                      "Check the sorting and the unit of time.")  # fmt: skip
-    names, flat = names[mean > LOWEST_RATE], rates.reshape(-1, rates.shape[2])[:, mean > LOWEST_RATE]
-    flat = flat - flat.mean(axis=0)
-    flat = flat / np.maximum(np.sqrt((flat**2).sum(axis=0)), 1e-12)
-    if pairs := [f"{names[i]} and {names[j]}" for i, j in np.argwhere(np.triu(flat.T @ flat, k=1) > COPIED)]:
-        yield Finding(WRONG, "units", f"Units that are copies of each other: {listed(pairs, 4)}.",
-                      "A unit held out would be known from its copy.", "Remove one of each pair.")  # fmt: skip
-    n_samples, n_units = rates.shape[0] * rates.shape[1], rates.shape[2]
-    if n_samples < FEWEST_SAMPLES * n_units:
-        yield Finding(NOTE, "conditions", f"{n_samples} samples (conditions times bins) for {n_units} units.",
-                      "Comparisons reduce units to components, and are loose with under 5 samples per dimension.",
-                      "Use a longer window or more conditions.")  # fmt: skip

@@ -1,5 +1,6 @@
 """Recordings in MATLAB files, versions 5 to 7.3."""
 
+import math
 import warnings
 from os import PathLike
 from pathlib import Path
@@ -7,20 +8,20 @@ from typing import Any
 
 import h5py
 import numpy as np
+from scipy import sparse
 
 from recirc.data.probe import HARMLESS_BYTES
 from recirc.data.safe_open import DataFileError, DataWarning, load_matlab, named, reading, safe_open
 from recirc.data.screening import averaged_activity
 from recirc.data.session import Session
 from recirc.data.tables import attribute_text
-from recirc.data.trial_structs import fields_of, is_trial_struct, session_from_trials
+from recirc.data.trial_structs import SPIKES, fields_of, is_trial_struct, session_from_trials
 from recirc.labelled import is_plausible, uniform_step
 from recirc.types import Activity
 
 AVERAGES = {"A", "times"}
 NUMBERS = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 OBJECT, MAX_ITEMS = "MATLAB_object_decode", 400_000
-UNREADABLE = "holds {what}, which only MATLAB can run; save the plain variables alone: save('new.mat', 'Data')."
 
 
 def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | Activity:
@@ -36,22 +37,49 @@ def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | 
         path, max_ratio: as for `safe_open`; numbers, text, cells and structs are read, and nothing is executed.
 
     Raises:
-        DataFileError: if the file is refused, holds objects, function handles or sparse matrices, or not exactly one
-            variable of one of these layouts, or values cannot be what they should be.
+        DataFileError: if the file is refused, has not exactly one variable of one of these layouts, or what is needed
+            of it is no plain or sparse numbers, or cannot be what it should be.
 
     Warns:
-        DataWarning: that averages were taken for spikes/s; if fields or constant units were left out.
+        DataWarning: that averages were taken for spikes/s; if variables, fields or constant units were left out, or
+            arrays turned, as their lengths tell.
     """
     path = Path(path)
     variables = matlab_variables(path, max_ratio=max_ratio)
     with reading(path):
+        if unread := [f"{name} ({value})" for name, value in variables.items() if isinstance(value, Unreadable)]:
+            warnings.warn(f"{path}: left out {', '.join(unread)}.", DataWarning, stacklevel=2)
         variables = {name: [value] if isinstance(value, dict) else value for name, value in variables.items()}
         found = {name: rows for name, rows in variables.items() if fields_of(rows) >= AVERAGES or is_trial_struct(rows)}
         if len(found) != 1:
             raise DataFileError(f"{path}: {_no_layout(variables, list(found))}")
         ((name, rows),) = found.items()
         where = f"{path}, variable {name}"
+        rows = _readable(rows, where)
         return _averages(rows, where) if fields_of(rows) >= AVERAGES else session_from_trials(rows, where, path)
+
+
+class Unreadable(str):
+    """What a value is that is not read."""
+
+    __slots__ = ()
+
+
+def _readable(rows: list[dict], where: str) -> list[dict]:
+    """Elements without the fields that hold something unreadable, and with lists of one as what is in them."""
+    out: dict[str, str] = {}
+    for name in rows[0]:
+        for i, row in enumerate(rows):
+            while isinstance(row[name], list) and len(row[name]) == 1:
+                row[name] = row[name][0]
+            if isinstance(row[name], Unreadable) and name not in out:
+                out[name] = f"{name}{{{i + 1}}}: holds {row[name]}"
+    for name, told in out.items():
+        if name in AVERAGES | {"bin_size"} or name.endswith(SPIKES):
+            raise DataFileError(f"{where}.{told}; save plain numbers, as with full({name}) or double({name}).")
+    if out:
+        warnings.warn(f"{where}: left out {'; '.join(out.values())}.", DataWarning, stacklevel=3)
+    return [{name: value for name, value in row.items() if name not in out} for row in rows]
 
 
 def _no_layout(variables: dict[str, Any], found: list[str]) -> str:
@@ -65,6 +93,8 @@ def _no_layout(variables: dict[str, Any], found: list[str]) -> str:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, Unreadable):
+        return value
     if isinstance(value, np.ndarray):
         return f"numbers of shape {_by(value.shape)}"
     if isinstance(value, str):
@@ -76,6 +106,9 @@ def _kind(value: Any) -> str:
 
 def _averages(rows: list[dict], where: str) -> Activity:
     rates, times = _stacked(rows, "A", where), _stacked(rows, "times", where).reshape(len(rows), -1)
+    if rates.ndim == 3 and rates.shape[1] != times.shape[1] == rates.shape[2]:
+        rates = rates.transpose(0, 2, 1)
+        warnings.warn(f"{where}, field A: stored unit by time, as times tell, and turned.", DataWarning, stacklevel=3)
     if rates.ndim != 3 or rates.shape[1] != times.shape[1]:
         found = f"A is {_by(rates.shape[1:])} and there are {times.shape[1]} times"
         raise DataFileError(f"{where}: {found}; expected time by unit.")
@@ -121,7 +154,7 @@ def _plain(node: dict[str, Any], arrays: list[np.ndarray], where: str) -> Any:
     """A node of `matlab5.take_apart`, made plain."""
     ((kind, value),) = node.items()
     if kind == "unreadable":
-        raise DataFileError(f"{where}: {UNREADABLE.format(what=value)}")
+        return Unreadable(value)
     if kind == "array":
         return arrays[value]
     if kind == "text":
@@ -147,24 +180,37 @@ class _Hdf5Tree:
             raise self._refusal(where, "unfolds without end; save it again in MATLAB.")
         about, kind = dict(item.attrs), attribute_text(item, "MATLAB_class")
         if "MATLAB_sparse" in about:
-            raise self._refusal(where, UNREADABLE.format(what="a sparse matrix"))
+            return self._sparse(item, int(np.ravel(about["MATLAB_sparse"])[0]))
         is_group = isinstance(item, h5py.Group)
         if kind not in (("struct",) if is_group else (*NUMBERS, "char", "cell", "struct")) or OBJECT in about:
             what = f"an object ({kind[:30] or 'no class'})"
-            what = "a function handle" if kind == "function_handle" and not is_group else what
-            raise self._refusal(where, UNREADABLE.format(what=what))
+            return Unreadable("a function handle" if kind == "function_handle" and not is_group else what)
         if is_group:
             return self._struct(item, where)
         if about.get("MATLAB_empty", 0):
             return {"cell": [], "struct": [], "char": ""}.get(kind, np.empty((0, 0)))
         if kind == "cell":
             return self._cells(item, where)
-        if kind == "struct" or item.dtype.kind not in "biuf":
-            raise self._refusal(where, "not laid out as MATLAB does; save it again.")
+        if item.dtype.names == ("real", "imag"):
+            return Unreadable("complex numbers")
+        if kind == "struct" or item.dtype.kind not in "biuf" or (kind == "char" and item.ndim > 2):
+            return Unreadable(f"a {kind} of type {item.dtype} and {item.ndim} axes")
         self.n_bytes += item.size * item.dtype.itemsize
         if self.n_bytes > self.allowed:
             return self.value(item, where)
         return _text(item[()].T) if kind == "char" else item[()].T
+
+    def _sparse(self, group: Any, n_rows: int) -> Any:
+        """A sparse matrix filled in: values, their rows, and where each column begins."""
+        empty = np.zeros(0)
+        values, rows, begins = (
+            np.asarray(group[name][()]) if name in group else empty for name in ("data", "ir", "jc")
+        )
+        shape = (n_rows, max(len(begins) - 1, 0))
+        self.n_bytes += 8 * math.prod(shape)
+        if self.n_bytes > self.allowed or values.dtype.kind not in "biuf":
+            return Unreadable(f"a sparse matrix of {shape[0]:,} x {shape[1]:,}")
+        return sparse.csc_matrix((values, rows.astype(int), begins.astype(int)), shape=shape).toarray()
 
     def _cells(self, item: Any, where: str) -> list:
         return [self.value(self.file[target], f"{where}{{{i + 1}}}") for i, target in enumerate(np.ravel(item[()]))]

@@ -72,7 +72,7 @@ def _description(path: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_TOML_BYTES:
         raise DataFileError(f"{path}: more than 1 MiB; this is not a description in TOML.")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataFileError(f"{path}: cannot be read as TOML ({error}); correct it.") from error
     for key, value in table.items():

@@ -1,8 +1,9 @@
 """Sessions in NWB files (Neurodata Without Borders 2)."""
 
+import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import h5py
 import numpy as np
 
+from recirc.data.names import is_called
 from recirc.data.safe_open import DataFileError, DataWarning, reading, safe_open
-from recirc.data.session import Series, Session
-from recirc.data.tables import NUMBERS, attribute_text, read_array, read_column, read_text, split_rows
+from recirc.data.session import Series, Session, plain_column
+from recirc.data.tables import NUMBERS, attribute_text, one_number, read_array, read_column, read_text, split_rows
 
-PLACES_OF_SERIES = ("processing", "acquisition", "stimulus/presentation")
+PLACES_OF_SERIES = ("processing", "acquisition", "stimulus/presentation", "analysis")
+NO_TRIALS = ("epochs", "invalid_times")  # tables of intervals that are not of trials
 ABOUT = {
     "identifier": "identifier", "description": "session_description", "start": "session_start_time",
     "session": "general/session_id", "institution": "general/institution",
@@ -28,9 +31,10 @@ def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
 
     Read from HDF5 itself, as pynwb takes an index of spikes on trust and follows links to other files, are `/units`
     (spike times, observation intervals, and every column with one number or word per unit), `/intervals/trials` (every
-    column; lists of unequal length become arrays), and every time series of at most two axes in `/processing`,
-    `/acquisition` and `/stimulus/presentation`, with conversion and offset applied; values stay in the file, which
-    stays open, until they are asked for. Series are called by the last part of their path, or by all of it where that
+    column; lists of unequal length become arrays), the one table of units or trials elsewhere if there is none there,
+    and every time series of at most two axes in `/processing`, `/acquisition`, `/stimulus/presentation` and
+    `/analysis`, with conversion and offset applied; values stay in the file, which stays open, until they are asked
+    for. Series are called by the last part of their path, or by all of it where that
     is not unique; units by the column `unit_name`, otherwise by their id, and located by their electrodes.
 
     Args:
@@ -41,10 +45,12 @@ def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
 
     Raises:
         DataFileError: if `safe_open` refuses the file; it is not NWB 2; the spikes' index falls or leaves the
-            data, or assigns some to no unit; spike times or trial times are not numbers; or lengths disagree.
+            data, or assigns some to no unit; spike times or trial times are not numbers; lengths disagree; or several
+            tables could be the units or the trials, none of them in its place.
 
     Warns:
-        DataWarning: of series left out for over two axes, no time, too few or many timestamps, or no numbers.
+        DataWarning: of tables read elsewhere; of series left out for over two axes, no time, too few or many
+            timestamps, more channels than samples, or no numbers; of columns left out for neither numbers nor text.
     """
     return session_from_nwb(safe_open(path, max_ratio=max_ratio), Path(path))
 
@@ -56,26 +62,59 @@ def session_from_nwb(file: h5py.File, path: Path) -> Session:
         if not version.startswith("2"):
             found = f"NWB version {version[:20]!r}" if version else f"HDF5 with {have}"
             raise DataFileError(f"{path}: expected NWB 2, found {found}; convert it to NWB 2.")
-        units, spikes, observed, columns = _units(file, path)
         series, left_out = _series(file, path)
+        units, spikes, observed, columns = _units(_table(file, "units", _is_units, path), file, path)
+        trials = _trials(_table(file, "intervals/trials", _is_trials, path), path, left_out)
         about = {name: value for name, entry in ABOUT.items() if (value := read_text(file, entry))}
-        session = Session(spikes, units, _trials(file, path), series, observed, columns, 0.0, str(path), about)
+        if not len(trials["start_time"]) and (others := _elsewhere(file, _is_trials)):
+            about["intervals"] = ", ".join(others)
+        session = Session(spikes, units, trials, series, observed, columns, 0.0, str(path), about)
     if left_out:
         warnings.warn(f"{path}: left out {'; '.join(left_out)}.", DataWarning, stacklevel=3)
     return session
 
 
-def _units(file: h5py.File, path: Path):
+def _table(file: h5py.File, place: str, is_it: Callable[[h5py.Group], bool], path: Path) -> h5py.Group | None:
+    """The table in its place, or the one elsewhere if there is but one, with a warning."""
+    if isinstance(table := file.get(place), h5py.Group):
+        return table
+    what, found = place.rpartition("/")[2], _elsewhere(file, is_it)
+    found = [entry for entry in found if entry.rpartition("/")[2] not in NO_TRIALS]
+    named = [entry for entry in found if is_called(what, entry.rpartition("/")[2])]
+    if len(named or found) > 1:
+        told = f"several tables could be the {what} ({', '.join(named or found)})"
+        raise DataFileError(f"{path}: {told}; move or copy the right one to {place}.")
+    for entry in named or found:
+        warnings.warn(f"{path}: {what} are read from {entry}, as there is no {place}.", DataWarning, stacklevel=4)
+        return file[entry]  # pyright: ignore[reportReturnType]
+    return None
+
+
+def _elsewhere(file: h5py.File, is_it: Callable[[h5py.Group], bool]) -> list[str]:
+    """Paths of all groups that are such a table."""
+    return [entry for entry, group in _groups(file, list(map(str, file)), lambda group: False) if is_it(group)]
+
+
+def _is_units(group: h5py.Group) -> bool:
+    return {"id", "spike_times", "spike_times_index"} <= set(group)
+
+
+def _is_trials(group: h5py.Group) -> bool:
+    return {"start_time", "stop_time"} <= set(group)
+
+
+def _units(table: h5py.Group | None, file: h5py.File, path: Path):
     """Names, spike times, observation intervals and the other columns."""
-    table = file.get("units")
-    if not isinstance(table, h5py.Group):
+    if table is None:
         return (), (), None, {}
     ids = read_array(table, "id")
-    n_units = len(ids) if ids is not None and ids.ndim == 1 else 0
+    ids = None if ids is None or ids.size not in ids.shape else ids.ravel()
+    n_units = 0 if ids is None else len(ids)
     spikes = _rows(table, "spike_times", n_units, path) or tuple(np.empty(0) for _ in range(n_units))
     observed = _rows(table, "obs_intervals", n_units, path, width=2)
     arrays = {name: read_array(table, name) for name in _column_names(table) if f"{name}_index" not in table}
-    columns = {name: column for name, column in arrays.items() if column is not None and column.ndim == 1}
+    arrays = {name: plain_column(column, n_units) for name, column in arrays.items() if column is not None}
+    columns = {name: column for name, column in arrays.items() if column.ndim == 1}
     given = columns.pop("unit_name", ids)
     if "location" not in columns and (places := _electrode_locations(file, table, n_units)) is not None:
         columns["location"] = places
@@ -89,6 +128,8 @@ def _rows(table: h5py.Group, name: str, n_units: int, path: Path, width: int | N
         return None
     where = f"{path}, entry {table.name}/{name}"
     values = read_array(table, name)
+    if values is not None and not width:
+        values = plain_column(values, values.size if values.size in values.shape else 0)
     if values is None or values.dtype.kind not in NUMBERS or values.shape[1:] != ((width,) if width else ()):
         raise DataFileError(f"{where}: expected numbers, one{' pair' if width else ''} each; write the table again.")
     if f"{name}_index" not in table:
@@ -101,7 +142,9 @@ def _rows(table: h5py.Group, name: str, n_units: int, path: Path, width: int | N
 
 def _column_names(table: h5py.Group, leave_out=("id", "spike_times", "obs_intervals")) -> list[str]:
     """Columns in the order that the table gives, those that it does not list last."""
-    names = dict.fromkeys([*map(str, np.ravel(table.attrs.get("colnames", []))), *map(str, table)])
+    listed = table.attrs.get("colnames", [])
+    listed = () if isinstance(listed, h5py.Empty) else np.ravel(listed)
+    names = dict.fromkeys([*map(str, listed), *map(str, table)])
     return [name for name in names if name in table and name not in leave_out and not name.endswith("_index")]
 
 
@@ -117,13 +160,15 @@ def _electrode_locations(file: h5py.File, table: h5py.Group, n_units: int) -> np
     return np.array([str(locations[i]) if 0 <= i < len(locations) else "" for i in first], str)
 
 
-def _trials(file: h5py.File, path: Path) -> dict[str, np.ndarray]:
-    """Columns of the table of trials, empty if there is none."""
-    table = file.get("intervals/trials")
-    if not isinstance(table, h5py.Group):
+def _trials(table: h5py.Group | None, path: Path, left_out: list[str]) -> dict[str, np.ndarray]:
+    """Columns of the table of trials, empty if there is none; what cannot be used is added to what is left out."""
+    if table is None:
         return {"start_time": np.empty(0), "stop_time": np.empty(0)}
     found = {name: read_column(table, name) for name in _column_names(table, leave_out=())}
     columns = {name: column for name, column in found.items() if column is not None}
+    left_out += [f"{table.name}/{name} (neither numbers nor text)" for name in found if name not in columns]
+    n_rows = columns["start_time"].size if "start_time" in columns else 0
+    columns = {name: plain_column(column, n_rows) for name, column in columns.items()}
     where = f"{path}, entry {table.name}"
     for name in ("start_time", "stop_time"):
         if name not in columns or columns[name].ndim != 1 or columns[name].dtype.kind not in NUMBERS:
@@ -152,7 +197,15 @@ def _series(file: h5py.File, path: Path) -> tuple[dict[str, Series], list[str]]:
 
 
 def _groups_with_data(file: h5py.File) -> Iterator[tuple[str, h5py.Group]]:
-    waiting = [place for place in PLACES_OF_SERIES[::-1] if isinstance(file.get(place), h5py.Group)]
+    def is_series(group: h5py.Group) -> bool:
+        return isinstance(group.get("data"), h5py.Dataset) and ("timestamps" in group or "starting_time" in group)
+
+    return ((entry, group) for entry, group in _groups(file, PLACES_OF_SERIES, is_series) if is_series(group))
+
+
+def _groups(file: h5py.File, places: Sequence[str], ends: Callable[[h5py.Group], bool]):
+    """All groups in some places by their path, each once, and nothing below those at which it ends."""
+    waiting = [place for place in places[::-1] if isinstance(file.get(place), h5py.Group)]
     seen = set()
     while waiting:
         entry = waiting.pop()
@@ -160,9 +213,8 @@ def _groups_with_data(file: h5py.File) -> Iterator[tuple[str, h5py.Group]]:
         if group in seen:
             continue
         seen.add(group)
-        if isinstance(group.get("data"), h5py.Dataset) and ("timestamps" in group or "starting_time" in group):
-            yield entry, group
-        else:
+        yield entry, group
+        if not ends(group):
             below = [f"{entry}/{name}" for name in group]
             waiting.extend(name for name in below[::-1] if isinstance(file.get(name), h5py.Group))
 
@@ -171,17 +223,28 @@ def _one_series(group: h5py.Group, path: Path) -> Series:
     data: Any = group["data"]
     if data.dtype.kind not in "iuf" or data.shape is None or len(data.shape) not in (1, 2):
         raise ValueError(f"values of type {data.dtype} and shape {data.shape}")
-    n_channels = data.shape[1] if len(data.shape) == 2 else 1
-    scale: float | np.ndarray = float(data.attrs.get("conversion", 1.0))
-    per_channel = read_array(group, "channel_conversion")
-    if per_channel is not None and per_channel.shape == (n_channels,):
-        scale = scale * per_channel.astype(float)
     times: Any = group["timestamps" if "timestamps" in group else "starting_time"]
+    n_times = math.prod(times.shape) if "timestamps" in group else 0
+    n_samples, n_channels = (*data.shape, 1)[:2]
+    turned = len(data.shape) == 2 and n_times == n_channels != n_samples
+    if turned:
+        n_samples, n_channels = n_channels, n_samples
+    elif n_channels > n_samples:
+        mend = "it looks transposed; store samples along the first axis"
+        raise ValueError(f"{n_samples:,} samples of {n_channels:,} channels: {mend}")
+    scale: float | np.ndarray = one_number(data.attrs.get("conversion", 1.0), np.nan)
+    per_channel = read_array(group, "channel_conversion")
+    if per_channel is not None and per_channel.size == n_channels:
+        scale = scale * per_channel.ravel().astype(float)
     if "timestamps" in group:
-        clock: dict[str, Any] = {"timestamps": _Stored(times, tuple(times.shape), path)}
+        shape = (n_times,) if n_times in times.shape else tuple(times.shape)
+        clock: dict[str, Any] = {"timestamps": _Stored(times, shape, path, turned=times.shape[0] != n_times)}
     else:
-        clock = {"start": float(times[()]), "rate": float(times.attrs.get("rate", np.nan))}
-    values = _Stored(data, (len(data), n_channels), path, scale, float(data.attrs.get("offset", 0.0)))
+        clock = {"start": one_number(times[()], np.nan), "rate": one_number(times.attrs.get("rate", np.nan), np.nan)}
+    offset = one_number(data.attrs.get("offset", 0.0), np.nan)
+    if not np.isfinite(np.hstack([scale, offset, clock.get("start", 0.0)])).all():
+        raise ValueError("conversion, offset or starting_time is no number")
+    values = _Stored(data, (n_samples, n_channels), path, scale, offset, turned=turned)
     return Series(values, _channels(group, n_channels), attribute_text(data, "unit"), **clock)
 
 
@@ -200,10 +263,13 @@ def _channels(group: h5py.Group, n_channels: int) -> tuple[str, ...]:
 class _Stored:
     """Values that stay in the file until a slice of them is asked for; then scale * value + offset."""
 
-    def __init__(self, dataset: Any, shape: tuple[int, ...], path: Path, scale: float | np.ndarray = 1.0, offset=0.0):
+    def __init__(
+        self, dataset: Any, shape: tuple[int, ...], path: Path, scale: Any = 1.0, offset: float = 0.0, *, turned: bool
+    ):
         self.dataset, self.shape, self.path, self.scale, self.offset = dataset, shape, path, scale, offset
+        self.turned = turned  # samples lie along the second axis
 
     def __getitem__(self, index: slice) -> np.ndarray:
         with reading(self.path):
-            values = np.asarray(self.dataset[index], float)
+            values = np.asarray(self.dataset[:, index].T if self.turned else self.dataset[index], float)
         return values.reshape(-1, *self.shape[1:]) * self.scale + self.offset

@@ -2,16 +2,18 @@
 
 import dataclasses
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from recirc.data import guesses
-from recirc.data.behavior import on_bins
+from recirc.data.behavior import series_on_bins
 from recirc.data.conditions import condition_averages, condition_labels, in_order
+from recirc.data.coverage import unrecorded
+from recirc.data.keeping import Dropped
 from recirc.data.reliability import split_half_reliability
-from recirc.data.screening import bad_spikes, bad_trials, listed, repeated_names, trial_names, wrong_time_unit
+from recirc.data.screening import REPEATED, bad_spikes, bad_trials, listed, repeated_names, trial_names, wrong_clock
 from recirc.data.session import PreparationError, Session
 from recirc.data.spikes import unit_coverage, unit_rates
 from recirc.labelled import TAKEN
@@ -21,23 +23,10 @@ if TYPE_CHECKING:
     from recirc.data.preprocessing import Preprocessing
 
 NEVER_CHANGES, NOT_OBSERVED = "the rate never changes", "not observed in every trial"
+LOST_SPIKES, MOST_LOST = "over 5 % of their spikes were left out", 0.05
 FEWEST_TRIALS = 4  # of a condition, to tell reliability by halves of them
 MEND = "mend them, or leave them out with --set preprocessing.drop_bad=true"
 _TOLERANCE = 1e-6  # seconds
-
-
-class Dropped(NamedTuple):
-    """How many "trials", "units" or "spikes" (then names are units) were left out, and why."""
-
-    what: str
-    reason: str
-    names: tuple[str, ...]
-    count: int
-
-    @property
-    def sentence(self) -> str:
-        of = f" of {len(self.names)} units" if self.what == "spikes" else ""
-        return f"Left out {self.count:,} {self.what}{of}, {self.reason}: {listed(self.names)}."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,9 +63,10 @@ class Prepared:
 class Selection:
     """The trials and units that are still in, while they become fewer."""
 
-    def __init__(self, session: Session, chain: "Preprocessing"):
+    def __init__(self, session: Session, chain: "Preprocessing", dropped: tuple[Dropped, ...] = ()):
         self.session, self.chain = session, chain
-        self.dropped: list[Dropped] = []
+        self.dropped = list(dropped)
+        self.lost = np.zeros(session.n_units, bool)  # units that lost so many spikes that their rates are wrong
         self.spikes = self._clean_spikes()
         self.when = np.asarray(session.trials[chain.align or "start_time"], float)
         self.labels = np.array(condition_labels(session.trials, chain.conditions or (), radians=chain.radians))
@@ -125,9 +115,10 @@ class Selection:
         if not chain.behavior:
             return None
         parts = []
-        for series, columns in (_find_series(self.session, wanted) for wanted in chain.behavior):
-            clock = self.starts[:, 0], chain.n_bins, chain.dt
-            made = on_bins(series.time, series.values, *clock, lag=chain.lag, rectify=bool(chain.rectify))
+        for name, columns in (_find_series(self.session, wanted) for wanted in chain.behavior):
+            series, clock = self.session.series[name], (self.starts[:, 0], chain.n_bins, chain.dt)
+            rectify = name in (chain.rectify or ())
+            made = series_on_bins(series, *clock, lag=chain.lag, rectify=rectify)
             parts.append(made[:, :, columns])
         outputs = np.concatenate(parts, axis=2)
         whole = np.full((self.session.n_trials, *outputs.shape[1:]), np.nan)
@@ -136,10 +127,14 @@ class Selection:
         return whole
 
     def drop_unobserved(self) -> None:
-        """Leave out trials that most units miss, and then units that were not observed in every trial."""
+        """Leave out trials that most units miss, units that were not observed in every trial, and unrecorded trials."""
         is_missed = np.array([column.mean() < 0.5 for column in self._covered().T])
         self.drop("trials", is_missed, "most units were not observed in the window")
         self.drop("units", ~np.array([row.all() for row in self._covered()]), NOT_OBSERVED)
+        self.drop("units", self.lost[self.left["units"]], LOST_SPIKES)
+        starts = self.starts[:, 0]
+        spikes = [self.spikes[i] for i in self.left["units"].tolist()]
+        self.drop("trials", *unrecorded(spikes, starts, starts + self.chain.n_bins * self.chain.dt))
 
     def _covered(self) -> np.ndarray:
         return unit_coverage(self.session, self.starts[:, 0], self.chain.n_bins * self.chain.dt)
@@ -208,13 +203,13 @@ class Selection:
     def _clean_spikes(self) -> list[np.ndarray]:
         """Spike times of every unit, those that cannot be right refused or left out."""
         session = self.session
-        if problem := wrong_time_unit(session):
-            raise PreparationError(problem, "convert all times to seconds", session.source)
+        if wrong := wrong_clock(session):
+            raise PreparationError(*wrong, session.source)
         if twice := repeated_names(session):
             raise PreparationError(f"names of units repeat ({twice})", "make them unique", session.source)
         found: dict[str, dict[str, int]] = {}
         clean = []
-        for name, times in zip(session.units, session.spikes):
+        for place, (name, times) in enumerate(zip(session.units, session.spikes)):
             masks = bad_spikes(times, resolution=session.resolution)
             if masks and not self.chain.drop_bad:
                 reason, mask = next(iter(masks.items()))
@@ -224,16 +219,17 @@ class Selection:
             for reason, mask in masks.items():
                 found.setdefault(reason, {})[name] = int(mask.sum())
             clean.append(times[~np.any(list(masks.values()), axis=0)] if masks else times)
+            n_lost = sum(int(mask.sum()) for reason, mask in masks.items() if reason != REPEATED)
+            self.lost[place] = n_lost > MOST_LOST * len(times)
         for reason, counts in found.items():
             self.dropped.append(Dropped("spikes", reason, tuple(counts), sum(counts.values())))
         return clean
 
 
-def _find_series(session: Session, wanted: str):
-    """A series and the places of the channels that are meant."""
+def _find_series(session: Session, wanted: str) -> tuple[str, list[int]]:
+    """Name of a series and the places of the channels that are meant."""
     if wanted in session.series:
-        series = session.series[wanted]
-        return series, list(range(len(series.channels)))
+        return wanted, list(range(len(session.series[wanted].channels)))
     name, _, channel = wanted.rpartition(":")
     if name not in session.series:
         have = f"there are {listed(session.series, 20) or 'none'}"
@@ -242,4 +238,4 @@ def _find_series(session: Session, wanted: str):
     if channel not in series.channels:
         have = f"it has {listed(series.channels)}"
         raise PreparationError(f"{name} has no channel {channel!r}", have, session.source)
-    return series, [series.channels.index(channel)]
+    return name, [series.channels.index(channel)]

@@ -1,14 +1,16 @@
 """From a session to rates by trial and condition: one chain of steps, written down whole."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
+from recirc.data.keeping import checked_wanted, keep_only
 from recirc.data.prepared import Prepared, Selection
-from recirc.data.screening import check_column
-from recirc.data.session import Session
+from recirc.data.screening import check_column, listed
+from recirc.data.session import PreparationError, Session
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +24,13 @@ class Preprocessing:
         conditions: columns that make a trial's condition, as in `condition_labels`; none for one condition.
         radians: whether a column of angles holds radians, otherwise degrees.
         behavior: series that the network is to produce, "name" or "name:channel"; none for no behavior.
-        rectify, lag: take absolute values of behavior, as raw EMG needs; seconds by which it follows its activity.
+        rectify: series of behavior whose absolute values are taken, as raw EMG needs; none for no series.
+        lag: seconds by which behavior follows its activity.
         minimum_trials: conditions with fewer are left out; averages of one trial have no standard error.
         minimum_reliability: units below are left out (`split_half_reliability`), if there are trials to tell. A fit
             leaves them out by itself, in every direction by what the others say.
+        keep, keep_units: which trials and units count, by columns of theirs, as `{"result": "R"}`: a value, several, or
+            a comparison such as ">= 3". The others are left out and counted.
         drop_bad: leave out spikes and trials that cannot be right, and count them, instead of refusing them.
 
     Raises:
@@ -43,16 +48,20 @@ class Preprocessing:
     conditions: tuple[str, ...] | None = None
     radians: bool | None = None
     behavior: tuple[str, ...] | None = None
-    rectify: bool | None = None
+    rectify: tuple[str, ...] | None = None
     lag: float = 0.0
     minimum_trials: int = 1
     minimum_reliability: float = 0.1
+    keep: dict[str, Any] = dataclasses.field(default_factory=dict)
+    keep_units: dict[str, Any] = dataclasses.field(default_factory=dict)
     drop_bad: bool = False
 
     def __post_init__(self):
         if not (0 < self.dt < 1 and self.smoothing >= 0 and np.isfinite([self.smoothing, self.lag]).all()):
             got = f"{self.dt}, {self.smoothing} and {self.lag}"
             raise ValueError(f"dt must be between 0 and 1 s, smoothing zero or more and lag finite; got {got}.")
+        for name in ("keep", "keep_units"):
+            object.__setattr__(self, name, checked_wanted(getattr(self, name), name))
         if self.minimum_trials < 1 or not -1 <= self.minimum_reliability <= 1:
             got = f"{self.minimum_trials} and {self.minimum_reliability}"
             raise ValueError(f"minimum_trials must be at least 1 and minimum_reliability between -1 and 1, got {got}.")
@@ -68,8 +77,12 @@ class Preprocessing:
         start, stop = self.window or (0.0, 0.0)
         return round((stop - start) / self.dt)
 
+    def series_used(self, session: Session) -> set[str]:
+        """Names of the series that behavior is taken from."""
+        return {name if name in session.series else name.rpartition(":")[0] for name in self.behavior or ()}
+
     def resolved(self, session: Session) -> "tuple[Preprocessing, tuple[str, ...]]":
-        """The same with nothing left open, and what was guessed, one sentence each."""
+        """The same with nothing left open, and what was guessed, one sentence each; of a session with what is kept."""
         said: list[str | None] = []
 
         def settle(value, guess, *arguments):
@@ -87,7 +100,11 @@ class Preprocessing:
             check_column(session, name, "a column of conditions")
         radians = settle(self.radians, guesses.guess_radians, conditions)
         behavior = settle(self.behavior, guesses.guess_behavior)
+        said.append(guesses.tell_directions(session, conditions))
         rectify = settle(self.rectify, guesses.guess_rectify, behavior)
+        if unknown := [name for name in rectify if name not in session.series]:
+            found = f"rectify names {unknown[0]!r}, and there is no such series"
+            raise PreparationError(found, f"there are {listed(session.series, 20) or 'none'}", session.source)
         settled = {"align": align, "window": window, "conditions": conditions, "radians": radians}
         chain = dataclasses.replace(self, **settled, behavior=behavior, rectify=rectify)
         return chain, tuple(sentence for sentence in said if sentence)
@@ -102,5 +119,6 @@ class Preprocessing:
             PreparationError: if spikes or trials cannot be right and `drop_bad` is off, times are not in seconds, a
                 column or series does not exist, names of units repeat, or no trial or unit is left.
         """
+        session, left_out = keep_only(session, self.keep, self.keep_units)
         chain, guessed = self.resolved(session)
-        return Selection(session, chain).prepared(guessed, key=key)
+        return Selection(session, chain, left_out).prepared(guessed, key=key)

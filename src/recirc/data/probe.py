@@ -46,14 +46,19 @@ def open_hdf5(path: Path) -> h5py.File:
     try:
         return h5py.File(path, "r", rdcc_nbytes=32 * 2**20)
     except DAMAGE as error:
+        busy, unclosed = "unable to lock" in str(error).lower(), "open for write" in str(error)
         reason = "is truncated" if "truncated" in str(error) else f"cannot be opened ({error})"
-        raise DataFileError(f"the file {reason}; copy or export it again.") from error
+        reason = "is open in another program that writes it" if busy else reason
+        reason = "was not closed by the program that wrote it, or is being written" if unclosed else reason
+        mend = "close it there" + " (or mend it with `h5clear -s`)" * unclosed if busy or unclosed else ""
+        raise DataFileError(f"the file {reason}; {mend or 'copy or export it again'}.") from error
 
 
 def head_of(path: Path) -> bytes:
     """The first mebibyte; DataFileError if there is none to be read."""
     if not path.exists():
-        raise DataFileError("there is no such file; check the path.")
+        annexed = "this is a link to a file that is not here; get it, as with `git annex get` or `datalad get`."
+        raise DataFileError(annexed if path.is_symlink() else "there is no such file; check the path.")
     if not path.is_file():
         raise DataFileError("this is not a regular file; give the path of one file.")
     try:
@@ -63,7 +68,27 @@ def head_of(path: Path) -> bytes:
         raise DataFileError(f"the file cannot be read ({error.strerror}); check its permissions.") from error
     if not head:
         raise DataFileError("the file is empty; copy or export it again.")
+    if told := _stand_in(head):
+        raise DataFileError(told)
     return head
+
+
+def _stand_in(head: bytes) -> str:
+    """What a file is that stands in for the data, and the mend; empty if it is nothing of that kind."""
+    text = head[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(b"version https://git-lfs"):
+        return "this is a Git LFS pointer, not the file it stands for; get that with `git lfs pull`."
+    if text.startswith((b"/annex/objects/", b"../")) or b".git/annex/objects/" in text[:512]:
+        return "this is a git-annex pointer, not the file it stands for; get that with `git annex get`."
+    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<script", b"<!--")):
+        return "this is a web page (HTML), such as a login or an error, not the file; download it again, signed in."
+    if text.startswith((b"<?xml", b"<error")) or (text.startswith(b"{") and b"error" in text[:512]):
+        return "this is what a server answered instead of the file (XML or JSON); open it as text, download again."
+    for start, name in ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"7z\xbc\xaf", "7-zip"),
+                        (b"\x28\xb5\x2f\xfd", "zstd"), (b"Rar!", "RAR")):  # fmt: skip
+        if head.startswith(start):
+            return f"this is compressed as a whole ({name}); unpack it first."
+    return "this is text in UTF-16; save it as UTF-8." if head.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
 
 
 class Hdf5Walk:
@@ -129,6 +154,8 @@ class Hdf5Walk:
         """Read all attributes of any size, and remember the references among them."""
         for i in range(h5a.get_num_attrs(item.id)):
             attribute = h5a.open(item.id, index=i)
+            if not attribute.get_space().get_simple_extent_npoints():
+                continue  # without values, which has no size that could be asked for
             if attribute.get_storage_size() > HARMLESS_BYTES:
                 self._refuse("an attribute of more than 64 MiB; store it as a dataset.")
             kind = attribute.get_type()

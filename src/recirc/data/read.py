@@ -116,7 +116,7 @@ def read_recording(path: str | PathLike, *, max_ratio: float = 200.0) -> Session
         return _read_hdf5(path, max_ratio)
     if head.startswith(b"CDF"):
         return read_netcdf(path, max_ratio=max_ratio)
-    if b"\x00" not in head and re.search(rb"^\s*\w+\s*=", head, re.M):
+    if b"\x00" not in head and re.search(rb"^(\xef\xbb\xbf)?\s*[\w\"']+\s*=", head, re.M):
         return read_numpy(path, max_ratio=max_ratio)
     why = f"the format is not known; what can be read: {FORMATS}." if any(head) else ONLY_ZEROS
     raise DataFileError(f"{path}: {BARE_ARRAYS if head.startswith(NUMPY) else why}")

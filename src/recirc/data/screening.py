@@ -15,6 +15,11 @@ from recirc.labelled import check_samples
 from recirc.types import Activity
 
 MILLISECONDS, SAMPLES = (300.0, 3000.0), 3000.0  # how many times later than the trials the last spike is
+LOWEST_INSIDE = 0.5  # spikes/s of the median unit from the first trial to the last, if spikes are in seconds
+LONGEST_TRIAL, MOST_OVERLAP = 100.0, 0.05  # seconds; share of a trial that may belong to the one before
+TO_SECONDS = "convert all times to seconds"
+FROM_TRIALS = "add start_time of its trial to every spike time"
+REPEATED, OVERLAPS = "repeated", "overlaps the trial before"
 COARSE = 5e-4  # seconds; spikes that are counted in such bins repeat their times
 _TOLERANCE = 1e-6  # seconds
 
@@ -35,30 +40,43 @@ def bad_spikes(times: Float[np.ndarray, " spike"], *, resolution: float = 0.0) -
         "not finite": ~is_finite,
         "negative": is_finite & (times < 0),
         "out of order": is_finite & (times >= 0) & (times < latest),
-        "repeated": is_finite & (times >= 0) & (times == latest) & (resolution < COARSE),
+        REPEATED: is_finite & (times >= 0) & (times == latest) & (resolution < COARSE),
     }
     return {reason: mask for reason, mask in masks.items() if mask.any()}
 
 
-def wrong_time_unit(session: Session) -> str | None:
-    """A sentence if spike times and trials cannot both be in seconds; None if they can."""
-    ends = [times[np.isfinite(times)].max() for times in session.spikes if np.isfinite(times).any()]
-    stops = session.trials["stop_time"]
-    stops = stops[np.isfinite(stops)]
-    if not ends or not stops.size or stops.max() <= 0:
+def wrong_clock(session: Session) -> tuple[str, str] | None:
+    """Why spike times and trials cannot both be seconds on one clock, and the mend; None if they can."""
+    known = [times[np.isfinite(times)] for times in session.spikes]
+    known = [times for times in known if len(times)]
+    start, stop = (np.asarray(session.trials[name], float) for name in ("start_time", "stop_time"))
+    good = np.isfinite(start) & np.isfinite(stop)
+    start, stop = start[good], stop[good]
+    if not known or not stop.size or stop.max() <= 0:
         return None
-    last, stop = float(max(ends)), float(stops.max())
-    if last / stop > MILLISECONDS[0]:
-        looks = "samples" if last / stop > SAMPLES else "milliseconds"
-        return f"spike times look like {looks}: the last is {last:g} and the last trial ends at {stop:g} s"
-    if stop / max(last, 1e-9) > MILLISECONDS[0] and last > 0:
-        return f"trial times look like milliseconds: the last ends at {stop:g} and the last spike is at {last:g}"
-    rates = [len(times) / last for times in session.spikes if len(times)]
-    durations = stops - session.trials["start_time"][np.isfinite(session.trials["stop_time"])]
-    rate, duration = np.median(rates), np.nanmedian(durations)
-    if rate < 0.05 and duration > 100:
-        found = f"the median unit would fire {rate:.2g} spikes/s and the median trial last {duration:g} s"
-        return f"spikes and trials look like milliseconds: {found}"
+    first, last = (float(f(f(times) for times in known)) for f in (min, max))
+    begin, end, duration = float(start.min()), float(stop.max()), float(np.median(stop - start))
+    ratio = last / end
+    inside = [int(((times >= begin) & (times <= end)).sum()) for times in known]
+    rate = float(np.median(inside)) / max(end - begin, 1e-9)
+    if min(ratio, (last - first) / max(end - begin, 1e-9)) > MILLISECONDS[0] and rate < LOWEST_INSIDE:
+        looks = "samples" if ratio > SAMPLES else "milliseconds"
+        return f"spike times look like {looks}: the last is {last:g} and the last trial ends at {end:g} s", TO_SECONDS
+    if len(stop) > 1 and duration <= LONGEST_TRIAL and last <= 1.05 * (stop - start).max() and end > 2 * last > 0:
+        found = f"all spikes lie in the first {last:.3g} s, while trials go on to {end:g} s"
+        return f"{found}: they look as if counted from the start of each trial", FROM_TRIALS
+    if last > 0 and 1 / ratio > MILLISECONDS[0]:
+        return (
+            f"trial times look like milliseconds: the last ends at {end:g} and the last spike is at {last:g}",
+            TO_SECONDS,
+        )
+    rates = [len(times) / last for times in known] if last > 0 else [1.0]
+    if (slow := float(np.median(rates))) < 0.05 and duration > LONGEST_TRIAL:
+        found = f"the median unit would fire {slow:.2g} spikes/s and the median trial last {duration:g} s"
+        return f"spikes and trials look like milliseconds: {found}", TO_SECONDS
+    if not any(inside):
+        found = f"spikes lie from {first:g} to {last:g} s and trials from {begin:g} to {end:g} s"
+        return f"{found}: they do not meet", "put spikes and trials on one clock, in seconds"
     return None
 
 
@@ -76,7 +94,7 @@ def bad_trials(session: Session, event: str = "start_time") -> dict[str, Bool[np
     masks = {
         "no start or stop": ~has_bounds,
         "stop not after start": has_bounds & (stop <= start),
-        "overlaps the trial before": _overlaps(start, stop),
+        OVERLAPS: _overlaps(start, stop),
         "repeated id": pd.Index(trial_names(session)).duplicated(),
         f"no {event}": has_bounds & ~np.isfinite(when),
         f"{event} outside the trial": has_bounds & ((when < start - _TOLERANCE) | (when > stop + _TOLERANCE)),
@@ -85,11 +103,16 @@ def bad_trials(session: Session, event: str = "start_time") -> dict[str, Bool[np
 
 
 def _overlaps(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """Trials that start before an earlier one (by start time, then by place) has ended."""
+    """Trials of which more than a small part lies before an earlier one has ended."""
+    return overlap(start, stop) > np.maximum(MOST_OVERLAP * (stop - start), _TOLERANCE)
+
+
+def overlap(start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Seconds of every trial that pass before an earlier one (by start time, then by place) has ended; else 0."""
     order = np.argsort(start, kind="stable")
     reached = np.fmax.accumulate(np.concatenate([[-np.inf], np.where(stop > start, stop, -np.inf)[order]]))
-    found = np.zeros(len(start), bool)
-    found[order] = start[order] < reached[:-1] - _TOLERANCE
+    found = np.zeros(len(start))
+    found[order] = np.fmax(reached[:-1] - start[order], 0)
     return found
 
 

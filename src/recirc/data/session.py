@@ -2,9 +2,11 @@
 
 import functools
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+
+PART = 2**20  # samples
 
 
 class PreparationError(ValueError):
@@ -22,6 +24,15 @@ class Samples(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
     def __getitem__(self, index: slice, /) -> np.ndarray: ...
+
+
+class Clock(NamedTuple):
+    """First and last time and sampling interval, s, and whether times rise."""
+
+    first: float
+    last: float
+    interval: float
+    rises: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +83,23 @@ class Series:
         return self.values.shape[0]
 
     @functools.cached_property
+    def clock(self) -> Clock:
+        """When there are samples; of timestamps a part at a time, the interval being the median of the first part."""
+        n = self.n_samples
+        if self.rate is not None:
+            return Clock(self.start, self.start + (n - 1) / self.rate, 1 / self.rate, n > 1)
+        stored: Samples = self.timestamps  # pyright: ignore[reportAssignmentType]
+        if n < 2:
+            return Clock(np.nan, np.nan, np.nan, False)
+        rises, first, last, interval = True, np.nan, -np.inf, np.nan
+        for at in range(0, n, PART):
+            part = np.asarray(stored[at : at + PART], float)
+            rises = rises and bool((np.diff(part, prepend=last) > 0).all())
+            first, last = (float(part[0]) if at == 0 else first), float(part[-1])
+            interval = float(np.median(np.diff(part))) if at == 0 else interval
+        return Clock(first, last, interval, rises)
+
+    @functools.cached_property
     def time(self) -> np.ndarray:
         """Seconds of every sample, `(sample,)`."""
         if self.rate is not None:
@@ -94,7 +122,8 @@ class Series:
 class Session:
     """One recording session on one clock, seconds in 64-bit floats, exactly as the file has it.
 
-    Only shapes are checked. Whether spikes are sorted, trials overlap or events are missing, `recirc check` finds.
+    Only shapes are checked, and columns of (row, 1) or with a list of one in every row become plain. Whether spikes are
+    sorted, trials overlap or events are missing, `recirc check` finds.
 
     Args:
         spikes, units: spike times, s, and name of every unit.
@@ -124,6 +153,12 @@ class Session:
         for name in ("start_time", "stop_time"):
             if name not in self.trials:
                 raise ValueError(f"trials have no column {name}; they have {', '.join(self.trials) or 'none'}.")
+        n_trials = np.size(self.trials["start_time"])
+        trials = {name: plain_column(column, n_trials) for name, column in self.trials.items()}
+        trials |= {name: trials[name].astype(float) for name in ("start_time", "stop_time")}
+        object.__setattr__(self, "trials", trials)
+        columns = {name: plain_column(column, self.n_units) for name, column in self.unit_columns.items()}
+        object.__setattr__(self, "unit_columns", columns)
         tables = (self.trials, self.n_trials, "trials"), (self.unit_columns, self.n_units, "units")
         for columns, n_rows, table in tables:
             for name, column in columns.items():
@@ -144,3 +179,18 @@ class Session:
     @property
     def n_trials(self) -> int:
         return len(self.trials["start_time"])
+
+
+def plain_column(column: np.ndarray, n_rows: int) -> np.ndarray:
+    """A column with one value per row as one axis, however it was stored: (row, 1), (1, row), a list of one per row.
+
+    Example:
+        >>> plain_column(np.array([[3], [4]]), 2), plain_column(np.array([[1, 2], [3, 4]]), 2).shape
+        (array([3, 4]), (2, 2))
+    """
+    column = np.asarray(column)
+    if column.dtype == object and column.size == n_rows > 0 and all(np.size(value) == 1 for value in column.ravel()):
+        values = [np.asarray(value).ravel()[0] for value in column.ravel()]
+        made = np.array(values)
+        return made if made.dtype.kind in "biufU" and made.shape == (n_rows,) else column
+    return column.reshape(n_rows) if column.ndim > 1 and column.size == n_rows else column

@@ -1,6 +1,7 @@
 """Tables and text of NWB files: columns, lists per row, and the names behind references."""
 
 import itertools
+from typing import Any
 
 import h5py
 import numpy as np
@@ -35,6 +36,7 @@ def split_rows(table: h5py.Group, name: str, values: np.ndarray) -> list[np.ndar
     """
     where = f"{table.file.filename}, entry {table.name}/{name}_index"
     ends = read_array(table, f"{name}_index")
+    ends = ends.ravel() if ends is not None and ends.size in ends.shape else ends
     if ends is None or ends.ndim != 1 or ends.dtype.kind not in "iu":
         raise DataFileError(f"{where}: expected one whole number per row; write the table again.")
     falls, beyond = np.flatnonzero(ends[1:] < ends[:-1]), np.flatnonzero((ends > len(values)) | (ends < 0))
@@ -70,10 +72,19 @@ def read_array(group: h5py.Group, name: str) -> np.ndarray | None:
 def read_text(group: h5py.Group, name: str) -> str:
     """Text in a scalar dataset, at most 1,000 characters; empty if there is none."""
     values = read_array(group, name)
-    return str(values[()])[:1000] if values is not None and values.ndim == 0 else ""
+    return str(values.ravel()[0])[:1000] if values is not None and values.size == 1 else ""
 
 
 def attribute_text(item: h5py.Group | h5py.Dataset, name: str) -> str:
-    """Text of an attribute; empty if there is none."""
+    """Text of an attribute, which may be an array of one; empty if there is none."""
     value = item.attrs.get(name, "")
+    if isinstance(value, h5py.Empty) or np.size(value) != 1:
+        return ""
+    value = np.ravel(value)[0] if isinstance(value, np.ndarray) else value
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def one_number(value: Any, default: float) -> float:
+    """The number, which may be an array of one; the default for anything else."""
+    values = np.asarray(0 if isinstance(value, h5py.Empty) else value)
+    return float(values.ravel()[0]) if values.size == 1 and values.dtype.kind in NUMBERS else default

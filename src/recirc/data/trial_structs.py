@@ -41,6 +41,10 @@ def session_from_trials(rows: list[dict], where: str, path: Path) -> Session:
     """
     bin_size = _bin_size(rows, where)
     areas = [name for name in rows[0] if name.endswith(SPIKES)]
+    if turned := {area: why for area in areas if (why := _why_turned(rows, area))}:
+        rows = [row | {area: row[area].T for area in turned} for row in rows]
+        told = ", ".join(f"{area} is stored unit by bin, as {why} tells, and turned" for area, why in turned.items())
+        warnings.warn(f"{where}: {told}.", DataWarning, stacklevel=3)
     counts = {area: _counts(rows, area, bin_size, f"{where}, field {area}") for area in areas}
     n_bins = np.array([len(trial) for trial in counts[areas[0]]])
     for area in areas[1:]:
@@ -72,6 +76,33 @@ def _bin_size(rows: list[dict], where: str) -> float:
         found = f"{where}, field bin_size: {bin_size}{' and others' if sizes else looks}"
         raise DataFileError(f"{found}; expected one width for all trials, in seconds, from 0.0001 to 0.5.")
     return bin_size
+
+
+def _why_turned(rows: list[dict], area: str) -> str:
+    """The field that fits counts only if they are stored unit by bin; empty if they fit as they are, or neither way."""
+    shapes = np.array([np.shape(row[area]) if isinstance(row[area], np.ndarray) else () for row in rows], object)
+    if any(len(shape) != 2 for shape in shapes):
+        return ""
+    shapes = shapes.astype(int)
+    against: tuple[list[str], list[str]] = ([], [])  # counts as they are, and turned
+    place = area.removesuffix(SPIKES)
+    for name in rows[0]:
+        values, n_rows = [row[name] for row in rows], []
+        numbers = [_number(value) for value in values]
+        if name.startswith(EVENT) and None not in numbers:
+            when = np.array(numbers, float)[:, None]
+            beyond = (when > shapes + 1).sum(axis=0) > 0.5 * np.isfinite(when).sum()
+            n_rows = [not each for each in beyond]
+        elif name == area:
+            n_rows = [len(set(shapes[:, 1 - axis].tolist())) == 1 for axis in (0, 1)]
+        elif name == f"{place}_unit_guide":
+            n_rows = [bool((shapes[:, 1 - axis] == len(values[0])).all()) for axis in (0, 1)]
+        elif name.endswith(SPIKES) or all(isinstance(v, np.ndarray) and v.ndim == 2 and v.size > 1 for v in values):
+            n_rows = [all(shape[axis] in np.shape(v) for shape, v in zip(shapes, values)) for axis in (0, 1)]
+        if any(n_rows):
+            for fits, told in zip(n_rows, against):
+                told.extend([] if fits else [name])
+    return "" if not against[0] or against[1] else against[0][0]
 
 
 def _counts(rows: list[dict], area: str, bin_size: float, where: str) -> list[np.ndarray]:
@@ -139,6 +170,8 @@ def _all_series(rows: list[dict], names: list[str], n_bins, time, where: str) ->
         values = [row[name] for row in rows]
         if not all(isinstance(v, np.ndarray) and v.ndim == 2 and v.dtype.kind in "biuf" for v in values):
             continue
+        if [len(v) for v in values] != n_bins.tolist() == [v.shape[1] for v in values]:
+            values = [v.T for v in values]  # stored channel by bin
         shapes = {v.shape[1] for v in values}
         if len(shapes) == 1 and [len(v) for v in values] == n_bins.tolist():
             numbers, named = tuple(map(str, range(shapes.pop()))), rows[0].get(f"{name}_names", [])

@@ -171,6 +171,10 @@ class _Source:
                 self.fail(place, f"{place[-1]} must have {len(hints)} values, got {len(value)}.")
             places = [(*place, str(i)) if isinstance(item, dict) else place for i, item in enumerate(value)]
             return tuple(map(self.convert, hints, value, places))
+        if typing.get_origin(hint) is dict:
+            if not isinstance(value, dict):
+                self.fail(place, f'{place[-1]} must be a table such as {{column = "value"}}, {got}')
+            return value
         if dataclasses.is_dataclass(hint) or inspect.isabstract(hint):
             return self.build(hint, value, place, default)
         if isinstance(value, float) and not math.isfinite(value):
@@ -281,6 +285,9 @@ def _dump_value(value, name: str, hint) -> str:
             return repr(value)
         case str():
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case dict():
+            items = (f"{json.dumps(key)} = {_dump_value(each, key, tuple[None, ...])}" for key, each in value.items())
+            return f"{{{', '.join(items)}}}"
         case tuple() | list():
             hints = _item_hints(typing.get_args(hint), len(value))
             return f"[{', '.join(_dump_value(item, name, kind) for item, kind in zip(value, hints))}]"

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import signal
+import sys
 import tempfile
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,7 @@ class FolderMap:
         ValueError: if `jobs` is not positive.
 
     Raises (when called):
+        ValueError: if the script that calls it has no such guard.
         StorageError: if a result cannot be written.
         VersionError: if a worker has other package versions.
     """
@@ -83,6 +85,7 @@ def _compute(function, todo: dict, jobs: int, folder: RunFolder, progress: Progr
     """(key, failure or None) of each piece, as they finish; a worker has one at a time, to be blamed for its death."""
     if not todo:
         return
+    _need_guard()
     from distributed import KilledWorker
 
     versions, waiting, running, deaths, ready = provenance.versions(), deque(todo), {}, Counter(), []
@@ -112,6 +115,14 @@ def _compute(function, todo: dict, jobs: int, folder: RunFolder, progress: Progr
                     ready.append((key, Failure(text, "\n".join(log))))
                 progress.advance()
     yield from ready
+
+
+def _need_guard() -> None:
+    """Raise ValueError if the script that runs would be run again by every worker, which imports it."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script and Path(script).is_file() and "__name__" not in Path(script).read_text(errors="replace"):
+        mend = 'put what it does under `if __name__ == "__main__":`'
+        raise ValueError(f"{script} asks for worker processes, and each of them would run it again; {mend}.")
 
 
 def _finished(running: dict, progress: Progress) -> list:

@@ -12,6 +12,7 @@ from recirc.analyses.fit_config import FitConfig
 from recirc.data import DataFileError, DataWarning, read_recording
 from recirc.data.findings import BLOCKS, NOTE, Finding, check_averages, check_session
 from recirc.data.prepared import Prepared
+from recirc.data.screening import listed
 from recirc.data.session import Session
 from recirc.runs.metrics import strict_json
 from recirc.storage import printable
@@ -97,7 +98,7 @@ def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) ->
         return Checked(_summary(recording, prepared), found, recording, prepared)
     summary: dict[str, object] = {
         "units": len(recording.units),
-        "conditions": ", ".join(dict.fromkeys(recording.conditions)),
+        "conditions": listed(dict.fromkeys(recording.conditions), 40),
         "time": f"{recording.start:g} to {recording.time[-1]:g} s in bins of {recording.dt:g} s",
         "mean rate (spikes/s)": _spread(np.mean(recording.rates, axis=(0, 1))),
     }
@@ -111,7 +112,7 @@ def _summary(session: Session, prepared: Prepared | None) -> dict[str, object]:
         "spikes": sum(map(len, session.spikes)),
         "trials": session.n_trials,
         "columns of trials": ", ".join(session.trials),
-        "series": "; ".join(f"{n} ({', '.join(s.channels)}; {s.unit})" for n, s in session.series.items()),
+        "series": "; ".join(f"{n} ({listed(s.channels)}; {s.unit})" for n, s in session.series.items()),
     }
     if session.n_trials:
         summary["duration of trials (s)"] = _spread(stop - start)
@@ -121,7 +122,7 @@ def _summary(session: Session, prepared: Prepared | None) -> dict[str, object]:
     if prepared is not None:
         averages = prepared.averages
         counts = zip(averages.conditions, averages.trial_counts)
-        summary["trials used per condition"] = ", ".join(f"{name}: {n}" for name, n in counts)
+        summary["trials used per condition"] = listed((f"{name}: {n}" for name, n in counts), 40)
         summary["units used"] = len(averages.units)
         summary["mean rate (spikes/s)"] = _spread(np.mean(averages.rates, axis=(0, 1)))
         summary["reliability of units"] = _spread(prepared.reliability)
