@@ -14,6 +14,7 @@ from recirc.figures.labels import circumstance, label, percent
 _RANGE: list[Any] = ["median", "min", "max", "count"]
 _OWN = (*_RANGE, "low", "high")
 _NOISE_SHOWN = 0.1
+_NOT_VARIED = ("set", "sigma", "direction", "regime", "fraction", "seed", "outcome", "n_failed")
 _KEY_NUMBERS = (
     ("training error", "output_nmse", "train"),
     ("held-out directions, error", "output_nmse", "heldout_direction"),
@@ -57,7 +58,10 @@ def _beside(table: pd.DataFrame) -> list[str]:
 
 def key_numbers(table: pd.DataFrame) -> dict | None:
     """Per regime, arm and fraction: the numbers that decide; only columns that have any."""
-    table, columns = select(table, null=None), {}  # not the same numbers against further nulls
+    varied = [
+        name for name in keys_of(table) if name not in _NOT_VARIED
+    ]  # and not the same numbers against other nulls
+    table, columns = select(table, **dict.fromkeys(varied)), {}
     for title, metric, name in _KEY_NUMBERS:
         found = select(table, metric, set=name)
         if sigmas := levels_of(found, "sigma"):
