@@ -189,7 +189,7 @@ def sign_flip_power(spread: float, mean: float, n: int, *, alpha: float = 0.05) 
 
     Example:
         >>> round(sign_flip_power(1.0, 1.0, 12), 3)
-        0.944
+        0.945
     """
     critical = scipy.stats.t.ppf(1 - alpha, n - 1)
     return float(scipy.stats.nct.sf(critical, n - 1, np.sqrt(n) * mean / spread)) if n >= -np.log2(alpha) else 0.0

@@ -139,7 +139,7 @@ def sampled_readings(n: int, seed: int) -> list[dict]:
 
     Example:
         >>> [round(reading["embedder_gain"], 2) for reading in sampled_readings(2, 0)]
-        [1.26, 1.67]
+        [1.43, 1.54]
     """
     from scipy.stats import qmc
 
@@ -147,7 +147,7 @@ def sampled_readings(n: int, seed: int) -> list[dict]:
         {
             "embedder_gain": 1.2 + 0.6 * u[0], "drive": 0.1 * 10 ** u[1],
             "normalization": ("none", "maximum", "sd")[int(3 * u[2])],
-            "update_interval": round(10 ** u[3]) / 1000, "penalty": 100 ** u[4], "n_units": round(200 + 300 * u[5]),
+            "update_interval": round(10 ** u[3]) / 1000, "penalty": 100 ** u[4], "n_units": 200 + 100 * int(4 * u[5]),
             "n_passes": round(12 + 38 * u[7]), "pulse": u[6] < 0.5, "tail": u[9] < 0.5,
             "conditions": ("initial_state", "gains")[int(2 * u[8])],
         }
