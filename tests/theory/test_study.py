@@ -314,7 +314,7 @@ def test_claims_with_nothing_to_them_are_rarely_supported_and_the_smallest_effec
             verdicts.append([c.supported is True for c in recirc.analyses.judged(stated(values), "here", key=key)])
         shares[aim] = np.array(verdicts)
     assert shares["none"].any(axis=1).mean() <= 0.1
-    assert shares["aim"].mean(axis=0) >= pytest.approx([0.75] * 4)
+    assert shares["aim"].mean(axis=0).min() >= 0.75
 
 
 def test_every_network_stands_beside_its_own_twin():

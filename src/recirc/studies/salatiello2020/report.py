@@ -99,9 +99,11 @@ DRAWINGS = figures.DRAWINGS["salatiello2020"] = {
     "similarity": lambda result: figures.similarity_against_fraction(_trained(result), **SIMILARITY),
     "neurons": lambda result: figures.similarity_against_fraction(_trained(result), **NEURONS),
     "generalization": lambda result: figures.generalization(
-        pd.concat([select(_trained(result), sigma=sigma) for sigma in (None, 0.1)]), sets=SETS
+        pd.concat([select(_trained(result), sigma=sigma) for sigma in (None, 0.1)]),
+        sets=SETS,
+        fraction=REFERENCE_FRACTION,
     ),
-    "noise": lambda result: figures.noise_curve(_trained(result)),
+    "noise": lambda result: figures.noise_curve(_trained(result), fraction=REFERENCE_FRACTION),
     "ablations": ablations,
     "left_out": lambda result: figures.generalization(_varied(result, "left_out").drop(columns="left_out")),
     "readings": readings,
