@@ -1,8 +1,8 @@
 """What the claims of the study are worth: the spread of their values, their power, and false alarms without an effect.
 
 Networks without hints are trained on 60 circuits that the study never uses, and networks with hints (5 and 100 %) on 24
-of them. The spreads over those 24 are what `claims.SPREADS` holds. Then every claim is judged in 400 studies of 12
-circuits in which nothing is to be found: networks without hints against others, twins against others, and a sample that
+of them. The spreads over those 24 are what `claims.SPREADS` holds. Then every claim is judged in 400 studies of as many
+circuits as `quick` has, in which nothing is to be found: networks without hints against others, twins against others, and a sample that
 lacks as much as it may not. A study draws no network twice.
 
 Run: python benchmarks/no_effect.py FOLDER [jobs] (goes on where it stopped)
@@ -40,7 +40,7 @@ from recirc.studies.salatiello2020.claims import (
 )
 from recirc.studies.salatiello2020.network import train_network
 
-STUDY_SEED, N_PLAIN, N_HINTED, N_STUDIES, N_CIRCUITS = 2000, 60, 24, 400, 12
+STUDY_SEED, N_PLAIN, N_HINTED, N_STUDIES, N_CIRCUITS = 2000, 60, 24, 400, PRESETS["quick"].n_seeds
 
 
 def without_effect(similarity, twins, log_errors, random) -> dict[str, np.ndarray]:

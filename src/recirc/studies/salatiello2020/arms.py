@@ -77,7 +77,7 @@ class Preset:
 
 
 PRESETS = {
-    "quick": Preset(12, 1, (0.01, 0.05, 0.25, 1.0)),
+    "quick": Preset(16, 1, (0.01, 0.05, 0.25, 1.0)),
     "full": Preset(
         20, 20, (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0), hint_gains=(1.0, 2.0, 10.0),
         kinds=("excitatory", "inhibitory"), normalizations=("sd",), left_out=(1, 2, 4), n_readings=64,
