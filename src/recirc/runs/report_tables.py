@@ -79,7 +79,7 @@ def key_numbers(table: pd.DataFrame) -> dict | None:
 
 
 def _lines_of(arm: str, columns: Sequence[pd.DataFrame]) -> list[dict]:
-    """Lines of an arm: of its fractions only those with the most columns filled; the others are in the figures."""
+    """Lines of an arm: of its fractions those with the most networks and enough numbers; the others are in figures."""
     lines = []
     for fraction in [None, *sorted({value for found in columns for value in levels_of(found, "fraction")})]:
         groups = [networks(select(found, fraction=fraction)) for found in columns]
@@ -91,8 +91,10 @@ def _lines_of(arm: str, columns: Sequence[pd.DataFrame]) -> list[dict]:
             "cells": [_cell({**per_network(own).agg(_RANGE), **own[_beside(own)].median()}) for own in groups],
         }
         lines.append((sum(len(group) > 0 for group in groups), line))
-    most = max(n_filled for n_filled, _ in lines)
-    return [line for n_filled, line in lines if n_filled == most and most]
+    most = max(line["n"] for _, line in lines)
+    lines = [(n_filled, line) for n_filled, line in lines if line["n"] == most]
+    fullest = max(n_filled for n_filled, _ in lines)
+    return [line for n_filled, line in lines if n_filled > fullest / 2]
 
 
 def metric_lines(table: pd.DataFrame) -> list[dict]:

@@ -56,7 +56,7 @@ def stated(values: dict[str, np.ndarray]) -> list[Effect]:
     bounds = {
         "trained": {"smallest": SMALLEST_GAIN},
         "similarity": {"smallest": SMALLEST_GAIN},
-        "sample": {"smallest": -SUFFICES, "none": -SUFFICES, "planned": 0.0},
+        "sample": {"smallest": -SUFFICES, "none": -SUFFICES, "planned": -SUFFICES / 2},
         "generalization": {"smallest": float(np.log(SMALLEST_RATIO)), "shown": np.exp},
         "readings": {"smallest": SMALLEST_SHARE, "none": HALF},
     }
@@ -105,10 +105,10 @@ def verdict(table: pd.DataFrame, judged: Sequence[Claim], preset: Preset) -> str
         own = {arm: select(table, metric, **MAIN | place, set=where) for arm, place in arms.items()}
         values[name] = {arm: _median(found["value"]) for arm, found in own.items()}
         values[name]["untrained"] = _median(own["hints"].reindex(columns=[TWIN])[TWIN])
-    verdicts, chance = [claim.supported for claim in judged], select(table, SVCCA, **MAIN | HINTED, set="train")
+    verdicts = [claim.supported for claim in judged]
     return TEXTS["verdict"].format(
         n_claims=len(judged), supported=verdicts.count(True), contradicted=verdicts.count(False),
-        undecided=verdicts.count(None), n_seeds=preset.n_seeds, n_known=N_KNOWN, chance=_median(chance["null_p95"]),
+        undecided=verdicts.count(None), n_seeds=preset.n_seeds, n_known=N_KNOWN,
         power={name: f"{power:.2f}" for name, power in powers(preset).items()}, **values,
     )  # fmt: skip
 
