@@ -1,120 +1,84 @@
-"""How the tuned regimes of the study were chosen: the same search and the same rule for both arms, on another circuit.
+"""How the regimes of the study were chosen: one search and one rule for every arm, on circuits of its own.
 
-The circuit, networks and samples of recorded units are not those of the study. Both arms get the same random candidates
-(hints have one range more, their gain) and as many refined by hand. Of the candidates that train (output nMSE
-at most .005)
-and withstand private noise 0.1 (at most .03), the one with the least error on held-out directions is chosen,
-medians over
-three networks. Similarity to the circuit has no part in the choice.
+No circuit of the study is among them. Every arm gets the same 16 candidates, by Latin hypercube, on two circuits; then
+8 variations of its own best two, by the same numbers; and its best four on four circuits more. The one with the least
+geometric mean of the output error on held-out directions over all six is chosen: by the very measure that the study
+judges arms by. Similarity to the circuit has no part in it.
 
-Run: python benchmarks/regime_search.py [candidates]
+Run: python benchmarks/regime_search.py OUT.jsonl (goes on where it stopped)
 """
 
 import os
 
-os.environ.update(NPROC="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+os.environ.update(NPROC="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", JAX_PLATFORMS="cpu")
 
 import dataclasses
+import json
 import sys
+from pathlib import Path
 
-import jax
 import numpy as np
+from scipy.stats import qmc
 
 import recirc
 
 recirc.enable_x64()
 
-from recirc.circuits import RateNetwork
-from recirc.compare import SVCCA, NewTrials, PrivateNoise
-from recirc.data import hints_from
-from recirc.studies.salatiello2020 import TAIL, Regime, reference
-from recirc.studies.salatiello2020.network import train
+from recirc.runs.environment import keep_compiled_programs
+from recirc.studies.salatiello2020.arms import REFERENCE_FRACTION, Regime, specification
+from recirc.studies.salatiello2020.network import train_network
 
-CIRCUIT_SEED, SEEDS, FRACTION = 1000, (100, 101, 102), 0.05
-
-
-def draw(generator) -> Regime:
-    """One candidate."""
-    return Regime(
-        embedder_gain=round(generator.uniform(0.7, 1.4), 2),
-        drive=round(float(np.exp(generator.uniform(np.log(0.1), np.log(0.8)))), 2),
-        hint_gain=round(generator.uniform(3, 6), 1),
-        normalization="maximum",
-        input_scale=round(float(np.exp(generator.uniform(np.log(0.2), np.log(1.0)))), 2),
-        bias_scale=round(generator.uniform(0, 0.25), 2),
-        noise=round(generator.uniform(0.03, 0.12), 2),
-        update_interval=0.01,
-        n_passes=50,
-    )
-
-
-REFINED = {  # embedder_gain, drive, hint_gain, input_scale, bias_scale, noise
-    "hints": (
-        (0.94, 0.14, 4.4, 0.72, 0.06, 0.06), (0.9, 0.12, 4.0, 0.5, 0.1, 0.06),
-        (1.0, 0.15, 4.0, 0.5, 0.05, 0.05), (0.85, 0.1, 4.0, 0.6, 0.15, 0.06),
-        (1.0, 0.1, 4.0, 0.7, 0.1, 0.06), (0.94, 0.14, 4.4, 0.72, 0.06, 0.03),
-        (0.9, 0.08, 4.0, 0.5, 0.1, 0.06), (0.9, 0.06, 4.0, 0.4, 0.15, 0.06),
-        (0.9, 0.08, 4.0, 0.4, 0.2, 0.06), (0.95, 0.05, 4.0, 0.5, 0.1, 0.06),
-        (0.85, 0.06, 5.0, 0.4, 0.1, 0.06), (0.8, 0.06, 5.0, 0.4, 0.2, 0.05),
-        (0.9, 0.08, 4.0, 0.5, 0.1, 0.07), (0.93, 0.08, 4.0, 0.5, 0.1, 0.06),
-        (0.92, 0.08, 4.3, 0.5, 0.06, 0.07),
-    ),
-    "no_hints": (
-        (1.2, 0.3, 4.0, 0.3, 0.0, 0.05), (1.2, 0.2, 4.0, 0.3, 0.0, 0.05),
-        (1.1, 0.2, 4.0, 0.5, 0.0, 0.06), (1.2, 0.15, 4.0, 0.5, 0.06, 0.06),
-        (1.15, 0.25, 4.0, 0.3, 0.05, 0.07), (1.3, 0.2, 4.0, 0.3, 0.0, 0.05),
-        (1.1, 0.15, 4.0, 0.5, 0.1, 0.05), (1.15, 0.12, 4.0, 0.5, 0.0, 0.05),
-        (1.1, 0.12, 4.0, 0.4, 0.06, 0.05), (1.15, 0.15, 4.0, 0.7, 0.06, 0.06),
-        (1.2, 0.1, 4.0, 0.5, 0.06, 0.05), (1.2, 0.15, 4.0, 0.5, 0.0, 0.06),
-        (1.15, 0.15, 4.0, 0.5, 0.06, 0.07), (1.15, 0.12, 4.0, 0.5, 0.06, 0.07),
-        (1.2, 0.12, 4.0, 0.6, 0.06, 0.07),
-    ),
+STUDY_SEED, FEW, MANY = 1000, range(2), range(6)
+N_CANDIDATES, N_VARIED, N_LAST = 16, 8, 4
+RANGES = {  # and whether sampled by logarithm
+    "embedder_gain": (0.7, 1.5, False), "drive": (0.04, 0.8, True), "hint_gain": (2.0, 8.0, True),
+    "input_scale": (0.2, 1.0, True), "bias_scale": (0.0, 0.2, False), "noise": (0.02, 0.12, False),
 }  # fmt: skip
+SPREAD = 0.12  # of a variation, as a share of the range
 
 
-def refined(arm: str) -> list[Regime]:
-    """Candidates made by hand from what the random ones showed."""
-    return [Regime(g, d, h, "maximum", i, b, n, 0.01, 50) for g, d, h, i, b, n in REFINED[arm]]
+def regime_at(place) -> Regime:
+    """The candidate at a place in the unit cube; beyond it, at its face."""
+    values = {}
+    for share, (name, (low, high, is_log)) in zip(np.clip(place, 0, 1), RANGES.items()):
+        ends = np.log([low, high]) if is_log else np.array([low, high])
+        value = ends[0] + share * (ends[1] - ends[0])
+        values[name] = float(f"{np.exp(value) if is_log else value:.2g}")
+    return Regime(**values)
 
 
-def errors(arm: str, regime: Regime, seed: int) -> dict[str, float]:
-    """Output errors and similarity of one network."""
-    (trials, target), (new_trials, _) = reference(CIRCUIT_SEED, 200)
-    keys = jax.random.split(jax.random.key(seed), 4)
-    shown = trials
-    if arm == "hints":
-        shown = hints_from(
-            target, fraction=FRACTION, trials=trials, key=keys[0],
-            gain=regime.hint_gain, normalization=regime.normalization, tail=TAIL,
-        )  # fmt: skip
-    network = RateNetwork.random(
-        key=keys[1], gain=regime.embedder_gain, input_scale=regime.input_scale, bias_scale=regime.bias_scale
-    )
-    trained = train(arm, regime, network, shown, keys[2])
-    repeated = trials.select(np.tile(np.arange(8), 4))
-    made = recirc.simulate(trained.network, trials, key=keys[3])
-    return {
-        "train": NewTrials("train")(trained.network, trials, key=keys[3]).value,
-        "held out": NewTrials()(trained.network, new_trials, key=keys[3]).value,
-        "noise": PrivateNoise(0.1)(trained.network, repeated, key=keys[3]).value,
-        "svcca": SVCCA()(made, target).value,
-    }
+def error(arm: str, regime: Regime, index: int, known: dict, out: Path) -> float:
+    """Output error on held-out directions of one network on one circuit; infinite if training failed."""
+    fraction = {"fraction": REFERENCE_FRACTION} if arm == "hints" else {}
+    asked = specification({"arm": arm, "reading": "search", **fraction}, index, STUDY_SEED, dataclasses.asdict(regime))
+    name = json.dumps([arm, dataclasses.astuple(regime), index])
+    if name not in known:
+        rows = train_network(asked).metadata.get("rows", [])
+        errors = [row["value"] for row in rows if row["condition"] == {"set": "heldout_direction"}]
+        known[name] = errors[0] if errors and np.isfinite(errors[0]) else None
+        with out.open("a") as stream:
+            stream.write(json.dumps([name, known[name]]) + "\n")
+    return np.inf if known[name] is None else known[name]
 
 
-def main(n_random: int) -> None:
-    for arm in REFINED:
-        generator, best = np.random.default_rng(0), (np.inf, None)
-        for index, regime in enumerate([*(draw(generator) for _ in range(n_random)), *refined(arm)]):
-            rows = [errors(arm, regime, seed) for seed in SEEDS]
-            median = {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
-            allowed = median["train"] <= 0.005 and median["noise"] <= 0.03
-            best = min(best, (median["held out"] if allowed else np.inf, regime), key=lambda entry: entry[0])
-            numbers = " ".join(f"{name} {value:.4f}" for name, value in median.items())
+def main(out: Path) -> None:
+    keep_compiled_programs()
+    known = dict(map(json.loads, out.read_text().splitlines())) if out.exists() else {}
+    cube = qmc.LatinHypercube(len(RANGES), rng=np.random.default_rng(0)).random(N_CANDIDATES)
+    steps = SPREAD * np.random.default_rng(1).normal(size=(N_VARIED, len(RANGES)))
+    for arm in ("hints", "no_hints", "force"):
+        mean = lambda place, circuits: np.exp(  # noqa: E731
+            np.mean([np.log(error(arm, regime_at(place), i, known, out)) for i in circuits])  # noqa: B023
+        )
+        best = sorted(cube, key=lambda place: mean(place, FEW))[:2]
+        varied = [best[i % 2] + step for i, step in enumerate(steps)]
+        last = sorted([*cube, *varied], key=lambda place: mean(place, FEW))[:N_LAST]
+        for place in sorted(last, key=lambda place: mean(place, MANY)):
+            few, many = (mean(place, circuits) for circuits in (FEW, MANY))
             print(
-                f"{arm:9s} {index:3d} {'ok ' if allowed else 'out'} {numbers} {dataclasses.astuple(regime)}", flush=True
+                f"{arm:9s} {many:.4f} on {len(MANY)} circuits ({few:.4f} on {len(FEW)}) {regime_at(place)}", flush=True
             )
-        print(f"chosen for {arm}: held out {best[0]:.4f}, {best[1]}")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 12)
+    main(Path(sys.argv[1]))

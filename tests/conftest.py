@@ -24,7 +24,6 @@ from recirc.runs.environment import keep_compiled_programs  # noqa: E402
 # Tests compile more than they compute: programs, even small ones, are kept where the command line keeps its own, for
 # all workers, processes and runs of the suite.
 keep_compiled_programs()
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 if jax.config.jax_compilation_cache_dir is not None:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = jax.config.jax_compilation_cache_dir
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"

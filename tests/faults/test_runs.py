@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import xarray as xr
@@ -417,6 +418,15 @@ def test_the_score_of_left_out_directions_has_its_own_name_also_in_older_fits(st
     text = metrics_text(study, "full", [Row("heldout_neuron_r2", "unit", "network", 0.5)], [])
     text = text.replace(f'"schema": {SCHEMA}', f'"schema": {schema}')
     assert [row.metric for row in read_metrics(text)[1]] == [name]
+
+
+def test_a_worker_that_has_grown_forgets_its_compiled_programs(monkeypatch):
+    twice = jax.jit(lambda x: 2 * x)
+    for most, n_left in ((np.inf, 1), (0, 0)):
+        assert twice(1.0) == 2.0
+        monkeypatch.setattr(sweep, "MOST_MEMORY", most)
+        sweep.free_memory()
+        assert twice._cache_size() == n_left
 
 
 def test_jobs_must_be_positive(tmp_path):

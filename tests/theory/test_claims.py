@@ -5,6 +5,7 @@ import itertools
 import jax
 import numpy as np
 import pytest
+import scipy.stats
 
 from recirc import compare
 from recirc.analyses import Effect, judged
@@ -76,6 +77,15 @@ def test_the_seeds_that_are_needed_find_the_effect():
 def test_no_fewer_seeds_are_said_to_do_than_can_reach_the_level():
     assert compare.seeds_needed([1.0, 1.0, 1.0], 5.0) == 5
     assert compare.seeds_needed([1.0, 1.0, 1.0], 5.0, alpha=0.05 / 8) == 8
+
+
+@pytest.mark.parametrize(("n", "mean", "alpha"), [(12, 0.8, 0.05), (12, 1.0, 0.0125), (20, 0.5, 0.05)])
+def test_power_is_the_share_of_studies_that_find_the_mean(n, mean, alpha, key):
+    random, told = np.random.default_rng(n), compare.sign_flip_power(2.0, 2.0 * mean, n, alpha=alpha)
+    studies = 2.0 * (mean + random.normal(size=(300, n)))
+    found = sum(compare.sign_flip_test(values, alternative="greater", key=key) <= alpha for values in studies)
+    assert scipy.stats.binomtest(found, 300, told).pvalue > 0.001
+    assert compare.sign_flip_power(1.0, 9.0, 4) == 0.0, "four values cannot reach a p of .05"
 
 
 def test_levels_are_holms_and_stop_where_he_stops():

@@ -41,6 +41,11 @@ class Effect:
         """Whether seeds are counted."""
         return self.values.dtype == bool
 
+    @property
+    def aim(self) -> float:
+        """The effect that the number of seeds is planned for."""
+        return self.smallest if self.planned is None else self.planned
+
     def p(self, center: float, alternative: str, key: PRNGKeyArray) -> float:
         """p of the effect against a center, "greater" or "less"."""
         if self.counts:
@@ -59,13 +64,13 @@ class Effect:
 
     def needs(self, alpha: float) -> int | None:
         """How many seeds find the effect that is planned for, with power .8, and are more than there are."""
-        n, planned = len(self.values), self.smallest if self.planned is None else self.planned
+        n = len(self.values)
         if self.counts:
             sizes = np.arange(n + 1, MOST_SEEDS)
             least = scipy.stats.binom.isf(alpha, sizes, self.none)
-            enough = sizes[scipy.stats.binom.sf(least, sizes, planned) >= 0.8]
+            enough = sizes[scipy.stats.binom.sf(least, sizes, self.aim) >= 0.8]
             return int(enough[0]) if len(enough) else None
-        return max(n + 1, seeds_needed(self.values, planned - self.none, alpha=alpha)) if n > 1 else None
+        return max(n + 1, seeds_needed(self.values, self.aim - self.none, alpha=alpha)) if n > 1 else None
 
 
 def judged(effects: Sequence[Effect], source: str, *, key: PRNGKeyArray, alpha: float = 0.05) -> list[Claim]:

@@ -78,5 +78,5 @@ from recirc.compare.samples import window as window
 from recirc.compare.states import states_along as states_along
 from recirc.compare.statistics import bootstrap_interval as bootstrap_interval, holm_levels as holm_levels
 from recirc.compare.statistics import seeds_needed as seeds_needed, sign_flip_interval as sign_flip_interval
-from recirc.compare.statistics import sign_flip_test as sign_flip_test
+from recirc.compare.statistics import sign_flip_power as sign_flip_power, sign_flip_test as sign_flip_test
 from recirc.compare.unit_features import unit_feature_distance as unit_feature_distance

@@ -173,6 +173,28 @@ def seeds_needed(values, smallest: float, *, alpha: float = 0.05, power: float =
     return int(np.ceil(max(n, -np.log2(alpha))))
 
 
+def sign_flip_power(spread: float, mean: float, n: int, *, alpha: float = 0.05) -> float:
+    r"""Power of the one-sided sign-flip test to find a mean in n values of this spread.
+
+    $1 - F_{n-1,\,\sqrt n\,\mathrm{mean}/s}(t_{n-1,\,1-\alpha})$, with F the noncentral t distribution; 0 where n values
+    cannot reach the level, $2^{-n} > \alpha$. `seeds_needed` is about its inverse.
+
+    Args:
+        spread: s, the standard deviation of the values.
+        mean: to be found.
+        n: values.
+        alpha: level of the test.
+
+    Source: as `seeds_needed`.
+
+    Example:
+        >>> round(sign_flip_power(1.0, 1.0, 12), 3)
+        0.945
+    """
+    critical = scipy.stats.t.ppf(1 - alpha, n - 1)
+    return float(scipy.stats.nct.sf(critical, n - 1, np.sqrt(n) * mean / spread)) if n >= -np.log2(alpha) else 0.0
+
+
 def holm(p) -> Float[np.ndarray, " test"]:
     """p-values adjusted for how many there are, by Holm's step-down; nan where there is none.
 

@@ -12,6 +12,7 @@ from recirc.figures.planes import HandPaths as HandPaths, Plane as Plane, eigenv
 from recirc.figures.planes import jpca_planes as jpca_planes, switch_trajectories as switch_trajectories
 from recirc.figures.probes import generalization as generalization, noise_curve as noise_curve
 from recirc.figures.scores import Column as Column, mechanism_shares as mechanism_shares, score_grid as score_grid
+from recirc.figures.specification import specification_curve as specification_curve
 from recirc.figures.style import render as render, save as save
 from recirc.figures.units import EpochRates as EpochRates, example_units as example_units, psths as psths
 from recirc.figures.units import rasters as rasters, target_against_output as target_against_output

@@ -14,6 +14,7 @@ from recirc.figures.labels import circumstance, label, percent
 _RANGE: list[Any] = ["median", "min", "max", "count"]
 _OWN = (*_RANGE, "low", "high")
 _NOISE_SHOWN = 0.1
+_NOT_VARIED = ("set", "sigma", "direction", "regime", "fraction", "seed", "outcome", "n_failed")
 _KEY_NUMBERS = (
     ("training error", "output_nmse", "train"),
     ("held-out directions, error", "output_nmse", "heldout_direction"),
@@ -57,7 +58,10 @@ def _beside(table: pd.DataFrame) -> list[str]:
 
 def key_numbers(table: pd.DataFrame) -> dict | None:
     """Per regime, arm and fraction: the numbers that decide; only columns that have any."""
-    table, columns = select(table, null=None), {}  # not the same numbers against further nulls
+    varied = [
+        name for name in keys_of(table) if name not in _NOT_VARIED
+    ]  # and not the same numbers against other nulls
+    table, columns = select(table, **dict.fromkeys(varied)), {}
     for title, metric, name in _KEY_NUMBERS:
         found = select(table, metric, set=name)
         if sigmas := levels_of(found, "sigma"):
@@ -75,7 +79,7 @@ def key_numbers(table: pd.DataFrame) -> dict | None:
 
 
 def _lines_of(arm: str, columns: Sequence[pd.DataFrame]) -> list[dict]:
-    """Lines of an arm: of its fractions only those with the most columns filled; the others are in the figures."""
+    """Lines of an arm: of its fractions those with the most networks and enough numbers; the others are in figures."""
     lines = []
     for fraction in [None, *sorted({value for found in columns for value in levels_of(found, "fraction")})]:
         groups = [networks(select(found, fraction=fraction)) for found in columns]
@@ -87,8 +91,10 @@ def _lines_of(arm: str, columns: Sequence[pd.DataFrame]) -> list[dict]:
             "cells": [_cell({**per_network(own).agg(_RANGE), **own[_beside(own)].median()}) for own in groups],
         }
         lines.append((sum(len(group) > 0 for group in groups), line))
-    most = max(n_filled for n_filled, _ in lines)
-    return [line for n_filled, line in lines if n_filled == most and most]
+    most = max(line["n"] for _, line in lines)
+    lines = [(n_filled, line) for n_filled, line in lines if line["n"] == most]
+    fullest = max(n_filled for n_filled, _ in lines)
+    return [line for n_filled, line in lines if n_filled > fullest / 2]
 
 
 def metric_lines(table: pd.DataFrame) -> list[dict]:

@@ -1,8 +1,10 @@
 """Many pieces of work side by side, each kept in a run folder as soon as it is finished."""
 
 import contextlib
+import ctypes
 import functools
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -19,6 +21,7 @@ from recirc.runs.store import RunFolder, read_part, write_part
 from recirc.storage import StorageError
 
 RETRIES = 3
+MOST_MEMORY = 750e6  # bytes of a worker between two pieces, beyond which it forgets its compiled programs
 
 
 class VersionError(RuntimeError):
@@ -153,7 +156,19 @@ def run_piece(versions: dict, function, piece, path: Path, key: str) -> Failure 
     jax.config.update("jax_enable_x64", True)
     keep_compiled_programs()
     result = function(piece).result
+    free_memory()
     return result if isinstance(result, Failure) else write_part(path, key, result)
+
+
+def free_memory() -> None:
+    """Give unused memory back to the system, and forget compiled programs, which are on disk, if much stays in use."""
+    import jax
+
+    with contextlib.suppress(OSError, AttributeError):  # systems other than Linux
+        ctypes.CDLL(None).malloc_trim(0)
+        n_pages = int(Path("/proc/self/statm").read_text().split()[1])
+        if n_pages * os.sysconf("SC_PAGESIZE") > MOST_MEMORY:
+            jax.clear_caches()
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Salatiello & Giese 2020: hints from a few recorded units make a network reproduce a circuit's dynamics."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -7,19 +8,18 @@ import jax
 import numpy as np
 import xarray as xr
 
-from recirc.analyses import AnalysisResult, Result, frame, results, summary_rows
+from recirc.analyses import AnalysisResult, Result, Row, frame, results, summary_rows
 from recirc.analyses.arrays import Arrays, labels, stacked, weights_dataset
 from recirc.analyses.pieces import Map
 from recirc.analyses.summaries import network_history, network_rows
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
-from recirc.studies.salatiello2020.arms import PLACE, PRESETS, REGIMES, Preset, Regime, specifications
+from recirc.studies.salatiello2020.arms import PLACE, PRESETS, REGIMES, Preset, Regime, sampled_readings, specifications
 from recirc.studies.salatiello2020.circuit import LEAD, TAIL, ground_truth, reference, tailed, with_muscles
 from recirc.studies.salatiello2020.claims import claims, verdict
 from recirc.studies.salatiello2020.network import KEPT_EVERY, N_DRAWS, PRIVATE_NOISES, thinned, train_network
 from recirc.studies.salatiello2020.report import DRAWINGS, report_text
 from recirc.tasks import CenterOutReach
-from recirc.train import FullForce
 
 __all__ = ["DRAWINGS", "PRESETS", "REGIMES", "TAIL", "Preset", "Regime"]
 __all__ += ["experiment", "ground_truth", "reference", "specifications", "tailed", "train_network", "with_muscles"]
@@ -54,25 +54,38 @@ def analyse(size: Preset, asked: Sequence[dict], map: Map = map) -> AnalysisResu
         asked: a specification per network, all of one seed.
         map: does the pieces of work.
     """
-    seed = asked[0]["study_seed"]
-    circuit = reference(seed, asked[0]["circuit_units"])  # made once, so that workers find it in the cache
+    seed = asked[0]["circuit"]["study_seed"]
     found = list(results(train_network, asked, map))
-    rows = [row for piece, result in found for row in network_rows(piece, result, tuple(PLACE))]
+    circuits, found = ([each for each in found if (each[0]["arm"] == "circuit") == alone] for alone in (True, False))
+    halves = [line for _, result in circuits if isinstance(result, Result) for line in result.metadata["half_p"]]
+    rows = [with_half_p(row, halves) for piece, result in found for row in network_rows(piece, result, tuple(PLACE))]
     table, key = frame(rows), jax.random.key(seed)
     judged = claims(table, size, key=key)
     kept = [(piece, result.arrays) for piece, result in found if isinstance(result, Result) and result.arrays]
-    defaults = {"arm": "", **PLACE, "seed": -1}
-    arrays, members = [arrays for _, arrays in kept], labels([piece for piece, _ in kept], defaults)
-    activity = _activity_dataset(arrays, circuit).assign_coords(members)
+    weights = weights_dataset([arrays for _, arrays in kept], _members(kept))
+    examples = [each for each in kept if "rates" in each[1]]
+    activity = _activity_dataset([arrays for _, arrays in examples], reference(**asked[0]["circuit"]))
     return AnalysisResult(
-        NAME, (*rows, *summary_rows(rows, key=key)), tuple(judged), activity, weights_dataset(arrays, members),
+        NAME, (*rows, *summary_rows(rows, key=key)), tuple(judged), activity.assign_coords(_members(examples)), weights,
         network_history(found, ("arm", "seed", *PLACE)), {"verdict": verdict(table, judged, size)},
         tuple(name for name in DRAWINGS if size.extras.get(name, True)),
+        about={"readings": sampled_readings(size.n_readings, seed)} if size.n_readings else {},
     )  # fmt: skip
 
 
+def _members(kept: Sequence[tuple[dict, Arrays]]) -> dict[str, tuple]:
+    return labels([piece for piece, _ in kept], {"arm": "", "fraction": PLACE["fraction"], "seed": -1})
+
+
+def with_half_p(row: Row, halves: Sequence[dict]) -> Row:
+    """A row whose null says what p halves of the circuit have."""
+    place = (row.metric, row.condition.get("set"))
+    own = [{"half_p": line["half_p"]} for line in halves if (line["metric"], line["set"]) == place]
+    return row if row.null is None or not own else dataclasses.replace(row, null={**row.null, **own[0]})
+
+
 def _activity_dataset(arrays: Sequence[Arrays], circuit) -> xr.Dataset:
-    """Rates and outputs of the circuit and of every network, every 10 ms, on trained and held-out directions."""
+    """Rates and outputs of a circuit and its networks, every 10 ms, on trained and held-out directions."""
     (trials, target), (new_trials, new_target) = circuit
     both = lambda name: np.concatenate([thinned(getattr(a, name)) for a in (target, new_target)])  # noqa: E731
     axes = {"rates": ("condition", "time", "network_unit"), "outputs": ("condition", "time", "output")}
@@ -96,11 +109,10 @@ def _config_text(preset: str, seed: int, asked: dict) -> str:
     """The resolved configuration as TOML."""
     lines = [
         f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}',
-        f"n_units = {asked['n_units']}\ncircuit_units = {asked['circuit_units']}",
-        f"preparation_before_trial = {LEAD}\ntail = {TAIL}\npenalty = {FullForce().penalty}",
+        f"n_units = {asked['n_units']}\ncircuit_units = {asked['circuit']['n_units']}",
+        f"preparation_before_trial = {LEAD}\ntail = {TAIL}",
         f"private_noise = {list(PRIVATE_NOISES)}\nn_null_draws = {N_DRAWS}",
         f"\n[preset_sizes]\n{dump_config(PRESETS[preset])}",
         f"[task]\n{dump_config(CenterOutReach())}",
     ]
-    settings = {f"{regime}.{arm}": each for regime, arms in REGIMES.items() for arm, each in arms.items()}
-    return "\n".join([*lines, *(f"\n[regimes.{name}]\n{dump_config(each)}" for name, each in settings.items())])
+    return "\n".join([*lines, *(f"\n[regimes.{arm}]\n{dump_config(each)}" for arm, each in REGIMES.items())])

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc import circuits
+from recirc.analyses import specification_key
 from recirc.circuits import StabilityOptimized, simulate
 from recirc.data import spline_tail
 from recirc.tasks import CenterOutReach
@@ -104,12 +105,23 @@ def _outputs(activity: Activity):
 
 
 @functools.lru_cache(maxsize=2)
-def reference(study_seed: int, n_units: int) -> tuple[tuple[Trials, Activity], tuple[Trials, Activity]]:
-    """Trained and held-out trials and activities of the study's circuit, with tails; once per process."""
-    circuit_key, muscle_key = jax.random.split(jax.random.key(study_seed))
-    cortex, task = circuits.stability_optimized(key=circuit_key, n_units=n_units), CenterOutReach()
-    cortex = with_muscles(cortex, task, key=muscle_key)
-    trained, between = (tailed(*ground_truth(cortex, each, key=muscle_key)) for each in (task, task.between()))
+def reference(
+    study_seed: int, index: int, n_units: int, conditions: str = "initial_state", pulse: bool = True, tail: bool = True
+) -> tuple[tuple[Trials, Activity], tuple[Trials, Activity]]:
+    """Trained and held-out trials and activities of one circuit of a study; once per process.
+
+    Args:
+        study_seed, index, n_units: of the study, of the circuit, and its size.
+        conditions: as in `ground_truth`.
+        pulse: whether the direction is shown before go only.
+        tail: whether signals end in a decay to zero.
+    """
+    key = specification_key({"study_seed": study_seed, "circuit": index})
+    circuit_key, muscle_key = jax.random.split(key)
+    cortex, task = circuits.stability_optimized(key=circuit_key, n_units=n_units), CenterOutReach(pulse=pulse)
+    cortex = with_muscles(cortex, task, key=muscle_key, conditions=conditions)
+    made = (ground_truth(cortex, each, key=muscle_key, conditions=conditions) for each in (task, task.between()))
+    trained, between = (tailed(*each) if tail else each for each in made)
     return trained, between
 
 

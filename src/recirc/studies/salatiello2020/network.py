@@ -1,7 +1,7 @@
 """Train one network of the study, and measure it on every level."""
 
 import dataclasses
-import functools
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -11,7 +11,7 @@ from recirc.analyses import Result, Row, specification_key, with_twin
 from recirc.analyses.arrays import weights_of
 from recirc.circuits import RateNetwork, simulate
 from recirc.data import hints_from
-from recirc.studies.salatiello2020.arms import REFERENCE_FRACTION, Regime
+from recirc.studies.salatiello2020.arms import EXAMPLE_SEED, PLACE, REFERENCE_FRACTION, Regime
 from recirc.studies.salatiello2020.circuit import TAIL, reference
 from recirc.train import Fit, Force, FullForce, fit
 from recirc.types import Activity, Outcome, Score, Trials
@@ -21,19 +21,25 @@ PRIVATE_NOISES = (0.05, 0.1, 0.2, 0.5)
 KEPT_EVERY = 10  # time steps between the samples that are compared and kept; rates are smooth over 10 ms
 N_DRAWS = 99  # of every null
 TRAINED, UNSEEN = {"set": "train"}, {"set": "heldout_direction"}
+SIMILARITIES = compare.SVCCA(), compare.SVCCA(per_condition=True), compare.LinearCKA(), compare.Procrustes()
 
 
 def train_network(specification: dict) -> Result:
-    """One network of the study: its weights, activity, history and rows.
+    """One network of the study: its weights, activity, history and rows; or a circuit made for the others to find.
 
-    Networks of one seed share their random numbers over arms and regimes, so that arms can be compared in pairs.
+    Networks of one seed share their circuit and random numbers over arms, so that arms can be compared in pairs. Only
+    the first seed's activity is kept, and weights where nothing but arm and fraction is varied.
 
     Args:
         specification: an entry of `specifications`.
     """
-    arm, settings = specification["arm"], Regime(**specification["settings"])
-    (trials, target), (new_trials, new_target) = reference(specification["study_seed"], specification["circuit_units"])
-    seed = {name: specification[name] for name in ("study_seed", "seed", "n_units", "circuit_units")}
+    truth = (trials, target), (new_trials, new_target) = reference(**specification["circuit"])
+    arm, is_example = specification["arm"], specification["seed"] == EXAMPLE_SEED
+    if arm == "circuit":
+        key = jax.random.key(specification["circuit"]["study_seed"])
+        return Result({}, {"half_p": half_p((target, new_target), key) if is_example else []})
+    settings = Regime(**specification["settings"])
+    seed = {name: specification[name] for name in ("seed", "n_units", "circuit")}
     hint_key, network_key, fit_key, probe_key = jax.random.split(specification_key(seed), 4)
     order = np.asarray(jax.random.permutation(jax.random.fold_in(hint_key, 1), trials.n_trials))
     left_out, kept = (np.sort(part) for part in np.split(order, [specification["left_out"] or 0]))
@@ -49,22 +55,27 @@ def train_network(specification: dict) -> Result:
         return Result({}, {"outcome": trained.message, "history": history})
     twin, network = network, network if trained is None else trained.network
     made = [simulate(network, each, key=probe_key) for each in (trials, new_trials)]
+    arrays = {}
     if len(left_out):
         probe = compare.NewTrials(f"left_out_{len(left_out)}")
         rows = [Row.of(probe(network, trials.select(left_out), key=probe_key), arm)]
+    elif specification["reading"]:
+        rows = _errors(arm, made, truth)
     else:
         unrecorded = [unit for unit in target.units if unit not in recorded.hint_units]
-        rows = [] if trained is None else _performance(arm, network, (trials, new_trials), made[0], target, probe_key)
-        halves = functools.partial(half_p, specification["study_seed"], specification["circuit_units"])
-        beside = functools.partial(_likeness, arm, (target, new_target), unrecorded, halves, probe_key)
-        likeness = [*beside(made, trained), _abscissa(network, arm)]
+        is_main = all(specification[name] is None for name in PLACE if name != "fraction")
+        key = probe_key if is_example and is_main else None
+        rows = [*_likeness(arm, made, truth, unrecorded, trained, key), _abscissa(network, arm)]
         if trained is not None:
             untrained = [simulate(twin, each, key=probe_key) for each in (trials, new_trials)]
-            likeness = with_twin(likeness, [*beside(untrained, nulls=False), _abscissa(twin, arm)])
-        rows += likeness
-    joined = lambda name: np.concatenate([thinned(getattr(a, name)) for a in made]).astype(np.float32)  # noqa: E731
-    arrays = {"rates": joined("rates"), "outputs": joined("outputs")}
-    arrays |= {"recorded": np.isin(np.array(target.units), recorded.hint_units)} | weights_of(network)
+            rows = with_twin(rows, [*_likeness(arm, untrained, truth, unrecorded), _abscissa(twin, arm)])
+            rows = [*_errors(arm, made, truth), *_robustness(arm, network, trials, probe_key), *rows]
+        if is_main:
+            arrays = weights_of(network, np.float32)
+            if is_example:
+                joined = lambda name: np.concatenate([thinned(getattr(a, name)) for a in made])  # noqa: E731
+                arrays |= {name: joined(name).astype(np.float32) for name in ("rates", "outputs")}
+                arrays["recorded"] = np.isin(np.array(target.units), recorded.hint_units)
     return Result(arrays, {"rows": [dataclasses.asdict(row) for row in rows], "history": history})
 
 
@@ -72,7 +83,8 @@ def _recorded(specification: dict, settings: Regime, trials: Trials, target: Act
     """Trials with hints; arms without hints get the sample that defines which neurons count as unrecorded."""
     gain = settings.hint_gain if specification["hint_gain"] is None else specification["hint_gain"]
     return hints_from(
-        target, trials=trials, key=key, gain=gain, kind=specification["kind"], tail=TAIL,
+        target, trials=trials, key=key, gain=gain, kind=specification["kind"],
+        tail=TAIL if specification["circuit"].get("tail", True) else None,
         fraction=specification["fraction"] or REFERENCE_FRACTION,
         normalization=specification["normalization"] or settings.normalization,
     )  # fmt: skip
@@ -80,7 +92,7 @@ def _recorded(specification: dict, settings: Regime, trials: Trials, target: Act
 
 def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key) -> Fit | None:
     """Train one arm's network; None for the untrained arm."""
-    common = {"noise": settings.noise, "update_interval": settings.update_interval, "n_passes": settings.n_passes}
+    common = {name: getattr(settings, name) for name in ("noise", "update_interval", "n_passes", "penalty")}
     if arm == "untrained":
         return None
     if arm == "force":
@@ -89,38 +101,42 @@ def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key)
     return fit(trainer, network, trials, key=key)
 
 
-def _performance(arm: str, network, trials: tuple[Trials, Trials], made: Activity, target: Activity, key) -> list[Row]:
-    """Output errors on trained directions, on new ones, and under disturbances."""
-    trained, new = trials
-    repeated = trained.select(np.tile(np.arange(trained.n_trials), N_REPEATS))
-    probes = [(compare.NewTrials("heldout_direction"), new), (compare.PerturbedState(30.0), repeated)]
-    probes += [(compare.InputScale(scale), trained) for scale in (0.8, 1.2)]
+def _errors(arm: str, made: Sequence[Activity], truth) -> list[Row]:
+    """Output errors on trained directions and on new ones."""
+    (_, target), (_, new_target) = truth
+    new = dataclasses.replace(compare.OutputNMSE()(made[1], new_target), level="generalization")
+    rows = [Row.of(measure(made[0], target), arm, TRAINED) for measure in (compare.OutputNMSE(), compare.OutputR2())]
+    return [*rows, Row.of(new, arm, UNSEEN)]
+
+
+def _robustness(arm: str, network: RateNetwork, trials: Trials, key) -> list[Row]:
+    """Output errors under disturbances."""
+    repeated = trials.select(np.tile(np.arange(trials.n_trials), N_REPEATS))
+    probes = [(compare.PerturbedState(30.0), repeated)]
+    probes += [(compare.InputScale(scale), trials) for scale in (0.8, 1.2)]
     probes += [(compare.PrivateNoise(sigma), repeated) for sigma in PRIVATE_NOISES]
-    rows = [Row.of(measure(made, target), arm, TRAINED) for measure in (compare.OutputNMSE(), compare.OutputR2())]
-    return rows + [Row.of(probe(network, each, key=key), arm) for probe, each in probes]
+    return [Row.of(probe(network, each, key=key), arm) for probe, each in probes]
 
 
-def _likeness(
-    arm: str, targets, unrecorded: list[str], halves, key, made, trained: Fit | None = None, nulls: bool = True
-) -> list[Row]:
-    """Similarities with nulls and the embedder's, and the map to unrecorded neurons, on trained and new directions."""
-    thin, truth = ([_compared(activity) for activity in activities] for activities in (made, targets))
+def _likeness(arm: str, made, truth, unrecorded: list[str], trained: Fit | None = None, key=None) -> list[Row]:
+    """Similarities with nulls (if there is a key) and the embedder's, and the map to unrecorded neurons."""
+    thin, real = [_compared(each) for each in made], [_compared(activity) for _, activity in truth]
     embedder = None if trained is None or trained.embedder is None else _compared(trained.embedder)
     rows = []
-    for measure in (compare.SVCCA(), compare.SVCCA(per_condition=True), compare.LinearCKA(), compare.Procrustes()):
-        for condition, network, real in zip((TRAINED, UNSEEN), thin, truth):
-            if not nulls:
-                rows.append(Row.of(measure(real, network), arm, condition))
-                continue
-            chance = compare.null_distribution(measure, real, network, measure.nulls[0], n_draws=N_DRAWS, key=key)
-            chance = dataclasses.replace(chance, half_p=halves(condition == UNSEEN, measure))
-            teacher = None if embedder is None or condition == UNSEEN else float(measure(embedder, real).value)
-            rows.append(Row.of(chance.score, arm, condition, null=chance, teacher=teacher))
+    for measure in SIMILARITIES:
+        for condition, network, circuit in zip((TRAINED, UNSEEN), thin, real):
+            about = {}
+            if embedder is not None and condition == TRAINED:
+                about["teacher"] = float(measure(embedder, circuit).value)
+            if key is not None:
+                null = measure.nulls[0]
+                about["null"] = compare.null_distribution(measure, circuit, network, null, n_draws=N_DRAWS, key=key)
+            rows.append(Row.of(measure(circuit, network), arm, condition, **about))
     if unrecorded:
-        neurons = [activity.select_units(unrecorded) for activity in truth]
+        neurons = [activity.select_units(unrecorded) for activity in real]
         mapped = compare.NeuronMap.fit(thin[0], neurons[0])
-        for condition, network, real in zip((TRAINED, UNSEEN), thin, neurons):
-            rows.append(Row.of(mapped.score(network, real), arm, condition))
+        for condition, network, circuit in zip((TRAINED, UNSEEN), thin, neurons):
+            rows.append(Row.of(mapped.score(network, circuit), arm, condition))
     return rows
 
 
@@ -129,11 +145,14 @@ def _abscissa(network: RateNetwork, arm: str) -> Row:
     return Row.of(Score("spectral_abscissa", abscissa, "mechanism", direction="lower"), arm, {"set": "weights"})
 
 
-@functools.cache
-def half_p(study_seed: int, circuit_units: int, is_new: bool, measure: compare.AbstractSimilarity) -> float:
-    """p of one half of the circuit's units against the other, on trained or new directions; one for all networks."""
-    circuit = _compared(reference(study_seed, circuit_units)[is_new][1])
-    return compare.half_p(measure, circuit, measure.nulls[0], n_draws=N_DRAWS, key=jax.random.key(study_seed))
+def half_p(activities: Sequence[Activity], key) -> list[dict]:
+    """p of one half of a circuit's units against the other, by every similarity, on trained and new directions."""
+    return [
+        {"metric": measure.metric, **condition}
+        | {"half_p": compare.half_p(measure, _compared(activity), measure.nulls[0], n_draws=N_DRAWS, key=key)}
+        for measure in SIMILARITIES
+        for condition, activity in zip((TRAINED, UNSEEN), activities)
+    ]
 
 
 def _compared(activity: Activity) -> Activity:

@@ -15,15 +15,27 @@ from recirc.analyses.table import having
 from recirc.compare import NeuronMap
 from recirc.figures import array_of
 from recirc.runs.report import ReportText
-from recirc.studies.salatiello2020.arms import REFERENCE_FRACTION, SOURCE, Preset
+from recirc.studies.salatiello2020.arms import EXAMPLE_SEED, PLACE, REFERENCE_FRACTION, SOURCE, Preset
+from recirc.studies.salatiello2020.readings import TRAINS, outcomes, partial_r2
 from recirc.types import Activity
 
 ARMS = ("hints", "no_hints", "force")
 ABLATED = ("kind", "hint_gain", "normalization")
 SETS = ("train", "heldout_direction", "private_noise", "perturbed_initial_state", "input_scale")
-SIMILARITY: dict[str, Any] = {"metrics": ("svcca5_concatenated", "linear_cka"), "baselines": False}
+SIMILARITY: dict[str, Any] = {"metrics": ("svcca5_concatenated", "linear_cka")}
 NEURONS = SIMILARITY | {"metrics": ("heldout_neuron_r2",), "condition_set": "heldout_direction"}
-EXAMPLE_SEED = 0  # the first, whatever it looks like
+
+
+CHOICES = {  # what choices are called in print, where that is not their name
+    "normalization": "hints divided by", "pulse": "direction is shown", "n_passes": "passes", "n_units": "units",
+    "update_interval": "seconds between updates", "penalty": "penalty α", "conditions": "conditions by",
+    "tail": "signals end",
+}  # fmt: skip
+SAID = {
+    ("normalization", "sd"): "s.d.", ("normalization", "maximum"): "largest rate", ("normalization", "none"): "nothing",
+    ("conditions", "initial_state"): "initial states", ("pulse", True): "before go", ("pulse", False): "always",
+    ("tail", True): "in a tail", ("tail", False): "as they are",
+}  # fmt: skip
 
 
 def ablations(result: AnalysisResult) -> Figure:
@@ -34,6 +46,19 @@ def ablations(result: AnalysisResult) -> Figure:
     varied = table.reindex(columns=list(ABLATED)).rename(columns=lambda name: name.replace("_", " "))
     names = [", ".join(f"{name} {value}" for name, value in row.dropna().items()) for _, row in varied.iterrows()]
     return figures.generalization(table.assign(arm=[name or "hints" for name in names]))
+
+
+def readings(result: AnalysisResult) -> Figure:
+    """Effect of hints in every reading of what the paper leaves open, sorted, above the choices of each."""
+    found = outcomes(_varied(result, "reading")).dropna()
+    effect, kept = found["effect"].to_numpy(float), found["trains"].to_numpy(bool)
+    if not kept.any():
+        raise figures.NothingToDraw("in no reading do both arms do the task.")
+    asked: list[dict[str, Any]] = [result.about["readings"][seed] for seed in found.index]
+    shares = partial_r2(effect[kept], [each for each, is_kept in zip(asked, kept) if is_kept])
+    said = [{CHOICES.get(name, name): SAID.get((name, value), value) for name, value in each.items()} for each in asked]
+    named = {CHOICES.get(name, name): share for name, share in shares.items()}
+    return figures.specification_curve(np.exp(effect), kept, said, named)
 
 
 def outputs(result: AnalysisResult) -> Figure:
@@ -52,7 +77,7 @@ def components(result: AnalysisResult) -> Figure:
 
 def units(result: AnalysisResult) -> Figure:
     """Example units, and their prediction by a network with hints, in new directions."""
-    network = result.arrays.isel(network=_examples(result, ["hints"])["hints"])
+    network = result.arrays.isel(network=_examples(array_of(result, "rates"), ["hints"])["hints"])
     names = network["unit"].values[network["recorded"].values.astype(bool)].tolist()
     new = network["set"].values != "train"
     circuit, prediction = (each.isel(condition=new) for each in (network["target_rates"], predicted(network)))
@@ -61,22 +86,27 @@ def units(result: AnalysisResult) -> Figure:
 
 def eigenvalues(result: AnalysisResult) -> Figure:
     """Eigenvalues of J, with what runs through the feedback."""
+    if result.networks is None or "recurrent" not in result.networks:
+        raise figures.NothingToDraw("the result holds no weights.")
     spectra = {}
-    for arm, place in _examples(result, (*ARMS, "untrained")).items():
-        own = {name: values.isel(network=place).values for name, values in (result.networks or {}).items()}
+    for arm, place in _examples(result.networks, (*ARMS, "untrained")).items():
+        own = {name: values.isel(network=place).values for name, values in result.networks.items()}
         spectra[arm] = own["recurrent"] + (own["feedback"] @ own["readout"] if "feedback" in own else 0)
     return figures.eigenvalues(spectra)
 
 
 DRAWINGS = figures.DRAWINGS["salatiello2020"] = {
-    "similarity": lambda result: figures.similarity_against_fraction(_main(result), **SIMILARITY),
-    "neurons": lambda result: figures.similarity_against_fraction(_main(result), **NEURONS),
+    "similarity": lambda result: figures.similarity_against_fraction(_trained(result), **SIMILARITY),
+    "neurons": lambda result: figures.similarity_against_fraction(_trained(result), **NEURONS),
     "generalization": lambda result: figures.generalization(
-        pd.concat([select(_trained(result), sigma=sigma) for sigma in (None, 0.1)]), sets=SETS
+        pd.concat([select(_trained(result), sigma=sigma) for sigma in (None, 0.1)]),
+        sets=SETS,
+        fraction=REFERENCE_FRACTION,
     ),
-    "noise": lambda result: figures.noise_curve(_trained(result)),
+    "noise": lambda result: figures.noise_curve(_trained(result), fraction=REFERENCE_FRACTION),
     "ablations": ablations,
     "left_out": lambda result: figures.generalization(_varied(result, "left_out").drop(columns="left_out")),
+    "readings": readings,
     "outputs": outputs,
     "components": components,
     "units": units,
@@ -85,13 +115,13 @@ DRAWINGS = figures.DRAWINGS["salatiello2020"] = {
 
 
 def _single(result: AnalysisResult) -> pd.DataFrame:
-    """Single networks, with the first of their nulls."""
-    return select(having(result.table, "seed"), null=None)
+    """Single networks."""
+    return having(result.table, "seed")
 
 
 def _main(result: AnalysisResult) -> pd.DataFrame:
-    """Single networks that are no ablation, of all regimes and fractions."""
-    return select(_single(result), **dict.fromkeys((*ABLATED, "left_out")))
+    """Single networks that are no ablation and no reading, of all fractions."""
+    return select(_single(result), **{name: None for name in PLACE if name != "fraction"})
 
 
 def _varied(result: AnalysisResult, *keys: str) -> pd.DataFrame:
@@ -106,15 +136,14 @@ def _trained(result: AnalysisResult) -> pd.DataFrame:
     return _main(result)[_main(result)["arm"] != "untrained"]
 
 
-def _examples(result: AnalysisResult, arms: Sequence[str]) -> dict[str, int]:
-    """Place of one network per arm that has it: tuned regime, first seed, 5 % recorded."""
-    every, found = figures.array_of(result, "rates"), {}
-    match = (every["regime"] == "tuned") & (every["seed"] == EXAMPLE_SEED) & (every["left_out"] == 0)
-    match &= (every["hint_gain"] < 0) & (every["kind"] == "") & (every["normalization"] == "")
+def _examples(dataset: xr.Dataset | xr.DataArray, arms: Sequence[str]) -> dict[str, int]:
+    """Place of the first circuit's network of each arm that has one, with 5 % of the units recorded."""
+    found = {}
     for arm in arms:
-        fraction = REFERENCE_FRACTION if arm == "hints" else -1.0
-        own = np.flatnonzero(match & (every["arm"] == arm) & np.isclose(every["fraction"], fraction))
-        found |= {arm: int(own[0])} if len(own) else {}
+        fraction = REFERENCE_FRACTION if arm == "hints" else PLACE["fraction"]
+        is_own = (dataset["arm"] == arm) & (dataset["seed"] == EXAMPLE_SEED) & np.isclose(dataset["fraction"], fraction)
+        if is_own.any():
+            found[arm] = int(np.argmax(is_own.values))
     if not found:
         raise figures.NothingToDraw(f"no network of {', '.join(arms)} was trained to the end with seed {EXAMPLE_SEED}.")
     return found
@@ -122,7 +151,7 @@ def _examples(result: AnalysisResult, arms: Sequence[str]) -> dict[str, int]:
 
 def _by_arm(result: AnalysisResult, name: str, arms: Sequence[str]) -> xr.DataArray:
     """An array of one network per arm, with an axis of arms in place of that of networks."""
-    places = _examples(result, arms)
+    places = _examples(array_of(result, name), arms)
     picked = array_of(result, name).isel(network=list(places.values()))
     bare = picked.drop_vars([label for label, values in picked.coords.items() if "network" in values.dims])
     return bare.rename(network="arm").assign_coords(arm=list(places))
@@ -140,4 +169,5 @@ def predicted(network: xr.Dataset) -> xr.DataArray:
 def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportText:
     """The words of the report of a study of one size, the name of which is `preset`."""
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], **size.extras}
+    values |= {"n_shown": size.n_shown, "n_readings": size.n_readings, "trains": TRAINS}
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values)
