@@ -2,7 +2,7 @@
 
 Networks without hints are trained on 60 circuits that the study never uses, and networks with hints (5 and 100 %) on 24
 of them. The spreads over those 24 are what `claims.SPREADS` holds. Then every claim is judged in 400 studies of as many
-circuits as `quick` has, in which nothing is to be found: networks without hints against others, twins against others, and
+circuits as `quick` has, in which nothing is to be found: networks without hints against others, twins too, and
 a sample that lacks as much as it may not. A study draws no network twice.
 
 Run: python benchmarks/no_effect.py FOLDER [jobs] (goes on where it stopped)
