@@ -114,8 +114,8 @@ def comparison(onset: float, n_draws: int, *, n_pairs: int = 49, left_out: tuple
         left_out: directions that they were not trained on.
     """
     return VerdictConfig(
-        preparation=PREPARATION, movement=MOVEMENT, rotation=ROTATION, onset=onset, n_draws=n_draws, n_pairs=n_pairs, n_splits=139,
-        left_out=tuple(map(angle_label, left_out)), n_units=N_UNITS, epochs=EPOCHS,
+        preparation=PREPARATION, movement=MOVEMENT, rotation=ROTATION, onset=onset, n_draws=n_draws, n_pairs=n_pairs,
+        n_splits=139, left_out=tuple(map(angle_label, left_out)), n_units=N_UNITS, epochs=EPOCHS,
     )  # fmt: skip
 
 
