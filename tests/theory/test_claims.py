@@ -169,3 +169,12 @@ class TestClaims:
                 expected = False if high < 0.5 else True if low > 0 else None
                 assert found.supported is expected
                 assert (found.p <= 0.05) == (low > 0)
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(8, 0.05), (8, 0.005), (20, 0.01)])
+def test_power_is_how_often_a_mean_is_found(n, alpha):
+    random = np.random.default_rng(5)
+    samples = 2.4 + 2.0 * random.normal(size=(200, n))
+    p = [compare.sign_flip_test(values, 0.0, "greater", key=jax.random.key(0)) for values in samples]
+    assert compare.sign_flip_power(2.0, 2.4, n, alpha=alpha) == pytest.approx(np.mean(np.array(p) <= alpha), abs=0.1)
+    assert compare.sign_flip_power(1.0, 9.0, 4) == 0.0, "four values cannot reach a p of .05"

@@ -1,5 +1,7 @@
 """What similarities can and cannot see."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -91,6 +93,23 @@ def test_left_out_conditions_tell_one_map_for_all_from_a_map_for_each(crossfit):
     best = 1.0 if crossfit.direction == "higher" else 0.0
     assert crossfit(activity(rates), one).value == pytest.approx(best, abs=1e-6)
     assert abs(crossfit(activity(rates), many).value - best) > 0.7
+
+
+@pytest.mark.parametrize("crossfit", [each for _, each, _ in CROSSFIT])
+def test_named_conditions_are_scored_alone_by_what_all_others_say(crossfit):
+    """One map serves all but the last two conditions: bad there, perfect elsewhere."""
+    random = np.random.default_rng(3)
+    rates = random.normal(size=(8, 30, 12))
+    one, other = (np.linalg.qr(random.normal(size=(12, 12)))[0] for _ in range(2))
+    mixed = activity(np.concatenate([rates[:6] @ one, rates[6:] @ other]))
+    names, best = mixed.conditions, 1.0 if crossfit.direction == "higher" else 0.0
+    assert names == activity(rates).conditions
+    last = dataclasses.replace(crossfit, left_out=names[6:])
+    assert abs(last(activity(rates), mixed).value - best) > 0.7
+    assert last(activity(rates), activity(rates @ one)).value == pytest.approx(best, abs=1e-6)
+    for wrong in (names, ("nowhere",)):
+        with pytest.raises(ValueError, match="name some of these and not all"):
+            dataclasses.replace(crossfit, left_out=wrong)(activity(rates), mixed)
 
 
 def test_what_is_fitted_to_other_conditions_needs_others_and_counts_repeats_as_one():

@@ -270,3 +270,41 @@ def test_between_is_that_of_the_center_out_reach():
 def test_wrong_fields_are_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         DelayedReach(**wrong)
+
+
+class TestTargetOffShare:
+    def test_the_share_is_right_on_average_and_a_choice_of_the_key(self):
+        task = DelayedReach(target_off=0.0, target_off_share=0.25)
+        shown = [_shown_after_go(task.trials(10, key=jax.random.key(seed))) for seed in range(40)]
+        assert np.mean(shown) == pytest.approx(0.75, abs=0.02)
+        assert {int(each.sum()) for each in shown} == {7, 8}
+        assert len({tuple(each) for each in shown}) > 10
+
+    def test_nothing_before_go_tells_which_trials_they_are(self):
+        on, some = (
+            DelayedReach(target_off=0.0, target_off_share=p).trials(12, key=jax.random.key(1)) for p in (0, 0.5)
+        )
+        for trial, (go, _) in enumerate(np.round(on.epochs["movement"] / on.dt).astype(int)):
+            np.testing.assert_array_equal(some.inputs[trial, :go], on.inputs[trial, :go])
+        np.testing.assert_array_equal(some.targets, on.targets)
+        assert _shown_after_go(some).sum() == 6
+
+    def test_all_and_none_are_the_tasks_without_a_share(self):
+        key = jax.random.key(2)
+        none = DelayedReach(target_off=0.0, target_off_share=0.0).trials(8, key=key)
+        np.testing.assert_array_equal(none.inputs, DelayedReach().trials(8, key=key).inputs)
+        assert not _shown_after_go(DelayedReach(target_off=0.0).trials(8, key=key)).any()
+
+    def test_a_target_that_is_never_off_may_jump_after_go(self):
+        DelayedReach(target_off=0.0, target_off_share=0.0, switch=(0.1, 90.0))
+        with pytest.raises(ValueError, match="is off from"):
+            DelayedReach(target_off=0.0, target_off_share=0.5, switch=(0.1, 90.0))
+
+    def test_a_share_is_a_share(self):
+        with pytest.raises(ValueError, match="target_off_share"):
+            DelayedReach(target_off_share=1.5)
+
+
+def _shown_after_go(trials):
+    after = np.round(trials.epochs["movement"][:, 0] / trials.dt).astype(int)
+    return np.array([trials.inputs[i, go, :2].any() for i, go in enumerate(after)])

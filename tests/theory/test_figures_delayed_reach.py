@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 
 import matplotlib.colors
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -64,23 +65,23 @@ def grid_rows(n_seeds=5, penalties=PENALTIES, seed=0):
         value = centers[metric][0]
         found.append(Row(metric, "unit", "reference", value, ci=(value - half, value + half)))
     for arm in ("tanh", "relu"):
-        for line in ("on", "off_at_go"):
+        for line in (0.0, 0.5):
             for penalty in penalties:
                 for number in range(n_seeds):
-                    where = {"rate_penalty": penalty, "target_line": line, "seed": number}
+                    where = {"rate_penalty": penalty, "target_off_share": line, "seed": number}
                     found += _network(draw, centers, arm, where)
-    lost = {"set": "test", "rate_penalty": 1.0, "target_line": "on", "seed": 99, "outcome": "diverged"}
+    lost = {"set": "test", "rate_penalty": 1.0, "target_off_share": 0.0, "seed": 99, "outcome": "diverged"}
     return [*found, Row("output_r2", "performance", "relu", math.nan, condition=lost)]
 
 
 def _network(draw, centers, arm, where):
-    penalty, line = where["rate_penalty"], where["target_line"]
+    penalty, share_off = where["rate_penalty"], where["target_off_share"]
     found = [
         Row(metric, "unit", arm, value + spread * (draw.normal() * 0.5 + (arm == "tanh") - penalty),
             condition=condition | where)
         for metric, (value, spread, condition) in centers.items()
     ]  # fmt: skip
-    share = float(np.clip((0.9 if line == "off_at_go" else 0.1 + 0.3 * penalty) + 0.06 * draw.normal(), 0, 1))
+    share = float(np.clip((0.9 if share_off else 0.1 + 0.3 * penalty) + 0.06 * draw.normal(), 0, 1))
     verdict = INITIAL if share > 0.85 else INPUT if share < 0.2 else SUFFICES if share < 0.25 else "mixed"
     crossed = {"set": "crossed_at_go", "verdict": verdict} | where
     found += [
@@ -186,7 +187,7 @@ def networks():
 def draw_figures(*names):
     """The figures of these names, or all, on made-up results."""
     table = frame(grid_rows(n_seeds=4))
-    noise = {"noise_set": "input_noise", "metric": "output_r2", "panel": "target_line", "shade": "rate_penalty"}
+    noise = {"noise_set": "input_noise", "metric": "output_r2", "panel": "target_off_share", "shade": "rate_penalty"}
     ways = {
         "scores": lambda: figures.score_grid(table, COLUMNS),
         "psths": lambda: figures.psths(activities(3)),
@@ -248,13 +249,13 @@ def test_texts_stay_on_the_page_and_off_each_other(drawn):
                 assert min(across, along) < 1.5, (name, text, other)
 
 
-def test_cells_are_sorted_by_target_line_nonlinearity_and_penalty():
+def test_cells_are_sorted_by_share_nonlinearity_and_penalty():
     table = frame(grid_rows(n_seeds=1, penalties=(1.0, 0.0)))
     found = scores.cells(table)
     assert [tuple(cell) for cell in found[:4]] == [
-        ("tanh", 0.0, "on"), ("tanh", 1.0, "on"), ("relu", 0.0, "on"), ("relu", 1.0, "on"),
+        ("tanh", 0.0, 0.0), ("tanh", 1.0, 0.0), ("relu", 0.0, 0.0), ("relu", 1.0, 0.0),
     ]  # fmt: skip
-    assert {cell.target_line for cell in found[4:]} == {"off_at_go"}
+    assert {cell.target_off_share for cell in found[4:]} == {0.5}
     assert found[0].select(table, "jpca_ratio")["arm"].tolist() == ["tanh"]
 
 
@@ -264,7 +265,7 @@ def three_cells():
     for penalty, center in ((0.0, 0.5), (0.1, 0.75), (1.0, 0.95)):
         rows += [
             Row("jpca_ratio", "population", "tanh", center + 0.01 * seed,
-                condition={"set": "compared", "rate_penalty": penalty, "target_line": "on", "seed": seed})
+                condition={"set": "compared", "rate_penalty": penalty, "target_off_share": 0.0, "seed": seed})
             for seed in (-1, 0, 1)
         ]  # fmt: skip
     return rows
@@ -364,7 +365,7 @@ def test_noise_has_a_line_per_penalty_darker_the_larger_and_every_network(drawn)
     assert len(thick) == 10
     light = [np.mean(matplotlib.colors.to_rgb(line.get_color())) for line in tanh]
     assert (np.diff(light) < 0).all()
-    cell = scores.Cell("tanh", 0.1, "on")
+    cell = scores.Cell("tanh", 0.1, 0.0)
     here = cell.select(frame(grid_rows(n_seeds=4)), "output_r2", set="input_noise", sigma=0.2)
     values = {round(value, 12) for value in here["value"]}
     thin = {round(float(line.get_ydata()[3]), 12) for line in axes.lines if line not in thick}
@@ -376,11 +377,39 @@ def test_noise_has_a_line_per_penalty_darker_the_larger_and_every_network(drawn)
 def test_errors_are_drawn_on_a_logarithmic_axis_and_r2_is_not():
     rows = [Row("output_nmse", "robustness", row.arm, 1 - row.value, condition=row.condition, direction="lower")
             for row in grid_rows(n_seeds=1, penalties=(0.0,)) if row.condition.get("set") == "input_noise"]  # fmt: skip
-    figure = figures.noise_curve(frame(rows), noise_set="input_noise", panel="target_line", shade="rate_penalty")
+    figure = figures.noise_curve(frame(rows), noise_set="input_noise", panel="target_off_share", shade="rate_penalty")
     assert figure.axes[0].get_yscale() == "log"
     assert len(figure.axes[0].yaxis.get_minorticklocs()) > 0
     assert figure.axes[0].get_xscale() == "symlog"
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["target stays on", "target off at go"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "target off at go in 0\N{NO-BREAK SPACE}%",
+        "target off at go in 50\N{NO-BREAK SPACE}%",
+    ]
+
+
+def test_levels_have_a_mark_per_network_filled_where_it_is_alike():
+    index = pd.MultiIndex.from_product(
+        [["tanh"], [0.0, 0.5], [0.1], range(3)], names=["arm", "target_off_share", "rate_penalty", "seed"]
+    )
+    levels = pd.DataFrame({"performs": True, "units": pd.array([True, False, None] * 2, "boolean"),
+                           "population": pd.array([False] * 6, "boolean"), "silent": 0.2,
+                           "verdict": [INPUT] * 3 + [INITIAL, "mixed", "undetermined"]}, index)  # fmt: skip
+    figure = figures.level_marks(levels)
+    marks = [[line for line in axes.lines if line.get_marker() in ("o", "s")] for axes in figure.axes]
+    assert [len(each) for each in marks[:4]] == [6] * 4
+    filled = [sum(line.get_markerfacecolor() != "white" for line in each) for each in marks[:4]]
+    assert filled == [6, 4, 0, 5]  # a small dot stands for what could not be judged
+    assert sorted({line.get_markersize() for line in marks[1]}) == [1.5, 4]
+    said = [text.get_text() for text in figure.axes[0].texts]
+    assert said == [f"target off at go in {share}\N{NO-BREAK SPACE}%" for share in (0, 50)]
+
+
+def test_published_values_have_a_line_of_their_own():
+    rows = [*three_cells(), Row("jpca_ratio", "population", "published", 0.87, condition={"set": "compared"})]
+    column = figures.Column("jpca_ratio", {"set": "compared"})
+    plain, beside = (figures.score_grid(frame(each), {"population": [column]}) for each in (three_cells(), rows))
+    said = {text.get_text() for text in beside.axes[0].texts} - {text.get_text() for text in plain.axes[0].texts}
+    assert said == {"published", "0.87"}
 
 
 def test_shares_are_filled_where_the_verdict_bears_them_out():

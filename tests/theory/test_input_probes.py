@@ -167,6 +167,27 @@ class TestInputNoise:
         assert (probe(network, repeated, key=key).parts["per_trial"] == errors).all()
         assert probe(network, repeated, key=jax.random.key(5)).value != errors.mean()
 
+    def test_falls_on_its_inputs_in_its_epoch_alone(self, key):
+        """Units that show their inputs at once: where nothing is noisy nothing is missed."""
+        trials = recirc.tasks.DelayedReach(hold=0.2, delay=0.5).trials(40, key=key)
+        shows = RateNetwork(
+            recurrent=jnp.zeros((3, 3)), input_weights=jnp.eye(3), readout=jnp.eye(3), bias=jnp.zeros(3),
+            start=jnp.zeros(3), time_constant=1e-4, nonlinearity=lambda x: x,
+        )  # fmt: skip
+        probe = compare.InputNoise(0.3, name="late", channels=(0, 1), epoch="movement")
+        step, (first, last) = np.arange(trials.n_steps), np.round(trials.epochs["movement"][0] / trials.dt)
+        inside = (first <= step) & (step < last)
+        missed = []
+        for counted in (inside, ~inside):
+            mask = np.broadcast_to(counted, trials.mask.shape).astype(float)
+            score = probe(shows, trials.replace(targets=trials.inputs, mask=mask), key=key)
+            assert score.settings == {"set": "late", "sigma": 0.3}
+            missed.append(score.parts["per_output"])
+        assert missed[0][:2].min() > 1e-3
+        assert (
+            np.nan_to_num([missed[0][2], *missed[1]]).max() < 1e-9
+        )  # the hold line is off from go on, nothing to miss
+
     @pytest.mark.parametrize("wrong", [{"sigma": -0.1}, {"sigma": np.nan}, {"time_constant": 0.0}])
     def test_refuses_wrong_fields(self, wrong):
         with pytest.raises(ValueError, match="sigma must not be negative and time_constant"):

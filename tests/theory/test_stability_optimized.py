@@ -289,3 +289,37 @@ def test_states_of_another_circuit_are_refused(small):
         recirc.circuits.preparation_currents(small, jnp.ones((3, 1)), n_steps=5, dt=0.01, go=0.0)
     with pytest.raises(ValueError, match="n_states"):
         recirc.circuits.preferred_states(small, 61)
+
+
+class TestAnticipatoryControl:
+    TIMES = {"n_steps": 800, "dt": 0.002, "onset": 0.2, "go": 1.4}  # noqa: RUF012
+
+    def steered(self, circuit, readout, effort=0.01):
+        states = recirc.circuits.preferred_states(circuit, 2, norm=1.0)
+        currents = recirc.circuits.anticipatory_currents(circuit, states, readout, effort=effort, **self.TIMES)
+        trials = recirc.Trials(currents, np.zeros((2, 800, 0)), dt=0.002, conditions=["0", "1"])
+        made = np.asarray(recirc.simulate(circuit, trials, key=jax.random.key(0)).rates)
+        return np.asarray(states), np.asarray(currents), made
+
+    def test_reaches_the_state_and_lets_go(self, small):
+        states, currents, made = self.steered(small, np.eye(small.n_units)[:2])
+        wanted = np.asarray(small.rates(jnp.asarray(states))).T
+        np.testing.assert_allclose(made[:, 699], wanted, atol=0.02 * np.abs(wanted).max())
+        assert not currents[:, :99].any()
+        assert not currents[:, 701:].any()
+
+    def test_corrects_what_the_movement_depends_on_first(self, small):
+        """Early in preparation the prospective error is gone before the rest of the error is."""
+        readout = np.random.default_rng(0).normal(size=(2, small.n_units))
+        states, _, made = self.steered(small, readout, effort=1e-3)
+        a = np.asarray(small.recurrent) - np.eye(small.n_units)
+        cost = scipy.linalg.solve_continuous_lyapunov(a.T, -readout.T @ readout)
+        wanted = np.asarray(small.rates(jnp.asarray(states))).T
+        left = made[:, 120] - wanted  # 40 ms after the target
+        prospective = [np.einsum("ti,ij,tj", each, cost, each) for each in (left, wanted)]
+        assert prospective[0] / prospective[1] < 0.2 * (left**2).sum() / (wanted**2).sum()
+
+    def test_effort_keeps_the_feedback_small(self, small):
+        readout = np.random.default_rng(0).normal(size=(2, small.n_units))
+        sizes = [np.abs(self.steered(small, readout, effort)[1]).max() for effort in (1e-3, 1.0, 1e3)]
+        assert sizes[0] > sizes[1] > sizes[2]

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, PRNGKeyArray
 
 from recirc.analyses.table import Claim
 from recirc.compare import holm_levels, seeds_needed, sign_flip_interval, sign_flip_test
-from recirc.compare.statistics import holm
+from recirc.compare.statistics import holm, sign_flip_power
 
 MOST_SEEDS = 1000  # looked for where seeds are counted
 
@@ -72,6 +72,14 @@ class Effect:
             return int(enough[0]) if len(enough) else None
         return max(n + 1, seeds_needed(self.values, self.aim - self.none, alpha=alpha)) if n > 1 else None
 
+    def power(self, alpha: float) -> float:
+        """How often as many seeds of this spread find `smallest`, at a level; nan of fewer than two."""
+        n = len(self.values)
+        if self.counts:
+            return float(scipy.stats.binom.sf(scipy.stats.binom.isf(alpha, n, self.none), n, self.smallest))
+        spread = float(np.std(self.values, ddof=1)) if n > 1 else np.nan
+        return sign_flip_power(spread, self.smallest - self.none, n, alpha=alpha) if n > 1 else np.nan
+
 
 def judged(effects: Sequence[Effect], source: str, *, key: PRNGKeyArray, alpha: float = 0.05) -> list[Claim]:
     r"""The claims of a family, each by the interval of its effect.
@@ -106,6 +114,7 @@ def judged(effects: Sequence[Effect], source: str, *, key: PRNGKeyArray, alpha: 
         mean, *ends = (float(effect.shown(x)) if np.isfinite(x) else x for x in found_at)
         needs = effect.needs(lower) if supported is None else None
         found[effect.claim] = Claim(effect.claim, source, supported, mean, (ends[0], ends[1]), exists,
-                                    len(effect.values), float(effect.shown(effect.smallest)), needs)  # fmt: skip
+                                    len(effect.values), float(effect.shown(effect.smallest)), needs,
+                                    effect.power(alpha / len(tested)))  # fmt: skip
     nothing = {e.claim: Claim(e.claim, source, None, smallest=float(e.shown(e.smallest))) for e in effects}
     return list((nothing | found).values())

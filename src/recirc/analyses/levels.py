@@ -8,11 +8,11 @@ import pandas as pd
 
 from recirc.analyses.reference import HALVES
 from recirc.analyses.table import select
-from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, Procrustes, labels
+from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, CCACrossfit, Procrustes, ProcrustesCrossfit, labels
 from recirc.compare.mechanism import UNDETERMINED
 from recirc.compare.statistics import holm
 
-SHOWN = {measure.metric: measure.label for measure in (CCA(), Procrustes())}
+SHOWN = {measure.metric: measure.label for measure in (CCA(), Procrustes(), CCACrossfit(), ProcrustesCrossfit())}
 INSIDE = {"jpca_ratio": JPCA.labels["jpca_ratio"], **AlignmentIndex.labels}
 ALPHA = 0.05
 

@@ -1,6 +1,7 @@
 """Units and population of an activity beside those of a reference, each number with its null."""
 
 import dataclasses
+import hashlib
 import warnings
 from collections.abc import Sequence
 
@@ -8,15 +9,28 @@ import numpy as np
 from jaxtyping import Bool, PRNGKeyArray
 
 from recirc import compare
+from recirc.analyses.pieces import piece_key, seed_of
 from recirc.analyses.table import Row
-from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, ParticipationRatio, Procrustes, Tangling, UnitFeatures
-from recirc.compare.halves import Distances, beside_halves
+from recirc.compare import (
+    CCA,
+    DSA,
+    JPCA,
+    AlignmentIndex,
+    CCACrossfit,
+    ParticipationRatio,
+    Procrustes,
+    ProcrustesCrossfit,
+    Tangling,
+    UnitFeatures,
+)  # fmt: skip
+from recirc.compare.base import AbstractSimilarity
+from recirc.compare.halves import Distances, beside_halves, between_halves
 from recirc.compare.unit_features import FEATURES, feature_distance
 from recirc.types import Activity, Level, Score
 
 HALVES = "halves"  # kind of the null of distances between halves of the reference
-SIMILARITIES = (CCA(), Procrustes())
 COMPARED = {"set": "compared"}  # the condition of every row: the reference's conditions, in its time window
+LEAST_RANGE = 0.01  # of a unit, as a share of the largest
 TURN = 0.4  # seconds of movement in which rotations are looked for, about one turn in reaches
 Window = tuple[float, float]
 
@@ -33,10 +47,13 @@ class VerdictConfig:
             "movement" of the trials, if they have one, else 0.
         soft: constant of soft normalization for the reference, in the unit of its rates; 5 suits spikes/s, None takes
             0.2 of its median range and suits networks.
-        n_draws: surrogates per null; 99 give a smallest p of .01.
+        left_out: conditions that the network was not trained on: similarities are fitted to the others and judged on
+            these. Without any, they are judged where they were fitted.
+        n_draws: surrogates per null; 99 give a smallest p of .01. Without any, only what needs none is said.
         n_resamples: draws of units behind the reference's intervals.
         n_splits: halvings of the reference that distances are compared with; 199 give a smallest p of .005, which
             six features need.
+        n_pairs: samples of the network that are compared with the reference.
         n_twins: untrained twins of a circuit that are judged beside it.
         n_units: units per draw, at most as many as the reference has; None for as many as the network has.
         least_units: units that change under which nothing else is said of a network.
@@ -48,9 +65,11 @@ class VerdictConfig:
     rotation: Window | None = None
     onset: float | None = None
     soft: float | None = 5.0
+    left_out: tuple[str, ...] = ()
     n_draws: int = 99
     n_resamples: int = 100
     n_splits: int = 199
+    n_pairs: int = 49
     n_twins: int = 5
     n_units: int | None = None
     least_units: int = 10
@@ -93,13 +112,14 @@ class Reference:
 
 def rows_beside(
     a: Activity, reference: Reference, config: VerdictConfig, *, key: PRNGKeyArray, arm: str = "network",
-    twins: Sequence[Activity] = (), brief: bool = False,
+    twins: Sequence[Activity] = (), brief: bool = False, halves_key: PRNGKeyArray | None = None,
 ) -> list[Row]:  # fmt: skip
     """Numbers of an activity at the reference's conditions and times, on units and population, each with its null.
 
-    Units that never change are counted and left out; of fewer than `least_units` others nothing else is said. Dynamics
-    (`DSA`) have no certified null: beside them stand the identity, the speed and, where there are `twins` of the
-    network on the reference's clock, `beside_twins`. If `brief`, only what the levels are judged by is said.
+    Silent units (`active_units`) are counted and left out; of fewer than `least_units` others nothing else is said.
+    Dynamics (`DSA`) have no certified null: beside them stand the identity, the speed and, where there are `twins` of
+    the network on the reference's clock, `beside_twins`. If `brief`, only what the levels are judged by is said.
+    Networks that are given one `halves_key` share the halves of the reference, and the work of comparing these.
     """
     changes = active_units(a)
     counted = Row.of(Score("silent_units", float((~changes).mean()), "unit", "lower"), arm, COMPARED)
@@ -107,15 +127,15 @@ def rows_beside(
         return [counted]
     a, *twins = (side.select_units(list(np.array(side.units)[active_units(side)])) for side in (a, *twins))
     soft = compare.soft_constant(a, reference.activity, config.soft or 0.0)
-    rows = [counted, *_rows_beside_halves(a, reference.activity, config, soft, key, arm)]
+    rows = [counted, *_rows_beside_halves(a, reference.activity, config, soft, key, halves_key, arm)]
     if brief:
         return rows
     rows += _unit_rows(a, reference, config, key, arm) + _portrait_rows(a, config, soft, key, arm)
-    for measure in SIMILARITIES:
+    for measure in _similarities(config) if config.n_draws else ():
         null = measure.nulls[0]
         chance = compare.null_distribution(measure, reference.activity, a, null, n_draws=config.n_draws, key=key)
         rows.append(Row.of(chance.score, arm, COMPARED, null=chance, ceiling=_ceiling(measure, reference, key)))
-    return rows + _dynamics_rows(a, reference, twins, key, arm)
+    return rows + _dynamics_rows(a, reference, twins if config.n_draws else (), key, arm)
 
 
 def _dynamics_rows(a: Activity, reference: Reference, twins: Sequence[Activity], key, arm: str) -> list[Row]:
@@ -131,32 +151,55 @@ def _dynamics_rows(a: Activity, reference: Reference, twins: Sequence[Activity],
     return [Row.of(score, arm, COMPARED, ceiling=_ceiling(measure, reference, key)), *rows]
 
 
+def _similarities(config: VerdictConfig) -> tuple[AbstractSimilarity, AbstractSimilarity]:
+    if config.left_out:
+        return CCACrossfit(left_out=config.left_out), ProcrustesCrossfit(left_out=config.left_out)
+    return CCA(), Procrustes()
+
+
+_HALVES: dict[str, dict[str, np.ndarray]] = {}  # distances between halves of references, of this process
+
+
 def _rows_beside_halves(
-    a: Activity, reference: Activity, config: VerdictConfig, soft: float, key, arm: str
+    a: Activity, reference: Activity, config: VerdictConfig, soft: float, key, halves_key, arm: str
 ) -> list[Row]:
     """How far the activity is from the reference, beside how far halves of the reference are from each other."""
     sides, measure = {"network": a, "reference": reference}, UnitFeatures(*_epochs(config))
     features = {name: measure(side).parts for name, side in sides.items()}
     shared = [name for name in FEATURES if all(name in parts for parts in features.values())]
-    names = {name: np.array(side.units) for name, side in sides.items()}
-    rotation, _, alignment, _ = _portraits(config, soft)
+    similarities = _similarities(config)
+    portraits = {"network": _portraits(config, soft), "reference": _portraits(config, config.soft or 0.0)}
 
     def units(one, other) -> dict[str, float]:
         values = lambda side, name: np.asarray(features[side[0]][name], float)[side[1]]  # noqa: E731
         return {name: feature_distance(values(one, name), values(other, name)) for name in shared}
 
-    def population(one, other) -> dict[str, float]:
-        x, y = (sides[side].select_units(list(names[side][places])) for side, places in (one, other))
-        found = {similarity.metric: similarity(x, y) for similarity in SIMILARITIES}
-        apart = {name: 1 - s.value if s.direction == "higher" else s.value for name, s in found.items()}
-        return apart | {p.metric: abs(p(x).value - p(y).value) for p in (rotation, alignment)}
+    def unlike(one, other) -> dict[str, float]:
+        x, y = (_of_units(sides[name], places) for name, places in (one, other))
+        found = {similarity.metric: similarity(x, y) for similarity in similarities}
+        return {name: 1 - s.value if s.direction == "higher" else s.value for name, s in found.items()}
 
-    rows = []
-    levels: list[tuple[Level, Distances]] = [("unit", units), ("population", population)]
+    def features_apart(one, other) -> dict[str, float]:
+        x, y = (_of_units(sides[name], places) for name, places in (one, other))
+        rotation, _, alignment, _ = zip(portraits[one[0]], portraits[other[0]])
+        return {p.metric: abs(p(x).value - q(y).value) for p, q in (rotation, alignment)}
+
+    half, n_reference, rows = len(reference.units) // 2, len(reference.units), []
+    n = half if len(a.units) >= half else max(len(a.units) // 10 * 10, min(len(a.units), 10))
+    levels: list[tuple[Level, Distances]] = [("unit", units), ("population", unlike), ("population", features_apart)]
     for level, distances in levels:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the rows of all units have said all there is to say
-            found = beside_halves(distances, len(a.units), len(reference.units), n_splits=config.n_splits, key=key)
+            between = lambda key: between_halves(distances, n_reference, n, n_splits=config.n_splits, key=key)  # noqa: B023, E731
+            if halves_key is None:
+                halves = between(key)
+            else:
+                left_out = config.left_out if distances is unlike else ()
+                about = dataclasses.replace(config, n_draws=0, onset=None, left_out=left_out)
+                rates = hashlib.sha256(np.asarray(reference.rates).tobytes()).hexdigest()
+                name = piece_key([distances.__name__, n, shared, about, seed_of(halves_key), rates])
+                halves = _HALVES[name] if name in _HALVES else _HALVES.setdefault(name, between(halves_key))
+            found = beside_halves(distances, halves, len(a.units), n_reference, n, n_draws=config.n_pairs, key=key)
         for name, beside in found.items():
             null = {"kind": HALVES, "mean": beside.mean, "p95": beside.p95, "p": beside.p, "certified": True}
             prefix = "unit_" if level == "unit" else ""
@@ -165,9 +208,14 @@ def _rows_beside_halves(
     return rows
 
 
+def _of_units(a: Activity, places) -> Activity:
+    return Activity(a.rates[:, :, places], dt=a.dt, conditions=a.conditions, start=a.start)
+
+
 def active_units(a: Activity) -> Bool[np.ndarray, " unit"]:
-    """Which units change at all."""
-    return np.ptp(np.asarray(a.rates), axis=(0, 1)) > 0
+    """Which units are not silent: over conditions and times, a range of 1 % of the largest unit's or more."""
+    ranges = np.ptp(np.asarray(a.rates), axis=(0, 1))
+    return (ranges > 0) & (ranges >= LEAST_RANGE * ranges.max())
 
 
 def _portraits(config: VerdictConfig, soft: float) -> tuple[JPCA, Tangling, AlignmentIndex, ParticipationRatio]:
@@ -194,15 +242,17 @@ def _unit_rows(a: Activity, reference: Reference, config: VerdictConfig, key, ar
 def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: str) -> list[Row]:
     rotation, tangling, alignment, participation = _portraits(config, soft)
     null = compare.TensorMaximumEntropy()
-    judged = compare.null_distributions([rotation, tangling], a, null, n_draws=config.n_draws, key=key)
-    fastest = float(judged["jpca_ratio"].score.parts["frequency_hz"][0])
-    aligned = compare.random_subspaces(alignment, a, n_draws=1000, key=key)
-    rows = [
-        *(Row.of(chance.score, arm, COMPARED, null=chance) for chance in judged.values()),
-        Row.of(Score("jpca_frequency", fastest, "population", unit="Hz"), arm, COMPARED),
-        Row.of(aligned.score, arm, COMPARED, null=aligned),
-        Row.of(participation(a), arm, COMPARED),
-    ]
+    if config.n_draws:
+        judged = [*compare.null_distributions([rotation, tangling], a, null, n_draws=config.n_draws, key=key).values()]
+        judged.append(compare.random_subspaces(alignment, a, n_draws=1000, key=key))
+        rows = [Row.of(chance.score, arm, COMPARED, null=chance) for chance in judged]
+        scores = [chance.score for chance in judged]
+    else:
+        scores = [*rotation.scores(a), *tangling.scores(a), alignment(a)]
+        rows = [Row.of(score, arm, COMPARED) for score in scores]
+    fastest = next(float(s.parts["frequency_hz"][0]) for s in scores if s.metric == "jpca_ratio")
+    rows.append(Row.of(Score("jpca_frequency", fastest, "population", unit="Hz"), arm, COMPARED))
+    rows.append(Row.of(participation(a), arm, COMPARED))
     if a.outputs is not None and np.ptp(np.asarray(a.outputs), axis=(0, 1)).any():
         tangled = Tangling(soft=soft, of="outputs", n_components=2)(a)
         rows.append(Row.of(tangled, arm, COMPARED | {"of": "outputs"}))

@@ -109,6 +109,7 @@ class Claim:
         n: how many independent things it rests on.
         smallest: the smallest effect that matters, stated before the run; nan if the claim is no effect.
         needs: of an undecided claim, how many independent things would decide it at `smallest`, if that can be told.
+        power: how often `n` of this spread find an effect of `smallest`, at the strictest level of the family.
 
     Raises:
         ValueError: if the interval is reversed or `n` is negative.
@@ -123,6 +124,7 @@ class Claim:
     n: int = 0
     smallest: float = math.nan
     needs: int | None = None
+    power: float = math.nan
 
     def __post_init__(self):
         _check_interval(self.claim, self.ci, self.n)

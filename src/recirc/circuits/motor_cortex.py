@@ -89,6 +89,21 @@ class StabilityOptimized(AbstractCircuit):
         return self.readout @ rates + self.readout_bias[:, None]
 
 
+def linearization(circuit: StabilityOptimized) -> Float[np.ndarray, "unit unit"]:
+    """A = W diag(g) - I, with which the circuit moves at rest.
+
+    Raises:
+        ValueError: if the circuit is not stable at rest.
+    """
+    jacobian = np.asarray(circuit.recurrent, float) * np.asarray(circuit.gains, float)[None, :] - np.eye(
+        circuit.n_units
+    )
+    if (growth := np.linalg.eigvals(jacobian).real.max()) >= 0:
+        found = f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit)"
+        raise ValueError(f"{found}; lower its gains or optimize its stability first.")
+    return jacobian
+
+
 def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "unit unit"]:
     r"""Q, the energy that the circuit, linearized at rest, makes of a state.
 
@@ -100,12 +115,7 @@ def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "uni
     Raises:
         ValueError: if the circuit is not stable at rest (the energy is infinite).
     """
-    weights = np.asarray(circuit.recurrent, float) * np.asarray(circuit.gains, float)[None, :]
-    jacobian = weights - np.eye(circuit.n_units)
-    if (growth := np.linalg.eigvals(jacobian).real.max()) >= 0:
-        found = f"the circuit is unstable at rest (spectral abscissa {growth + 1:.3g}, 1 is the limit)"
-        raise ValueError(f"{found}; lower its gains or optimize its stability first.")
-    gramian = scipy.linalg.solve_continuous_lyapunov(jacobian.T, -2 * np.eye(circuit.n_units))
+    gramian = scipy.linalg.solve_continuous_lyapunov(linearization(circuit).T, -2 * np.eye(circuit.n_units))
     return (gramian + gramian.T) / 2
 
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 
+import equinox as eqx
 import numpy as np
 
 from recirc.compare.cca import AbstractCCA
@@ -24,6 +25,7 @@ class CCACrossfit(AbstractCCA):
     Args:
         n_components: d, at least 1. A side of lower rank is compared at its rank, with a warning.
         n_averaged: m, 1 to d.
+        left_out: labels of conditions that are scored, all others being fitted; each in turn if none is given.
 
     Returns (when called): metric `cca_mean<m>_crossfit`; part `correlation` (m, or the rank).
 
@@ -39,6 +41,8 @@ class CCACrossfit(AbstractCCA):
         >>> round(recirc.compare.CCACrossfit()(a, a).value, 6)
         1.0
     """
+
+    left_out: tuple[str, ...] = eqx.field(static=True, default=())
 
     @property
     def metric(self) -> str:
@@ -68,7 +72,7 @@ class CCACrossfit(AbstractCCA):
     def _folds(self, a: Activity, rates) -> list[Fold]:
         """Scores on the components of all conditions but one: theirs, of unit length, and its own."""
         folds = []
-        for train, own in condition_folds(rates, a):
+        for train, own in condition_folds(rates, a, self.left_out):
             if not np.any(train):
                 raise ValueError("an activity is constant in all conditions but one; there is nothing to fit.")
             axes, squares = principal_axes(train, self.n_components)

@@ -27,9 +27,33 @@ class BesideHalves(NamedTuple):
     p: float
 
 
+def between_halves(
+    distances: Distances, n_reference: int, n: int, *, n_splits: int = 199, key: PRNGKeyArray
+) -> dict[str, Float[np.ndarray, " split"]]:
+    """Distances between disjoint samples of the reference's units, which any network of enough units can share.
+
+    Args:
+        distances: of two samples, each "network" or "reference" with places of units, by name; nan where there is none.
+        n_reference, n: units there are, and in each sample.
+        n_splits: pairs of samples.
+        key: random key.
+
+    Raises:
+        ValueError: if there are no two disjoint samples of so many units.
+    """
+    if n < 1 or 2 * n > n_reference:
+        raise ValueError(f"two disjoint samples of {n} units need {max(2 * n, 2)} units, and there are {n_reference}.")
+    random, found = numpy_generator(key), []
+    for _ in range(n_splits):
+        order = random.permutation(n_reference)
+        found.append(distances(("reference", order[:n]), ("reference", order[n : 2 * n])))
+    return {name: np.array([each[name] for each in found]) for name in found[0]}
+
+
 def beside_halves(
-    distances: Distances, n_network: int, n_reference: int, *, n_splits: int = 199, n_draws: int = 49, key: PRNGKeyArray
-) -> dict[str, BesideHalves]:
+    distances: Distances, halves: Mapping[str, np.ndarray], n_network: int, n_reference: int, n: int, *,
+    n_draws: int = 49, key: PRNGKeyArray,
+) -> dict[str, BesideHalves]:  # fmt: skip
     r"""One rule for everything that two populations can differ in.
 
     $$p = \frac{1 + \#\{i : d(R_i, R'_i) \ge \mathrm{median}_j\, d(N_j, R_j)\}}{1 + n}$$
@@ -40,41 +64,29 @@ def beside_halves(
     less than a single distance between halves, so that a population like the reference is called unlike in under 5 %.
 
     Args:
-        distances: of two samples, each "network" or "reference" with places of units, by name; nan where there is none.
-        n_network, n_reference: units there are.
-        n_splits: disjoint samples.
+        distances: as in `between_halves`.
+        halves: what that found.
+        n_network, n_reference, n: units there are, and in each sample.
         n_draws: samples of the network.
         key: random key.
-
-    Raises:
-        ValueError: if there are fewer than two units of the reference, or none of the network.
 
     Example:
         >>> import jax, numpy as np
         >>> values = {"network": np.zeros(20), "reference": np.arange(20.0)}
         >>> mean = lambda side: float(values[side[0]][side[1]].mean())
-        >>> found = beside_halves(lambda a, b: {"mean": abs(mean(a) - mean(b))}, 20, 20, key=jax.random.key(0))
-        >>> round(found["mean"].p, 2)
+        >>> far = lambda a, b: {"mean": abs(mean(a) - mean(b))}
+        >>> halves = between_halves(far, 20, 10, key=jax.random.key(0))
+        >>> round(beside_halves(far, halves, 20, 20, 10, key=jax.random.key(1))["mean"].p, 2)
         0.01
     """
-    if n_reference < 2 or n_network < 1:
-        raise ValueError(
-            f"halves need two units of the reference and one of the network, got {n_reference}, {n_network}."
+    random = numpy_generator(key)
+    found = [
+        distances(
+            *((name, random.permutation(of)[:n]) for name, of in (("network", n_network), ("reference", n_reference)))
         )
-    random, n = numpy_generator(key), min(n_reference // 2, n_network)
-
-    def sample(name: str, of: int) -> tuple[str, Places]:
-        return name, random.permutation(of)[:n]
-
-    halves, found = [], []
-    for _ in range(n_splits):
-        order = random.permutation(n_reference)
-        halves.append(distances(("reference", order[:n]), ("reference", order[n : 2 * n])))
-    for _ in range(n_draws):
-        found.append(distances(sample("network", n_network), sample("reference", n_reference)))
-    return {
-        name: _beside(np.array([d[name] for d in found]), np.array([d[name] for d in halves])) for name in halves[0]
-    }
+        for _ in range(n_draws)
+    ]
+    return {name: _beside(np.array([each[name] for each in found]), halves[name]) for name in halves}
 
 
 def _beside(own: Float[np.ndarray, " draw"], halves: Float[np.ndarray, " split"]) -> BesideHalves:

@@ -146,7 +146,7 @@ class InputScale(AbstractProbe):
 
 
 class InputNoise(AbstractProbe):
-    r"""Output error with independent white noise added to every input.
+    r"""Output error with independent white noise added to inputs.
 
     $$\tilde u_t = u_t + \sigma \sqrt{2 \tau / dt}\; \eta_t, \qquad \eta_t \sim N(0, I)$$
 
@@ -158,8 +158,11 @@ class InputNoise(AbstractProbe):
         sigma: s.d. of the noise after the leak, in units of the input.
         time_constant: tau, seconds; that of the network, as a rule.
         measure: as in `NewTrials`.
+        name: the test's, in its settings.
+        channels: inputs that are noisy; all if None.
+        epoch: of the trials, outside of which there is no noise; None for all of them.
 
-    Returns (when called): as `NewTrials`, with settings `{"set": "input_noise", "sigma": sigma}`.
+    Returns (when called): as `NewTrials`, with settings `{"set": name, "sigma": sigma}`.
 
     Raises:
         ValueError: if `sigma` is negative or `time_constant` not positive; when called, as `NewTrials`.
@@ -179,6 +182,9 @@ class InputNoise(AbstractProbe):
     sigma: float = 0.1
     time_constant: float = 0.05
     measure: AbstractSimilarity | None = None
+    name: str = eqx.field(static=True, default="input_noise")
+    channels: tuple[int, ...] | None = eqx.field(static=True, default=None)
+    epoch: str | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
         if not (self.sigma >= 0 and self.time_constant > 0):
@@ -190,9 +196,15 @@ class InputNoise(AbstractProbe):
     def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
         noise_key, run_key = jax.random.split(key)
         scale = float(self.sigma * np.sqrt(2 * self.time_constant / trials.dt))
-        noise = scale * jax.random.normal(noise_key, trials.inputs.shape, trials.inputs.dtype)
+        noise = scale * np.array(jax.random.normal(noise_key, trials.inputs.shape, trials.inputs.dtype))
+        if self.channels is not None:
+            noise[..., [i for i in range(noise.shape[2]) if i not in self.channels]] = 0.0
+        if self.epoch is not None:
+            spans = trials.epochs[self.epoch] / trials.dt
+            step = np.arange(trials.n_steps) + 0.5  # the middle of each, so that rounding moves none
+            noise *= ((spans[:, :1] < step) & (step < spans[:, 1:]))[:, :, None]
         noisy = trials.replace(inputs=trials.inputs + noise)
-        settings = {"set": "input_noise", "sigma": self.sigma}
+        settings = {"set": self.name, "sigma": self.sigma}
         return output_score(circuit, noisy, settings, level="robustness", key=run_key, measure=self.measure)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
+import equinox as eqx
 import numpy as np
 
 from recirc.compare.base import AbstractNull, AbstractSimilarity
@@ -23,6 +24,9 @@ class ProcrustesCrossfit(AbstractSimilarity):
     removed from both. `Procrustes` scores the samples that it fitted, which brings any two activities nearer, the more
     so the more dimensions they have; here unrelated activities lie near pi/2, on either side. 0 means that the same
     rotation serves every condition. What a condition holds in dimensions that the others do not have is not matched.
+
+    Args:
+        left_out: labels of conditions that are scored, all others being fitted; each in turn if none is given.
 
     Returns (when called): metric `procrustes_angle_crossfit` in rad, 0 to pi; lower is better.
 
@@ -46,9 +50,12 @@ class ProcrustesCrossfit(AbstractSimilarity):
     certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
     is_symmetric: ClassVar[bool] = True
 
+    left_out: tuple[str, ...] = eqx.field(static=True, default=())
+
     def __call__(self, a: Activity, b: Activity) -> Score:
         folds = (
-            condition_folds(samples.reshape(a.n_trials, -1, samples.shape[1]), a) for samples in paired_samples(a, b)
+            condition_folds(samples.reshape(a.n_trials, -1, samples.shape[1]), a, self.left_out)
+            for samples in paired_samples(a, b)
         )
         return self.score(_angle(*folds), unit="rad")
 
@@ -56,8 +63,8 @@ class ProcrustesCrossfit(AbstractSimilarity):
         return rotated(a)
 
     def against(self, a: Activity, b: Activity) -> Callable[[np.ndarray], float]:
-        theirs = list(condition_folds(rotated(b).rates, a))
-        return lambda rates: _angle(condition_folds(rates, a), theirs)
+        theirs = list(condition_folds(rotated(b).rates, a, self.left_out))
+        return lambda rates: _angle(condition_folds(rates, a, self.left_out), theirs)
 
 
 def _angle(ours: Iterable[Fold], theirs: Iterable[Fold]) -> float:

@@ -110,19 +110,24 @@ def condition_groups(conditions: Sequence[str]) -> dict[str, np.ndarray]:
     return {label: np.flatnonzero(labels == label) for label in dict.fromkeys(conditions)}
 
 
-def condition_folds(rates, a: Activity) -> Iterator[Fold]:
+def condition_folds(rates, a: Activity, left_out: Sequence[str] = ()) -> Iterator[Fold]:
     """For every condition samples of all others and its own, trial by trial, all less the mean of the others.
 
     Args:
         rates: trial by time by unit.
         a: says which trials belong to which condition.
+        left_out: conditions that are one fold, and the only one; each condition is one in turn if there are none.
 
     Raises:
-        ValueError: if there are fewer than two conditions.
+        ValueError: if there are fewer than two conditions, or those left out are not among them or all of them.
     """
     groups, rates = condition_groups(a.conditions), np.asarray(rates, np.float64)
     if len(groups) < 2:
         raise ValueError(f"there is one condition, {a.conditions[0]!r}; what is fitted to others needs two or more.")
+    if left_out:
+        if not set(left_out) < set(groups):
+            raise ValueError(f"{list(left_out)} are left out of {list(groups)}; name some of these and not all.")
+        groups = {"left out": np.concatenate([groups[name] for name in left_out])}
     for group in groups.values():
         own, others = rates[group], np.delete(rates, group, axis=0)
         mean = others.mean(axis=(0, 1))

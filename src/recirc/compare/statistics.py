@@ -1,5 +1,6 @@
 """Intervals and tests over seeds."""
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -177,7 +178,8 @@ def sign_flip_power(spread: float, mean: float, n: int, *, alpha: float = 0.05) 
     r"""Power of the one-sided sign-flip test to find a mean in n values of this spread.
 
     $1 - F_{n-1,\,\sqrt n\,\mathrm{mean}/s}(t_{n-1,\,1-\alpha})$, with F the noncentral t distribution; 0 where n values
-    cannot reach the level, $2^{-n} > \alpha$. `seeds_needed` is about its inverse.
+    cannot reach the level, $2^{-n} > \alpha$. Up to 12 values, whose p come in large steps, the share of 1,000 normal
+    samples of fixed seed that the test finds. `seeds_needed` is about its inverse.
 
     Args:
         spread: s, the standard deviation of the values.
@@ -188,11 +190,19 @@ def sign_flip_power(spread: float, mean: float, n: int, *, alpha: float = 0.05) 
     Source: as `seeds_needed`.
 
     Example:
-        >>> round(sign_flip_power(1.0, 1.0, 12), 3)
-        0.945
+        >>> round(sign_flip_power(1.0, 1.0, 20), 3)
+        0.994
     """
-    critical = scipy.stats.t.ppf(1 - alpha, n - 1)
-    return float(scipy.stats.nct.sf(critical, n - 1, np.sqrt(n) * mean / spread)) if n >= -np.log2(alpha) else 0.0
+    if n < -np.log2(alpha):
+        return 0.0
+    if not spread:
+        return float(mean > 0)
+    if n > 12:
+        critical = scipy.stats.t.ppf(1 - alpha, n - 1)
+        return float(scipy.stats.nct.sf(critical, n - 1, np.sqrt(n) * mean / spread))
+    drawn = mean / spread + np.random.default_rng(0).standard_normal((1000, n))
+    subsets = np.array(list(itertools.product((0.0, 1.0), repeat=n)))  # the empty one stands for the values themselves
+    return float(np.mean(np.mean(drawn @ subsets.T <= 1e-12, axis=1) <= alpha))
 
 
 def holm(p) -> Float[np.ndarray, " test"]:

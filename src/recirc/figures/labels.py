@@ -24,8 +24,10 @@ LABELS = {  # of what no class of `recirc.compare` says
     "follows_input_r2": "follows the input, R²", "target_off_at_go_r2": "target off at go, R²",
     "target_swapped_r2": "target swapped at go, R²", "state_reset_r2": "state reset at go, R²",
     "movement_without_target": "movement without a target", "crossed_at_go": "state and input crossed at go",
-    "no_target": "no target shown", "delay_s": "delay (s)", "on": "target stays on",
-    "off_at_go": "target off at go",
+    "no_target": "no target shown", "delay_s": "delay (s)",
+    "relu_dale": "ReLU, Dale's law", "silent_units": "silent units", "noise_in_delay": "noise in the delay",
+    "noise_on_go_line": "noise on the go line", "noise_after_go": "noise after go",
+    "target_off_share": "target off at go, share",
 }  # fmt: skip
 
 # The spaces inside do not break.

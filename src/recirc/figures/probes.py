@@ -166,5 +166,7 @@ def _finish(axes, metric: str, panel: str, value) -> None:
     axes.set_axisbelow(True)
     axes.set_ylabel(label(metric))
     if value is not None:
-        names = {"regime": f"{label(str(value))} regime", "target_line": label(str(value))}
-        axes.set_title(names.get(panel, f"{label(panel)} {value}"))
+        if panel == "target_off_share":
+            axes.set_title(f"target off at go in {percent(value)}")
+        else:
+            axes.set_title(f"{label(str(value))} regime" if panel == "regime" else f"{label(panel)} {value}")

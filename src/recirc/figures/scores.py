@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from recirc.analyses.table import NO_NUMBER, levels_of, networks, per_network, select
 from recirc.compare.mechanism import INITIAL, INPUT, SUFFICES, MechanismSummary
+from recirc.figures.labels import percent
 from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, key, label, panels, styled
 
 # Told apart by lightness too, and "outside" by its arrow.
@@ -29,7 +30,7 @@ class Cell(NamedTuple):
 
     arm: str
     rate_penalty: float | None
-    target_line: str | None
+    target_off_share: float | None
 
     def select(self, table: pd.DataFrame, metric: str | None = None, **condition) -> pd.DataFrame:
         """The networks of this cell, with this metric and condition."""
@@ -38,7 +39,13 @@ class Cell(NamedTuple):
     @property
     def group(self) -> str:
         """Nonlinearity, and what the target's input does, in words."""
-        return ", ".join(label(name) for name in (self.arm, self.target_line) if name)
+        return f"{label(self.arm)}, {self.shown}" if self.shown else label(self.arm)
+
+    @property
+    def shown(self) -> str:
+        """What the target's input did in training, in words."""
+        share = self.target_off_share
+        return "" if share is None else f"target off at go in {percent(share)}"
 
     @property
     def penalty(self) -> str:
@@ -46,13 +53,17 @@ class Cell(NamedTuple):
         return NO_NUMBER if self.rate_penalty is None else f"{self.rate_penalty:g}"
 
 
-def cells(table: pd.DataFrame, *, reference: str = "reference") -> list[Cell]:
-    """Cells that the rows are of: by target line and arm in order of appearance, then by rising penalty."""
-    table = table[table["arm"] != reference].reindex(columns=["arm", "rate_penalty", "target_line"]).astype(object)
+def cells(table: pd.DataFrame, *, reference: str = "reference", published: str = "published") -> list[Cell]:
+    """Cells that the rows are of: by how often the target went off, arm in order of appearance, and rising penalty."""
+    table = (
+        table[~table["arm"].isin([reference, published])]
+        .reindex(columns=["arm", "rate_penalty", "target_off_share"])
+        .astype(object)
+    )
     found = [Cell(*entry) for entry in table.where(table.notna(), None).drop_duplicates().itertuples(index=False)]
-    arms, lines = list(table["arm"].unique()), [None, *levels_of(table, "target_line")]
+    arms, lines = list(table["arm"].unique()), [None, *levels_of(table, "target_off_share")]
     penalty = lambda cell: -1 if cell.rate_penalty is None else cell.rate_penalty  # noqa: E731
-    return sorted(found, key=lambda cell: (lines.index(cell.target_line), arms.index(cell.arm), penalty(cell)))
+    return sorted(found, key=lambda cell: (lines.index(cell.target_off_share), arms.index(cell.arm), penalty(cell)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +84,13 @@ class Column:
 
 
 @styled
-def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, reference: str = "reference") -> Figure:
+def score_grid(
+    table: pd.DataFrame,
+    columns: Mapping[str, Sequence[Column]],
+    *,
+    reference: str = "reference",
+    published: str = "published",
+) -> Figure:
     """Medians over networks as numbers, networks as dots below; a line per cell, the reference on top.
 
     The field of a cell is dark if its median lies inside the reference's interval, pale with an arrow if above or below
@@ -81,9 +98,10 @@ def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, 
     which values beyond the middle 90 % stand at the edge. Networks that missed a goal are counted beside the line.
 
     Args:
-        table: of an analysis, with conditions "rate_penalty", "target_line", "seed" and what the columns ask for.
+        table: of an analysis, with conditions "rate_penalty", "target_off_share", "seed" and what the columns ask for.
         columns: heading -> columns under it.
         reference: the arm whose value and interval the others are held against.
+        published: an arm of values from elsewhere, in a line of its own under the reference if there are any.
 
     Raises:
         ValueError: if a column finds several rows of one network.
@@ -94,19 +112,24 @@ def score_grid(table: pd.DataFrame, columns: Mapping[str, Sequence[Column]], *, 
     values = [[_by_seed(cell.select(table, c.metric, **c.condition), c) for c in flat] for cell in here]
     theirs = [networks(select(table, c.metric, reference, **c.condition)) for c in flat]
     wanted = [tuple(found[["value", "low", "high"]].median()) for found in theirs]
+    said = [networks(select(table, c.metric, published, **c.condition)) for c in flat]
+    lines = {reference: wanted}
+    if any(map(len, said)):
+        lines[published] = [tuple(found[["value", "low", "high"]].median()) for found in said]
     width = (WIDTH - 0.1 - _LABELS - _GAP * (len(columns) - 1)) / max(len(flat), 1)
     names, turned, high = _names(flat, width)
     top = 0.36 + high
-    height = top + _LINE * (len(here) + 1) + _HEADING * n_groups + 0.34
+    height = top + _LINE * (len(here) + len(lines)) + _HEADING * n_groups + 0.34
     figure, ((axes,),) = panels(1, 1, height=height)
     axes.set(xlim=(0, WIDTH - 0.06), ylim=(height - 0.06, 0))
     axes.axis("off")
     left = _columns(axes, columns, names, width, top, turned)
     scales = [_scale([line[i] for line in values], wanted[i]) for i in range(len(flat))]
-    axes.text(0.02, top + _LINE / 2, label(reference), va="center", weight="bold")
-    for x, bounds, scale in zip(left, wanted, scales):
-        _reference_field(axes, (x, top, width), bounds, scale)
-    y, group = top + _LINE, None
+    for i, (name, bounds_of) in enumerate(lines.items()):
+        axes.text(0.02, top + _LINE * (i + 0.5), label(name), va="center", weight="bold")
+        for x, bounds, scale in zip(left, bounds_of, scales):
+            _reference_field(axes, (x, top + _LINE * i, width), bounds, scale)
+    y, group = top + _LINE * len(lines), None
     for cell, line in zip(here, values):
         if cell.group != group:
             group = cell.group
@@ -197,7 +220,7 @@ def _reference_field(axes, place, bounds, scale) -> None:
     (x, y, width), (value, low, high) = place, bounds
     if np.isfinite(value):
         axes.text(x + width / 2, y + 0.08, _number(value, scale), ha="center", va="center", weight="bold")
-    if np.isfinite([value, low, high]).all():
+    if np.isfinite([value, low, high]).all() and high > low:
         text = f"{_number(low, scale)}–{_number(high, scale)}"
         axes.text(x + width / 2, y + 0.2, text, ha="center", va="center", fontsize=5.2, color=MUTED)
 
@@ -231,7 +254,7 @@ def mechanism_shares(table: pd.DataFrame) -> Figure:
     filled; one with another, as its interval or its swapped movements did not bear it out, is open.
 
     Args:
-        table: of an analysis, with conditions "verdict", "rate_penalty", "target_line", "seed".
+        table: of an analysis, with conditions "verdict", "rate_penalty", "target_off_share", "seed".
     """
     here = cells(table[table["metric"].isin(_AXES)])
     groups = list(dict.fromkeys(cell.group for cell in here))

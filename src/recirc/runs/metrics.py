@@ -34,7 +34,8 @@ def read_metrics(text: str) -> tuple[dict[str, str], list[Row], list[Claim]]:
         rows = [row | {"metric": renamed.get(row["metric"], row["metric"])} for row in data["rows"]]
         rows = [_from_json(Row, row, ("value",)) for row in rows]
         claims = [
-            _from_json(Claim, {"smallest": None} | claim, ("effect", "p", "smallest")) for claim in data["claims"]
+            _from_json(Claim, {"smallest": None, "power": None} | claim, ("effect", "p", "smallest", "power"))
+            for claim in data["claims"]
         ]
         return {"study": str(data["study"]), "preset": str(data["preset"])}, rows, claims
     except (KeyError, TypeError) as error:

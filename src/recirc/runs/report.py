@@ -37,11 +37,15 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Headings, a sequence of cells per line, and a title; numbers have three significant digits, None is a dash."""
+    """Headings, a sequence of cells per line, and a title; numbers have three significant digits, None is a dash.
+
+    One that is `folded` shows its title alone until it is opened.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     title: str = ""
+    folded: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

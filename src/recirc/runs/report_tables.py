@@ -34,7 +34,7 @@ def cell(value) -> str:
 
 def claim_line(claim: Claim) -> dict:
     """A claim and its verdict as text."""
-    numbers = {name: number(getattr(claim, name)) for name in ("effect", "smallest", "n", "needs")}
+    numbers = {name: number(getattr(claim, name)) for name in ("effect", "smallest", "n", "needs", "power")}
     words = {"claim": claim.claim, "source": claim.source, "verdict": VERDICTS[claim.supported]}
     p = "< 0.001" if claim.p < 0.001 else number(claim.p, 2)
     return words | numbers | {"p": p, "ci": interval(claim.ci) or number(None)}

@@ -49,6 +49,8 @@ class DelayedReach(AbstractTask):
         after: seconds at the end with inputs off and the hand at the target; may be 0.
         target_off: seconds from go at which the target's input goes off, but no earlier than its onset, so that a delay
             not longer than -target_off never shows the target; None for the end of the movement epoch.
+        target_off_share: share of trials, drawn by the key, in which it does so; in the others the target's input stays
+            on until the end of the movement epoch. No input tells before which trial is which.
         switch: (seconds from go, degrees added to theta) of the target's jump; at its onset at the earliest.
         catch: share of catch trials, drawn by the key.
         back: the after epoch becomes a return as long as the movement epoch, with the velocity negated and
@@ -58,7 +60,7 @@ class DelayedReach(AbstractTask):
     Raises:
         ValueError: if `angles` is empty or repeats one, `radius` is not positive, a duration is not a
             multiple of dt or out of order, `movement` is too short for the reach, `target_off` is after the movement
-            epoch, the target is off when it jumps or jumps too late to be reached, or `catch` is not in [0, 1].
+            epoch, the target is off when it jumps or jumps too late to be reached, or a share is not in [0, 1].
 
     Source: Kao 2019 (doi 10.1152/jn.00467.2018) for the task; channels, reaction time and profile as in the author's
     code; ranges of hold and delay, movement and after epochs and catch trials are ours. Superposition: Henis & Flash
@@ -83,6 +85,7 @@ class DelayedReach(AbstractTask):
     movement: float = eqx.field(static=True, default=0.8)
     after: float = eqx.field(static=True, default=0.2)
     target_off: float | None = eqx.field(static=True, default=None)
+    target_off_share: float = eqx.field(static=True, default=1.0)
     switch: tuple[float, float] | None = eqx.field(static=True, default=None)
     catch: float = eqx.field(static=True, default=0.0)
     back: bool = eqx.field(static=True, default=False)
@@ -91,7 +94,7 @@ class DelayedReach(AbstractTask):
     def __check_init__(self):
         check_angles(self.angles)
         check_within("(0, inf)", radius=self.radius)
-        check_within("[0, 1]", catch=self.catch)
+        check_within("[0, 1]", catch=self.catch, target_off_share=self.target_off_share)
         _, _, n_movement, n_after = self._durations()
         needed = sum(self._profile_steps())
         if n_movement < needed:
@@ -102,6 +105,7 @@ class DelayedReach(AbstractTask):
             epoch = f"the movement epoch ({self.movement} s)"
             raise ValueError(f"target_off ({self.target_off} s) must not be after {epoch}; give None for its end.")
         if self.switch is not None:
+            off = off if self.target_off_share else n_movement
             self._check_switch(self.switch, off, n_movement + (0 if self.back else n_after) - needed)
 
     def _check_switch(self, switch: tuple[float, float], off: int, latest: int) -> None:
@@ -126,15 +130,17 @@ class DelayedReach(AbstractTask):
 
     def trials(self, n_trials: int, *, key: PRNGKeyArray) -> Trials:
         check_within("[1, inf]", n_trials=n_trials)
-        hold_key, delay_key, catch_key = jax.random.split(key, 3)
+        hold_key, delay_key, catch_key, off_key = jax.random.split(key, 4)
         holds, delays, n_movement, n_after = self._durations()
         onset = np.asarray(jax.random.randint(hold_key, (n_trials,), holds[0], holds[1] + 1))
         go = onset + np.asarray(jax.random.randint(delay_key, (n_trials,), delays[0], delays[1] + 1))
         end = go + n_movement + n_after
         step = np.arange(holds[1] + delays[1] + n_movement + n_after)[None, :]
-        is_catch, is_shown = self._catch(n_trials, catch_key)
+        is_catch, is_second = _drawn(self.catch, n_trials, catch_key)
+        is_shown = ~is_catch | is_second
         angles = np.array([self.angles[i % len(self.angles)] for i in range(n_trials)])
-        off = np.maximum(go + self._target_off_steps(), onset)
+        goes_off, _ = _drawn(self.target_off_share, n_trials, off_key)
+        off = np.maximum(go + np.where(goes_off, self._target_off_steps(), n_movement), onset)
         seconds, turn = self.switch or (0.0, 0.0)  # without a switch a jump at go, to where the target is
         jump = np.maximum(go + whole_steps(seconds, self.dt, "the time of switch", least=-np.inf), onset)
         old, new = self.radius * unit_vectors(angles), self.radius * unit_vectors(angles + turn)
@@ -164,18 +170,6 @@ class DelayedReach(AbstractTask):
         off = self.movement if self.target_off is None else self.target_off
         return whole_steps(off, self.dt, "target_off", least=-np.inf)
 
-    def _catch(self, n_trials: int, key: PRNGKeyArray) -> tuple[np.ndarray, np.ndarray]:
-        """Which trials are catch trials, and which trials show their target.
-
-        Their number is the share of `n_trials`, rounded up or down by chance so that it is right on average.
-        """
-        order_key, offset_key = jax.random.split(key)
-        rank = np.asarray(jax.random.permutation(order_key, n_trials))
-        offset, first = np.asarray(jax.random.uniform(offset_key, (2,)))
-        before, count = (np.floor(self.catch * each + offset) for each in (rank, rank + 1))
-        is_catch = count > before
-        return is_catch, ~is_catch | ((count + (first < 0.5)) % 2 == 0)
-
     def _superposed(
         self, movements: Sequence[tuple[np.ndarray, np.ndarray]], step: np.ndarray
     ) -> Float[np.ndarray, "trial time 4"]:
@@ -196,3 +190,15 @@ class DelayedReach(AbstractTask):
         starts = [np.zeros_like(onset), np.where(is_shown, onset, end), *cued, end]
         names = ("hold", "delay", "movement", "after")
         return {name: self.dt * np.stack(starts[i : i + 2], axis=1) for i, name in enumerate(names)}
+
+
+def _drawn(share: float, n_trials: int, key: PRNGKeyArray) -> tuple[np.ndarray, np.ndarray]:
+    """Which trials belong to a share of them, and which of these are every second one.
+
+    Their number is the share of `n_trials`, rounded up or down by chance so that it is right on average.
+    """
+    order_key, offset_key = jax.random.split(key)
+    rank = np.asarray(jax.random.permutation(order_key, n_trials))
+    offset, first = np.asarray(jax.random.uniform(offset_key, (2,)))
+    before, count = (np.floor(share * each + offset) for each in (rank, rank + 1))
+    return count > before, (count + (first < 0.5)) % 2 == 0

@@ -22,6 +22,7 @@ from recirc.studies.kao2019 import reference as references
 from recirc.studies.kao2019.network import train_network
 
 PLACE = tuple(design.NETWORK[1:-1])  # what tells networks of one arm and seed apart
+BLANKS = {"arm": "", "seed": 0, "target_off_share": 0.0, "rate_penalty": 0.0}
 NAME = "kao2019"
 
 
@@ -64,16 +65,18 @@ def analyse(
     """
     target = target or references.load(specifications[0]["reference"])
     key = jax.random.key(seed)
+    published = references.published_rows()
     theirs = reference_rows(target, design.comparison(0.0, size.n_draws), key=key)  # refused now, if it has no portrait
     done = list(results(functools.partial(train_network, target), specifications, map=map))
     rows = [row for each in done for row in network_rows(*each, PLACE)]
     table = frame([*theirs, *rows])
-    kept = [(s, r.arrays) for s, r in done if isinstance(r, Result) and "rates" in r.arrays]
-    names = labels([s for s, _ in kept], {"arm": "", "seed": 0, "target_line": "", "rate_penalty": 0.0})
-    arrays = _activity([found for _, found in kept], names, target)
+    kept = [(s, r.arrays) for s, r in done if isinstance(r, Result) and r.arrays]
+    shown = [(s, found) for s, found in kept if "rates" in found]
+    names, shown_names = (labels([s for s, _ in each], BLANKS) for each in (kept, shown))
+    arrays = _activity([found for _, found in shown], shown_names, target)
     judged = claims.claims(table, claims.judge_all(table, target.mechanism), key=key)
     return AnalysisResult(
-        NAME, (*theirs, *rows, *summary_rows(rows, key=key)), tuple(judged), arrays,
+        NAME, (*theirs, *published, *rows, *summary_rows(rows, key=key)), tuple(judged), arrays,
         weights_dataset([found for _, found in kept], names), network_history(done, ("arm", "seed", *PLACE)),
         figures=report.figures_of(arrays), about=report.about(target),
     )  # fmt: skip
@@ -81,7 +84,7 @@ def analyse(
 
 def _activity(members: Sequence[Arrays], names: dict[str, tuple], target: Reference) -> xr.Dataset:
     """Rates of reference and networks as compared, outputs, jumps of the target, and flows of the first seed."""
-    theirs, task = target.activity, design.measured_task(references.angles_of(target), "on")
+    theirs, task = target.activity, design.measured_task(references.angles_of(target))
     axes = {
         "rates": ("condition", "time", "network_unit"),
         "outputs": ("condition", "trial_time", "output"),
@@ -107,14 +110,15 @@ def _config_text(preset: str, size: design.Preset, seed: int, description: dict,
     """The resolved configuration as TOML."""
     lines = [
         f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}\nn_trials = {design.N_TRIALS}',
-        f"target_lines = {list(design.TARGET_LINES)}\nnonlinearities = {list(design.NONLINEARITIES)}",
+        f"target_off_shares = {list(design.TARGET_OFF_SHARES)}",
         f"weight_penalty = {design.WEIGHT_PENALTY}\ndelay_measured = {design.DELAY}",
         *(f"window_{name} = {list(window)}" for name, window in design.WINDOWS.items()),
     ]
-    trainer = vars(design.trainer(0.0, **design.TRAINING)).items()
+    trainer = vars(design.trainer(0.0, **size.training)).items()
     plain = {name: value for name, value in trainer if name != "penalties" and value is not None}
-    tables = {"preset_sizes": dump_config(size), "reference": _toml(description)}
-    tables |= {"task": dump_config(design.task(tuple(angles), "on")), "trainer": _toml(plain)}
+    sizes = {name: value for name, value in vars(size).items() if name != "training"}
+    tables = {"preset_sizes": _toml(sizes), "reference": _toml(description)}
+    tables |= {"task": dump_config(design.task(tuple(angles), 0.0)), "trainer": _toml(plain)}
     return "\n".join([*lines, *(f"\n[{name}]\n{text.strip()}" for name, text in tables.items())]) + "\n"
 
 

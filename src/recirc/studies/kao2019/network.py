@@ -15,6 +15,7 @@ from recirc.analyses.arrays import weights_of
 from recirc.analyses.reference import Reference, active_units, rows_beside
 from recirc.analyses.verdict import mechanism_rows, on_the_reference_clock
 from recirc.circuits import RateNetwork, simulate
+from recirc.compare.base import AbstractProbe
 from recirc.studies.kao2019 import design
 from recirc.studies.kao2019.reference import angles_of
 from recirc.tasks import DelayedReach
@@ -28,9 +29,10 @@ N_POINTS = 12  # fixed points kept per epoch for the figure; rows that are not u
 
 
 def train_network(reference: Reference, specification: Mapping[str, Any]) -> Result:
-    """One network of the study: its weights, activity, history and rows.
+    """One network of the study: its weights, history and rows, and of the first seed what figures show.
 
-    Networks of one seed share their random numbers over arms, so that arms can be compared in pairs.
+    Networks of one seed share their random numbers and left-out directions over arms, so that arms can be compared in
+    pairs.
 
     Args:
         reference: what it is compared with.
@@ -38,73 +40,91 @@ def train_network(reference: Reference, specification: Mapping[str, Any]) -> Res
     """
     seed = {name: specification[name] for name in ("study_seed", "seed", "n_units")}
     network_key, task_key, fit_key, probe_key = jax.random.split(specification_key(seed), 4)
-    arm, line = specification["arm"], specification["target_line"]
+    arm, is_first = specification["arm"], specification["seed"] == 0
     network = design.untrained(arm, n_units=specification["n_units"], key=network_key)
     angles = angles_of(reference)
-    trained_on = design.task(angles, line).trials(design.N_TRIALS, key=task_key)
+    unseen = design.left_out(angles, specification["seed"])
+    seen_angles = tuple(angle for angle in angles if angle not in unseen)
+    trained_on = design.task(seen_angles, specification["target_off_share"]).trials(design.N_TRIALS, key=task_key)
     trainer = design.trainer(specification["rate_penalty"], **specification["training"])
     trained = fit(trainer, network, trained_on, key=fit_key)
     if trained.outcome is Outcome.DIVERGED:
         return Result({}, {"outcome": trained.message, "rows": [], "history": trained.history})
     twin, network = dataclasses.replace(trained.network, recurrent=network.recurrent), trained.network
-    task = design.measured_task(angles, line)
+    task = design.measured_task(angles)
     trials = task.trials(len(angles), key=task_key)
     made = simulate(network, trials, key=probe_key)
-    config = design.comparison(design.onset(task), specification["n_draws"])
+    draws = {name: specification[name] for name in ("n_draws", "n_pairs")}
+    config = design.comparison(design.onset(task), left_out=unseen, **draws)
     on_clock = lambda made: on_the_reference_clock(made, reference.activity, design.onset(task))  # noqa: E731
     seen, untrained = on_clock(made), on_clock(simulate(twin, trials, key=probe_key))
     is_finite, theirs = bool(np.isfinite(untrained.rates).all()), []
     twins = [untrained] if is_finite and active_units(untrained).sum() >= config.least_units else []
-    rows = rows_beside(seen, reference, config, key=probe_key, arm=arm, twins=twins)
+    common = {"key": probe_key, "halves_key": specification_key(specification["reference"])}
+    rows = rows_beside(seen, reference, config, arm=arm, twins=twins, **common)
     if is_finite:
-        theirs = rows_beside(untrained, reference, config, key=probe_key, arm=f"untrained_{arm}")
-    rows = _performance(network, trials, made, trained, arm, probe_key) + with_twin(rows, theirs) + theirs
-    rows += _robustness(network, trials, arm, probe_key)
-    arrays = {"rates": np.asarray(seen.rates, np.float32), "outputs": np.asarray(made.outputs, np.float32)}
-    arrays |= weights_of(network)
-    rows += _generalization(network, task, arm, probe_key, arrays)
-    conflict = design.measured_task(angles, "on").trials(len(angles), key=task_key)  # of every arm alike
-    summary = compare.mechanism_of(network, conflict, trained_on=trained_on, key=probe_key)
-    rows += mechanism_rows(network, trials, summary, config.epochs, key=probe_key, arm=arm)
-    if specification["seed"] == 0 and active_units(made).sum() >= config.least_units:
-        arrays |= flows(network, trials, key=probe_key)
+        theirs = rows_beside(untrained, reference, config, arm=f"untrained_{arm}", brief=True, **common)
+    is_seen = np.array([angle not in unseen for angle in angles])
+    rows = _performance(made, trials, is_seen, trained, arm) + with_twin(rows, theirs) + theirs
+    trained_directions = trials.select(np.flatnonzero(is_seen))
+    rows += _robustness(network, trained_directions, arm, probe_key)
+    shown = {"rates": np.asarray(seen.rates, np.float32), "outputs": np.asarray(made.outputs, np.float32)}
+    rows += _generalization(network, task.replace(angles=seen_angles), arm, probe_key)
+    summary = compare.mechanism_of(network, trained_directions, trained_on=trained_on, key=probe_key)
+    rows += mechanism_rows(network, trials, summary, config.epochs if is_first else (), key=probe_key, arm=arm)
+    arrays = weights_of(network)
+    if is_first:
+        arrays |= shown | _switched(network, task, probe_key)
+        if active_units(made).sum() >= config.least_units:
+            arrays |= flows(network, trials, key=probe_key)
     return Result(arrays, {"rows": [dataclasses.asdict(row) for row in rows], "history": trained.history})
 
 
-def _performance(network, trials: Trials, made: Activity, trained: Fit, arm: str, key) -> list[Row]:
+def _performance(made: Activity, trials: Trials, is_seen: np.ndarray, trained: Fit, arm: str) -> list[Row]:
     asked = made.replace(rates=made.rates[:, :, :1], units=None, outputs=trials.targets)
-    rate = Score("mean_squared_rate", float(np.mean(np.asarray(made.rates) ** 2)), "performance", "lower")
-    scores = [R2(made, asked), rate, compare.NewTrials("train")(network, trials, key=key)]
-    scores.append(Score("goal_reached", float(trained.outcome is Outcome.REACHED), "performance"))
-    scores.append(Score("n_passes", float(len(trained.history)), "performance", "lower"))
-    return [Row.of(score, arm, {"set": "train"}) for score in scores]
+    rows = []
+    for name, chosen in (("train", is_seen), ("heldout_direction", ~is_seen)):
+        index = np.flatnonzero(chosen)
+        score = R2(made.select(index), asked.select(index))
+        level = "performance" if name == "train" else "generalization"
+        rows.append(Row.of(dataclasses.replace(score, level=level), arm, {"set": name}))
+    rate = float(np.mean(np.asarray(made.rates) ** 2))
+    rows.append(Row.of(Score("mean_squared_rate", rate, "performance", "lower"), arm, {"set": "train"}))
+    last = Score("n_passes", float(len(trained.history)), "performance", "lower")
+    return [*rows, Row.of(last, arm, {"set": "train"})]
 
 
 def _robustness(network: RateNetwork, trials: Trials, arm: str, key) -> list[Row]:
-    """Errors under noise; every trial has its own draw."""
-    repeated = trials.select(np.tile(np.arange(trials.n_trials), N_REPEATS))
-    probes = [compare.InputNoise(sigma, network.time_constant) for sigma in design.INPUT_NOISES]
-    probes += [compare.PrivateNoise(sigma) for sigma in (0.5, 1.0, 2.0)]
+    """Errors without noise and under it; every trial has its own draw."""
+    repeated, tau = trials.select(np.tile(np.arange(trials.n_trials), N_REPEATS)), network.time_constant
+    probes: list[AbstractProbe] = [compare.NewTrials("train")]
+    probes += [compare.InputNoise(sigma, tau) for sigma in design.INPUT_NOISES]
+    probes += [compare.InputNoise(design.NOISE, tau, name=name, **where) for name, where in design.NOISES.items()]
     return [Row.of(probe(network, repeated, key=key), arm) for probe in probes]
 
 
-def _generalization(network: RateNetwork, task: DelayedReach, arm: str, key, arrays: dict) -> list[Row]:
-    """R² where training never went: new angles, radii and delays, and targets that jump, with positions for figures."""
-    tests: list[tuple[str, dict[str, float], DelayedReach]] = [("heldout_direction", {}, task.between())]
+def _generalization(network: RateNetwork, task: DelayedReach, arm: str, key) -> list[Row]:
+    """R² where training never went: radii, delays, and targets that jump."""
+    tests: list[tuple[str, dict[str, float], DelayedReach]] = []
     tests += [("radius", {"scale": scale}, task.replace(radius=scale)) for scale in design.RADII]
     tests += [("delay", {"delay_s": delay}, task.replace(delay=delay)) for delay in design.DELAYS]
-    for time in design.SWITCHES:
-        shown = {"target_off": None} if time >= 0 else {}  # a target that jumps after go has to be seen in every arm
-        tests.append(("target_switch", {"time_s": time}, task.replace(switch=(time, 90.0), **shown)))
+    tests += [("target_switch", {"time_s": time}, task.replace(switch=(time, 90.0))) for time in design.SWITCHES]
     rows = []
     for name, settings, changed in tests:
         trials = changed.trials(len(task.angles), key=key)
         score = compare.NewTrials(name, settings, measure=R2)(network, trials, key=key)
         rows.append(Row.of(score, arm, {"set": name} | settings))
-        if name == "target_switch":
-            outputs = simulate(network, trials, key=key).outputs
-            arrays[f"switch_{settings['time_s']}"] = np.asarray(outputs, np.float32)[:, :, 2:4]
     return rows
+
+
+def _switched(network: RateNetwork, task: DelayedReach, key) -> dict[str, np.ndarray]:
+    """Positions of the hand in every direction when the target jumps."""
+    paths = {}
+    for time in design.SWITCHES:
+        trials = task.replace(switch=(time, 90.0)).trials(len(task.angles), key=key)
+        outputs = simulate(network, trials, key=key).outputs
+        paths[f"switch_{time}"] = np.asarray(outputs, np.float32)[:, :, 2:4]
+    return paths
 
 
 def flows(network: RateNetwork, trials: Trials, *, key: PRNGKeyArray) -> dict[str, np.ndarray]:

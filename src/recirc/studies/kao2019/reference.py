@@ -1,5 +1,6 @@
 """What the networks of the study are compared with: a recording, or a circuit in its place."""
 
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recirc import circuits
+from recirc.analyses import Row
 from recirc.analyses.reference import Reference
 from recirc.circuits import simulate
 from recirc.compare import window
@@ -15,14 +17,19 @@ from recirc.compare.normalization import average_repeats
 from recirc.data import Preprocessing, directions, read_prepared
 from recirc.runs.provenance import hash_file
 from recirc.studies.kao2019.design import COMPARED
-from recirc.tasks import CenterOutReach
-from recirc.tasks.angles import angle_label, wrap_angles
+from recirc.tasks import CenterOutReach, DelayedReach
+from recirc.tasks.angles import angle_label, unit_vectors, wrap_angles
 from recirc.types import Activity, Trials
 
 CIRCUIT_UNITS = 200
 FEWEST_DIRECTIONS = 5
 MARGIN = 0.05  # seconds of a session read beyond what is compared
 DT, FINE = 0.01, 0.001  # seconds per sample kept, and per step of the circuit
+BEFORE, AFTER = 0.7, 0.6  # seconds of the circuit around movement onset
+DELAY = 0.5  # seconds before movement onset at which the target comes on
+LEAD = 0.1  # seconds by which the circuit, let go, leads the movement
+EFFORT = 0.01  # of control, beside the prospective error
+RIDGE = 0.01
 
 
 def describe(path: Path | None, onset: float, seed: int) -> dict:
@@ -47,8 +54,19 @@ def load(description: dict) -> Reference:
         return _recording(description["path"], description["onset"])
     keys = jax.random.split(jax.random.fold_in(jax.random.key(description["seed"]), 2019), 2)
     one, other = (_prepared_reach(key, description["n_units"]) for key in keys)
-    name = "a stability-optimized circuit, in place of a recording"
+    name = "a stability-optimized circuit, prepared by optimal anticipatory control, in place of a recording"
     return Reference(one, name, another=other, mechanism="initial-condition driven")
+
+
+def published_rows() -> list[Row]:
+    """Values of motor cortex from recordings that are published, arm "published": each with its source and window."""
+    found = []
+    for each in tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8")).values():
+        where = {"set": "compared", "source": each["source"], "window": each["window"]}
+        for metric, (value, low, high) in each["values"].items():
+            level = "unit" if metric.startswith("unit_") else "population"
+            found.append(Row(metric, level, "published", float(value), (float(low), float(high)), condition=where))
+    return found
 
 
 def angles_of(reference: Reference | None) -> tuple[float, ...]:
@@ -83,14 +101,35 @@ def _recording(path: str, onset: float) -> Reference:
 
 
 def _prepared_reach(key, n_units: int) -> Activity:
-    """Rates of a circuit whose input holds a preparatory state from target onset to movement onset, and then stops."""
+    """Rates of a circuit that is steered to a state in the delay and let go of shortly before the movement begins."""
     cortex, angles = circuits.stability_optimized(key=key, n_units=n_units), CenterOutReach().angles
-    theta, before, after = np.deg2rad(angles), 0.7, 0.6
-    states = circuits.preferred_states(cortex, 2) @ np.stack([np.cos(theta), np.sin(theta)])
-    steps, every = round((before + after) / FINE), round(DT / FINE)
-    currents = circuits.preparation_currents(cortex, states, n_steps=steps, dt=FINE, go=before, rise=np.inf)
-    shown = (np.arange(steps) * FINE >= 0.2).astype(float)[None, :, None]
-    labels, no_targets = [f"{angle:g}" for angle in angles], jnp.zeros((len(angles), steps, 0))
-    made = simulate(cortex, Trials(currents * shown, no_targets, dt=FINE, conditions=labels), key=key)
-    thin = made.replace(rates=made.rates[:, every - 1 :: every], outputs=None, dt=DT, start=-before)
-    return window(thin, *COMPARED)
+    states = circuits.preferred_states(cortex, 2) @ unit_vectors(np.array(angles)).T
+    held = _run(cortex, _held(cortex, states), angles, key)
+    readout = _velocity_readout(held, angles)
+    times = {"n_steps": round((BEFORE + AFTER) / FINE), "dt": FINE, "onset": BEFORE - DELAY, "go": BEFORE - LEAD}
+    currents = circuits.anticipatory_currents(cortex, states, readout, effort=EFFORT, **times)
+    return window(_run(cortex, currents, angles, key), *COMPARED)
+
+
+def _held(cortex, states):
+    """Inputs that hold the states from target onset on, and stop when the movement is let go."""
+    steps = round((BEFORE + AFTER) / FINE)
+    currents = circuits.preparation_currents(cortex, states, n_steps=steps, dt=FINE, go=BEFORE - LEAD, rise=np.inf)
+    return currents * (np.arange(steps) * FINE >= BEFORE - DELAY).astype(float)[None, :, None]
+
+
+def _run(cortex, currents, angles, key) -> Activity:
+    labels, no_targets = [angle_label(angle) for angle in angles], jnp.zeros((*currents.shape[:2], 0))
+    made = simulate(cortex, Trials(currents, no_targets, dt=FINE, conditions=labels), key=key)
+    every = round(DT / FINE)
+    return made.replace(rates=made.rates[:, every - 1 :: every], outputs=None, dt=DT, start=-BEFORE)
+
+
+def _velocity_readout(made: Activity, angles) -> np.ndarray:
+    """The ridge readout of a reach's velocity from the rates, which is zero in preparation."""
+    rates, reach = np.asarray(made.rates, float), DelayedReach().reach
+    speed = np.exp(-0.5 * ((made.time - reach / 2) / (reach / 7)) ** 2)
+    velocity = speed[None, :, None] * unit_vectors(np.array(angles))[:, None, :]
+    x, y = rates.reshape(-1, rates.shape[2]), velocity.reshape(-1, 2)
+    ridge = RIDGE * np.mean(np.sum(x**2, axis=0)) * np.eye(x.shape[1])
+    return np.linalg.solve(x.T @ x + ridge, x.T @ y).T

@@ -14,24 +14,32 @@ from recirc.analyses.levels import ALPHA, level_verdicts, numbers
 from recirc.analyses.reference import COMPARED as HERE
 from recirc.analyses.reference import Reference
 from recirc.figures import DRAWINGS, Column, Shown, rotations_beside, units_beside
+from recirc.figures.labels import percent
 from recirc.figures.style import label
 from recirc.runs.report import ReportText, Table
 from recirc.studies.kao2019 import design
 from recirc.studies.kao2019.claims import judge_all, trained
 
 CELL = design.NETWORK[:-1]
-COLUMNS_OF_CELL = ("nonlinearity", "target line", "rate penalty")
-NOISE: dict[str, Any] = {"noise_set": "input_noise", "panel": "target_line", "shade": "rate_penalty"}
-EXAMPLE_SEED = 0  # the first, whatever it looks like
+COLUMNS_OF_CELL = ("nonlinearity", "target off in", "rate penalty")
+NOISE: dict[str, Any] = {"noise_set": "input_noise", "panel": "target_off_share", "shade": "rate_penalty"}
 JUMP = np.deg2rad(90.0)
 SHOWN_SWITCHES = (-0.25, 0.0, 0.1)
-UNITS = ("feature_distance", "preparatory_tuning", "movement_tuning", "multiphasic")
-MECHANISM = ("state_share", "input_share", "target_off_at_go_r2")
-POPULATION = ("cca_mean4", "procrustes_angle", "dsa", "jpca_ratio", "alignment_index", "participation_ratio")
+UNITS = ("preparatory_tuning", "movement_tuning", "multiphasic")
+MECHANISM = ("state_share", "target_off_at_go_r2")
+POPULATION = ("dsa", "jpca_ratio", "alignment_index", "participation_ratio")
+HELD_OUT = {
+    "cca_mean4_crossfit": "1 − CCA, left-out directions",
+    "procrustes_angle_crossfit": "Procrustes angle, left out",
+}
 COLUMNS = {
     "task": [Column("output_r2", {"set": "train"}, goal=design.PERFORMS)],
-    "units": [Column(f"unit_{name}", HERE) for name in UNITS],
-    "population": [*(Column(name, HERE) for name in POPULATION), Column("tangling_p95", HERE | {"of": None})],
+    "units": [Column("silent_units", HERE), *(Column(f"unit_{name}", HERE) for name in UNITS)],
+    "population": [
+        *(Column(f"{name}_distance", {"set": "halves"}, text) for name, text in HELD_OUT.items()),
+        *(Column(name, HERE) for name in POPULATION),
+        Column("tangling_p95", HERE | {"of": None}),
+    ],
     "mechanism": [*map(Column, MECHANISM), Column("n_fixed_points", {"epoch": "movement"})],
 }
 JUMPS = {-0.25: "0.25 s before go", 0.0: "at go", 0.1: "0.1 s after go", 0.2: "0.2 s after go"}
@@ -53,12 +61,14 @@ def about(reference: Reference) -> dict[str, Any]:
 
 def figures_of(arrays: xr.Dataset) -> tuple[str, ...]:
     """Which figures can be drawn; without a network that could be measured, those of the numbers alone."""
-    return tuple(DRAWINGS["kao2019"]) if "rates" in arrays else ("scores", "mechanism", "noise")
+    return tuple(DRAWINGS["kao2019"]) if "rates" in arrays else ("levels", "scores", "mechanism", "noise")
 
 
 DRAWINGS["kao2019"] = {
+    "levels": lambda result: figures.level_marks(judge_all(result.table, result.about["reference"]["mechanism"])),
     "scores": lambda result: figures.score_grid(
-        pd.concat([select(result.table, arm="reference"), trained(result.table)]), COLUMNS
+        pd.concat([*(select(result.table, arm=arm) for arm in ("reference", "published")), trained(result.table)]),
+        COLUMNS,
     ),
     "mechanism": lambda result: figures.mechanism_shares(trained(result.table)),
     "noise": lambda result: figures.noise_curve(trained(result.table), **NOISE),
@@ -72,21 +82,19 @@ DRAWINGS["kao2019"] = {
 
 
 def _examples(result: AnalysisResult) -> list[xr.Dataset]:
-    """One network per nonlinearity and target line: first seed, middle penalty, and not all but silent."""
+    """Networks of the first seed, without rate penalty and not all but silent, of both ends of the training."""
     arrays = result.arrays
     if "flow_steps" not in arrays:
         return []
-    penalties = np.unique(arrays["rate_penalty"])
-    usable = arrays["flow_steps"].notnull().all(("epoch", "edge")) & (arrays["seed"] == EXAMPLE_SEED)
-    usable &= np.isclose(arrays["rate_penalty"], penalties[len(penalties) // 2])
-    cells = [(name, line) for name in design.NONLINEARITIES for line in design.TARGET_LINES]
-    match = [usable & (arrays["arm"] == name) & (arrays["target_line"] == line) for name, line in cells]
+    usable = arrays["flow_steps"].notnull().all(("epoch", "edge")) & (arrays["rate_penalty"] == 0)
+    cells = [(name, share) for name in design.ARMS for share in design.TARGET_OFF_SHARES[::2]]
+    match = [usable & (arrays["arm"] == name) & np.isclose(arrays["target_off_share"], share) for name, share in cells]
     return [arrays.isel(network=np.flatnonzero(found)[0]) for found in match if found.any()]
 
 
 def _name(own: xr.Dataset) -> str:
     """A network in a few words."""
-    return f"{label(own['arm'].item())}, target {own['target_line'].item().removesuffix('_at_go')}"
+    return f"{label(own['arm'].item())}, target off in {percent(own['target_off_share'].item())}"
 
 
 def _shown(result: AnalysisResult) -> list[Shown]:
@@ -135,30 +143,38 @@ def words(result: AnalysisResult, *, name: str, size: design.Preset) -> ReportTe
         "n_population": population.sum(), "n_both": (units & population).sum(), "n_claims": len(verdicts),
         "mechanisms": ", ".join(f"{kind} ({k})" for kind, k in levels.groupby("verdict", sort=False).size().items()),
         "supported": verdicts.count(True), "contradicted": verdicts.count(False), "undecided": verdicts.count(None),
-        "alpha": ALPHA, "windows": design.WINDOWS,
+        "alpha": ALPHA, "windows": design.WINDOWS, "training": size.training, "noise": design.NOISE,
+        "n_updates": int(size.training["n_passes"] * size.training["n_updates"]),
+        "published": "; ".join(_sources(result)),
     }  # fmt: skip
     cells = _cells(levels)
     tables = {"levels": _level_table(result, cells, reference["mechanism"]), "transfer": _transfer_table(result, cells)}
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, **tables)
 
 
+def _sources(result: AnalysisResult) -> list[str]:
+    """Where the published values are from, and in which windows."""
+    rows = select(result.table, arm="published")
+    return [
+        f"{source} ({window})"
+        for source, window in rows.reindex(columns=["source", "window"]).drop_duplicates().to_numpy()
+    ]
+
+
 def _cells(levels: pd.DataFrame) -> list[tuple]:
-    """Nonlinearity, target line and rate penalty of every cell."""
+    """Nonlinearity, share of trials with the target off and rate penalty of every cell."""
     cells = levels.reset_index()[CELL].drop_duplicates().itertuples(index=False, name=None)
-    return sorted(cells, key=lambda cell: (list(design.TARGET_LINES).index(cell[1]), cell[0], cell[2]))
+    return sorted(cells, key=lambda cell: (cell[1], list(design.ARMS).index(cell[0]), cell[2]))
 
 
 def _level_table(result: AnalysisResult, cells: list[tuple], mechanism: str | None) -> Table:
     rows, own = [], dict(list(trained(result.table).groupby(CELL, sort=False)))
-    for arm, line, penalty in cells:
-        twins = select(result.table, arm=f"untrained_{arm}", target_line=line, rate_penalty=penalty).dropna(
-            subset="seed"
-        )
-        group = own[arm, line, penalty]
-        for each in level_verdicts(group, result.table, mechanism, by=design.NETWORK, twins=twins):
-            alike = f"{each.alike} of {each.n}" if each.n else "unknown"
-            rows.append((arm, label(line), f"{penalty:g}", each.level, alike, each.sentence))
-    return Table((*COLUMNS_OF_CELL, "level", "alike", "evidence"), rows, "Verdicts, with range over networks")
+    for arm, share, penalty in cells:
+        place = {"target_off_share": share, "rate_penalty": penalty}
+        twins = select(result.table, arm=f"untrained_{arm}", **place).dropna(subset="seed")
+        each = level_verdicts(own[arm, share, penalty], result.table, mechanism, by=design.NETWORK, twins=twins)
+        rows.append((label(arm), percent(share), f"{penalty:g}", " ".join(verdict.sentence for verdict in each)))
+    return Table((*COLUMNS_OF_CELL, "evidence"), rows, "The verdicts in words, cell by cell", folded=True)
 
 
 def _transfer_table(result: AnalysisResult, cells: list[tuple]) -> Table:
@@ -167,7 +183,7 @@ def _transfer_table(result: AnalysisResult, cells: list[tuple]) -> Table:
         values = numbers(networks, design.NETWORK, "output_r2", **place)
         medians[name] = values[np.isfinite(values)].groupby(CELL).median()
     rows = [
-        (arm, label(line), f"{penalty:g}", *(found.get((arm, line, penalty)) for found in medians.values()))
-        for arm, line, penalty in cells
+        (label(arm), percent(share), f"{penalty:g}", *(found.get((arm, share, penalty)) for found in medians.values()))
+        for arm, share, penalty in cells
     ]
     return Table((*COLUMNS_OF_CELL, *medians), rows, "R² where training never went")
