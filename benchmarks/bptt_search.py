@@ -1,8 +1,8 @@
 """How the regimes of the arms trained by backpropagation were chosen, by the rule of `regime_search.py`.
 
-On other circuits than the study's, with other networks and samples of units: eight candidates for each arm, the same but
-for the weight of hints. Of those with output nMSE at most .005 trained and .03 under private noise 0.1, the one with the
-least error on held-out directions is chosen, medians over circuits. Similarity has no part in it.
+On other circuits than the study's, with other networks and samples of units: eight candidates for each arm, the same
+but for the weight of hints and the last. Of those with output nMSE at most .005 trained and .03 under private noise
+0.1, the one with the least error on held-out directions is chosen, medians over circuits. Similarity has no part in it.
 
 Run: python benchmarks/bptt_search.py [circuits]
 """

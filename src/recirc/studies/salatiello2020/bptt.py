@@ -1,4 +1,4 @@
-"""Arms of the study that a reader would use instead: backpropagation through time, with hints as outputs and without."""
+"""What a reader would use instead: backpropagation through time, with hints as further outputs and without."""
 
 import dataclasses
 
@@ -50,7 +50,9 @@ def coarser(trials: Trials) -> Trials:
     return trials.replace(inputs=inputs, hints=hints, dt=EVERY * trials.dt, **last)
 
 
-def train_bptt(regime: BpttRegime, trials: Trials, *, n_units: int, network_key, fit_key) -> tuple[RateNetwork, Fit]:
+def train_bptt(
+    regime: BpttRegime, trials: Trials, *, n_units: int, network_key: PRNGKeyArray, fit_key: PRNGKeyArray
+) -> tuple[RateNetwork, Fit]:
     """The network before training, and what training on the clock of `coarser` came to."""
     network = RateNetwork.random(
         key=network_key, n_units=n_units, gain=regime.gain, input_scale=regime.input_scale,
