@@ -4,7 +4,8 @@ On other circuits than the study's, with other networks and samples of units: ei
 but for the weight of hints and the last. Of those with output nMSE at most .005 trained and .03 under private noise
 0.1, the one with the least error on held-out directions is chosen, medians over circuits. Similarity has no part in it.
 
-Run: python benchmarks/bptt_search.py [circuits]
+Run: python benchmarks/bptt_search.py [circuits]; with --pilot the study's regimes on the first circuit, beside those of
+full-FORCE, and beside a clock of 1 ms.
 """
 
 import os
@@ -22,42 +23,52 @@ import recirc
 
 recirc.enable_x64()
 
+from recirc.circuits import RateNetwork
 from recirc.compare import SVCCA, NeuronMap, NewTrials, PrivateNoise
 from recirc.data import hints_from
-from recirc.studies.salatiello2020 import TAIL, reference
-from recirc.studies.salatiello2020.bptt import BPTT, EVERY, BpttRegime, coarser, train_bptt
+from recirc.studies.salatiello2020 import REGIMES, TAIL, reference
+from recirc.studies.salatiello2020.bptt import BPTT, BPTT_REGIMES, EVERY, BpttRegime, coarser, train_bptt
+from recirc.studies.salatiello2020.network import train
 
 FIRST_CIRCUIT, N_CIRCUITS, FRACTION = 1000, 3, 0.05
 CHANGES: dict[str, tuple[dict, ...]] = {
     arm: (
-        {"hint_weight": weight},
         {"hint_weight": weight, "noise": 0.1},
-        {"hint_weight": weight, "rate_penalty": 0.1},
-        {"hint_weight": weight, "gain": 0.8},
-        {"hint_weight": weight, "gain": 1.3},
-        {"hint_weight": weight, "learning_rate": 5e-4},
-        {"hint_weight": weight, "gain": 0.8, "noise": 0.1, "rate_penalty": 0.1},
+        {"hint_weight": weight, "noise": 0.2},
+        {"hint_weight": weight, "noise": 0.4},
+        {"hint_weight": weight, "noise": 0.1, "gain": 1.3},
+        {"hint_weight": weight, "noise": 0.2, "gain": 1.3},
+        {"hint_weight": weight, "noise": 0.2, "rate_penalty": 0.1},
+        {"hint_weight": weight, "noise": 0.2, "learning_rate": 5e-4},
         last,
     )
     for arm, weight, last in (
-        ("bptt", 0.0, {"hint_weight": 0.0, "input_scale": 0.2}),
-        ("bptt_hints", 1.0, {"hint_weight": 10.0}),
+        ("bptt", 0.0, {"hint_weight": 0.0, "noise": 0.2, "n_updates": 1000}),
+        ("bptt_hints", 1.0, {"hint_weight": 10.0, "noise": 0.2}),
     )
 }
 
 
-def errors(regime: BpttRegime, seed: int) -> dict[str, float]:
-    """Output errors, map to unrecorded units and similarity of one network."""
+def errors(regime: BpttRegime | str, seed: int, every: int = EVERY) -> dict[str, float]:
+    """Output errors, map to unrecorded units and similarity of one network; "hints" and "no_hints" are full-FORCE."""
     (trials, target), (new_trials, new_target) = reference(seed, 200)
     keys = jax.random.split(jax.random.key(seed), 4)
-    shown = hints_from(target, fraction=FRACTION, trials=trials, key=keys[0], tail=TAIL)
-    trained, new = coarser(shown), coarser(new_trials)
+    shown = hints_from(
+        target, fraction=FRACTION, trials=trials, key=keys[0], gain=4.3, normalization="maximum", tail=TAIL
+    )
+    trained, new = coarser(shown, every), coarser(new_trials, every)
     began = time.process_time()
-    _, found = train_bptt(regime, trained, n_units=300, network_key=keys[1], fit_key=keys[2])
-    seconds, network = time.process_time() - began, found.network
+    if isinstance(regime, BpttRegime):
+        network = train_bptt(regime, trained, n_units=300, network_key=keys[1], fit_key=keys[2])[1].network
+    else:
+        tuned = REGIMES["tuned"][regime]
+        scales = {"gain": tuned.embedder_gain, "input_scale": tuned.input_scale, "bias_scale": tuned.bias_scale}
+        given = trained if regime == "hints" else trained.replace(hints=None, hint_units=())
+        network = train(regime, tuned, RateNetwork.random(key=keys[1], **scales), given, keys[2]).network
+    seconds = time.process_time() - began
     made = [recirc.simulate(network, each, key=keys[3]) for each in (trained, new)]
     thin = lambda each, every: each.replace(rates=each.rates[:, every - 1 :: every], outputs=None, dt=0.01)  # noqa: E731
-    made, truth = [thin(each, 10 // EVERY) for each in made], [thin(each, 10) for each in (target, new_target)]
+    made, truth = [thin(each, 10 // every) for each in made], [thin(each, 10) for each in (target, new_target)]
     unrecorded = [each.without_units(shown.hint_units) for each in truth]
     repeated = trained.select(np.tile(np.arange(8), 4))
     return {
@@ -66,8 +77,19 @@ def errors(regime: BpttRegime, seed: int) -> dict[str, float]:
         "noise": PrivateNoise(0.1)(network, repeated, key=keys[3]).value,
         "unrecorded": NeuronMap.fit(made[0], unrecorded[0]).score(made[1], unrecorded[1]).value,
         "svcca": SVCCA()(made[0], truth[0]).value,
+        "svcca held out": SVCCA()(made[1], truth[1]).value,
         "seconds": seconds,
     }
+
+
+def pilot() -> None:
+    """One network of every arm."""
+    arms = {name: (regime, EVERY) for name, regime in BPTT_REGIMES.items()}
+    arms |= {f"{name}, 1 ms": (regime, 1) for name, regime in BPTT_REGIMES.items()}
+    arms |= {f"full-FORCE, {name}": (name, 1) for name in ("hints", "no_hints")}
+    for name, (regime, every) in arms.items():
+        found = errors(regime, FIRST_CIRCUIT, every)
+        print(f"{name:22s}", " ".join(f"{what} {value:.4f}" for what, value in found.items()), flush=True)
 
 
 def main(n_circuits: int) -> None:
@@ -85,4 +107,4 @@ def main(n_circuits: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else N_CIRCUITS)
+    pilot() if "--pilot" in sys.argv else main(int(sys.argv[1]) if len(sys.argv) > 1 else N_CIRCUITS)

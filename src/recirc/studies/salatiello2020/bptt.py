@@ -41,13 +41,13 @@ BPTT = BpttRegime(1.0, 0.5, 0.06, 0.05, 2e-3, 0.0, 1e-3, 0.02, 500)  # see bench
 BPTT_REGIMES = {"bptt": BPTT, "bptt_hints": dataclasses.replace(BPTT, hint_weight=1.0)}
 
 
-def coarser(trials: Trials) -> Trials:
-    """Trials on the clock of these arms: inputs are means over `EVERY` steps, all else their last samples."""
-    last = {name: getattr(trials, name)[:, EVERY - 1 :: EVERY] for name in ("targets", "mask")}
-    hints = None if trials.hints is None else trials.hints[:, EVERY - 1 :: EVERY]
+def coarser(trials: Trials, every: int = EVERY) -> Trials:
+    """Trials on the clock of these arms: inputs are means over `every` steps, all else the last sample of each."""
+    last = {name: getattr(trials, name)[:, every - 1 :: every] for name in ("targets", "mask")}
+    hints = None if trials.hints is None else trials.hints[:, every - 1 :: every]
     n_trials, _, n_inputs = trials.inputs.shape
-    inputs = jnp.mean(trials.inputs.reshape(n_trials, -1, EVERY, n_inputs), axis=2)
-    return trials.replace(inputs=inputs, hints=hints, dt=EVERY * trials.dt, **last)
+    inputs = jnp.mean(trials.inputs.reshape(n_trials, -1, every, n_inputs), axis=2)
+    return trials.replace(inputs=inputs, hints=hints, dt=every * trials.dt, **last)
 
 
 def train_bptt(
