@@ -31,6 +31,7 @@ from recirc.studies.salatiello2020.bptt import BPTT, BPTT_REGIMES, EVERY, BpttRe
 from recirc.studies.salatiello2020.network import train
 
 FIRST_CIRCUIT, N_CIRCUITS, FRACTION = 1000, 3, 0.05
+START = dataclasses.replace(BPTT, learning_rate=2e-3)
 CHANGES: dict[str, tuple[dict, ...]] = {
     arm: (
         {"hint_weight": weight, "noise": 0.1},
@@ -96,7 +97,7 @@ def main(n_circuits: int) -> None:
     for arm, changes in CHANGES.items():
         best = (np.inf, {})
         for change in changes:
-            regime = dataclasses.replace(BPTT, **change)
+            regime = dataclasses.replace(START, **change)
             rows = [errors(regime, FIRST_CIRCUIT + i) for i in range(n_circuits)]
             median = {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
             allowed = median["train"] <= 0.005 and median["noise"] <= 0.03

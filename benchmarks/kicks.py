@@ -1,7 +1,7 @@
 """What networks of the study of Salatiello & Giese 2020 make of a kick of the state, beside linear systems and twins.
 
-For every circuit, in the tuned regime: networks trained with hints from 5 % and 100 % of the units and without, each
-with its twin (the network before training), and linear systems fitted to the 5 % of units with the outputs, and to all
+For every circuit, in the tuned regime: networks trained with hints from 5 % and 100 % of the units and without, and
+with weak drives, each with its twin (the network before training), and linear systems fitted to the 5 % of units with the outputs, and to all
 units. Kicks come on held-out directions, 80 ms after go (`recirc.compare.KickedStates`).
 
 Run: python benchmarks/kicks.py [circuits]
@@ -11,6 +11,7 @@ import os
 
 os.environ.update(NPROC="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
 
+import dataclasses
 import sys
 
 import jax
@@ -36,7 +37,14 @@ from recirc.types import Activity, Trials
 FIRST_CIRCUIT, N_CIRCUITS, NETWORK_SEED = 3000, 4, 0
 GO, MOVED = 0.05, 0.44  # seconds from trial start: go, and where tails begin
 N_DELAYS, DELAY, FLOOR = 5, 0.01, 1e-5  # of linear systems; components with less of the variance are left out
-ARMS = {"hints 5 %": ("hints", 0.05), "hints 100 %": ("hints", 1.0), "no hints": ("no_hints", None)}
+WEAK = {"drive": 0.02, "hint_gain": 1.1, "input_scale": 0.125, "noise": 0.005}  # a quarter of the tuned drives
+ARMS: dict[str, tuple[str, float | None, dict]] = {
+    "hints 5 %": ("hints", 0.05, {}),
+    "hints 100 %": ("hints", 1.0, {}),
+    "no hints": ("no_hints", None, {}),
+    "hints 5 %, weak": ("hints", 0.05, WEAK),
+    "hints 100 %, weak": ("hints", 1.0, WEAK),
+}
 
 
 class Linear(AbstractCircuit):
@@ -129,8 +137,8 @@ def main(n_circuits: int) -> None:
         cortex, ((trials, target, _), (new_trials, new_target, driven)) = circuit(seed)
         print(f"circuit {seed}: R², correlation, R² of decay, components, held-out error")
         keys = jax.random.split(jax.random.key(NETWORK_SEED), 3)
-        for name, (arm, fraction) in ARMS.items():
-            regime = REGIMES["tuned"][arm]
+        for name, (arm, fraction, changes) in ARMS.items():
+            regime = dataclasses.replace(REGIMES["tuned"][arm], **changes)
             shown = hints_from(
                 target, trials=trials, key=keys[0], fraction=fraction or 0.05, gain=regime.hint_gain,
                 normalization=regime.normalization, tail=TAIL,
@@ -146,7 +154,7 @@ def main(n_circuits: int) -> None:
                 error = NewTrials()(each, new_trials, key=keys[2]).value
                 found = row(what, cortex, driven, each, new_trials, fitted, error)
                 rows.setdefault(what, []).append(found)
-            if fraction:
+            if fraction and not changes:
                 system = linear_system(target, new_target, recorded)
                 rows.setdefault(f"linear, {name[6:]}", []).append(row(f"linear, {name[6:]}", cortex, driven, *system))
     print("medians")

@@ -37,7 +37,7 @@ class BpttRegime:
     n_updates: int
 
 
-BPTT = BpttRegime(1.0, 0.5, 0.06, 0.05, 2e-3, 0.0, 1e-3, 0.02, 500)  # see benchmarks/bptt_search.py
+BPTT = BpttRegime(1.0, 0.5, 0.06, 0.05, 5e-4, 0.0, 1e-3, 0.2, 500)  # see benchmarks/bptt_search.py
 BPTT_REGIMES = {"bptt": BPTT, "bptt_hints": dataclasses.replace(BPTT, hint_weight=1.0)}
 
 
