@@ -85,9 +85,9 @@ def errors(regime: BpttRegime | str, seed: int, every: int = EVERY) -> dict[str,
 
 def pilot() -> None:
     """One network of every arm."""
-    arms = {name: (regime, EVERY) for name, regime in BPTT_REGIMES.items()}
-    arms |= {f"{name}, 1 ms": (regime, 1) for name, regime in BPTT_REGIMES.items()}
-    arms |= {f"full-FORCE, {name}": (name, 1) for name in ("hints", "no_hints")}
+    arms: dict[str, tuple] = {f"full-FORCE, {name}": (name, 1) for name in ("hints", "no_hints")}
+    arms |= {name: (regime, EVERY) for name, regime in BPTT_REGIMES.items()}
+    arms["bptt_hints, 1 ms"] = BPTT_REGIMES["bptt_hints"], 1
     for name, (regime, every) in arms.items():
         found = errors(regime, FIRST_CIRCUIT, every)
         print(f"{name:22s}", " ".join(f"{what} {value:.4f}" for what, value in found.items()), flush=True)

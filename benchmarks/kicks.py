@@ -1,8 +1,8 @@
 """What networks of the study of Salatiello & Giese 2020 make of a kick of the state, beside linear systems and twins.
 
-For every circuit, in the tuned regime: networks trained with hints from 5 % and 100 % of the units and without, and
-with weak drives, each with its twin (the network before training), and linear systems fitted to the 5 % of units with the outputs, and to all
-units. Kicks come on held-out directions, 80 ms after go (`recirc.compare.KickedStates`).
+For every circuit, in the tuned regime and with weak drives: networks trained with hints from 5 % and 100 % of the units
+and without, each with its twin (the network before training), and linear systems fitted to the 5 % of units with the
+outputs, and to all units. Kicks come on held-out directions, 80 ms after go (`recirc.compare.KickedStates`).
 
 Run: python benchmarks/kicks.py [circuits]
 """
@@ -26,7 +26,7 @@ recirc.enable_x64()
 from recirc import circuits
 from recirc.circuits import AbstractCircuit, RateNetwork, StabilityOptimized, simulate
 from recirc.circuits.altered import Restarted
-from recirc.compare import KickedStates, NeuronMap, NewTrials, window
+from recirc.compare import KickedStates, NeuronMap, NewTrials, PrivateNoise, window
 from recirc.data import hints_from
 from recirc.studies.salatiello2020 import REGIMES, TAIL, ground_truth, tailed, with_muscles
 from recirc.studies.salatiello2020.circuit import LEAD
@@ -122,11 +122,12 @@ def linear_system(target: Activity, heldout: Activity, units) -> tuple[AbstractC
     return Restarted(system, jnp.asarray((new @ axes)[:, 0]).T), still(new), fitted
 
 
-def row(name: str, cortex, driven: Trials, network, trials: Trials, fitted: NeuronMap, error: float = np.nan):
+def row(name: str, cortex, driven: Trials, network, trials: Trials, fitted: NeuronMap, *errors: float):
     """Print and return one result."""
     score = KickedStates(cortex, driven, fitted)(network, trials, key=jax.random.key(0))
     n_kept = int((score.parts["component_r2"] >= 0.9).sum())
-    line = [score.value, float(score.parts["correlation"]), float(score.parts["decay"]), n_kept, error]
+    errors = errors or (np.nan, np.nan)
+    line = [score.value, float(score.parts["correlation"]), float(score.parts["decay"]), n_kept, *errors]
     print(f"{name:22s} " + " ".join(f"{value:8.3f}" for value in line), flush=True)
     return line
 
@@ -135,7 +136,7 @@ def main(n_circuits: int) -> None:
     rows: dict[str, list] = {}
     for seed in range(FIRST_CIRCUIT, FIRST_CIRCUIT + n_circuits):
         cortex, ((trials, target, _), (new_trials, new_target, driven)) = circuit(seed)
-        print(f"circuit {seed}: R², correlation, R² of decay, components, held-out error")
+        print(f"circuit {seed}: R², correlation, R² of decay, components, error on held-out directions and under noise")
         keys = jax.random.split(jax.random.key(NETWORK_SEED), 3)
         for name, (arm, fraction, changes) in ARMS.items():
             regime = dataclasses.replace(REGIMES["tuned"][arm], **changes)
@@ -151,8 +152,11 @@ def main(n_circuits: int) -> None:
             network = train(arm, regime, twin, shown, keys[2]).network
             for what, each in ((name, network), (f"{name}, twin", twin)):
                 fitted = mapping(simulate(each, trials, key=keys[2]), target)
-                error = NewTrials()(each, new_trials, key=keys[2]).value
-                found = row(what, cortex, driven, each, new_trials, fitted, error)
+                errors = [
+                    NewTrials()(each, new_trials, key=keys[2]).value,
+                    PrivateNoise(0.1)(each, trials, key=keys[2]).value,
+                ]
+                found = row(what, cortex, driven, each, new_trials, fitted, *errors)
                 rows.setdefault(what, []).append(found)
             if fraction and not changes:
                 system = linear_system(target, new_target, recorded)
