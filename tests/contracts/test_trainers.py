@@ -99,7 +99,7 @@ class TestTrainer:
             with pytest.raises(ValueError, match="build the network with"):
                 recirc.fit(trainer, other, trials, key=key)
         with pytest.raises(ValueError, match="time constant"):
-            recirc.fit(trainer, network, trials.replace(dt=0.005), key=key)
+            recirc.fit(trainer, network, trials.replace(dt=0.006), key=key)
 
     def test_asks_for_64_bits_if_it_needs_them(self, trainer, key):
         with jax.enable_x64(False):

@@ -255,12 +255,75 @@ def test_divergence_keeps_the_last_good_network_and_says_what_to_do(key):
     np.testing.assert_allclose(fit.network.recurrent, network.recurrent, rtol=1e-6)
 
 
+def hinted(trials, factor=1.0):
+    """Trials with hints that no output asks for, nor any linear system has: integrals of products of the inputs."""
+    u = np.asarray(trials.inputs)
+    hints = factor * np.cumsum(np.stack([u[..., 0] * u[..., 1], u[..., 0] ** 2], axis=2), axis=1)
+    return trials.replace(hints=hints, hint_units=["a", "b"])
+
+
+def test_gradient_of_hints_is_that_of_outputs_with_their_weight(key):
+    """Against finite differences of the loss that is written, means over outputs and over hints."""
+    network, trials = make(noise=0.0)
+    trials = hinted(trials.replace(mask=trials.mask.at[0, 20:].set(0.0)), factor=50.0)
+    trainer = Bptt(input_noise=0.0, private_noise=0.0, penalties=())
+    wider = dataclasses.replace(network, readout=jax.random.normal(key, (3, 12)))
+    samples = _samples(trials, trials.hints, 0.3)
+    loss, gradient = _gradient(trainer, wider, samples, trials.dt, 1.0, key=key)
+    outputs = simulate(wider, trials, key=key).outputs
+    counted = np.asarray(trials.mask) > 0
+
+    def error(made, asked):
+        made, asked = (np.asarray(each)[counted] for each in (made, asked))
+        return np.mean((made - asked) ** 2 / asked.var(axis=0))
+
+    task, hints = error(outputs[..., :1], trials.targets), error(outputs[..., 1:], trials.hints)
+    assert loss == pytest.approx(float(task + 0.3 * hints), rel=1e-6)
+    for place in ((3, 5), (7, 2)):
+        up, down = (
+            _gradient(
+                trainer, dataclasses.replace(wider, recurrent=wider.recurrent.at[place].add(by)), samples, trials.dt,
+                1.0, key=key,
+            )[0]
+            for by in (1e-5, -1e-5)
+        )  # fmt: skip
+        assert float(gradient["recurrent"][place]) == pytest.approx(float(up - down) / 2e-5, rel=1e-4, abs=1e-8)
+
+
+def test_hints_bring_a_network_nearer_to_recorded_units(key):
+    """Planted: units of which the task needs nothing are read better from a network that was trained on them."""
+    network, trials = make(n_units=30, n_trials=12)
+    shown, errors = hinted(trials), {}
+    for weight in (0.0, 1.0):
+        trainer = Bptt(n_passes=6, learning_rate=1e-2, goal_r2=None, hint_weight=weight)
+        fit = recirc.fit(trainer, network, shown, key=key)
+        assert fit.network.readout.shape == (1, 30)
+        assert fit.history[-1]["output_r2"] > 0.8
+        rates = np.asarray(simulate(fit.network, trials, key=key).rates).reshape(-1, 30)
+        units = np.asarray(shown.hints).reshape(-1, 2)
+        left = units - rates @ np.linalg.lstsq(rates, units, rcond=0.03)[0]
+        errors[weight] = (left**2).sum() / (units**2).sum()
+    assert errors[1.0] < errors[0.0] / 2
+
+
+def test_without_weight_the_task_is_all_there_is(key):
+    network, trials = make()
+    trainer = Bptt(n_passes=2, n_updates=5, hint_weight=0.0)
+    plain, unweighted = (recirc.fit(trainer, network, each, key=key) for each in (trials, hinted(trials)))
+    with_hints = recirc.fit(dataclasses.replace(trainer, hint_weight=1.0), network, hinted(trials), key=key)
+    assert plain.history == unweighted.history
+    for name in ("recurrent", "input_weights", "readout", "bias", "start"):
+        assert np.array_equal(getattr(plain.network, name), getattr(unweighted.network, name))
+    assert not np.array_equal(plain.network.recurrent, with_hints.network.recurrent)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         {"n_passes": 0},
         {"clip": 0.0},
         {"private_noise": -1.0},
+        {"hint_weight": -1.0},
         {"goal_r2": 1.0},
         {"held_out": 1.0},
         {"learns": ("weights",)},
@@ -279,6 +342,8 @@ def test_refuses_what_it_cannot_train(key):
     fed_back = dataclasses.replace(network, feedback=jnp.ones((12, 1)))
     with pytest.raises(ValueError, match="without output feedback"):
         recirc.fit(Bptt(), fed_back, trials, key=key)
+    with pytest.raises(ValueError, match="no readout learns"):
+        recirc.fit(Bptt(learns=("recurrent",)), network, hinted(trials), key=key)
     for penalty in (RatePenalty, WeightPenalty, JacobianPenalty, OmegaPenalty):
         with pytest.raises(ValueError, match="weight must be at least 0"):
             penalty(-1.0)

@@ -327,15 +327,17 @@ def test_any_trainer_that_uses_hints_can_be_chosen_and_others_are_refused():
     ridge = recirc.runs.load_config(FitConfig, overrides=["trainer.kind=Ridge", "trainer.noise=0.1"]).trainer
     assert ridge == recirc.train.Ridge(noise=0.1)
     assert ridge.scaled(gain=2.0, noise=0.5) == recirc.train.Ridge(embedder_gain=2.0, noise=0.05)
-    for kind in ("Force", "Bptt"):
-        with pytest.raises(ValueError, match=f"{kind} makes no use of hints"):
-            recirc.runs.load_config(FitConfig, overrides=[f"trainer.kind={kind}"])
+    bptt = recirc.runs.load_config(FitConfig, overrides=["trainer.kind=Bptt", "trainer.hint_weight=2"]).trainer
+    assert bptt == recirc.train.Bptt(hint_weight=2.0)
+    with pytest.raises(ValueError, match="Force makes no use of hints"):
+        recirc.runs.load_config(FitConfig, overrides=["trainer.kind=Force"])
 
 
-def test_a_fit_with_another_trainer_runs(tmp_path):
+@pytest.mark.parametrize("trainer", [recirc.train.Ridge((1e-4,)), recirc.train.Bptt(n_passes=1, n_updates=2)])
+def test_a_fit_with_another_trainer_runs(trainer, tmp_path):
     activity = read_netcdf(recording(tmp_path / "a.nc"))
     config = dataclasses.replace(
-        SMALL, n_seeds=1, bias_scales=(0.5,), gain_factors=(), penalties=(0.01,), trainer=recirc.train.Ridge((1e-4,))
+        SMALL, n_seeds=1, bias_scales=(0.5,), gain_factors=(), penalties=(0.01,), trainer=trainer
     )
     result = fit_recording(activity, config, key=jax.random.key(0))
     assert np.isfinite(result.table["value"]).all()

@@ -46,6 +46,7 @@ from recirc.compare.probes import NewTrials as NewTrials, InputScale as InputSca
 from recirc.compare.probes import PrivateNoise as PrivateNoise, PerturbedState as PerturbedState
 from recirc.compare.go_probes import TargetOffAtGo as TargetOffAtGo, TargetSwappedAtGo as TargetSwappedAtGo
 from recirc.compare.go_probes import StateResetAtGo as StateResetAtGo, NoTarget as NoTarget
+from recirc.compare.kicked_states import KickedStates as KickedStates
 from recirc.compare.epoch_fixed_points import FixedPointCount as FixedPointCount, SlowestMode as SlowestMode
 
 # Everything else

@@ -12,7 +12,7 @@ from recirc.circuits import AbstractCircuit, simulate
 from recirc.circuits.altered import Restarted
 from recirc.circuits.base import trajectory
 from recirc.compare.samples import condition_groups
-from recirc.types import Trials
+from recirc.types import Activity, Trials
 
 
 def states_along(circuit: AbstractCircuit, trials: Trials) -> Float[np.ndarray, "trial time unit"]:
@@ -93,14 +93,24 @@ class AtGo:
     conditions: tuple[str, ...]
     dt: float
 
-    def outputs(self, *, states=None, inputs=None) -> Float[np.ndarray, "trial time output"]:
-        """What the circuit produces, from its own states and inputs unless others are given."""
+    def activity(self, *, states=None, inputs=None) -> Activity:
+        """What the circuit does, from its own states and inputs unless others are given."""
+        return simulate(*self._run(states, inputs), key=jax.random.key(0))  # the key is for noise, and there is none
+
+    def visited(self) -> Float[np.ndarray, "trial time unit"]:
+        """States after every step."""
+        return states_along(*self._run(None, None))
+
+    def _run(self, states, inputs) -> tuple[AbstractCircuit, Trials]:
         states, inputs = self.states if states is None else states, self.inputs if inputs is None else inputs
         n_trials, n_steps = inputs.shape[:2]
         silent = jnp.zeros((n_trials, n_steps, 1))
         trials = Trials(inputs, silent, dt=self.dt, conditions=[str(i) for i in range(n_trials)])
-        restarted = Restarted(self.circuit, jnp.asarray(states).T)
-        return np.asarray(simulate(restarted, trials, key=jax.random.key(0)).outputs)  # the key is for noise
+        return Restarted(self.circuit, jnp.asarray(states).T), trials
+
+    def outputs(self, *, states=None, inputs=None) -> Float[np.ndarray, "trial time output"]:
+        """What it produces."""
+        return np.asarray(self.activity(states=states, inputs=inputs).outputs)
 
     def first_of_each(self) -> "AtGo":
         """The first trial of every condition."""

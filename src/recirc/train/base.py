@@ -200,8 +200,8 @@ def check_sizes(network: RateNetwork, trials: Trials) -> None:
         if (has := len(weights)) != (needs := signals.shape[2]):
             mend = f"build the network with n_{name}={needs}"
             raise ValueError(f"the network has {has} {name} but the trials have {needs}; {mend}.")
-    if not trials.dt < network.time_constant / 2:
-        found = f"dt is {trials.dt} s, which is not below half the network's time constant ({network.time_constant} s)"
+    if not trials.dt <= network.time_constant / 2:
+        found = f"dt is {trials.dt} s, more than half the network's time constant ({network.time_constant} s)"
         raise ValueError(f"{found}; resample the trials or use a slower network.")
     if not np.any(np.asarray(trials.targets) * np.asarray(trials.mask)[:, :, None]):
         raise ValueError("the targets are zero wherever the mask counts, so there is nothing to learn; give targets.")

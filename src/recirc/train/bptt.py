@@ -34,12 +34,15 @@ class _Samples(eqx.Module):
 class Bptt(AbstractTrainer):
     r"""Train by the gradient of the error, through time, with Adam.
 
-    $$L = \frac{\sum m (z - y)^2 / s^2}{\sum m} + \text{penalties}$$
+    $$L = \Big\langle \frac{(z - y)^2}{s^2} \Big\rangle + w \Big\langle \frac{(V r - h)^2}{s^2} \Big\rangle +
+      \text{penalties}$$
 
-    summed over outputs, times and trials, m being the mask and s the s.d. of an output's target, so that every output
-    counts alike, whatever its units. Every update takes `batch_size` trials and new noise; gradients are clipped to a
-    norm, and the learning rate falls as a cosine. After each pass the network runs a held-out share of every
-    condition's trials without noise, and training stops when its smallest $R^2$ over outputs reaches the goal.
+    Means are over the outputs (or the hints) and the samples that the mask counts; s is the s.d. of an output's target
+    or of a hint, so that all count alike, whatever their units. Hints h of the trials, recorded units as a rule, are
+    further outputs: their readout V starts at 0, learns with the rest, and is dropped at the end. Every update takes
+    `batch_size` trials and new noise; gradients are clipped to a norm, and the learning rate falls as a cosine. After
+    each pass the network runs a held-out share of every condition's trials without noise, and training stops when its
+    smallest $R^2$ over outputs reaches the goal.
 
     The network's `connections` and `signs` (Dale's law) hold after every update. Any nonlinearity that JAX can
     differentiate will do. Arithmetic is in 32 bits.
@@ -56,13 +59,15 @@ class Bptt(AbstractTrainer):
         goal_r2: where to stop, at the earliest after `n_passes_least`; None to make all passes.
         n_passes_least: passes to make in any case, so that penalties have their effect; never fewer than `ramp`.
         held_out: share of each condition's trials to judge by; with too few trials all are trained and judged on.
-        learns: which of recurrent, input_weights, readout, bias and start are trained.
+        learns: which of recurrent, input_weights, readout (with V), bias and start are trained.
+        hint_weight: w; with 0, as in trials without hints, the task is all there is.
 
     Raises:
-        ValueError: if a number is out of range or `learns` names something else; in a fit, of a network with feedback.
+        ValueError: if a number is out of range or `learns` names something else; in a fit, of a network with feedback,
+            or if there are hints and no readout is to learn.
 
     Source: Song, Yang & Wang 2016 (doi 10.1371/journal.pcbi.1004792) for loss, noise and penalties. Departures: Adam
-    for plain gradient descent, errors in units of s, exact decay within a step, trials drawn from a given set.
+    for plain gradient descent, errors in units of s, exact decay within a step, trials drawn from a given set; hints.
 
     Example:
         >>> import jax, recirc
@@ -75,6 +80,7 @@ class Bptt(AbstractTrainer):
     """
 
     dtype = np.float32
+    uses_hints = True
     mend = "Try a lower learning rate, a smaller clip, or weaker penalties."
     tunable: ClassVar = {"rate": ("learning_rate", "final_learning_rate"), "noise": ("private_noise",)}
     n_passes: int = eqx.field(static=True, default=40)
@@ -91,12 +97,15 @@ class Bptt(AbstractTrainer):
     n_passes_least: int = eqx.field(static=True, default=0)
     held_out: float = eqx.field(static=True, default=0.2)
     learns: tuple[str, ...] = eqx.field(static=True, default=LEARNABLE)
+    hint_weight: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self):
         check_within("[1, inf]", n_passes=self.n_passes, n_updates=self.n_updates, batch_size=self.batch_size)
         check_within("(0, inf]", learning_rate=self.learning_rate, final_learning_rate=self.final_learning_rate)
         check_within("(0, inf]", clip=self.clip)
-        check_within("[0, inf)", input_noise=self.input_noise, private_noise=self.private_noise)
+        check_within(
+            "[0, inf)", input_noise=self.input_noise, private_noise=self.private_noise, hint_weight=self.hint_weight
+        )
         check_within(f"[0, {self.n_passes}]", ramp=self.ramp, n_passes_least=self.n_passes_least)
         check_within("[0, 1)", held_out=self.held_out)
         check_within("(-inf, 1)", goal_r2=self.goal_r2)  # no training reaches 1
@@ -106,17 +115,28 @@ class Bptt(AbstractTrainer):
     def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
         if network.feedback is not None:
             raise ValueError("Bptt trains networks without output feedback; set the network's feedback to None.")
-        network = network.constrained()
-        return State(network, None, (self._rule().init(self._learned(network)), jnp.zeros((), int)))
+        network, n_hints = network.constrained(), self._hints(trials).shape[2]
+        if n_hints and "readout" not in self.learns:
+            raise ValueError(f"there are {n_hints} hints and no readout learns; add it to `learns`, or drop the hints.")
+        hint_readout = jnp.zeros((n_hints, network.n_units), network.readout.dtype)
+        optimizer = self._rule().init(self._learned(_with_readout(network, network.readout, hint_readout)))
+        return State(network, None, (optimizer, jnp.zeros((), int), hint_readout))
+
+    def _hints(self, trials: Trials) -> Float[Array, "trial time hint"]:
+        return trials.hints if trials.hints is not None and self.hint_weight > 0 else trials.targets[:, :, :0]
 
     def step(self, state: State, trials: Trials, *, key):
         split = split_by_condition(trials.conditions, self.held_out)
-        trained, judged = (_samples(trials.select(index)) for index in split)
-        (optimizer, before), n_updates = state.learner, self.n_updates
+        trained, judged = (trials.select(index) for index in split)
+        trained, judged = _samples(trained, self._hints(trained), self.hint_weight), _samples(judged)
+        (optimizer, before, hint_readout), n_updates = state.learner, self.n_updates
         made = int(before) + np.arange(n_updates)
         strengths = np.minimum(1, made / (self.ramp * n_updates)) if self.ramp else np.ones(n_updates)
         schedule = (jax.random.split(key, n_updates), jnp.asarray(strengths, jnp.float32))
-        network, optimizer, losses = _update_all(self, state.network, optimizer, trained, schedule, trials.dt)
+        network = _with_readout(state.network, state.network.readout, hint_readout)
+        network, optimizer, losses = _update_all(self, network, optimizer, trained, schedule, trials.dt)
+        readout, hint_readout = jnp.split(network.readout, [len(state.network.readout)])
+        network = _with_readout(network, readout)
         outputs = np.asarray(_outputs(network, judged, trials.dt), np.float64)
         targets, mask = np.asarray(judged.targets, np.float64), np.asarray(judged.mask, np.float64)
         entry = log_entry(outputs, targets, mask) | {"loss": float(losses[-1])}
@@ -125,7 +145,7 @@ class Bptt(AbstractTrainer):
             if self.goal_r2 is not None:
                 is_early = int(before) + n_updates < n_updates * max(self.ramp, self.n_passes_least)
                 entry["reached"] = float(entry["output_r2"] >= self.goal_r2 and not is_early)
-        return State(network, None, (optimizer, jnp.asarray(int(before) + n_updates))), entry
+        return State(network, None, (optimizer, jnp.asarray(int(before) + n_updates), hint_readout)), entry
 
     def _rule(self) -> optax.GradientTransformation:
         n_updates, share = self.n_passes * self.n_updates, self.final_learning_rate / self.learning_rate
@@ -162,11 +182,20 @@ def output_spread(targets, mask) -> np.ndarray:
     return np.where(varies, spread, np.mean(spread[varies]) if varies.any() else 1.0)
 
 
-def _samples(trials: Trials) -> _Samples:
-    inputs, targets = (jnp.transpose(a, (1, 2, 0)) for a in (trials.inputs, trials.targets))
-    mask = jnp.transpose(trials.mask)
-    spread = output_spread(np.asarray(targets, np.float64), np.asarray(mask, np.float64))
-    return _Samples(inputs, targets, mask, jnp.asarray(np.sqrt(spread), targets.dtype))
+def _with_readout(network: RateNetwork, *readouts) -> RateNetwork:
+    return dataclasses.replace(network, readout=jnp.concatenate(readouts))
+
+
+def _samples(trials: Trials, hints=None, hint_weight: float = 1.0) -> _Samples:
+    """Trials with hints as further outputs; weights are in `scale`, since the loss is a mean over all outputs."""
+    asked = [(trials.targets, 1.0)] + ([(hints, hint_weight)] if hints is not None and hints.shape[2] else [])
+    mask, scales, n_outputs = jnp.transpose(trials.mask), [], sum(values.shape[2] for values, _ in asked)
+    for values, weight in asked:
+        spread = output_spread(np.asarray(jnp.transpose(values, (1, 2, 0)), np.float64), np.asarray(mask, np.float64))
+        scales.append(np.sqrt(spread * (values.shape[2] / n_outputs / weight)))
+    inputs, targets = trials.inputs, jnp.concatenate([values for values, _ in asked], axis=2)
+    inputs, targets = (jnp.transpose(values, (1, 2, 0)) for values in (inputs, targets))
+    return _Samples(inputs, targets, mask, jnp.asarray(np.concatenate(scales), targets.dtype))
 
 
 @eqx.filter_jit
