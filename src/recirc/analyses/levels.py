@@ -52,7 +52,9 @@ def judge(networks: pd.DataFrame, mechanism: str | None, *, by: Sequence[str]) -
     """
     index = networks.drop_duplicates(by).set_index(list(by)).index
     beside = networks[networks["null_kind"] == HALVES]
-    least = beside.groupby([*by, "level"], sort=False)["null_p"].agg(lambda p: holm(p).min()).unstack("level")
+    least = (
+        beside.groupby([*by, "level"], sort=False)["null_p"].agg(lambda p: pd.Series(holm(p)).min()).unstack("level")
+    )
     least = least.reindex(index, columns=["unit", "population"])
     alike = (least >= ALPHA).astype("boolean").mask(least.isna())
     told = networks.reindex(columns=[*by, "verdict"]).dropna(subset="verdict").drop_duplicates(by)
@@ -144,7 +146,10 @@ def _words(networks: pd.DataFrame, reference: pd.DataFrame) -> str:
         rows = select(networks, metric).dropna(subset="null_p")
         if len(rows):
             bound, p, ceiling = (rows[column].median() for column in ("null_p95", "null_p", "ceiling"))
+            half, is_certified = rows["null_half_p"].median(), bool(rows["null_certified"].eq(True).all())
             top = f", ceiling {ceiling:.2g}" if np.isfinite(ceiling) else ""
+            top += "" if is_certified else ", not certified"
+            top += f", halves of the reference {half:.2g}: this null cannot tell here" if half >= ALPHA else ""
             words.append(f"{name} {spread(networks, metric)} (null {bound:.2g}, p {p:.2g}{top})")
     if len(select(networks, "dsa")):
         beside = {"identity": "dsa_identity", "speed ratio": "dsa_speed_ratio", "twin 0, half 1": "dsa_scale"}

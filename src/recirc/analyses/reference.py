@@ -31,6 +31,7 @@ from recirc.types import Activity, Level, Score
 HALVES = "halves"  # kind of the null of distances between halves of the reference
 COMPARED = {"set": "compared"}  # the condition of every row: the reference's conditions, in its time window
 LEAST_RANGE = 0.01  # of a unit, as a share of the largest
+FEWEST_UNITS = 8  # of a reference: halves of fewer are called unlike too often
 TURN = 0.4  # seconds of movement in which rotations are looked for, about one turn in reaches
 Window = tuple[float, float]
 
@@ -134,6 +135,8 @@ def rows_beside(
     for measure in _similarities(config) if config.n_draws else ():
         null = measure.nulls[0]
         chance = compare.null_distribution(measure, reference.activity, a, null, n_draws=config.n_draws, key=key)
+        if chance.is_certified and len(reference.activity.units) >= FEWEST_UNITS:
+            chance = dataclasses.replace(chance, half_p=_half_p(measure, reference.activity, key))
         rows.append(Row.of(chance.score, arm, COMPARED, null=chance, ceiling=_ceiling(measure, reference, key)))
     return rows + _dynamics_rows(a, reference, twins if config.n_draws else (), key, arm)
 
@@ -148,7 +151,7 @@ def _dynamics_rows(a: Activity, reference: Reference, twins: Sequence[Activity],
         apart["dsa_scale"] = (compare.beside_twins(measure, a, reference.activity, twins, key=key).scale, "higher", "1")
     scores = [Score(name, float(value), "population", *about) for name, (value, *about) in apart.items()]
     rows = [Row.of(each, arm, COMPARED) for each in scores]
-    return [Row.of(score, arm, COMPARED, ceiling=_ceiling(measure, reference, key)), *rows]
+    return [Row.of(score, arm, COMPARED), *rows]
 
 
 def _similarities(config: VerdictConfig) -> tuple[AbstractSimilarity, AbstractSimilarity]:
@@ -158,12 +161,27 @@ def _similarities(config: VerdictConfig) -> tuple[AbstractSimilarity, AbstractSi
 
 
 _HALVES: dict[str, dict[str, np.ndarray]] = {}  # distances between halves of references, of this process
+_HALF_P: dict[str, float] = {}  # and what nulls can tell of these
+
+
+def _half_p(measure: AbstractSimilarity, reference: Activity, key) -> float:
+    """`half_p` of the reference, found once for all networks of a process."""
+    name = f"{measure} {_digest(reference)}"
+    if name not in _HALF_P:
+        _HALF_P[name] = compare.half_p(measure, reference, measure.nulls[0], n_splits=3, n_draws=39, key=key)
+    return _HALF_P[name]
+
+
+def _digest(a: Activity) -> str:
+    return hashlib.sha256(np.asarray(a.rates).tobytes()).hexdigest()
 
 
 def _rows_beside_halves(
     a: Activity, reference: Activity, config: VerdictConfig, soft: float, key, halves_key, arm: str
 ) -> list[Row]:
     """How far the activity is from the reference, beside how far halves of the reference are from each other."""
+    if len(reference.units) < FEWEST_UNITS:
+        return []
     sides, measure = {"network": a, "reference": reference}, UnitFeatures(*_epochs(config))
     features = {name: measure(side).parts for name, side in sides.items()}
     shared = [name for name in FEATURES if all(name in parts for parts in features.values())]
@@ -196,12 +214,14 @@ def _rows_beside_halves(
             else:
                 left_out = config.left_out if distances is unlike else ()
                 about = dataclasses.replace(config, n_draws=0, onset=None, left_out=left_out)
-                rates = hashlib.sha256(np.asarray(reference.rates).tobytes()).hexdigest()
-                name = piece_key([distances.__name__, n, shared, about, seed_of(halves_key), rates])
+                name = piece_key([distances.__name__, n, shared, about, seed_of(halves_key), _digest(reference)])
                 halves = _HALVES[name] if name in _HALVES else _HALVES.setdefault(name, between(halves_key))
             found = beside_halves(distances, halves, len(a.units), n_reference, n, n_draws=config.n_pairs, key=key)
+        n_together = len(shared) if level == "unit" else len(similarities) + 2
+        can_tell = n_together / (1 + config.n_splits) < 0.05
         for name, beside in found.items():
-            null = {"kind": HALVES, "mean": beside.mean, "p95": beside.p95, "p": beside.p, "certified": True}
+            p = beside.p if can_tell else np.nan
+            null = {"kind": HALVES, "mean": beside.mean, "p95": beside.p95, "p": p, "certified": can_tell}
             prefix = "unit_" if level == "unit" else ""
             score = Score(f"{prefix}{name}_distance", beside.distance, level, "lower")
             rows.append(Row.of(score, arm, {"set": "halves"}, null=null))

@@ -16,7 +16,6 @@ INITIAL, INPUT, MIXED = "initial-condition driven", "input driven", "mixed"
 SUFFICES = "state suffices, input dominates"
 UNDETERMINED = "undetermined"
 VERDICTS = (INITIAL, INPUT, MIXED, SUFFICES, UNDETERMINED)
-DOMINANT = {INITIAL: "state", INPUT: "input", SUFFICES: "input", MIXED: "neither"}  # whose reach is made in conflict
 FEWEST = 4  # conditions; of fewer, resampling says nothing of spread
 
 

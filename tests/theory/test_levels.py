@@ -1,0 +1,41 @@
+"""Levels: a population is like another sample of itself, and one of other scores over conditions and times is not."""
+
+import jax
+import levels as benchmark
+import noises
+import numpy as np
+import pytest
+
+from recirc.analyses import VerdictConfig
+from recirc.analyses.levels import judge
+from recirc.analyses.reference import Reference, rows_beside
+from recirc.analyses.table import frame
+
+
+def alike(network, reference, **settings):
+    config = VerdictConfig(**{"n_draws": 0, "n_resamples": 2, **settings}).resolved(reference, len(network.units))
+    rows = rows_beside(network, Reference(reference), config, key=jax.random.key(0), brief=True)
+    return judge(frame(rows), None, by=["arm"]).iloc[0]
+
+
+@pytest.fixture(scope="module")
+def population():
+    made = noises.noise(np.random.default_rng(0), "8 even", "tuned", n_units=80)
+    return made.replace(rates=np.asarray(made.rates) - np.asarray(made.rates).min())
+
+
+@pytest.mark.filterwarnings("ignore:.* samples for:UserWarning")
+def test_another_half_is_alike_and_other_scores_are_not(population):
+    one, other = (population.select_units(population.units[i::2]) for i in range(2))
+    assert alike(one, other)[["units", "population"]].tolist() == [True, True]
+    strange = benchmark.other_scores(one, np.random.default_rng(1))
+    assert alike(strange, other)["population"] == False  # noqa: E712
+
+
+@pytest.mark.filterwarnings("ignore:.* samples for:UserWarning")
+@pytest.mark.parametrize(("n_reference", "n_splits"), [(6, 199), (40, 19)])
+def test_where_no_difference_could_be_found_nothing_is_called_alike(population, n_reference, n_splits):
+    """Halves of six units scatter too much, and of 19 halvings no p among six features is under .05."""
+    network, reference = population.select_units(population.units[:40]), population.units[40 : 40 + n_reference]
+    found = alike(network, population.select_units(reference), n_splits=n_splits, least_units=2)
+    assert found[["units", "population"]].isna().all()
