@@ -127,6 +127,27 @@ def test_the_form_in_which_values_are_stored_does_not_matter(nwb, change):
     assert same(read_nwb(nwb(change)), held)
 
 
+def test_what_is_not_read_may_need_a_plugin_or_be_ragged(nwb):
+    def change(file):
+        filtered = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        filtered.set_chunk((8,))
+        filtered.set_filter(32015, h5py.h5z.FLAG_OPTIONAL, (3,))
+        space = h5py.h5s.create_simple((8,))
+        for entry in ("raw/data", "units/waveform_mean"):
+            group = file.require_group("acquisition/raw") if entry == "raw/data" else file["units"]
+            h5py.h5d.create(group.id, entry.rpartition("/")[2].encode(), h5py.h5t.IEEE_F64LE, space, filtered)
+        file["acquisition/raw/starting_time"] = 0.0
+        file["acquisition/raw/starting_time"].attrs["rate"] = 30_000.0
+        file.create_dataset("acquisition/ragged", (3,), h5py.vlen_dtype(float))[0] = np.ones(3)
+
+    for read in (read_nwb, read_recording):
+        with pytest.warns(DataWarning, match=r"acquisition/raw \(compressed with a filter that needs a plugin"):
+            found = read(nwb(change))
+        assert (set(found.series), found.units) == ({"hand_pos", "emg"}, ("0", "1", "2"))
+    with pytest.raises(DataFileError, match=r"filter 32015|ragged"):
+        recirc.data.safe_open(nwb(change))
+
+
 @pytest.mark.filterwarnings("default::recirc.data.DataWarning")
 def test_tables_in_other_places_are_read_and_named_or_the_choice_is_asked_for(nwb):
     def move(*places):
