@@ -187,8 +187,8 @@ def test_a_file_that_takes_the_place_of_the_one_looked_at_is_refused(nwb, monkey
     other = shutil.copy(path, path.with_name("other.nwb"))
     look = opener._look
 
-    def swap(*arguments):
-        answer = look(*arguments)
+    def swap(*arguments, **settings):
+        answer = look(*arguments, **settings)
         os.replace(other, path)
         return answer
 

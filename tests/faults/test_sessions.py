@@ -446,7 +446,7 @@ def test_check_and_fit_need_equally_many_units(n_units, n_folds, fraction, is_en
     assert (for_averages.code == check.CLEAN) == is_enough == (n_units >= fewest_units(n_folds, fraction))
     with contextlib.nullcontext() if is_enough else pytest.raises(ValueError, match=f"{n_units} units that change"):
         prepare(averages, config)
-        assert all(len(recorded_units(n_units, fold, config, seed=0)) for fold in range(n_folds))
+        assert all(len(recorded_units(averages, fold, config, seed=0)) for fold in range(n_folds))
 
 
 def test_a_fit_knows_the_ceiling_and_writes_the_chain_down(held, tmp_path):

@@ -169,14 +169,32 @@ def test_every_direction_has_others_to_choose_its_regime_by(n_directions):
         assert min(steps) >= (2 if n_directions >= 6 else 1)
 
 
-def test_every_unit_is_judged_once_and_never_recorded_when_it_is():
-    config = dataclasses.replace(SMALL, n_folds=3)
-    folds = unit_folds(12, 3, seed=0)
-    assert sorted(np.concatenate(folds)) == list(range(12))
+@pytest.mark.parametrize("held_out", [(), tuple("024681")])
+def test_every_unit_is_judged_once_and_never_recorded_when_it_is(held_out):
+    config = dataclasses.replace(SMALL, n_folds=3, held_out=held_out)
+    activity = recirc.Activity(np.ones((4, 9, 12)), dt=0.02, conditions=range(4))
+    folds = unit_folds(activity, config, seed=0)
+    judged = sorted(map(int, held_out)) if held_out else list(range(12))
+    assert sorted(np.concatenate(folds)) == judged
     for fold, members in enumerate(folds):
-        recorded = recorded_units(12, fold, config, seed=0)
+        recorded = recorded_units(activity, fold, config, seed=0)
         assert len(recorded) == 3
-        assert not set(recorded) & set(members)
+        assert not set(recorded) & set(judged if held_out else members)
+
+
+def test_units_held_out_are_those_that_are_judged(tmp_path):
+    activity = read_netcdf(recording(tmp_path / "a.nc"))
+    config = dataclasses.replace(SMALL, held_out=activity.units[:5], n_seeds=1)
+    result = fit_recording(activity, config, key=jax.random.key(0))
+    scales = judging_scales(prepare(activity, config), config)
+    assert np.isfinite(scales[:, :5]).all()
+    assert np.isinf(scales[:, 5:]).all()
+    values = [row.value for row in result.rows if row.metric == "heldout_direction_r2"]
+    assert np.isfinite([value for value in values if value is not None]).all()
+    assert "Judged are 5 units" in result.about["notes"][-1]
+    for wrong, message in ((("x",), "no unit that is used is called so"), (activity.units, "12 of 12 units")):
+        with pytest.raises(ValueError, match=message):
+            prepare(activity, dataclasses.replace(SMALL, held_out=wrong))
 
 
 @pytest.mark.parametrize(("dt", "n_steps"), [(0.02, 21), (0.03, 14), (0.007, 50)])
@@ -231,7 +249,7 @@ def test_hints_are_standardized_and_behavior_is_used_where_there_is_any(tmp_path
     for outputs in (False, True):
         ready = prepare(read_netcdf(recording(tmp_path / f"{outputs}.nc", outputs=outputs)), SMALL)
         assert np.abs(np.asarray(ready.outputs)).max() == pytest.approx(30 if outputs else 1, rel=0.02)
-        trials = make_trials(ready, SMALL, recorded_units(12, 0, SMALL, seed=0), trained)
+        trials = make_trials(ready, SMALL, recorded_units(ready, 0, SMALL, seed=0), trained)
         recorded = np.asarray(trials.hints)[trained][:, round(SMALL.warm_up / SMALL.dt) :: 2]
         np.testing.assert_allclose(recorded.mean((0, 1)), 0, atol=1e-9)
         np.testing.assert_allclose(recorded.std((0, 1)), 1, atol=1e-9)

@@ -47,6 +47,8 @@ class FitConfig:
         trainer: how they are trained; any trainer that uses hints.
         recorded_fraction: share of all units that serve as hints; none for all units of the other folds.
         n_folds: groups of units, judged one after the other.
+        held_out: names of units that alone are judged, in these groups, and are never hints; or the one column of the
+            units that marks them ("heldout"). None for every unit in turn.
         n_seeds: networks per unit fold and left-out direction.
         bias_scales: candidates for the spread of the fixed bias currents; chosen inside the training set.
         gain_factors, drive_factors, noise_factors: further candidates, times what the trainer calls its gain, drive and
@@ -73,6 +75,7 @@ class FitConfig:
     )
     recorded_fraction: float | None = None
     n_folds: int = 4
+    held_out: tuple[str, ...] = ()
     n_seeds: int = 3
     bias_scales: tuple[float, ...] = (0.0, 0.5, 1.0)
     gain_factors: tuple[float, ...] = (2.0,)

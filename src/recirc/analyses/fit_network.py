@@ -69,7 +69,7 @@ def train_piece(activity: Activity, config: FitConfig, study_seed: int, piece: P
     place = {"study_seed": study_seed, "left_out": piece.left_out, "fold": piece.fold, "seed": piece.seed}
     network_key, fit_key, run_key = jax.random.split(specification_key(place), 3)
     trained = np.setdiff1d(np.arange(activity.n_trials), piece.left_out)
-    recorded = recorded_units(len(activity.units), piece.fold, config, seed=study_seed)
+    recorded = recorded_units(activity, piece.fold, config, seed=study_seed)
     recorded = recorded[reliable_units(activity, piece.left_out, config)[recorded]]
     trials = make_trials(activity, config, recorded, trained)
     network = RateNetwork.random(
@@ -91,7 +91,7 @@ def train_piece(activity: Activity, config: FitConfig, study_seed: int, piece: P
     made = simulate(network, trials.replace(hints=None), key=run_key)
     network = _with_readout(network, made, trials, trained, config.readout_penalty)
     made = made.replace(outputs=made.rates @ network.readout.T)
-    fold = unit_folds(len(activity.units), config.n_folds, seed=study_seed)[piece.fold]
+    fold = unit_folds(activity, config, seed=study_seed)[piece.fold]
     unseen = activity.select_units([activity.units[i] for i in fold])
     made = _in_bins(made, activity, config)
     left_out = made.select(list(piece.left_out))

@@ -17,6 +17,7 @@ from recirc.analyses.fit_table import ensemble_mean, make_claims, make_rows, sen
 from recirc.analyses.fit_trials import (
     angles_of,
     go_event,
+    judged_alone,
     judging_scales,
     prepare,
     recorded_units,
@@ -100,7 +101,7 @@ def fit_recording(
     said = [] if cue is None else [f"The networks' go input switches on at {config.go_cue:.3f} s, the median of {cue}."]
     about = {
         "choices": [{**choice.candidate._asdict(), "penalty": choice.penalty} for choice in regimes[True]],
-        "notes": [*activity.notes, *said, *fitting.unreliable()],
+        "notes": [*activity.notes, *said, *fitting.unreliable(), *judged_alone(config)],
         "soft_normalization": config.soft_normalization,
     }
     return AnalysisResult(
@@ -134,7 +135,7 @@ class _Fitting:
     def __post_init__(self):
         self.rates = np.asarray(self.activity.rates, np.float64)
         self.scales = judging_scales(self.activity, self.config)
-        self.folds = unit_folds(len(self.activity.units), self.config.n_folds, seed=self.seed)
+        self.folds = unit_folds(self.activity, self.config, seed=self.seed)
         counts = np.isfinite(self.scales)
         if not all(counts[:, members].any(axis=1).all() for members in self.folds):
             least = f"the reliability of {self.config.preprocessing.minimum_reliability:g}"
@@ -144,7 +145,9 @@ class _Fitting:
     def unreliable(self) -> list[str]:
         """Which units do not count in some direction, in a sentence."""
         least = self.config.preprocessing.minimum_reliability
-        names = [unit for unit, scale in zip(self.activity.units, self.scales.max(axis=0)) if np.isinf(scale)]
+        judged = self.config.held_out or self.activity.units
+        worst = zip(self.activity.units, self.scales.max(axis=0))
+        names = [unit for unit, scale in worst if np.isinf(scale) and unit in judged]
         said = f"Reliability below {least:g} as other directions tell, so that they are no hints and do not count in"
         return [f"{said} one or more directions: {listed(names)}."] if names else []
 
@@ -201,6 +204,8 @@ class _Fitting:
             for index in range(config.n_seeds)
         ]
         made = {is_trained: np.full((config.n_seeds, *self.rates.shape), np.nan) for is_trained in regimes}
+        for predictions in made.values():
+            predictions[..., np.setdiff1d(np.arange(len(self.activity.units)), np.concatenate(self.folds))] = 0.0
         kept: dict[tuple[int, int, int], Arrays] = {}
         failures: dict[tuple[int, int], str] = {}
         for piece, arrays in self.run(pieces):
@@ -218,8 +223,9 @@ class _Fitting:
         activity = self.activity
         tests = {i: inner_directions(i, activity.n_trials) for i in range(activity.n_trials)}
         found = interpolated(angles_of(activity), self.rates, dt=activity.dt, scales=self.scales, tests=tests)
-        seen = [recorded_units(len(activity.units), i, self.config, seed=self.seed) for i in range(len(self.folds))]
-        return found | {"direct_map": direct_map(activity, list(zip(seen, self.folds)), self.scales)}
+        seen = [recorded_units(activity, i, self.config, seed=self.seed) for i in range(len(self.folds))]
+        scales = judging_scales(activity, dataclasses.replace(self.config, held_out=()))
+        return found | {"direct_map": direct_map(activity, list(zip(seen, self.folds)), scales)}
 
     def output_errors(self, arrays: Mapping) -> dict[tuple[str, int], float]:
         """(set, seed) -> nMSE of outputs, over folds and left-out directions together."""

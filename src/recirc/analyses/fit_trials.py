@@ -17,6 +17,7 @@ from recirc.compare.left_out import left_out_scales
 from recirc.data import condition_averages, directions, fewest_units
 from recirc.data.findings import FEWEST_DIRECTIONS
 from recirc.data.reliability import r2_ceiling
+from recirc.data.screening import listed
 from recirc.types import Activity, Trials
 
 REACTION, WIDTH = 0.25, 0.1  # seconds from go cue to peak speed, and s.d. of the modeled speed
@@ -34,6 +35,7 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
     degrees = directions(activity, assume_equal_spacing=config.assume_equal_spacing)
     angles, first = np.unique(degrees, return_index=True)
     _check_size(len(angles), activity.rates.shape[2], config)
+    _check_held_out(activity, config)
     labels = [f"{angle:.9g}" for angle in degrees]
     rates = condition_averages(np.asarray(activity.rates), labels)
     if activity.outputs is None:
@@ -69,10 +71,11 @@ def angles_of(activity: Activity) -> Float[np.ndarray, " direction"]:
     return np.deg2rad(activity.covariates["direction"])
 
 
-def unit_folds(n_units: int, n_folds: int, *, seed: int) -> tuple[np.ndarray, ...]:
-    """Places of the units of every fold."""
-    order = np.random.default_rng(seed).permutation(n_units)
-    return tuple(np.sort(order[fold::n_folds]) for fold in range(n_folds))
+def unit_folds(activity: Activity, config: FitConfig, *, seed: int) -> tuple[np.ndarray, ...]:
+    """Places of the units of every fold: of all units, or of those held out."""
+    judged = [i for i, name in enumerate(activity.units) if not config.held_out or name in config.held_out]
+    order = np.array(judged, int)[np.random.default_rng(seed).permutation(len(judged))]
+    return tuple(np.sort(order[fold :: config.n_folds]) for fold in range(config.n_folds))
 
 
 def reliable_units(activity: Activity, without: Sequence[int], config: FitConfig) -> Bool[np.ndarray, " unit"]:
@@ -99,18 +102,20 @@ def reliable_units(activity: Activity, without: Sequence[int], config: FitConfig
 
 
 def judging_scales(activity: Activity, config: FitConfig) -> Float[np.ndarray, "direction unit"]:
-    """`left_out_scales`, infinite for units that are not reliable without the direction: they do not count there."""
+    """`left_out_scales`, infinite for units that do not count: not reliable without the direction, or not held out."""
     scales = left_out_scales(np.asarray(activity.rates), config.soft_normalization)
     counts = np.stack([reliable_units(activity, [i], config) for i in range(activity.n_trials)])
-    return np.where(counts, scales, np.inf)
+    is_judged = np.array([not config.held_out or name in config.held_out for name in activity.units])
+    return np.where(counts & is_judged, scales, np.inf)
 
 
-def recorded_units(n_units: int, fold: int, config: FitConfig, *, seed: int) -> np.ndarray:
+def recorded_units(activity: Activity, fold: int, config: FitConfig, *, seed: int) -> np.ndarray:
     """Places of the units that serve as hints when a fold is judged; equal for all networks of a seed."""
-    others = np.setdiff1d(np.arange(n_units), unit_folds(n_units, config.n_folds, seed=seed)[fold])
+    folds, n_units = unit_folds(activity, config, seed=seed), len(activity.units)
+    others = np.setdiff1d(np.arange(n_units), np.concatenate(folds) if config.held_out else folds[fold])
     if config.recorded_fraction is None:
         return others
-    n_recorded = round(config.recorded_fraction * n_units)
+    n_recorded = min(round(config.recorded_fraction * n_units), len(others))
     return np.sort(np.random.default_rng((seed, fold)).choice(others, n_recorded, replace=False))
 
 
@@ -121,6 +126,12 @@ def ceilings(activity: Activity, scales: Float[np.ndarray, "direction unit"]) ->
     rates, error = (np.asarray(each, np.float64) for each in (activity.rates, activity.standard_error))
     found = [r2_ceiling(*each) for each in zip(rates, error, scales)]
     return [value if np.isfinite(value) else None for value in found]
+
+
+def judged_alone(config: FitConfig) -> list[str]:
+    """Which units are held out, in a sentence, if any are."""
+    n, names = len(config.held_out), listed(config.held_out)
+    return [f"Judged are {n} units that are never hints: {names}."] if n else []
 
 
 def _check_size(n_directions: int, n_units: int, config: FitConfig) -> None:
@@ -150,6 +161,16 @@ def go_cue(time: np.ndarray, config: FitConfig) -> float:
     if config.go_cue is not None:
         return config.go_cue
     return 0.0 if time[0] < 0 < time[-1] else float(time[0] + 0.2 * (time[-1] - time[0]))
+
+
+def _check_held_out(activity: Activity, config: FitConfig) -> None:
+    if unknown := [name for name in config.held_out if name not in activity.units]:
+        have = f"there are {listed(activity.units)}"
+        raise ValueError(f"held_out names {listed(unknown)}, and no unit that is used is called so; {have}.")
+    n_judged, n_units = len(config.held_out), len(activity.units)
+    if config.held_out and not 2 * config.n_folds <= n_judged < n_units:
+        found = f"held_out names {n_judged} of {n_units} units"
+        raise ValueError(f"{found}; {config.n_folds} folds need {2 * config.n_folds}, and one unit beside them.")
 
 
 def modeled_velocity(

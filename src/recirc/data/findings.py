@@ -87,8 +87,9 @@ def _of_tables(session: Session) -> Iterator[Finding]:
                       "average.", mend or "Add a table of trials with start_time, stop_time and events.")  # fmt: skip
     if n_held_out := np.count_nonzero(session.unit_columns.get("heldout", ())):
         yield Finding(NOTE, "units/heldout", f"{n_held_out} units are marked as held out.",
-                      "A fit holds out every unit in turn, and takes no notice.",
-                      "Nothing, unless the split of another tool is wanted.")  # fmt: skip
+                      "A fit holds out every unit in turn, unless it is asked to judge these alone.",
+                      "To do so, --set 'held_out=[\"heldout\"]'; to leave them out, "
+                      "--set preprocessing.keep_units.heldout=false.")  # fmt: skip
     for name, series in session.series.items():
         if not series.unit:
             yield Finding(NOTE, f"series {name}", "No unit is given.", "Sizes cannot be judged.",

@@ -14,7 +14,16 @@ import numpy as np
 from recirc.data.names import is_called
 from recirc.data.safe_open import DataFileError, DataWarning, reading, safe_open
 from recirc.data.session import Series, Session, plain_column
-from recirc.data.tables import NUMBERS, attribute_text, one_number, read_array, read_column, read_text, split_rows
+from recirc.data.tables import (
+    NUMBERS,
+    attribute_text,
+    needs_plugin,
+    one_number,
+    read_array,
+    read_column,
+    read_text,
+    split_rows,
+)
 
 PLACES_OF_SERIES = ("processing", "acquisition", "stimulus/presentation", "analysis")
 NO_TRIALS = ("epochs", "invalid_times")  # tables of intervals that are not of trials
@@ -52,7 +61,7 @@ def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
         DataWarning: of tables read elsewhere; of series left out for over two axes, no time, too few or many
             timestamps, more channels than samples, or no numbers; of columns left out for neither numbers nor text.
     """
-    return session_from_nwb(safe_open(path, max_ratio=max_ratio), Path(path))
+    return session_from_nwb(safe_open(path, max_ratio=max_ratio, spare=True), Path(path))
 
 
 def session_from_nwb(file: h5py.File, path: Path) -> Session:
@@ -221,6 +230,8 @@ def _groups(file: h5py.File, places: Sequence[str], ends: Callable[[h5py.Group],
 
 def _one_series(group: h5py.Group, path: Path) -> Series:
     data: Any = group["data"]
+    if needs_plugin(data):
+        raise ValueError("compressed with a filter that needs a plugin; save it again with gzip")
     if data.dtype.kind not in "iuf" or data.shape is None or len(data.shape) not in (1, 2):
         raise ValueError(f"values of type {data.dtype} and shape {data.shape}")
     times: Any = group["timestamps" if "timestamps" in group else "starting_time"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,7 @@ class Prepared:
         guesses, dropped: what was guessed, one sentence each, and what was left out.
         reliability: of every unit, from conditions with four trials or more; nan if there are none.
         aligned_at: time of the event in every trial, s on the session's clock.
+        unit_columns: of a session, what is known of the units that are used.
     """
 
     averages: Activity
@@ -51,6 +53,7 @@ class Prepared:
     dropped: tuple[Dropped, ...] = ()
     reliability: Float[np.ndarray, " unit"] | None = None
     aligned_at: Float[np.ndarray, " trial"] | None = None
+    unit_columns: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def most_reliable(self, n_units: int) -> list[int]:
         """Places of the most reliable units, or of those that fire most where reliability is not known."""
@@ -181,7 +184,9 @@ class Selection:
             notes=(*guessed, *(each.sentence for each in self.dropped), kept),
         )  # fmt: skip
         single = Activity(rates, dt=dt, start=start, units=units, conditions=labels, outputs=outputs)
-        return Prepared(averages, self.chain, single, guessed, tuple(self.dropped), reliability, self.when[self.trials])
+        known = {name: column[self.left["units"]] for name, column in self.session.unit_columns.items()}
+        told = guessed, tuple(self.dropped), reliability, self.when[self.trials]
+        return Prepared(averages, self.chain, single, *told, known)
 
     def _covariates(self) -> dict[str, np.ndarray]:
         """Columns of the table of trials that are the same in all trials of a condition."""

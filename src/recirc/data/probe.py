@@ -68,27 +68,7 @@ def head_of(path: Path) -> bytes:
         raise DataFileError(f"the file cannot be read ({error.strerror}); check its permissions.") from error
     if not head:
         raise DataFileError("the file is empty; copy or export it again.")
-    if told := _stand_in(head):
-        raise DataFileError(told)
     return head
-
-
-def _stand_in(head: bytes) -> str:
-    """What a file is that stands in for the data, and the mend; empty if it is nothing of that kind."""
-    text = head[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(b"version https://git-lfs"):
-        return "this is a Git LFS pointer, not the file it stands for; get that with `git lfs pull`."
-    if text.startswith((b"/annex/objects/", b"../")) or b".git/annex/objects/" in text[:512]:
-        return "this is a git-annex pointer, not the file it stands for; get that with `git annex get`."
-    if text.startswith((b"<!doctype html", b"<html", b"<head", b"<script", b"<!--")):
-        return "this is a web page (HTML), such as a login or an error, not the file; download it again, signed in."
-    if text.startswith((b"<?xml", b"<error")) or (text.startswith(b"{") and b"error" in text[:512]):
-        return "this is what a server answered instead of the file (XML or JSON); open it as text, download again."
-    for start, name in ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"7z\xbc\xaf", "7-zip"),
-                        (b"\x28\xb5\x2f\xfd", "zstd"), (b"Rar!", "RAR")):  # fmt: skip
-        if head.startswith(start):
-            return f"this is compressed as a whole ({name}); unpack it first."
-    return "this is text in UTF-16; save it as UTF-8." if head.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
 
 
 class Hdf5Walk:
@@ -97,8 +77,8 @@ class Hdf5Walk:
     Soft links and references are resolved last: by then nothing in the file leads out of it.
     """
 
-    def __init__(self, file: h5py.File, stored: int, max_ratio: float):
-        self.file, self.stored, self.max_ratio = file, stored, max_ratio
+    def __init__(self, file: h5py.File, stored: int, max_ratio: float, spare: bool):
+        self.file, self.stored, self.max_ratio, self.spare = file, stored, max_ratio, spare
         self.seen: set[int] = set()
         self.pointers: list[tuple[str, object]] = []  # soft links by their entry, and references
         self.declared = self.was_read = 0
@@ -175,9 +155,12 @@ class Hdf5Walk:
         if is_virtual or creation.get_external_count() > 0:
             what = "virtual" if is_virtual else "external"
             self._refuse(f"{what} storage, the data lie in another file; copy the data into this file.")
-        if foreign := {creation.get_filter(i)[0] for i in range(creation.get_nfilters())} - BUILT_IN_FILTERS:
-            self._refuse(f"compressed with filter {min(foreign)}, which needs a plugin; save it again with gzip.")
+        foreign = {creation.get_filter(i)[0] for i in range(creation.get_nfilters())} - BUILT_IN_FILTERS
         kind, stored = dataset.id.get_type(), dataset.id.get_storage_size()
+        if self.spare and (foreign or isinstance(kind, (h5t.TypeOpaqueID, h5t.TypeVlenID))):
+            return self._attributes(dataset)
+        if foreign:
+            self._refuse(f"compressed with filter {min(foreign)}, which needs a plugin; save it again with gzip.")
         holds_objects = self._check_type(kind)
         n_chunk = math.prod(dataset.chunks) if dataset.chunks and stored else 0
         declared = max(math.prod(dataset.shape or ()), n_chunk) * kind.get_size()
@@ -261,13 +244,13 @@ def _blocks(dataset: h5py.Dataset) -> Iterator[np.ndarray]:
         yield dataset[start : start + n_rows]
 
 
-def look(kind: str, path: Path, max_ratio: float) -> tuple[dict, list[np.ndarray]]:
+def look(kind: str, path: Path, max_ratio: float, spare: bool) -> tuple[dict, list[np.ndarray]]:
     """Why a file is refused, if it is, under "refused"; of a MATLAB 5 file its variables and their arrays too."""
     try:
         head_of(path)
         if kind == "hdf5":
             with open_hdf5(path) as file:
-                Hdf5Walk(file, path.stat().st_size, max_ratio).run()
+                Hdf5Walk(file, path.stat().st_size, max_ratio, spare).run()
             return {}, []
         variables, arrays = runpy.run_path(str(Path(__file__).with_name("matlab5.py")))["take_apart"](path)
         return {"variables": variables, "arrays": [(x.dtype.str, x.shape) for x in arrays]}, arrays
@@ -286,7 +269,7 @@ def serve() -> None:
         with contextlib.suppress(ValueError, OSError):  # not every system limits memory
             resource.setrlimit(resource.RLIMIT_AS, (request["memory"], resource.getrlimit(resource.RLIMIT_AS)[1]))
         signal.setitimer(signal.ITIMER_PROF, request["seconds"])
-        answer, arrays = look(request["kind"], Path(request["path"]), request["max_ratio"])
+        answer, arrays = look(request["kind"], Path(request["path"]), request["max_ratio"], request["spare"])
         signal.setitimer(signal.ITIMER_PROF, 0)
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
         for array in arrays:

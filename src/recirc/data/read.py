@@ -16,9 +16,10 @@ from recirc.data.numpy_files import read_numpy
 from recirc.data.nwb import session_from_nwb
 from recirc.data.prepared import Prepared
 from recirc.data.preprocessing import Preprocessing
-from recirc.data.probe import ONLY_ZEROS, head_of
+from recirc.data.probe import ONLY_ZEROS
 from recirc.data.safe_open import DataFileError, named, reading, safe_open
 from recirc.data.session import Session
+from recirc.data.stand_in import head_of
 from recirc.types import Activity
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -123,7 +124,7 @@ def read_recording(path: str | PathLike, *, max_ratio: float = 200.0) -> Session
 
 
 def _read_hdf5(path: Path, max_ratio: float) -> Session | Activity:
-    file = safe_open(path, max_ratio=max_ratio)
+    file = safe_open(path, max_ratio=max_ratio, spare=True)
     with reading(path):
         if "nwb_version" in file.attrs or "nwb_version" in file:
             return session_from_nwb(file, path)

@@ -22,7 +22,8 @@ import h5py
 import numpy as np
 
 from recirc.data import probe
-from recirc.data.probe import DAMAGE, HARMLESS_BYTES, DataFileError, head_of
+from recirc.data.probe import DAMAGE, HARMLESS_BYTES, DataFileError
+from recirc.data.stand_in import head_of
 
 SECONDS, SECONDS_PER_GIB, PATIENCE = 20.0, 20.0, 5.0
 MEMORY_BYTES = 4 * 2**30
@@ -34,7 +35,7 @@ class DataWarning(UserWarning):
     """Something in the data was left out or assumed; the message lists it."""
 
 
-def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
+def safe_open(path: str | PathLike, *, max_ratio: float = 200.0, spare: bool = False) -> h5py.File:
     """Open an HDF5 file (netCDF-4, NWB, MATLAB 7.3) for reading, once it has been found harmless.
 
     HDF5 files can lead libraries to other files, declare far more data than they hold, crash the HDF5 library, or keep
@@ -46,6 +47,8 @@ def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
         path: the file.
         max_ratio: how many times larger than what is stored an entry, or the whole file, may be once read.
             Looked at above 64 MiB only. Compressed recordings stay under 100; gzip cannot exceed about 1,000.
+        spare: let arrays pass, unread, that need a filter that is not built in, or hold ragged or opaque objects; for
+            readers that do not ask for these.
 
     Returns:
         The open file, for a `with` block or as long as something read from it is in use.
@@ -62,7 +65,7 @@ def safe_open(path: str | PathLike, *, max_ratio: float = 200.0) -> h5py.File:
         recirc.data.probe.DataFileError: no_such_file.nwb: there is no such file; check the path.
     """
     path = Path(path)
-    looked_at = _look("hdf5", path, max_ratio)[2]
+    looked_at = _look("hdf5", path, max_ratio, spare=spare)[2]
     with named(path):
         file = probe.open_hdf5(path)
         if _identity(file.id.get_vfd_handle()) != looked_at:
@@ -116,13 +119,17 @@ def named(where: str | PathLike, kind: type[ValueError] = DataFileError) -> Iter
         raise kind(f"{where}{joint} {error}") from error.__cause__
 
 
-def _look(kind: str, path: Path, max_ratio: float) -> tuple[dict[str, Any], list[np.ndarray], Any]:
+def _look(
+    kind: str, path: Path, max_ratio: float, *, spare: bool = False
+) -> tuple[dict[str, Any], list[np.ndarray], Any]:
     """Have the other process look at a file, and say which it was; nothing may change it meanwhile."""
     before = _identity(path)
     size = before[2] if before else 0
     request = {"kind": kind, "path": os.path.abspath(path), "max_ratio": max_ratio, "memory": MEMORY_BYTES + 2 * size}
+    request["spare"] = spare
     request["seconds"] = seconds = SECONDS + SECONDS_PER_GIB * size / 2**30
     with named(path):
+        head_of(path)
         answer, arrays = _other_process.ask(request, seconds)
         if "refused" in answer:
             raise DataFileError(answer["refused"])

@@ -6,6 +6,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from recirc.data.probe import BUILT_IN_FILTERS
 from recirc.data.safe_open import DataFileError
 
 NUMBERS = "biuf"
@@ -57,7 +58,7 @@ def split_rows(table: h5py.Group, name: str, values: np.ndarray) -> list[np.ndar
 def read_array(group: h5py.Group, name: str) -> np.ndarray | None:
     """Numbers or text of a dataset, references as the name of what they lead to; None for anything else."""
     dataset = group.get(name)
-    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None or needs_plugin(dataset):
         return None
     if dataset.dtype.kind in NUMBERS:
         return np.asarray(dataset[()])
@@ -67,6 +68,12 @@ def read_array(group: h5py.Group, name: str) -> np.ndarray | None:
         paths = [str(group.file[target].name or "") if target else "" for target in np.ravel(dataset[()])]
         return np.array([path.rpartition("/")[2] for path in paths], str).reshape(dataset.shape)
     return None
+
+
+def needs_plugin(dataset: h5py.Dataset) -> bool:
+    """Whether values pass through a filter that HDF5 does not have itself; what such a filter is, is never run."""
+    creation = dataset.id.get_create_plist()
+    return any(creation.get_filter(i)[0] not in BUILT_IN_FILTERS for i in range(creation.get_nfilters()))
 
 
 def read_text(group: h5py.Group, name: str) -> str:

@@ -5,11 +5,12 @@ import logging
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from recirc.analyses import AnalysisResult, FitConfig, fit_recording, select
 from recirc.analyses.fit_trials import prepare, with_go_cue
 from recirc.analyses.table import BASELINE, NO_NUMBER, number
-from recirc.data import read_prepared
+from recirc.data import Prepared, read_prepared
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.runs.report import ReportText, Table
@@ -38,6 +39,7 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
     )  # fmt: skip
     activity = found.averages
     least = config.preprocessing.minimum_reliability
+    config = _with_held_out(config, found)
     settled = dataclasses.replace(found.chain, minimum_reliability=least)
     config = with_go_cue(dataclasses.replace(config, preprocessing=settled), activity)
     prepare(activity, config)  # what cannot be fitted is refused before a folder is made
@@ -49,6 +51,17 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
         seed=seed, words=lambda result: words(result, config, name=Path(data).name), config=lambda: dump_config(config),
         inputs=[Path(data).absolute()],
     )  # fmt: skip
+
+
+def _with_held_out(config: FitConfig, found: Prepared) -> FitConfig:
+    """The configuration with names of units in the place of the column that marks them."""
+    column = found.unit_columns.get(config.held_out[0]) if len(config.held_out) == 1 else None
+    if column is None or config.held_out[0] in found.averages.units:
+        return config
+    marked = np.asarray([str(value).lower() in ("true", "1", "1.0") for value in column.tolist()])
+    if not marked.any():
+        raise ValueError(f"held_out is the column {config.held_out[0]!r}, which marks no unit that is used.")
+    return dataclasses.replace(config, held_out=tuple(np.asarray(found.averages.units)[marked].tolist()))
 
 
 def words(result: AnalysisResult, config: FitConfig, *, name: str) -> ReportText:
