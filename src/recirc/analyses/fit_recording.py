@@ -26,6 +26,7 @@ from recirc.analyses.fit_trials import (
 from recirc.analyses.pieces import Failure, Map, results, seed_of
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import frame
+from recirc.arguments import check_key, check_kind
 from recirc.compare.interpolation import direct_map, interpolated
 from recirc.compare.left_out import left_out_r2
 from recirc.data import check_activity
@@ -87,6 +88,8 @@ def fit_recording(
         >>> len(result.claims), sorted(result.arrays.dims)[:3]
         (4, ['condition', 'left_out', 'method'])
     """
+    check_key(key)
+    check_kind((FitConfig, type(None)), "a FitConfig(...)", config=config)
     activity = check_activity(activity)
     config = with_go_cue(config or FitConfig(), activity)
     fitting = _Fitting(prepare(activity, config), config, seed_of(key), map)
