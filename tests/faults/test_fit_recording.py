@@ -180,6 +180,12 @@ def test_what_is_no_activity_configuration_or_key_is_named(signatures_unchecked)
             call()
 
 
+@pytest.mark.parametrize("cue", [-0.1, 0.5])
+def test_a_go_cue_outside_of_the_recording_is_refused(cue):
+    with pytest.raises(ValueError, match=f"go_cue is {cue} s, and the recording runs from 0 to 0.3 s"):
+        recirc.analyses.fit_recording(in_memory(), FitConfig(go_cue=cue), key=jax.random.key(0))
+
+
 def test_likeness_refuses_what_would_spoil_it_at_the_end():
     activity, key = in_memory(), jax.random.key(0)
     holes = activity.replace(rates=activity.rates.at[2, 3, 4].set(np.nan))
