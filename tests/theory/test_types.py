@@ -159,3 +159,19 @@ def test_labels_of_files_are_those_of_memory(given, tmp_path):
     assert recirc.Activity.from_xarray(dataset).conditions == activity.conditions
     recirc.data.write_netcdf(activity, tmp_path / "a.nc")
     assert recirc.data.read_netcdf(tmp_path / "a.nc").conditions == activity.conditions
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("direction", "up"), ("level", "synapse")])
+def test_a_score_has_a_direction_and_a_level_that_there_are(name, wrong, signatures_unchecked):
+    words = {"level": "unit", "direction": "lower"}
+    assert recirc.Score("m", 1.0, **words).direction == "lower"
+    with pytest.raises(ValueError, match=f"m: {name} is '{wrong}'; use one of"):
+        recirc.Score("m", 1.0, **{**words, name: wrong})
+    with pytest.raises(ValueError, match=f"m: {name} is '{wrong}'"):
+        recirc.analyses.Row("m", arm="a", value=1.0, **{**words, name: wrong})
+
+
+def test_a_result_says_what_it_is_in_a_line():
+    rows = (recirc.analyses.Row("m", "unit", "a", 1.0),) * 500
+    result = recirc.analyses.AnalysisResult("verdict", rows, sentences={"units": "Units: alike."})
+    assert repr(result) == "<AnalysisResult of verdict: 500 rows, 0 claims, 0 figures; Units: alike.>"

@@ -16,7 +16,7 @@ from recirc.types import Activity, Level, Score
 
 HALVES = "halves"  # kind of the null of distances between halves of the reference
 SIMILARITIES = (CCA(), Procrustes())
-COMPARED = {"set": "compared"}  # the condition of every row: the reference's conditions, in its time window
+HERE = {"set": "compared"}  # the condition of every row: the reference's conditions, in its time window
 TURN = 0.4  # seconds of movement in which rotations are looked for, about one turn in reaches
 Window = tuple[float, float]
 
@@ -102,7 +102,7 @@ def rows_beside(
     network on the reference's clock, `beside_twins`. If `brief`, only what the levels are judged by is said.
     """
     changes = active_units(a)
-    counted = Row.of(Score("silent_units", float((~changes).mean()), "unit", "lower"), arm, COMPARED)
+    counted = Row.of(Score("silent_units", float((~changes).mean()), "unit", "lower"), arm, HERE)
     if changes.sum() < config.least_units:
         return [counted]
     a, *twins = (side.select_units(list(np.array(side.units)[active_units(side)])) for side in (a, *twins))
@@ -114,7 +114,7 @@ def rows_beside(
     for measure in SIMILARITIES:
         null = measure.nulls[0]
         chance = compare.null_distribution(measure, reference.activity, a, null, n_draws=config.n_draws, key=key)
-        rows.append(Row.of(chance.score, arm, COMPARED, null=chance, ceiling=_ceiling(measure, reference, key)))
+        rows.append(Row.of(chance.score, arm, HERE, null=chance, ceiling=_ceiling(measure, reference, key)))
     return rows + _dynamics_rows(a, reference, twins, key, arm)
 
 
@@ -127,8 +127,8 @@ def _dynamics_rows(a: Activity, reference: Reference, twins: Sequence[Activity],
     if twins:
         apart["dsa_scale"] = (compare.beside_twins(measure, a, reference.activity, twins, key=key).scale, "higher", "1")
     scores = [Score(name, float(value), "population", *about) for name, (value, *about) in apart.items()]
-    rows = [Row.of(each, arm, COMPARED) for each in scores]
-    return [Row.of(score, arm, COMPARED, ceiling=_ceiling(measure, reference, key)), *rows]
+    rows = [Row.of(each, arm, HERE) for each in scores]
+    return [Row.of(score, arm, HERE, ceiling=_ceiling(measure, reference, key)), *rows]
 
 
 def _rows_beside_halves(
@@ -188,7 +188,7 @@ def _unit_rows(a: Activity, reference: Reference, config: VerdictConfig, key, ar
     centers = zip(found.parts["feature"].tolist(), found.parts["center"].tolist())
     scores = [Score(f"unit_{name}", middle, "unit", unit=FEATURES[name][0]) for name, middle in centers]
     ceiling = float(found.parts["floor"].mean())
-    return [Row.of(found, arm, COMPARED, ceiling=ceiling), *(Row.of(score, arm, COMPARED) for score in scores)]
+    return [Row.of(found, arm, HERE, ceiling=ceiling), *(Row.of(score, arm, HERE) for score in scores)]
 
 
 def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: str) -> list[Row]:
@@ -198,14 +198,14 @@ def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: st
     fastest = float(judged["jpca_ratio"].score.parts["frequency_hz"][0])
     aligned = compare.random_subspaces(alignment, a, n_draws=1000, key=key)
     rows = [
-        *(Row.of(chance.score, arm, COMPARED, null=chance) for chance in judged.values()),
-        Row.of(Score("jpca_frequency", fastest, "population", unit="Hz"), arm, COMPARED),
-        Row.of(aligned.score, arm, COMPARED, null=aligned),
-        Row.of(participation(a), arm, COMPARED),
+        *(Row.of(chance.score, arm, HERE, null=chance) for chance in judged.values()),
+        Row.of(Score("jpca_frequency", fastest, "population", unit="Hz"), arm, HERE),
+        Row.of(aligned.score, arm, HERE, null=aligned),
+        Row.of(participation(a), arm, HERE),
     ]
     if a.outputs is not None and np.ptp(np.asarray(a.outputs), axis=(0, 1)).any():
         tangled = Tangling(soft=soft, of="outputs", n_components=2)(a)
-        rows.append(Row.of(tangled, arm, COMPARED | {"of": "outputs"}))
+        rows.append(Row.of(tangled, arm, HERE | {"of": "outputs"}))
     return rows
 
 
