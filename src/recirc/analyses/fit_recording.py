@@ -4,7 +4,6 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 
-import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import PRNGKeyArray
@@ -82,7 +81,7 @@ def fit_recording(
     regimes = fitting.choose_regimes()
     made, arrays, failures = fitting.train(regimes)
     baselines = fitting.baselines() | {"untrained": ensemble_mean(made[False])}
-    key, errors = jax.random.key(fitting.seed), fitting.output_errors(arrays)
+    errors = fitting.output_errors(arrays)
     rows = make_rows(fitting.activity, config, made[True], baselines, errors, failures, key=key)
     claims = make_claims(frame(rows), key=key)
     cue = go_event(activity)
