@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from recirc.arguments import check_kind, label
+
 DIMENSIONS = ("condition", "time", "unit")
 RATE_UNITS = ("spikes/s", "spike/s", "spikes s-1", "spikes/second", "hz", "1/s", "s-1", "s^-1")
 TIME_UNITS = {"s": 1.0, "sec": 1.0, "second": 1.0, "ms": 1e-3, "msec": 1e-3, "millisecond": 1e-3}
@@ -41,6 +43,7 @@ def dataset_of(activity: Any) -> xr.Dataset:
 
 def arguments_from(dataset: xr.Dataset, *, outputs: str | None = None) -> dict[str, Any]:
     """Arguments of the constructor of an activity, its rates in spikes/s; all as `Activity.from_xarray` says."""
+    check_kind(xr.Dataset, "a Dataset, such as array.to_dataset(name='rates')", dataset=dataset)
     rates = _rates(dataset)
     dt, start = _time_axis(dataset)
     found: dict[str, Any] = {"rates": rates, "dt": dt, "start": start, "conditions": _condition_labels(dataset)}
@@ -154,9 +157,7 @@ def _condition_labels(dataset: xr.Dataset) -> list[str]:
         if not np.isfinite(angles).all():
             raise ValueError(f"coordinate {name}: angles that are not finite; fill them in.")
         return [f"{np.round(angle, 6) % 360:.9g}" for angle in angles]
-    values = dataset["condition"].values
-    is_number = np.issubdtype(values.dtype, np.number)
-    return [f"{value:.9g}" if is_number else str(value) for value in values]
+    return [label(value) for value in dataset["condition"].values]
 
 
 def _outputs(dataset: xr.Dataset, asked: str | None) -> np.ndarray | None:
@@ -175,10 +176,15 @@ def _outputs(dataset: xr.Dataset, asked: str | None) -> np.ndarray | None:
         have = ", ".join(map(str, variable.dims))
         raise ValueError(f"{where}: dimensions are {have}; {expected}; resample it to their time axis.")
     values = _numbers(variable.transpose("condition", "time", channels[0]), where)
+    check_behavior(values, where)
+    return values
+
+
+def check_behavior(values: np.ndarray, where: str) -> None:
+    """Raise ValueError unless behavior, (condition, time, output), is finite."""
     for condition, time, channel in np.argwhere(~np.isfinite(values))[:1]:
         first = f"first at condition {condition}, time index {time}, channel {channel}"
         raise ValueError(f"{where}: not finite, {first}; repair it first.")
-    return values
 
 
 def _numbers(array: xr.DataArray, where: str) -> np.ndarray:

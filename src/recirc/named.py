@@ -12,9 +12,13 @@ class Named(Mapping):
     >>> spans = Named({"movement": [(0.1, 0.5)]})
     >>> spans["movement"].shape, hash(spans) == hash(Named(spans))
     ((1, 2), True)
+
+    Raises TypeError if `entries` are no mapping.
     """
 
     def __init__(self, entries: Mapping[str, object] | None = None):
+        if entries is not None and not isinstance(entries, Mapping):
+            raise TypeError(f"values by name are of type {type(entries).__name__}; give a mapping as {{'go': 0.1}}.")
         self._entries = {str(name): _frozen(value) for name, value in (entries or {}).items()}
 
     def __getitem__(self, name: str) -> typing.Any:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from recirc.arguments import labels, names, numbers
 from recirc.named import Named as Named
 from recirc.scores import Direction as Direction
 from recirc.scores import Level as Level
@@ -47,19 +48,17 @@ def _array(values: Any) -> Any:
     return None if values is None else jnp.asarray(values)
 
 
-def _words(labels: Iterable[object] | None) -> Any:
-    """Labels as text; 0, 0.0 and "0" are one."""
-    word = lambda x: f"{x:.9g}" if isinstance(x, int | float | np.number) else str(x)  # noqa: E731
-    return None if labels is None else tuple(map(word, labels))
-
-
 def _counts(values: Iterable[int]) -> tuple[int, ...]:
     return tuple(map(int, values))
 
 
+def _is_traced(array: Array) -> bool:
+    return isinstance(array, jax.core.Tracer)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def _taken(array: Array, index):
     """Part of an array; by NumPy unless it is traced, since JAX compiles every new shape."""
-    return array[index] if isinstance(array, jax.core.Tracer) else np.asarray(array)[index]  # pyright: ignore
+    return array[index] if _is_traced(array) else np.asarray(array)[index]
 
 
 class _Noun(eqx.Module):
@@ -95,7 +94,7 @@ class _Noun(eqx.Module):
                 raise ValueError(f"{name} has {given} (trial, time) but {first} {shape[:2]}; make them equal.")
         if len(self.conditions) != shape[0]:
             raise ValueError(f"{len(self.conditions)} condition labels for {shape[0]} trials; give one per trial.")
-        if not self.dt > 0:
+        if not 0 < self.dt < np.inf:
             raise ValueError(f"dt must be a positive number of seconds, got {self.dt}.")
 
 
@@ -116,15 +115,15 @@ class Trials(_Noun):
     """
 
     _table: ClassVar[str] = "epochs"
-    inputs: Float[Array, "trial time input"] = eqx.field(converter=jnp.asarray)
-    targets: Float[Array, "trial time output"] = eqx.field(converter=jnp.asarray)
+    inputs: Float[Array, "trial time input"] = eqx.field(converter=numbers("inputs"))
+    targets: Float[Array, "trial time output"] = eqx.field(converter=numbers("targets"))
     _: dataclasses.KW_ONLY
     dt: float = eqx.field(static=True, converter=float)
-    conditions: tuple[str, ...] = eqx.field(static=True, converter=_words)
+    conditions: tuple[str, ...] = eqx.field(static=True, converter=labels)
     mask: Float[Array, "trial time"] = eqx.field(converter=_array, default=None)
     epochs: Named = eqx.field(static=True, converter=Named, default=None)
-    hints: Float[Array, "trial time hint"] | None = eqx.field(converter=_array, default=None)
-    hint_units: tuple[str, ...] = eqx.field(static=True, converter=_words, default=())
+    hints: Float[Array, "trial time hint"] | None = eqx.field(converter=numbers("hints"), default=None)
+    hint_units: tuple[str, ...] = eqx.field(static=True, converter=names, default=())
 
     def __post_init__(self):
         self.inputs, epochs = jnp.asarray(self.inputs), self.epochs or {}  # some Equinox convert only after this
@@ -178,30 +177,39 @@ class Activity(_Noun):
 
     _labels: ClassVar[tuple[str, ...]] = ("conditions", "trial_counts")
     _table: ClassVar[str] = "covariates"
-    rates: Float[Array, "trial time unit"] = eqx.field(converter=jnp.asarray)
+    rates: Float[Array, "trial time unit"] = eqx.field(converter=numbers("rates"))
     _: dataclasses.KW_ONLY
     dt: float = eqx.field(static=True, converter=float)
-    conditions: tuple[str, ...] = eqx.field(static=True, converter=_words)
-    units: tuple[str, ...] = eqx.field(static=True, converter=_words, default=None)
-    outputs: Float[Array, "trial time output"] | None = eqx.field(converter=_array, default=None)
+    conditions: tuple[str, ...] = eqx.field(static=True, converter=labels)
+    units: tuple[str, ...] = eqx.field(static=True, converter=names, default=None)
+    outputs: Float[Array, "trial time output"] | None = eqx.field(converter=numbers("outputs"), default=None)
     start: float = eqx.field(static=True, converter=float, default=0.0)
-    standard_error: Float[Array, "trial time unit"] | None = eqx.field(converter=_array, default=None)
+    standard_error: Float[Array, "trial time unit"] | None = eqx.field(
+        converter=numbers("standard_error"), default=None
+    )
     trial_counts: tuple[int, ...] = eqx.field(static=True, converter=_counts, default=())
     covariates: Named = eqx.field(static=True, converter=Named, default=None)
     events: Named = eqx.field(static=True, converter=Named, default=None)
-    notes: tuple[str, ...] = eqx.field(static=True, converter=_words, default=())
+    notes: tuple[str, ...] = eqx.field(static=True, converter=names, default=())
 
     def __post_init__(self):
         if self.units is None:
-            self.units = _words(range(np.shape(self.rates)[-1]))
+            self.units = names(range(np.shape(self.rates)[-1]))
 
     def __check_init__(self):
         shape = self.rates.shape
         if len(shape) != 3:
             raise ValueError(f"rates must have three axes (trial, time, unit), got shape {shape}.")
+        if self.outputs is not None and self.outputs.ndim != 3:
+            given = self.outputs.shape
+            raise ValueError(f"outputs must have three axes (trial, time, output), got shape {given}.")
         self._check_rows("rates", "outputs")
-        if self.standard_error is not None and (given := self.standard_error.shape) != shape:
-            raise ValueError(f"standard_error has shape {given} but rates {shape}; make them equal.")
+        if not np.isfinite(self.start):
+            raise ValueError(f"start must be a finite number of seconds, got {self.start}.")
+        if (error := self.standard_error) is not None and error.shape != shape:
+            raise ValueError(f"standard_error has shape {error.shape} but rates {shape}; make them equal.")
+        if error is not None and not _is_traced(error) and (np.asarray(error) < 0).any():
+            raise ValueError("standard_error has negative values; give standard errors, which cannot be.")
         per_trial = {"trial_counts": self.trial_counts} if self.trial_counts else {}
         for name, values in {**per_trial, **self.covariates}.items():
             if (given := np.shape(values))[:1] != shape[:1]:

@@ -145,6 +145,11 @@ IN_MEMORY = {
     "few units": (lambda: in_memory().select_units("01234"), "5 units that change; 4 folds need 8"),
     "no angles": (lambda: in_memory(conditions=list("abcdef")), "not directions"),
     "silent behavior": (lambda: in_memory(outputs=np.zeros((6, 15, 2))), "outputs are zero everywhere"),
+    "holes in behavior": (
+        lambda: in_memory(outputs=np.where(np.arange(180).reshape(6, 15, 2) == 32, np.nan, 1.0)),
+        "the activity, variable outputs: not finite, first at condition 1, time index 1, channel 0; repair it first",
+    ),
+    "milliseconds": (lambda: in_memory(dt=20), "dt is 20 s, which looks like milliseconds"),
 }
 
 
@@ -153,6 +158,41 @@ def test_data_in_memory_gets_the_sentences_that_files_get(name):
     make, words = IN_MEMORY[name]
     with pytest.raises(ValueError, match=words):
         recirc.analyses.fit_recording(make(), key=jax.random.key(0))
+
+
+def test_what_is_no_activity_configuration_or_key_is_named(signatures_unchecked):
+    rates, key = np.ones((6, 15, 12)), jax.random.key(0)
+    fit_recording, likeness, draw = recirc.analyses.fit_recording, recirc.analyses.likeness, recirc.figures.draw
+    for call, words in (
+        (lambda: fit_recording(rates, key=key), "the activity is of type ndarray; give an Activity"),
+        (lambda: fit_recording(dataset(), key=key), "the activity is of type Dataset"),
+        (lambda: fit_recording(in_memory(), {"n_seeds": 1}, key=key), "config is of type dict"),
+        (lambda: fit_recording(in_memory(), key=0), "key is 0; give one random key"),
+        (lambda: fit_recording(in_memory(), key=jax.random.split(key)), r"key is an array of shape \(2,\)"),
+        (lambda: likeness(in_memory(), "a.nwb", key=key), "the second activity is of type str"),
+        (lambda: likeness(in_memory(), in_memory(), key=0), "key is 0"),
+        (lambda: recirc.analyses.degeneracy([], [], key=0), "key is 0"),
+        (lambda: recirc.data.check_activity(rates), "the activity is of type ndarray"),
+        (lambda: recirc.Activity.from_xarray(dataset()["rates"]), "dataset is of type DataArray; give a Dataset"),
+        (lambda: draw(rates, "outputs"), "result is of type ndarray"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            call()
+
+
+@pytest.mark.parametrize("cue", [-0.1, 0.5])
+def test_a_go_cue_outside_of_the_recording_is_refused(cue):
+    with pytest.raises(ValueError, match=f"go_cue is {cue} s, and the recording runs from 0 to 0.3 s"):
+        recirc.analyses.fit_recording(in_memory(), FitConfig(go_cue=cue), key=jax.random.key(0))
+
+
+def test_likeness_refuses_what_would_spoil_it_at_the_end():
+    activity, key = in_memory(), jax.random.key(0)
+    holes = activity.replace(rates=activity.rates.at[2, 3, 4].set(np.nan))
+    with pytest.raises(ValueError, match="n_draws must be at least 1, got 0"):
+        recirc.analyses.likeness(activity, activity, key=key, n_draws=0)
+    with pytest.raises(ValueError, match="single_trials: 1 rates are not finite"):
+        recirc.analyses.likeness(activity, activity, key=key, single_trials=holes)
 
 
 def test_activities_that_do_not_match_are_refused_and_never_cut(tmp_path):

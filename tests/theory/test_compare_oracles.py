@@ -129,8 +129,12 @@ def dynamics(a):
 
 
 def dsa(a, b):
+    return least_angle(dynamics(a), dynamics(b))
+
+
+def least_angle(*matrices):
     """The least angle over all rotations and reflections of the plane, from a grid and a search around its best."""
-    of_a, of_b = (matrix / np.linalg.norm(matrix) for matrix in map(dynamics, (a, b)))
+    of_a, of_b = (matrix / np.linalg.norm(matrix) for matrix in matrices)
 
     def angle(turn, sign):
         c = np.array([[np.cos(turn), -sign * np.sin(turn)], [np.sin(turn), sign * np.cos(turn)]])
@@ -199,6 +203,33 @@ def test_similarity_is_what_another_way_gives(measure, oracle, seed):
     value = measure(a, b).value
     assert abs(value - oracle(a, b)) < 1e-7
     assert abs(value - measure(a, a).value) > 1e-3
+
+
+def test_every_exported_similarity_has_another_way():
+    assert {type(measure) for measure, _ in ORACLES} == set(compare.family(compare.AbstractSimilarity))
+
+
+def driven_dynamics(a, trials):
+    """State and input matrices by scikit-learn's ridge."""
+    states = PCA(2, svd_solver="full").fit_transform(flat(a.rates)).reshape(N_CONDITIONS, N_STEPS, 2)
+    states /= np.sqrt(np.mean(states**2))
+    inputs, scales = np.asarray(trials.inputs)[:, 1:], np.asarray(trials.inputs)[:, 1:].std(axis=(0, 1))
+    now = flat(np.concatenate([states[:, :-1], inputs / scales], axis=2))
+    found = Ridge(alpha=1e-3 * len(now)).fit(now, flat(states[:, 1:])).coef_
+    return found[:, :2], found[:, 2:] / scales
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_input_dsa_is_what_another_way_gives(seed):
+    """State matrices over all rotations of the plane; input matrices by the nuclear norm of their product."""
+    random, sides = np.random.default_rng(seed), [activity(2 * seed), activity(2 * seed + 1, n_units=6)]
+    inputs = [random.normal(size=(N_CONDITIONS, N_STEPS, 2)) * [1.0, 5.0] for _ in sides]
+    trials = [recirc.Trials(each, each, dt=0.01, conditions="abcdef") for each in inputs]
+    found = compare.InputDSA(n_components=2, rank=2)(*sides, *trials)
+    (one, into_one), (other, into_other) = map(driven_dynamics, sides, trials)
+    assert abs(found.value - least_angle(one, other)) < 1e-7
+    cosine = np.linalg.norm(into_one @ into_other.T, "nuc") / np.linalg.norm(into_one) / np.linalg.norm(into_other)
+    assert abs(float(found.parts["input_angle"]) - np.arccos(cosine)) < 1e-7
 
 
 def test_canonical_correlations_are_those_of_an_iterative_search():

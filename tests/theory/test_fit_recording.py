@@ -12,8 +12,10 @@ from sklearn.gaussian_process.kernels import ExpSineSquared
 
 import recirc
 from recirc.analyses import FitConfig, NetworkConfig, fit_recording
+from recirc.analyses.fit_choice import best_choice, inner_directions, inner_pairs
 from recirc.analyses.fit_network import Piece, train_piece
-from recirc.analyses.fit_recording import _Fitting, inner_directions, inner_pairs
+from recirc.analyses.fit_recording import _Fitting
+from recirc.analyses.fit_table import make_rows
 from recirc.analyses.fit_trials import (
     judging_scales,
     make_trials,
@@ -341,10 +343,70 @@ def test_a_network_that_fails_is_one_failed_row(tmp_path, failure):
     assert bad["arm"].tolist() == ["network"]
 
 
+TINY = dataclasses.replace(
+    SMALL, n_seeds=1, bias_scales=(0.5,), gain_factors=(), penalties=(0.01, 0.1), trainer=recirc.train.Ridge((1e-4,))
+)
+
+
+def test_networks_that_choose_and_untrained_ones_may_fail_and_are_told(tmp_path):
+    """One of each: no fit is lost, and each failure is a note, that of an untrained network a row too."""
+
+    def map_with_failures(function, pieces):
+        for piece in pieces:
+            is_bad = piece.left_out == ((0, 2) if piece.is_inner else (1,)) and piece.is_trained == piece.is_inner
+            done = function(piece)
+            yield done._replace(result=recirc.analyses.Failure(f"seed {piece.seed} broke")) if is_bad else done
+
+    activity = read_netcdf(recording(tmp_path / "a.nc"))
+    result = fit_recording(activity, TINY, key=jax.random.key(0), map=map_with_failures)
+    assert [note for note in result.about["notes"] if "failed" in note] == [
+        "A trained network that chooses failed (left out 10 and 120, seed -1, "
+        "{'bias_scale': 0.5, 'gain': 1.0, 'drive': 1.0, 'noise': 1.0}): seed -1 broke",
+        *["An untrained network failed (left out 70, seed 0, "
+          "{'bias_scale': 0.5, 'gain': 1.0, 'drive': 1.0, 'noise': 1.0}): seed 0 broke"] * 2,
+    ]  # fmt: skip
+    bad = result.table[~np.isfinite(result.table["value"])]
+    assert bad[["arm", "direction", "outcome"]].to_numpy().tolist() == [["untrained", "70", "seed 0 broke"]]
+    assert [claim.n for claim in result.claims] == [6, 6, 6, 5]
+    assert all(np.isfinite(claim.effect) for claim in result.claims)
+
+
+def test_a_regime_is_chosen_from_what_is_left():
+    config = dataclasses.replace(TINY, bias_scales=(0.0, 1.0))
+    scores = np.zeros((2, 2, 3)) + np.array([0.1, 0.2])[:, None, None]
+    scores[0, 1] = 0.15
+    choose = lambda: best_choice(scores, [0, 1, 2], config, "it broke.")  # noqa: E731
+    assert choose()[:2] == (config.candidates[1], 0.01)
+    scores[1, :, 2] = np.nan  # incomplete, and out
+    assert choose() == (config.candidates[0], 0.1, pytest.approx(0.15))
+    scores[0, :, 0] = np.nan  # none is complete
+    assert choose() == (config.candidates[1], 0.01, pytest.approx(0.2))
+    scores[:] = np.nan
+    with pytest.raises(ValueError, match="the last: it broke"):
+        choose()
+
+
+def test_a_failed_network_says_why_of_its_own_seed(rates):
+    activity = recirc.Activity(
+        rates, dt=0.02, conditions=np.rad2deg(ANGLES), covariates={"direction": np.rad2deg(ANGLES)}, outputs=rates
+    )
+    networks = np.full((2, *rates.shape), np.nan)
+    failures = {("network", 0, 3): "first", ("network", 1, 3): "second", ("untrained", 1, 3): "third"}
+    names = ("cosine_tuning", "gp_directions", "gp_joint", "untrained")
+    baselines = dict.fromkeys(names, rates)
+    rows = make_rows(activity, TINY, networks, baselines, {}, failures, key=jax.random.key(0))
+    said = [(row.arm, row.condition["seed"], row.condition["outcome"]) for row in rows if "seed" in row.condition]
+    assert [each for each in said if each[2] != "no value"] == [
+        ("network", 0, "first"), ("network", 1, "second"), ("untrained", 1, "third"),
+    ]  # fmt: skip
+
+
 def test_any_trainer_that_uses_hints_can_be_chosen_and_others_are_refused():
     ridge = recirc.runs.load_config(FitConfig, overrides=["trainer.kind=Ridge", "trainer.noise=0.1"]).trainer
     assert ridge == recirc.train.Ridge(noise=0.1)
     assert ridge.scaled(gain=2.0, noise=0.5) == recirc.train.Ridge(embedder_gain=2.0, noise=0.05)
+    assert ridge.scaled(gain=2.0).initial_gain == 2.0
+    assert recirc.train.Force().initial_gain == 1.0
     bptt = recirc.runs.load_config(FitConfig, overrides=["trainer.kind=Bptt", "trainer.hint_weight=2"]).trainer
     assert bptt == recirc.train.Bptt(hint_weight=2.0)
     with pytest.raises(ValueError, match="Force makes no use of hints"):

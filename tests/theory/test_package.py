@@ -172,8 +172,24 @@ def test_the_main_job_is_one_line_from_nothing():
     assert _line_below("main job").startswith("python3 -m venv .venv && .venv/bin/pip install -q . && ")
 
 
+TINY = (
+    "recirc.analyses.FitConfig(n_seeds=1, n_folds=2, bias_scales=(0.5,), gain_factors=(), drive_factors=(), "
+    "noise_factors=(), penalties=(0.01,), trainer=recirc.train.Ridge((1e-4,)), "
+    "network=recirc.analyses.NetworkConfig(n_units=20))"
+)
+BRIEF = "config=recirc.analyses.VerdictConfig(n_draws=5, n_resamples=5, n_splits=9, n_twins=1)"
+
+
+def _smaller(code: str, **changes: str) -> str:
+    """Calls with further arguments, by the function called."""
+    for name, arguments in changes.items():
+        assert f"recirc.analyses.{name}(" in code
+        code = re.sub(rf"(recirc\.analyses\.{name}\(.*?)key=", rf"\1{arguments}, key=", code)
+    return code
+
+
 def test_the_readme_runs(tmp_path):
-    code = _blocks("README.md")
+    code = _smaller(_blocks("README.md"), fit_recording=f"config={TINY}", likeness="n_draws=2", verdict=BRIEF)
     for full, small in (
         ("stability_optimized(key", "stability_optimized(n_units=60, key"),
         ("FullForce()", "FullForce(n_passes=2)"),
@@ -184,9 +200,20 @@ def test_the_readme_runs(tmp_path):
     assert _python(code, folder=tmp_path) is not None
 
 
+def test_calls_on_data_in_memory_run(tmp_path):
+    code = _smaller(_blocks("docs/analyses.md"), fit_recording=f"config={TINY}", likeness="n_draws=2", verdict=BRIEF)
+    for full, small in (("Pool(4)", "Pool(1)"), ('"n_units": 100', '"n_units": 20')):
+        assert full in code
+        code = code.replace(full, small)
+    assert _python(code, folder=tmp_path).startswith("More alike than unrelated populations by")
+
+
 @pytest.mark.parametrize("page", ["docs/extend.md"])
 def test_examples_of_the_pages_run(page, tmp_path):
-    assert _python(_blocks(page), folder=tmp_path) is not None
+    (tmp_path / "robust_readouts.py").write_text(_blocks(page))
+    run = "if __name__ == '__main__': recirc.runs.experiment.run(robust_readouts.experiment(), 'folder', jobs=1)"
+    assert _python(f"import recirc, robust_readouts\n{run}", folder=tmp_path) is not None
+    assert (tmp_path / "folder" / "DONE").exists()
 
 
 def test_the_configuration_shown_is_one(tmp_path):

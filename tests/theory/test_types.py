@@ -1,5 +1,6 @@
 """`Named`, ranges, and what an activity of averages keeps when trials, units or fields are picked."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -97,12 +98,27 @@ class TestAverages:
             ({"conditions": ["a"]}, "1 condition labels for 3 trials"),
             ({"units": ["u"]}, "1 unit names for 2 units"),
             ({"dt": 0.0}, "dt must be a positive number"),
+            ({"dt": np.inf}, "dt must be a positive number"),
+            ({"start": np.nan}, "start must be a finite number"),
+            ({"outputs": np.zeros((3, 4))}, "outputs must have three axes"),
+            ({"rates": np.zeros((3, 4, 2), complex)}, "rates has values of type complex128"),
+            ({"rates": np.zeros((3, 4, 2), bool)}, "rates has values of type bool"),
+            ({"rates": np.full((3, 4, 2), "1")}, "rates has values of type <U1"),
+            ({"rates": [[[1.0]], [[1.0, 2.0]]]}, "rates has rows of unequal lengths"),
+            ({"standard_error": np.full((3, 4, 2), -0.1)}, "standard_error has negative values"),
+            ({"conditions": None}, "conditions are None"),
+            ({"conditions": "0 9"}, "conditions are '0 9'; give a list"),
         ],
         ids=str,
     )
     def test_what_does_not_fit_is_named(self, wrong, message):
         with pytest.raises(ValueError, match=message):
             averages().replace(**wrong)
+
+    @pytest.mark.parametrize("name", ["covariates", "events"])
+    def test_what_goes_by_name_is_a_mapping(self, name, signatures_unchecked):
+        with pytest.raises(TypeError, match="values by name are of type list; give a mapping"):
+            averages().replace(**{name: [1, 2, 3]})
 
 
 def test_a_range_has_its_ends_or_not_and_never_nan():
@@ -120,6 +136,42 @@ def test_a_range_has_its_ends_or_not_and_never_nan():
 
 def test_numbers_and_text_label_conditions_alike():
     rates = np.ones((4, 2, 1))
-    labels = ([0, 45, 90, 22.5], [0.0, 45.0, 90.0, 22.5], np.array([0, 45, 90, 22.5]), ["0", "45", "90", "22.5"])
+    labels = (
+        jnp.asarray([0.0, 45.0, 90.0, 22.5]),
+        ["0.0", "45.", "90.00", "22.50"],
+        [-0.0, 45, np.float32(90), 22.5],
+        [0, 45, 90, 22.5],
+        [0.0, 45.0, 90.0, 22.5],
+        np.array([0, 45, 90, 22.5]),
+        ["0", "45", "90", "22.5"],
+    )
     made = [recirc.Activity(rates, dt=0.01, conditions=each).conditions for each in labels]
-    assert made == [("0", "45", "90", "22.5")] * 4
+    assert made == [("0", "45", "90", "22.5")] * 7
+    for kept in (["007", "7", "1e3", "1_0"], ["a", "1.2.3", "nan", "-"], [str(10**12 + i) for i in range(4)], "abcd"):
+        assert recirc.Activity(rates, dt=0.01, conditions=kept).conditions == tuple(kept)
+    assert len(set(recirc.Activity(rates, dt=0.01, conditions=np.arange(4) + 10**12).conditions)) == 4
+
+
+@pytest.mark.parametrize("given", [[0, 90, -90, 180], [0.0, 90.0, -90.0, 22.5], ["0", "90.0", "-90", "a"]])
+def test_labels_of_files_are_those_of_memory(given, tmp_path):
+    activity = recirc.Activity(np.random.default_rng(0).uniform(size=(4, 9, 2)), dt=0.01, conditions=given)
+    dataset = activity.to_xarray().assign_coords(condition=given)
+    assert recirc.Activity.from_xarray(dataset).conditions == activity.conditions
+    recirc.data.write_netcdf(activity, tmp_path / "a.nc")
+    assert recirc.data.read_netcdf(tmp_path / "a.nc").conditions == activity.conditions
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("direction", "up"), ("level", "synapse")])
+def test_a_score_has_a_direction_and_a_level_that_there_are(name, wrong, signatures_unchecked):
+    words = {"level": "unit", "direction": "lower"}
+    assert recirc.Score("m", 1.0, **words).direction == "lower"
+    with pytest.raises(ValueError, match=f"m: {name} is '{wrong}'; use one of"):
+        recirc.Score("m", 1.0, **{**words, name: wrong})
+    with pytest.raises(ValueError, match=f"m: {name} is '{wrong}'"):
+        recirc.analyses.Row("m", arm="a", value=1.0, **{**words, name: wrong})
+
+
+def test_a_result_says_what_it_is_in_a_line():
+    rows = (recirc.analyses.Row("m", "unit", "a", 1.0),) * 500
+    result = recirc.analyses.AnalysisResult("verdict", rows, sentences={"units": "Units: alike."})
+    assert repr(result) == "<AnalysisResult of verdict: 500 rows, 0 claims, 0 figures; Units: alike.>"

@@ -114,3 +114,46 @@ def test_what_does_not_fit_is_refused_in_a_sentence(network, trials, recording):
     ):
         with pytest.raises(ValueError, match=sentence):
             verdict(network, reference, given, key=KEY, config=FEW)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_unit_that_is_not_finite_is_not_taken_for_a_silent_one(own, recording, value):
+    bad = np.array(own.rates)
+    bad[1, 2, 3] = value
+    found = "1 rates are not finite, the first of unit 3 in condition 45 at time index 2"
+    with pytest.raises(ValueError, match=f"the network: {found}"):
+        verdict(own.replace(rates=bad), recording, key=KEY, config=FEW)
+    for name in ("single_trials", "another"):
+        with pytest.raises(ValueError, match=f"{name}: {found}"):
+            verdict(own, recording, key=KEY, config=FEW, **{name: own.replace(rates=bad)})
+
+
+def test_silent_units_are_counted(own, recording):
+    silent = np.where(np.arange(30) < 24, 0.0, own.rates)
+    table = verdict(own.replace(rates=silent), recording, key=KEY, config=FEW).table
+    assert select(table, "silent_units", "network")["value"].item() == pytest.approx(0.8)
+
+
+def test_arguments_of_another_kind_are_named(network, own, recording, trials, signatures_unchecked):
+    for given, words in (
+        ((own, network), "the reference is of type RateNetwork; give an Activity"),
+        ((network, network, trials), "the reference is of type RateNetwork"),
+        ((trials, recording), "network is of type Trials; give a circuit or an Activity"),
+        ((network, recording, own), "trials is of type Activity; give Trials"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            verdict(*given, key=KEY, config=FEW)
+    with pytest.raises(TypeError, match="key is 0"):
+        verdict(own, recording, key=0, config=FEW)
+    with pytest.raises(ValueError, match="mechanism is 'banana'; give one of initial-condition driven, input driven"):
+        verdict(own, recording, key=KEY, config=FEW, mechanism="banana")
+
+
+def test_angles_are_the_same_condition_however_often_they_turn(own, recording):
+    turned = [str((int(label) + 180) % 360 - 180) for label in own.conditions]
+    assert "-90" in turned
+    tables = [
+        verdict(side, recording, key=KEY, config=FEW).table.drop(columns="seconds", errors="ignore")
+        for side in (own, own.replace(conditions=turned))
+    ]
+    assert tables[0].equals(tables[1])

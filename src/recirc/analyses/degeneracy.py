@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment, quadratic_assignment
 
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Row
+from recirc.arguments import check_key
 from recirc.circuits import RateNetwork, simulate
 from recirc.compare import DSA
 from recirc.compare.samples import centered
@@ -65,6 +66,7 @@ def degeneracy(
         >>> list(result.table["metric"])
         ['degeneracy_behavior', 'degeneracy_dynamics', 'degeneracy_weights']
     """
+    check_key(key)
     found = _distances(networks, trials, key)
     before = _distances(untrained, trials, key) if len(untrained) else {}
     rows = []

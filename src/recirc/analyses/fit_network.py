@@ -77,7 +77,7 @@ def train_piece(activity: Activity, config: FitConfig, study_seed: int, piece: P
         n_units=config.network.n_units,
         n_inputs=trials.inputs.shape[2],
         n_outputs=trials.targets.shape[2],
-        gain=getattr(trainer, "embedder_gain", 1.0),  # the random J that training starts from, as its embedder's
+        gain=trainer.initial_gain,
         input_scale=config.network.input_scale,
         time_constant=config.network.time_constant,
         bias_scale=piece.candidate.bias_scale,

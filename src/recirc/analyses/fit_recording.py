@@ -3,15 +3,14 @@
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
-import jax
 import numpy as np
 import xarray as xr
 from jaxtyping import PRNGKeyArray
 
 from recirc.analyses.arrays import weights_dataset
-from recirc.analyses.fit_config import Candidate, FitConfig
+from recirc.analyses.fit_choice import Choice, best_choice, inner_directions, inner_pairs
+from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.fit_network import Piece, train_piece
 from recirc.analyses.fit_table import ensemble_mean, make_claims, make_rows, sentence
 from recirc.analyses.fit_trials import (
@@ -27,6 +26,7 @@ from recirc.analyses.fit_trials import (
 from recirc.analyses.pieces import Failure, Map, results, seed_of
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import frame
+from recirc.arguments import check_key, check_kind
 from recirc.compare.interpolation import direct_map, interpolated
 from recirc.compare.left_out import left_out_r2
 from recirc.data import check_activity
@@ -37,20 +37,6 @@ INNER_SEED, INNER_FOLD = -1, 0
 KEPT_FOLD = 0  # whose networks' own rates and outputs are kept
 FIGURES = ("r2_by_direction", "example_units", "principal_components", "outputs")
 Arrays = Mapping[str, np.ndarray]
-
-
-class Choice(NamedTuple):
-    """The regime for one left-out direction, chosen without it.
-
-    Args:
-        candidate: settings of the network.
-        penalty: of the map to units.
-        r2: with them, in directions left out of the training set; nan where there was nothing to choose.
-    """
-
-    candidate: Candidate
-    penalty: float
-    r2: float
 
 
 def fit_recording(
@@ -70,7 +56,7 @@ def fit_recording(
 
     Returns:
         Rows, claims and sentences of the fit; `arrays` holds the recording and what was predicted of it. A network that
-        failed is a row without a value that says why.
+        failed is a row without a value that says why; of those that choose the regime, a sentence in `about["notes"]`.
 
     Raises:
         ValueError: if the recording cannot be fitted, or every network failed that could have told which regime to use.
@@ -88,20 +74,22 @@ def fit_recording(
         >>> len(result.claims), sorted(result.arrays.dims)[:3]
         (4, ['condition', 'left_out', 'method'])
     """
+    check_key(key)
+    check_kind((FitConfig, type(None)), "a FitConfig(...)", config=config)
     activity = check_activity(activity)
     config = with_go_cue(config or FitConfig(), activity)
     fitting = _Fitting(prepare(activity, config), config, seed_of(key), map)
     regimes = fitting.choose_regimes()
     made, arrays, failures = fitting.train(regimes)
     baselines = fitting.baselines() | {"untrained": ensemble_mean(made[False])}
-    key, errors = jax.random.key(fitting.seed), fitting.output_errors(arrays)
+    errors = fitting.output_errors(arrays)
     rows = make_rows(fitting.activity, config, made[True], baselines, errors, failures, key=key)
     claims = make_claims(frame(rows), key=key)
     cue = go_event(activity)
     said = [] if cue is None else [f"The networks' go input switches on at {config.go_cue:.3f} s, the median of {cue}."]
     about = {
         "choices": [{**choice.candidate._asdict(), "penalty": choice.penalty} for choice in regimes[True]],
-        "notes": [*activity.notes, *said, *fitting.unreliable(), *judged_alone(config)],
+        "notes": [*activity.notes, *said, *fitting.unreliable(), *judged_alone(config), *fitting.failed],
         "soft_normalization": config.soft_normalization,
     }
     return AnalysisResult(
@@ -120,17 +108,26 @@ class _Fitting:
     seed: int
     map: Map
     history: list[dict] = dataclasses.field(default_factory=list)
+    failed: list[str] = dataclasses.field(default_factory=list)  # a sentence for each that no row of a network tells
 
     def run(self, pieces: Sequence[Piece]) -> Iterator[tuple[Piece, Arrays | str]]:
         """Every piece with its arrays, or with the sentence that says why there are none."""
         work = functools.partial(train_piece, self.activity, self.config, self.seed)
         for piece, result in results(work, pieces, self.map):
+            why = result.text if isinstance(result, Failure) else result.metadata.get("outcome")
+            if why and (piece.is_inner or not piece.is_trained):
+                self.failed.append(self._sentence(piece, why))
             if isinstance(result, Failure):
                 yield piece, result.text
                 continue
             about = {"left_out": list(piece.left_out), "fold": piece.fold, "seed": piece.seed}
             self.history += [about | piece.candidate._asdict() | entry for entry in result.metadata["history"]]
-            yield piece, result.metadata.get("outcome") or result.arrays
+            yield piece, why or result.arrays
+
+    def _sentence(self, piece: Piece, why: str) -> str:
+        kind = f"{'A trained' if piece.is_trained else 'An untrained'} network{' that chooses' * piece.is_inner}"
+        where = " and ".join(self.activity.conditions[i] for i in piece.left_out)
+        return f"{kind} failed (left out {where}, seed {piece.seed}, {dict(piece.candidate._asdict())}): {why}"
 
     def __post_init__(self):
         self.rates = np.asarray(self.activity.rates, np.float64)
@@ -184,7 +181,9 @@ class _Fitting:
                 found = [left_out_r2(truth, made, scale) for made in arrays["prediction"][:, place]]
                 scores[piece.is_trained][left_out, candidate, :, test] = found
         return {
-            is_trained: [_best(own, inner_directions(i, n_directions), config, why) for i, own in enumerate(numbers)]
+            is_trained: [
+                best_choice(own, inner_directions(i, n_directions), config, why) for i, own in enumerate(numbers)
+            ]
             for is_trained, numbers in scores.items()
         }
 
@@ -193,7 +192,7 @@ class _Fitting:
 
         Returns:
             Predictions (seed, direction, time, unit) of trained (True) and untrained networks, nan where one failed;
-            arrays of the trained ones by (fold, left-out direction, seed); (seed, direction) -> why one failed.
+            arrays of the trained ones by (fold, left-out direction, seed); (arm, seed, direction) -> why one failed.
         """
         config = self.config
         pieces = [
@@ -207,11 +206,11 @@ class _Fitting:
         for predictions in made.values():
             predictions[..., np.setdiff1d(np.arange(len(self.activity.units)), np.concatenate(self.folds))] = 0.0
         kept: dict[tuple[int, int, int], Arrays] = {}
-        failures: dict[tuple[int, int], str] = {}
+        failures: dict[tuple[str, int, int], str] = {}
         for piece, arrays in self.run(pieces):
             left_out = piece.left_out[0]
             if isinstance(arrays, str):
-                failures |= {(piece.seed, left_out): arrays} if piece.is_trained else {}
+                failures["network" if piece.is_trained else "untrained", piece.seed, left_out] = arrays
                 continue
             made[piece.is_trained][piece.seed, left_out][:, self.folds[piece.fold]] = arrays["prediction"][0, 0]
             if piece.is_trained:
@@ -285,37 +284,3 @@ def _networks(arrays: Mapping) -> xr.Dataset:
     places = np.array(list(arrays), np.int32).reshape(-1, 3)
     labels = {name: ("network", places[:, i]) for i, name in enumerate(("fold", "left_out", "seed"))}
     return weights_dataset(list(arrays.values()), labels)
-
-
-def inner_pairs(n_directions: int) -> list[tuple[int, int]]:
-    """Pairs of directions that are left out together to choose the regime; each serves both of its members.
-
-    The two lie at least two steps apart if there are six directions or more, so that the gap around the tested
-    one is as wide as in the outer problem, and at three distances at most, so that the work grows only in
-    proportion to the number of directions.
-
-    Example:
-        >>> len(inner_pairs(8)), len(inner_pairs(16))
-        (20, 40)
-    """
-    nearest = 1 if n_directions < 6 else 2
-    steps = np.unique(np.linspace(nearest, n_directions // 2, 3).round().astype(int))
-    found = {tuple(sorted((i, (i + int(step)) % n_directions))) for i in range(n_directions) for step in steps}
-    return sorted(found)  # pyright: ignore[reportReturnType]
-
-
-def inner_directions(left_out: int, n_directions: int) -> list[int]:
-    """Directions on which the regime for a left-out one is judged."""
-    return sorted(sum(pair) - left_out for pair in inner_pairs(n_directions) if left_out in pair)
-
-
-def _best(scores: np.ndarray, tests: Sequence[int], config: FitConfig, why: str) -> Choice:
-    """The best of one direction; a regime in which any network failed is out."""
-    means = scores[:, :, list(tests)].mean(axis=2)
-    if not np.isfinite(means).any():
-        raise ValueError(
-            f"every regime has networks that failed, so none can be chosen; the last: {why} Change the trainer "
-            "with --set trainer.<field>=<value>, or --set bias_scales=[...]."
-        )
-    best, penalty = np.unravel_index(np.nanargmax(means), means.shape)
-    return Choice(config.candidates[best], config.penalties[penalty], float(means[best, penalty]))

@@ -42,7 +42,7 @@ def make_rows(
     networks: Float[np.ndarray, "seed direction time unit"],
     baselines: Mapping[str, Predictions],
     output_errors: Mapping[tuple[str, int], float],
-    failures: Mapping[tuple[int, int], str],
+    failures: Mapping[tuple[str, int, int], str],
     *,
     key: PRNGKeyArray,
 ) -> list[Row]:
@@ -54,7 +54,7 @@ def make_rows(
         networks: predictions of every seed, in spikes/s; nan where a network failed.
         baselines: predictions without a trained network, by name.
         output_errors: (set, seed) -> nMSE of the networks' outputs.
-        failures: (seed, direction) -> what happened.
+        failures: (arm, seed, direction) -> what happened; arms are "network" and "untrained".
         key: of the intervals and of the surrogates.
     """
     rates, fraction = np.asarray(activity.rates, np.float64), {"fraction": config.fraction}
@@ -68,11 +68,17 @@ def make_rows(
     for i, direction in enumerate(activity.conditions):
         where = {"set": "heldout_direction", "direction": direction, **fraction}
         beside: dict = {"baselines": {name: float(values[i]) for name, values in simple.items()}, "ceiling": tops[i]}
-        why = next((text for (_, place), text in failures.items() if place == i), "no value")
         for seed, values in enumerate(single):
+            why = failures.get(("network", seed, i), "no value")
             rows.append(_left_out_row("network", values[i], where | {"seed": seed}, why, n=1, **beside))
+        why = next((text for (arm, _, place), text in failures.items() if arm == "network" and place == i), "no value")
         null = other_directions_null(matrix, i)
         rows.append(_left_out_row("ensemble", matrix[i, i], where, why, n=len(networks), null=null, **beside))
+        rows += [
+            _left_out_row("untrained", math.nan, where | {"seed": seed}, text, n=1)
+            for (arm, seed, place), text in failures.items()
+            if arm == "untrained" and place == i
+        ]
     rows += _together(matrix, simple, tops, fraction, key=key)
     for (name, seed), error in output_errors.items():
         place = {"set": name, "seed": seed, **fraction}
@@ -95,10 +101,16 @@ def _together(matrix: np.ndarray, simple: dict, tops: list, fraction: dict, *, k
             bootstrap_interval(values, key=key, statistic=statistic), len(finite),
             {"set": "heldout_directions", **fraction, "statistic": name},
             null=shuffled_directions_null(matrix[np.ix_(finite, finite)], statistic),
-            baselines={other: float(statistic(numbers)) for other, numbers in simple.items()},
+            baselines={other: _over(statistic, numbers) for other, numbers in simple.items()},
             ceiling=None if None in tops else float(statistic(np.array(tops, float)[finite])))
         for name, statistic in (("mean", np.mean), ("median", np.median)) if len(finite)
     ]  # fmt: skip
+
+
+def _over(statistic, numbers: np.ndarray) -> float:
+    """Of the numbers that are finite; nan if none is."""
+    finite = numbers[np.isfinite(numbers)]
+    return float(statistic(finite)) if len(finite) else math.nan
 
 
 def _population(activity: Activity, ensemble: np.ndarray, counts: np.ndarray, config: FitConfig, key) -> list[Row]:
@@ -131,7 +143,7 @@ def make_claims(table: pd.DataFrame, *, key: PRNGKeyArray) -> list[Claim]:
     for name, rival in RIVALS.items():
         text = f"The networks predict unseen units in a left-out direction better than {rival} (difference of R²)."
         gains = rows["value"] - rows[f"{BASELINE}{name}"] if len(rows) else rows["value"]
-        effects.append(Effect(text, gains.to_numpy(float), SMALLEST_GAIN))
+        effects.append(Effect(text, gains.dropna().to_numpy(float), SMALLEST_GAIN))  # a rival may have failed
     return judged(effects, "this fit", key=key)
 
 

@@ -29,9 +29,12 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
     A hand velocity is modeled where there are no outputs.
 
     Raises:
-        ValueError: if there are too few directions or units, hints do not fit into the network, outputs are
-            zero everywhere, or condition labels are no angles.
+        ValueError: if there are too few directions or units, hints do not fit into the network, the go cue is
+            outside of the recording, outputs are zero everywhere, or condition labels are no angles.
     """
+    if config.go_cue is not None and not activity.start <= config.go_cue <= activity.time[-1]:
+        ends = f"the recording runs from {activity.start:g} to {activity.time[-1]:g} s"
+        raise ValueError(f"go_cue is {config.go_cue:g} s, and {ends}; give a time within (--set go_cue=...).")
     degrees = directions(activity, assume_equal_spacing=config.assume_equal_spacing)
     angles, first = np.unique(degrees, return_index=True)
     _check_size(len(angles), activity.rates.shape[2], config)

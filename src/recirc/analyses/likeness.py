@@ -13,6 +13,7 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Claim, Row
+from recirc.arguments import check_key
 from recirc.compare import (
     AbstractSimilarity,
     NullDistribution,
@@ -28,7 +29,8 @@ from recirc.compare.normalization import average_repeats
 from recirc.compare.resampling import over_units
 from recirc.compare.samples import check_same_samples
 from recirc.compare.statistics import holm
-from recirc.data import check_activity
+from recirc.data import check_activity, condition_angles
+from recirc.ranges import check_within
 from recirc.types import Activity
 
 # Streams of random numbers of the first similarities there were; later ones draw theirs from their name.
@@ -52,7 +54,7 @@ def likeness(
 
     Args:
         a: surrogates are made of it. With several trials of a condition, averages are compared.
-        b: the same conditions and times; conditions may come in another order.
+        b: the same conditions and times; conditions may come in another order, and angles turned by 360.
         key: of surrogates and of resampled units.
         n_draws: surrogates per similarity and null; with a family of ten, at least 200 can tell.
         single_trials: those that `a` averages, for a noise ceiling; its own trials if it has repeats.
@@ -69,6 +71,7 @@ def likeness(
         these conditions.
 
     Raises:
+        TypeError: if an activity is none, or the key is no random key.
         ValueError: if conditions or times differ, nothing is cut to fit; or an activity cannot be used.
 
     Example:
@@ -80,11 +83,17 @@ def likeness(
         >>> round(float(values["linear_cka"]), 6)
         1.0
     """
-    if single_trials is None and len(set(a.conditions)) < a.n_trials:
+    check_key(key)
+    check_within("[1, inf]", n_draws=n_draws)
+    sides = dict(zip(("the first activity", "the second activity"), (a, b)))
+    for where, side in sides.items():
+        check_activity(side, where, signed=True, keep=True)
+    if single_trials is not None:
+        check_activity(single_trials, "single_trials", signed=True, keep=True)
+    elif len(set(a.conditions)) < a.n_trials:
         single_trials = a
     is_noisy = b.n_trials > len(set(b.conditions)) or bool(b.trial_counts)  # another recording, not a model
-    sides = zip(("first", "second"), map(average_repeats, (a, b)))
-    a, b = (check_activity(side, f"the {name} activity", signed=True) for name, side in sides)
+    a, b = (check_activity(average_repeats(side), where, signed=True) for where, side in sides.items())
     b = in_order_of(a, b)
     check_same_samples(a, b)
     rows, judged = [], []
@@ -137,9 +146,19 @@ def in_order_of(a: Activity, b: Activity) -> Activity:
             f"the time axes start at {a.time[0]:g} s and {b.time[0]:g} s; cut or shift one so that equal times mean "
             "equal moments of the trial."
         )
+    b = named_as(a, b)
     if sorted(a.conditions) != sorted(b.conditions) or len(set(a.conditions)) < len(a.conditions):
         return b
     return b.select([b.conditions.index(name) for name in a.conditions])
+
+
+def named_as(a: Activity, b: Activity) -> Activity:
+    """`b`, with the condition labels of `a` for angles that are the same but for whole turns, as -90 and 270 are."""
+    ours, theirs = (condition_angles(side.conditions) for side in (a, b))
+    if set(a.conditions) <= set(b.conditions) or ours is None or theirs is None:
+        return b
+    names = dict(zip(np.round(ours % 360, 6), a.conditions))
+    return b.replace(conditions=[names.get(x, own) for x, own in zip(np.round(theirs % 360, 6), b.conditions)])
 
 
 def _stream(metric: str) -> int:

@@ -42,8 +42,27 @@ class Done(NamedTuple):
     result: Result | Failure
 
 
-def compute(function: Callable[[Piece], Result], piece: Piece) -> Done:
-    """Do one piece of work; an error becomes a `Failure`."""
+class Precision:
+    """Number of bits of JAX's floats. A copy that is unpickled sets them there as they are here.
+
+    In a tuple it stands before what needs it, since arrays of 64 bits unpickle as such only where they are on.
+    """
+
+    def __reduce__(self):
+        import jax
+
+        return _with_x64, (jax.config.jax_enable_x64,)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _with_x64(is_on: bool) -> Precision:
+    import jax
+
+    jax.config.update("jax_enable_x64", is_on)
+    return Precision()
+
+
+def compute(precision: Precision, function: Callable[[Piece], Result], piece: Piece) -> Done:
+    """Do one piece of work, in other processes with the same precision; an error becomes a `Failure`."""
     try:
         result = function(piece)
     except Exception as error:
@@ -73,7 +92,7 @@ def results(
     waiting: dict[str, Result | Failure] = {}
     order = iter(by_key.items())
     key, piece = next(order, (None, None))
-    for done in map(functools.partial(compute, function), list(by_key.values())):
+    for done in map(functools.partial(compute, Precision(), function), list(by_key.values())):
         waiting[done.key] = done.result
         while key in waiting:
             yield piece, waiting.pop(key)  # pyright: ignore[reportReturnType]

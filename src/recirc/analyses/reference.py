@@ -29,7 +29,7 @@ from recirc.compare.unit_features import FEATURES, feature_distance
 from recirc.types import Activity, Level, Score
 
 HALVES = "halves"  # kind of the null of distances between halves of the reference
-COMPARED = {"set": "compared"}  # the condition of every row: the reference's conditions, in its time window
+HERE = {"set": "compared"}  # the condition of every row: the reference's conditions, in its time window
 LEAST_RANGE = 0.01  # of a unit, as a share of the largest
 FEWEST_UNITS = 8  # of a reference: halves of fewer are called unlike too often
 TURN = 0.4  # seconds of movement in which rotations are looked for, about one turn in reaches
@@ -123,7 +123,7 @@ def rows_beside(
     Networks that are given one `halves_key` share the halves of the reference, and the work of comparing these.
     """
     changes = active_units(a)
-    counted = Row.of(Score("silent_units", float((~changes).mean()), "unit", "lower"), arm, COMPARED)
+    counted = Row.of(Score("silent_units", float((~changes).mean()), "unit", "lower"), arm, HERE)
     if changes.sum() < config.least_units:
         return [counted]
     a, *twins = (side.select_units(list(np.array(side.units)[active_units(side)])) for side in (a, *twins))
@@ -137,7 +137,7 @@ def rows_beside(
         chance = compare.null_distribution(measure, reference.activity, a, null, n_draws=config.n_draws, key=key)
         if chance.is_certified and len(reference.activity.units) >= FEWEST_UNITS:
             chance = dataclasses.replace(chance, half_p=_half_p(measure, reference.activity, key))
-        rows.append(Row.of(chance.score, arm, COMPARED, null=chance, ceiling=_ceiling(measure, reference, key)))
+        rows.append(Row.of(chance.score, arm, HERE, null=chance, ceiling=_ceiling(measure, reference, key)))
     return rows + _dynamics_rows(a, reference, twins if config.n_draws else (), key, arm)
 
 
@@ -150,8 +150,8 @@ def _dynamics_rows(a: Activity, reference: Reference, twins: Sequence[Activity],
     if twins:
         apart["dsa_scale"] = (compare.beside_twins(measure, a, reference.activity, twins, key=key).scale, "higher", "1")
     scores = [Score(name, float(value), "population", *about) for name, (value, *about) in apart.items()]
-    rows = [Row.of(each, arm, COMPARED) for each in scores]
-    return [Row.of(score, arm, COMPARED), *rows]
+    rows = [Row.of(each, arm, HERE) for each in scores]
+    return [Row.of(score, arm, HERE), *rows]
 
 
 def _similarities(config: VerdictConfig) -> tuple[AbstractSimilarity, AbstractSimilarity]:
@@ -256,7 +256,7 @@ def _unit_rows(a: Activity, reference: Reference, config: VerdictConfig, key, ar
     centers = zip(found.parts["feature"].tolist(), found.parts["center"].tolist())
     scores = [Score(f"unit_{name}", middle, "unit", unit=FEATURES[name][0]) for name, middle in centers]
     ceiling = float(found.parts["floor"].mean())
-    return [Row.of(found, arm, COMPARED, ceiling=ceiling), *(Row.of(score, arm, COMPARED) for score in scores)]
+    return [Row.of(found, arm, HERE, ceiling=ceiling), *(Row.of(score, arm, HERE) for score in scores)]
 
 
 def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: str) -> list[Row]:
@@ -265,17 +265,17 @@ def _portrait_rows(a: Activity, config: VerdictConfig, soft: float, key, arm: st
     if config.n_draws:
         judged = [*compare.null_distributions([rotation, tangling], a, null, n_draws=config.n_draws, key=key).values()]
         judged.append(compare.random_subspaces(alignment, a, n_draws=1000, key=key))
-        rows = [Row.of(chance.score, arm, COMPARED, null=chance) for chance in judged]
+        rows = [Row.of(chance.score, arm, HERE, null=chance) for chance in judged]
         scores = [chance.score for chance in judged]
     else:
         scores = [*rotation.scores(a), *tangling.scores(a), alignment(a)]
-        rows = [Row.of(score, arm, COMPARED) for score in scores]
+        rows = [Row.of(score, arm, HERE) for score in scores]
     fastest = next(float(s.parts["frequency_hz"][0]) for s in scores if s.metric == "jpca_ratio")
-    rows.append(Row.of(Score("jpca_frequency", fastest, "population", unit="Hz"), arm, COMPARED))
-    rows.append(Row.of(participation(a), arm, COMPARED))
+    rows.append(Row.of(Score("jpca_frequency", fastest, "population", unit="Hz"), arm, HERE))
+    rows.append(Row.of(participation(a), arm, HERE))
     if a.outputs is not None and np.ptp(np.asarray(a.outputs), axis=(0, 1)).any():
         tangled = Tangling(soft=soft, of="outputs", n_components=2)(a)
-        rows.append(Row.of(tangled, arm, COMPARED | {"of": "outputs"}))
+        rows.append(Row.of(tangled, arm, HERE | {"of": "outputs"}))
     return rows
 
 

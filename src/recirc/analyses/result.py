@@ -54,6 +54,10 @@ class AnalysisResult:
         """A line per claim: verdict, effect, interval, and what was claimed."""
         return [claim_line(claim) for claim in self.claims]
 
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{len(getattr(self, name))} {name}" for name in ("rows", "claims", "figures"))
+        return f"<AnalysisResult of {self.study}: {parts}; {' '.join(self.sentences.values()) or 'no sentences'}>"
+
     def _repr_html_(self) -> str:
         sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.sentences.values())
         claims = "".join(f"<li>{escape(line)}</li>" for line in self.claim_lines())

@@ -8,11 +8,14 @@ import xarray as xr
 from jaxtyping import PRNGKeyArray
 
 from recirc.analyses.levels import level_verdicts
+from recirc.analyses.likeness import named_as
 from recirc.analyses.reference import Reference, VerdictConfig, reference_rows, rows_beside
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Row, frame
+from recirc.arguments import check_key, check_kind
 from recirc.circuits import AbstractCircuit, RateNetwork, simulate
 from recirc.compare import FixedPointCount, MechanismSummary, SlowestMode, fixed_points_in_epoch, mechanism_of
+from recirc.compare.mechanism import VERDICTS
 from recirc.compare.normalization import average_repeats
 from recirc.data import check_activity
 from recirc.types import Activity, Trials
@@ -49,7 +52,9 @@ def verdict(
         "mechanism", and both activities on the reference's clock.
 
     Raises:
-        ValueError: if a circuit has no trials, conditions or clocks do not fit, or there is too little to compare.
+        TypeError: if an argument is of another kind.
+        ValueError: if a circuit has no trials, an activity is not finite, conditions or clocks do not fit, or there
+            is too little to compare.
 
     Example:
         >>> import jax, recirc
@@ -62,13 +67,17 @@ def verdict(
         >>> list(found.sentences)
         ['units', 'population', 'mechanism']
     """
+    _check_arguments(network, trials, config, mechanism, key)
     if isinstance(network, Activity):
         made = network
     elif trials is None:
         raise ValueError("a circuit is run on trials to be compared; give trials of the reference's conditions.")
     else:
         made = simulate(network, trials, key=key)
-    reference = check_activity(reference, where="the reference", signed=True)
+    for where, side in {"the network": made, "single_trials": single_trials, "another": another}.items():
+        if side is not None:
+            check_activity(side, where, signed=True, keep=True)
+    reference = check_activity(reference, "the reference", signed=True)
     if single_trials is None and min(map(reference.conditions.count, reference.conditions)) > 1:
         single_trials = reference
     averages = average_repeats(reference).replace(outputs=None)
@@ -102,6 +111,15 @@ def verdict(
     )  # fmt: skip
 
 
+def _check_arguments(network, trials, config, mechanism, key) -> None:
+    check_key(key)
+    check_kind((AbstractCircuit, Activity), "a circuit or an Activity; the reference comes second", network=network)
+    check_kind((Trials, type(None)), "Trials, as those of a task or recirc.Trials(inputs, targets, ...)", trials=trials)
+    check_kind(VerdictConfig, "a VerdictConfig", config=config)
+    if mechanism is not None and mechanism not in VERDICTS:
+        raise ValueError(f"mechanism is {mechanism!r}; give one of {', '.join(VERDICTS)}, or None if it is not known.")
+
+
 def _onset(trials: Trials | None, reference: Activity) -> float:
     """When the movement begins in the trials, seconds from their start."""
     if trials is None or "movement" not in trials.epochs:
@@ -128,6 +146,7 @@ def on_the_reference_clock(made: Activity, reference: Activity, onset: float) ->
     Raises:
         ValueError: if a condition of the reference is missing, or its times are outside those of the network.
     """
+    made = named_as(reference, made)
     if missing := sorted(set(reference.conditions) - set(made.conditions)):
         raise ValueError(
             f"the reference has conditions {missing[:5]} that the network has not, whose are "

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from recirc.arguments import check_kind
 from recirc.data.safe_open import DataWarning, named
 from recirc.data.session import PreparationError, Session
-from recirc.labelled import check_samples
+from recirc.labelled import check_behavior, check_samples, is_plausible
 from recirc.types import Activity
 
 MILLISECONDS, SAMPLES = (300.0, 3000.0), 3000.0  # how many times later than the trials the last spike is
@@ -142,7 +143,9 @@ def check_column(session: Session, name: str, what: str) -> None:
         raise PreparationError(found, f"{hint}there are {listed(session.trials, 20)}", session.source)
 
 
-def check_activity(activity: Activity, where: str = "the activity", *, signed: bool = False) -> Activity:
+def check_activity(
+    activity: Activity, where: str = "the activity", *, signed: bool = False, keep: bool = False
+) -> Activity:
     """A recording in memory, held to what files of averages are held to; without the units that never change.
 
     `Activity` and `Activity.from_xarray` refuse what repeats, is unequal or uneven, in the words that files get.
@@ -150,9 +153,12 @@ def check_activity(activity: Activity, where: str = "the activity", *, signed: b
     Args:
         activity, where: rates in spikes/s, and what messages call it.
         signed: whether rates may be negative, as those of a model may.
+        keep: units that never change, too.
 
     Raises:
-        ValueError: with fewer than two conditions or five samples, rates that are negative or not finite, or no change.
+        TypeError: if it is no `Activity`.
+        ValueError: with fewer than two conditions or five samples, steps that are not of neural data, rates that are
+            negative or not finite, behavior that is not finite, or no change.
 
     Warns:
         DataWarning: if units were left out.
@@ -163,8 +169,10 @@ def check_activity(activity: Activity, where: str = "the activity", *, signed: b
         Traceback (most recent call last):
         ValueError: the activity: no unit ever changes its rate; check how the rates were made.
     """
+    wanted = "an Activity: of an array, recirc.Activity(rates, dt=..., conditions=...); of a file, recirc.read(path)"
+    check_kind(Activity, wanted, **{where: activity})
     with named(where, ValueError):
-        return _held_to(activity, where, signed)
+        return _held_to(activity, where, signed, keep)
 
 
 def averaged_activity(where: str, **settings) -> Activity:
@@ -173,9 +181,12 @@ def averaged_activity(where: str, **settings) -> Activity:
         return _held_to(Activity(**settings), where)
 
 
-def _held_to(activity: Activity, where: str, signed: bool = False) -> Activity:
+def _held_to(activity: Activity, where: str, signed: bool = False, keep: bool = False) -> Activity:
     rates, conditions, units = np.asarray(activity.rates), activity.conditions, activity.units
     check_samples(rates.shape[1], "coordinate time")
+    if not is_plausible(activity.dt):
+        looks = "milliseconds" if activity.dt > 0.5 else "no step of neural data"
+        raise ValueError(f"dt is {activity.dt:g} s, which looks like {looks}; give it in seconds.")
     if len(set(conditions)) < 2:
         found = f"one condition ({conditions[0] if conditions else 'none'})"
         raise ValueError(f"{found}; at least two are needed, since dynamics are compared across conditions.")
@@ -183,6 +194,10 @@ def _held_to(activity: Activity, where: str, signed: bool = False) -> Activity:
         for condition, time, unit in np.argwhere(wrong)[:1]:
             first = f"the first of unit {units[unit]} in condition {conditions[condition]} at time index {time}"
             raise ValueError(f"{int(wrong.sum())} rates are {what}, {first}; repair or remove them first.")
+    if activity.outputs is not None:
+        check_behavior(np.asarray(activity.outputs), "variable outputs")
+    if keep:
+        return activity
     constant = [name for name, span in zip(units, np.ptp(rates, axis=(0, 1))) if not span > 0]
     if len(constant) == len(units):
         raise ValueError("no unit ever changes its rate; check how the rates were made.")

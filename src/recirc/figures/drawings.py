@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from recirc.analyses import AnalysisResult, select
+from recirc.arguments import check_kind
 from recirc.compare import JPCA, soft_constant
 from recirc.figures.flow import principal_components
 from recirc.figures.fraction import r2_by_direction
@@ -31,8 +32,10 @@ def draw(result: AnalysisResult, name: str) -> Figure:
 
     Raises:
         NothingToDraw: if the result lacks what the figure shows.
+        TypeError: if it is no result.
         ValueError: if the analysis has no figure of this name.
     """
+    check_kind(AnalysisResult, "what recirc.analyses gave, an AnalysisResult", result=result)
     ways = DRAWINGS.get(result.study, {})
     if name not in ways:
         near = difflib.get_close_matches(name, ways, 1)

@@ -73,7 +73,7 @@ class FolderMap:
 def _store_key(function: Callable, piece) -> str:
     """Name of a piece in the folder; two functions may be mapped over equal pieces."""
     while isinstance(function, functools.partial):
-        function = function.args[0] if function.func is compute else function.func
+        function = function.args[1] if function.func is compute else function.func
     return piece_key({"function": f"{function.__module__}.{function.__qualname__}", "piece": piece})
 
 

@@ -64,6 +64,11 @@ class AbstractTrainer(eqx.Module):
         `bad_trial` and `bad_step`, the first place where the network's output was not finite, and `fit` stops there.
         """
 
+    @property
+    def initial_gain(self) -> float:
+        """Gain of the random weights that training should start from."""
+        return 1.0
+
     def scaled(self, **factors: float) -> "AbstractTrainer":
         """The same with the fields of some of `tunable` multiplied.
 

@@ -64,6 +64,10 @@ class FullForce(AbstractTrainer):
         check_schedule(self)
         check_within("[0, inf)", warm_up=self.warm_up)
 
+    @property
+    def initial_gain(self) -> float:
+        return self.embedder_gain
+
     def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
         scales = {"gain": self.embedder_gain, "drive": self.drive, "hint_drive": self.hint_drive}
         embedding = embed(network, trials, **scales, key=key)

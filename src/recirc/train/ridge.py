@@ -55,6 +55,10 @@ class Ridge(AbstractTrainer):
     def n_passes(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         return len(self.penalties)
 
+    @property
+    def initial_gain(self) -> float:
+        return self.embedder_gain
+
     def init(self, network: RateNetwork, trials: Trials, *, key) -> State:
         if network.connections is not None:
             raise ValueError("Ridge cannot keep a sparse J; use FullForce, or a network of density 1.")

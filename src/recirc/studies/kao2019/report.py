@@ -11,8 +11,7 @@ import xarray as xr
 from recirc import figures
 from recirc.analyses import AnalysisResult, select
 from recirc.analyses.levels import ALPHA, level_verdicts, numbers
-from recirc.analyses.reference import COMPARED as HERE
-from recirc.analyses.reference import Reference
+from recirc.analyses.reference import HERE, Reference
 from recirc.figures import DRAWINGS, Column, Shown, rotations_beside, units_beside
 from recirc.figures.labels import percent
 from recirc.figures.style import label
