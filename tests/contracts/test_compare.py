@@ -41,7 +41,18 @@ SIMILARITIES = [
     Matching(),
 ]
 NULLS = [kind() for kind in compare.family(compare.AbstractNull)]
-PROBES = [kind() for kind in compare.family(compare.AbstractProbe)]
+
+
+def _kicked_states():
+    """Of a circuit that a map shows as it is."""
+    trials = recirc.tasks.CenterOutReach(dt=0.005).trials(8, key=jax.random.key(0))
+    circuit = recirc.circuits.RateNetwork.random(n_units=10, key=jax.random.key(0))
+    made = recirc.simulate(circuit, trials, key=jax.random.key(0))
+    return compare.KickedStates(circuit, trials, compare.NeuronMap.fit(made, made))
+
+
+WITH_ARGUMENTS = {compare.KickedStates: _kicked_states}
+PROBES = [WITH_ARGUMENTS.get(kind, kind)() for kind in compare.family(compare.AbstractProbe)]
 EPOCHS = {"first": (0.0, 0.2), "second": (0.2, 0.4), "preparation": (0.0, 0.2), "movement": (0.2, 0.4)}
 PORTRAITS = [
     kind(**{name: EPOCHS[name] for name in EPOCHS if name in inspect.signature(kind).parameters})

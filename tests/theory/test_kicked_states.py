@@ -9,7 +9,6 @@ import pytest
 from jaxtyping import Array, Float
 
 import recirc
-from recirc import compare
 from recirc.circuits import AbstractCircuit, RateNetwork, simulate
 from recirc.circuits.altered import _Altered
 from recirc.compare import KickedStates, NeuronMap
@@ -176,10 +175,6 @@ def test_refuses_what_does_not_fit_together(circuit, sides, key):
     for wrong in wrongs:
         with pytest.raises(ValueError, match=next(iter(wrong))):
             KickedStates(circuit, new, mapping, **wrong)
-
-
-def test_a_probe_with_arguments_is_not_among_those_without():
-    assert KickedStates not in compare.family(compare.AbstractProbe)
 
 
 def test_a_network_that_blows_up_has_no_value(circuit, sides, key):

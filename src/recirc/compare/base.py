@@ -168,13 +168,11 @@ def numpy_generator(key: PRNGKeyArray) -> np.random.Generator:
 
 
 def family(base: type[Base]) -> list[type[Base]]:
-    """Exported classes of a kind that need no arguments, in the order in which they are exported."""
+    """Exported classes of a kind that can be used as they are, in the order in which they are exported."""
     from recirc import compare
 
     kinds = [kind for name, kind in vars(compare).items() if inspect.isclass(kind) and not name.startswith("_")]
-    found = [kind for kind in kinds if issubclass(kind, base) and not inspect.isabstract(kind)]
-    needs = lambda kind: [p for p in inspect.signature(kind).parameters.values() if p.default is p.empty]  # noqa: E731
-    return [kind for kind in found if not needs(kind)]
+    return [kind for kind in kinds if issubclass(kind, base) and not inspect.isabstract(kind)]
 
 
 def similarities(level: Level = "population") -> list[AbstractSimilarity]:
