@@ -47,7 +47,7 @@ def no_simulation(monkeypatch):
 @pytest.mark.usefixtures("no_simulation")
 class TestBeforeCompilation:
     @every_trainer
-    @pytest.mark.parametrize("dt", [0.005, 0.02])
+    @pytest.mark.parametrize("dt", [0.006, 0.02])
     def test_time_steps_too_long_for_the_units(self, trainer, dt, key):
         network, trials = make()
         with pytest.raises(ValueError, match=r"half the network's time constant \(0.01 s\)"):
