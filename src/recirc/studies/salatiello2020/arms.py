@@ -35,7 +35,7 @@ class Regime:
     penalty: float = 1.0
 
 
-# Found by one rule for every arm, on circuits of its own: benchmarks/regime_search.py.
+# Found by one rule, on circuits of its own: benchmarks/regime_search.py. FORCE: the best of six settings.
 _HINTS = Regime(embedder_gain=0.77, drive=0.21, hint_gain=2.9, input_scale=0.47, bias_scale=0.049, noise=0.063)
 REGIMES = {
     "hints": _HINTS,
