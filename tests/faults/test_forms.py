@@ -19,6 +19,8 @@ import recirc
 from recirc.analyses.fit_config import FitConfig
 from recirc.cli import app
 from recirc.data import DataFileError, DataWarning, read_matlab, read_netcdf, read_numpy, read_nwb, read_recording
+from recirc.data.findings import WRONG
+from recirc.data.keeping import keep_only
 from recirc.runs.store import RunFolder
 from recirc.runs.sweep import FolderMap
 from recirc.studies import check
@@ -174,6 +176,16 @@ def test_tables_in_other_places_are_read_and_named_or_the_choice_is_asked_for(nw
         assert read_nwb(nwb(move("intervals/epochs"))).about["intervals"] == "intervals/epochs"
 
 
+def test_trials_in_invalid_times_are_marked_and_can_be_left_out(nwb):
+    def change(file):
+        table = file.create_group("intervals/invalid_times")
+        table["start_time"], table["stop_time"] = np.array([2.5]), np.array([2.6])
+
+    found = read_nwb(nwb(change))
+    assert found.trials["invalid"].tolist() == [False, True, False, False]
+    assert keep_only(found, {"invalid": False}, {})[0].n_trials == 3
+
+
 def test_a_series_of_more_channels_than_samples_is_told_at_once(nwb):
     def sideways(file):
         put(file, "acquisition/emg/data", np.zeros((2, 300_000), np.float32))
@@ -238,6 +250,14 @@ def test_arrays_on_their_side_are_turned_as_lengths_tell(tmp_path, fields):
         found = read_matlab(path)
         assert all(np.array_equal(a, b) for a, b in zip(found.spikes, expected.spikes, strict=True))
         assert np.array_equal(found.series["vel"].values[:], expected.series["vel"].values[:])
+
+
+def test_a_recording_inside_a_struct_is_read_and_named(tmp_path):
+    usual = read_matlab(both(tmp_path / "usual", trials())[0])
+    scipy.io.savemat(tmp_path / "inside.mat", {"session": {"monkey": "M", "trial_data": trials()}})
+    with pytest.warns(DataWarning, match=r"read from session\.trial_data"):
+        found = read_matlab(tmp_path / "inside.mat")
+    assert all(np.array_equal(a, b) for a, b in zip(found.spikes, usual.spikes, strict=True))
 
 
 def test_averages_on_their_side_are_turned(tmp_path):
@@ -341,6 +361,17 @@ def test_netcdf_may_have_empty_attributes(tmp_path):
 
 
 # Files of no known layout, devices, and scripts
+
+
+def test_outputs_that_do_not_go_where_labels_say_are_told():
+    angles, time = np.arange(8) * 45.0, np.linspace(0, 1, 40)
+    rates = np.random.default_rng(0).gamma(2, 5, (8, 40, 9))
+    for right in (True, False):
+        turn = np.deg2rad(angles if right else angles[[0, 5, 2, 7, 4, 1, 6, 3]])
+        hand = np.sin(np.pi * time)[None, :, None] ** 2 * np.stack([np.cos(turn), np.sin(turn)], axis=1)[:, None]
+        made = recirc.Activity(rates, dt=0.01, conditions=angles, outputs=hand)
+        told = [each.level for each in check.check(made, FitConfig()).findings if "Outputs do not go" in each.what]
+        assert told == ([] if right else [WRONG])
 
 
 def test_files_of_unknown_layout_have_one_exit_code(tmp_path):

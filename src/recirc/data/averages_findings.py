@@ -95,6 +95,9 @@ def _of_outputs(averages: Activity) -> Iterator[Finding]:
 
 
 def _of_rates(averages: Activity, rates: np.ndarray) -> Iterator[Finding]:
+    if silent := [averages.conditions[i] for i in np.flatnonzero(~rates.any(axis=(1, 2)))]:
+        yield Finding(WRONG, "conditions", f"No unit fires in {len(silent)} trials or averages: {listed(silent)}.",
+                      "They may lie outside what was recorded.", "Leave them out.")  # fmt: skip
     names, mean = np.asarray(averages.units), rates.mean(axis=(0, 1))
     if (fast := mean > HIGHEST_RATE).any():
         yield Finding(WRONG, "units", f"Mean rates above {HIGHEST_RATE:g} spikes/s: {listed(names[fast])}.",

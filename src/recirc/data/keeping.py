@@ -16,7 +16,7 @@ from recirc.data.session import PreparationError, Session
 Wanted = Mapping[str, object]  # column -> a value, several, or a comparison such as ">= 3"
 COMPARISONS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "!=": operator.ne}
 OUTCOMES = (
-    r"result|outcome|(is_?)?(correct|success|successful|good|bad|valid|ok)|successes|error|fail|failed|failure|rewarded|"
+    r"result|outcome|(is_?)?(correct|success|successful|good|bad|valid|invalid|ok)|successes|error|fail|failed|failure|rewarded|"
     r"hit|miss|missed|abort|aborted|completed?|status|performance|included?|excluded?|discard(ed)?|rejected"
 )
 QUALITIES = rf"{OUTCOMES}|quality|(ks)?label|isolation|mua|noise|sorting"

@@ -51,12 +51,27 @@ def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | 
             warnings.warn(f"{path}: left out {', '.join(unread)}.", DataWarning, stacklevel=2)
         variables = {name: [value] if isinstance(value, dict) else value for name, value in variables.items()}
         found = {name: rows for name, rows in variables.items() if fields_of(rows) >= AVERAGES or is_trial_struct(rows)}
+        if not found:
+            found = _nested(variables)
+            for name in found if len(found) == 1 else ():
+                warnings.warn(f"{path}: the recording is read from {name}.", DataWarning, stacklevel=2)
         if len(found) != 1:
             raise DataFileError(f"{path}: {_no_layout(variables, list(found))}")
         ((name, rows),) = found.items()
         where = f"{path}, variable {name}"
         rows = _readable(rows, where)
         return _averages(rows, where) if fields_of(rows) >= AVERAGES else session_from_trials(rows, where, path)
+
+
+def _nested(variables: dict[str, Any]) -> dict[str, list[dict]]:
+    """Fields of single structs that are in a known layout."""
+    fields = {
+        f"{name}.{field}": rows
+        for name, value in variables.items()
+        if fields_of(value) and len(value) == 1
+        for field, rows in value[0].items()
+    }
+    return {name: rows for name, rows in fields.items() if fields_of(rows) >= AVERAGES or is_trial_struct(rows)}
 
 
 class Unreadable(str):

@@ -96,6 +96,8 @@ def _rates(arrays: dict[str, np.ndarray], table: dict[str, Any], path: Path) -> 
     if "array" not in table and len(arrays) != 1:
         raise DataFileError(f"{path}: the file has arrays {', '.join(arrays)}; say which in array = ....")
     rates = _array(arrays, table.get("array", next(iter(arrays), "")), path, "array")
+    if rates.ndim > 3 and rates.squeeze().ndim == 3:
+        rates = rates.squeeze()
     axes = ["condition" if axis == "trial" else axis for axis in table["axes"]]
     if sorted(map(str, axes)) != sorted(AXES) or rates.ndim != 3:
         found = f"{table['axes']} for an array of shape {rates.shape}"

@@ -74,6 +74,7 @@ def session_from_nwb(file: h5py.File, path: Path) -> Session:
         series, left_out = _series(file, path)
         units, spikes, observed, columns = _units(_table(file, "units", _is_units, path), file, path)
         trials = _trials(_table(file, "intervals/trials", _is_trials, path), path, left_out)
+        trials |= _invalid(file, trials)
         about = {name: value for name, entry in ABOUT.items() if (value := read_text(file, entry))}
         if not len(trials["start_time"]) and (others := _elsewhere(file, _is_trials)):
             about["intervals"] = ", ".join(others)
@@ -189,6 +190,16 @@ def _trials(table: h5py.Group | None, path: Path, left_out: list[str]) -> dict[s
             n_rows = len(column) if column.ndim else "no"
             raise DataFileError(f"{where}/{name}: {n_rows} rows, but there are {n_trials} trials; write it again.")
     return {name: column.astype(float) if column.dtype.kind == "f" else column for name, column in columns.items()}
+
+
+def _invalid(file: h5py.File, trials: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Whether trials overlap one of `/intervals/invalid_times`, where there are such."""
+    table = file.get("intervals/invalid_times")
+    if not isinstance(table, h5py.Group) or not _is_trials(table) or "invalid" in trials:
+        return {}
+    start, stop = (np.ravel(table[name][()]) for name in ("start_time", "stop_time"))  # pyright: ignore
+    begin, end = (np.ravel(trials[name])[:, None] for name in ("start_time", "stop_time"))
+    return {"invalid": ((begin < stop) & (end > start)).any(axis=1)}
 
 
 def _series(file: h5py.File, path: Path) -> tuple[dict[str, Series], list[str]]:

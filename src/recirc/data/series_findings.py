@@ -15,6 +15,7 @@ from recirc.data.prepared import Prepared
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.screening import listed, trial_names
 from recirc.data.session import Series, Session
+from recirc.types import Activity
 
 FEWEST_PER_TRIAL = 5  # samples
 _CHOOSE = "Choose other behavior with --set 'preprocessing.behavior=[]', or mend the file."
@@ -96,6 +97,23 @@ def of_movement(session: Session, prepared: Prepared, assume_equal_spacing: bool
         yield Finding(WRONG, where, f"The mean movement of a condition in {name} lies {found.largest:.0f} degrees from "
                       f"where {columns} says.", "The labels may not be at their true angles.",
                       "Check the labels; --set assume_equal_spacing=true only if steps are equal.")  # fmt: skip
+
+
+def of_averages(averages: Activity) -> Iterator[Finding]:
+    """Findings of averages with behavior of two channels that swing both ways, as velocity and position do."""
+    labels, outputs = condition_angles(averages.conditions), averages.outputs
+    if labels is None or outputs is None or outputs.shape[2] != 2:
+        return
+    values = np.asarray(outputs, float)
+    speed = np.linalg.norm(values, axis=2).mean(axis=0)
+    if (values.min(axis=(0, 1)) > -0.2 * values.max(axis=(0, 1))).any():
+        return
+    is_velocity = bool(max(speed[0], speed[-1]) < 0.5 * speed.max())
+    found = agreement(headings(values, is_velocity=is_velocity), labels, averages.conditions)
+    if found is not None and (found.share > MOST_OPPOSED or found.largest > 2 * UNEVEN):
+        told = f"Outputs do not go where labels say (up to {found.largest:.0f} degrees off)."
+        yield Finding(WRONG, "conditions", told, "If outputs are the hand, labels may be no angles of its movement.",
+                      "Check the labels, or name the angles in a coordinate with units 'degree'.")  # fmt: skip
 
 
 def _shown_by(session: Session) -> str | None:

@@ -7,12 +7,16 @@ from typing import Any
 
 import jax
 import numpy as np
+import scipy.stats
 
 from recirc.analyses.fit_config import FitConfig
+from recirc.analyses.fit_table import SMALLEST_GAIN
+from recirc.analyses.fit_trials import ceilings, judging_scales, prepare, with_go_cue
 from recirc.data import DataFileError, DataWarning, read_recording
 from recirc.data.findings import BLOCKS, NOTE, Finding, check_averages, check_session
 from recirc.data.prepared import Prepared
 from recirc.data.screening import listed
+from recirc.data.series_findings import of_averages
 from recirc.data.session import Session
 from recirc.runs.metrics import strict_json
 from recirc.storage import printable
@@ -95,14 +99,38 @@ def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) ->
     fit: dict[str, Any] = {name: getattr(config, name) for name in names}
     if isinstance(recording, Session):
         found, prepared = check_session(recording, config.preprocessing, **fit, key=jax.random.key(seed))
-        return Checked(_summary(recording, prepared), found, recording, prepared)
+        summary = _summary(recording, prepared)
+        if prepared is not None:
+            summary |= _tells(prepared.averages, config)
+        return Checked(summary, found, recording, prepared)
     summary: dict[str, object] = {
         "units": len(recording.units),
         "conditions": listed(dict.fromkeys(recording.conditions), 40),
         "time": f"{recording.start:g} to {recording.time[-1]:g} s in bins of {recording.dt:g} s",
         "mean rate (spikes/s)": _spread(np.mean(recording.rates, axis=(0, 1))),
     }
-    return Checked(summary, check_averages(recording, **fit))
+    return Checked(summary | _tells(recording, config), [*check_averages(recording, **fit), *of_averages(recording)])
+
+
+def _tells(averages: Activity, config: FitConfig) -> dict[str, object]:
+    r"""How much a fit can tell; nothing where there can be none.
+
+    A mean gain $m$ in R² over n directions is found by sign flips, one-sided at .05, with power .8 if gains of
+    directions have a standard deviation of no more than $m \sqrt{n - z_{.95}^2 / 2} / (z_{.95} + z_{.8})$, as in
+    `seeds_needed`.
+    """
+    try:
+        ready = prepare(averages, with_go_cue(config, averages))
+    except ValueError:
+        return {}
+    scales, n = judging_scales(ready, config), ready.n_trials
+    tops = [top for top in ceilings(ready, scales) if top is not None]
+    level, power = scipy.stats.norm.ppf([0.95, 0.8])
+    spread = SMALLEST_GAIN * np.sqrt(max(n - level**2 / 2, 0)) / (level + power)
+    told = f"{np.isfinite(scales).all(axis=0).sum()} units judged in {n} left-out directions"
+    told += f"; noise allows an R² of {np.median(tops):.2f} (median)" if tops else ""
+    told += f"; a mean gain of {SMALLEST_GAIN:g} in R² is found with power .8 if gains spread by {spread:.2g} or less"
+    return {"a fit can tell": told + f"; no p is below {0.5**n:.2g}."}
 
 
 def _summary(session: Session, prepared: Prepared | None) -> dict[str, object]:
