@@ -20,8 +20,9 @@ import recirc
 from recirc import compare
 from recirc.analyses import VerdictConfig
 from recirc.analyses.levels import judge
-from recirc.analyses.reference import Reference, rows_beside
+from recirc.analyses.reference import rows_beside
 from recirc.analyses.table import frame
+from recirc.analyses.verdict_config import Reference
 
 
 def other_scores(a: recirc.Activity, random: np.random.Generator) -> recirc.Activity:

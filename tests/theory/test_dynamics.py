@@ -8,8 +8,9 @@ from scipy.stats import ortho_group
 
 import recirc
 from recirc import compare
-from recirc.analyses.reference import Reference, VerdictConfig, rows_beside
+from recirc.analyses.reference import rows_beside
 from recirc.analyses.table import frame
+from recirc.analyses.verdict_config import Reference, VerdictConfig
 
 LABELS = [str(45 * i) for i in range(8)]
 KEY = jax.random.key(0)

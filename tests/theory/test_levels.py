@@ -8,8 +8,9 @@ import pytest
 
 from recirc.analyses import VerdictConfig
 from recirc.analyses.levels import judge
-from recirc.analyses.reference import Reference, rows_beside
+from recirc.analyses.reference import rows_beside
 from recirc.analyses.table import frame
+from recirc.analyses.verdict_config import Reference
 
 
 def alike(network, reference, **settings):

@@ -12,7 +12,6 @@ from recirc.analyses.pieces import Failure as Failure
 from recirc.analyses.pieces import Result as Result
 from recirc.analyses.pieces import results as results
 from recirc.analyses.pieces import specification_key as specification_key
-from recirc.analyses.reference import VerdictConfig as VerdictConfig
 from recirc.analyses.result import AnalysisResult as AnalysisResult
 from recirc.analyses.summaries import summary_rows as summary_rows
 from recirc.analyses.summaries import with_twin as with_twin
@@ -22,3 +21,4 @@ from recirc.analyses.table import by_seed as by_seed
 from recirc.analyses.table import frame as frame
 from recirc.analyses.table import select as select
 from recirc.analyses.verdict import verdict as verdict
+from recirc.analyses.verdict_config import VerdictConfig as VerdictConfig

@@ -9,9 +9,10 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.analyses.levels import level_verdicts
 from recirc.analyses.likeness import named_as
-from recirc.analyses.reference import Reference, VerdictConfig, reference_rows, rows_beside
+from recirc.analyses.reference import reference_rows, rows_beside
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Row, frame
+from recirc.analyses.verdict_config import Reference, VerdictConfig
 from recirc.arguments import check_key, check_kind
 from recirc.circuits import AbstractCircuit, RateNetwork, simulate
 from recirc.compare import FixedPointCount, MechanismSummary, SlowestMode, fixed_points_in_epoch, mechanism_of

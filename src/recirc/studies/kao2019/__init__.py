@@ -13,8 +13,9 @@ import xarray as xr
 from recirc.analyses import AnalysisResult, Result, frame, results, summary_rows
 from recirc.analyses.arrays import Arrays, labels, stacked, weights_dataset
 from recirc.analyses.pieces import Map
-from recirc.analyses.reference import Reference, reference_rows
+from recirc.analyses.reference import reference_rows
 from recirc.analyses.summaries import network_history, network_rows
+from recirc.analyses.verdict_config import Reference
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.studies.kao2019 import claims, design, report

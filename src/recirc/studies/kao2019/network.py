@@ -12,8 +12,9 @@ from jaxtyping import PRNGKeyArray
 from recirc import compare
 from recirc.analyses import Result, Row, specification_key, with_twin
 from recirc.analyses.arrays import weights_of
-from recirc.analyses.reference import Reference, active_units, rows_beside
+from recirc.analyses.reference import active_units, rows_beside
 from recirc.analyses.verdict import mechanism_rows, on_the_reference_clock
+from recirc.analyses.verdict_config import Reference
 from recirc.circuits import RateNetwork, simulate
 from recirc.compare.base import AbstractProbe
 from recirc.studies.kao2019 import design

@@ -10,7 +10,7 @@ import numpy as np
 
 from recirc import circuits
 from recirc.analyses import Row
-from recirc.analyses.reference import Reference
+from recirc.analyses.verdict_config import Reference
 from recirc.circuits import simulate
 from recirc.compare import window
 from recirc.compare.normalization import average_repeats

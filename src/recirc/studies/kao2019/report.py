@@ -11,7 +11,8 @@ import xarray as xr
 from recirc import figures
 from recirc.analyses import AnalysisResult, select
 from recirc.analyses.levels import ALPHA, level_verdicts, numbers
-from recirc.analyses.reference import HERE, Reference
+from recirc.analyses.reference import HERE
+from recirc.analyses.verdict_config import Reference
 from recirc.figures import DRAWINGS, Column, Shown, rotations_beside, units_beside
 from recirc.figures.labels import percent
 from recirc.figures.style import label
