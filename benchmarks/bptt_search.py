@@ -52,7 +52,7 @@ CHANGES: dict[str, tuple[dict, ...]] = {
 
 def errors(regime: BpttRegime | str, seed: int, every: int = EVERY) -> dict[str, float]:
     """Output errors, map to unrecorded units and similarity of one network; "hints" and "no_hints" are full-FORCE."""
-    (trials, target), (new_trials, new_target) = reference(seed, 200)
+    (trials, target), (new_trials, new_target) = reference(seed, 0, 200)
     keys = jax.random.split(jax.random.key(seed), 4)
     shown = hints_from(
         target, fraction=FRACTION, trials=trials, key=keys[0], gain=4.3, normalization="maximum", tail=TAIL
@@ -62,7 +62,7 @@ def errors(regime: BpttRegime | str, seed: int, every: int = EVERY) -> dict[str,
     if isinstance(regime, BpttRegime):
         network = train_bptt(regime, trained, n_units=300, network_key=keys[1], fit_key=keys[2])[1].network
     else:
-        tuned = REGIMES["tuned"][regime]
+        tuned = REGIMES[regime]
         scales = {"gain": tuned.embedder_gain, "input_scale": tuned.input_scale, "bias_scale": tuned.bias_scale}
         given = trained if regime == "hints" else trained.replace(hints=None, hint_units=())
         network = train(regime, tuned, RateNetwork.random(key=keys[1], **scales), given, keys[2]).network

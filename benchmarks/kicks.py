@@ -139,7 +139,7 @@ def main(n_circuits: int) -> None:
         print(f"circuit {seed}: R², correlation, R² of decay, components, error on held-out directions and under noise")
         keys = jax.random.split(jax.random.key(NETWORK_SEED), 3)
         for name, (arm, fraction, changes) in ARMS.items():
-            regime = dataclasses.replace(REGIMES["tuned"][arm], **changes)
+            regime = dataclasses.replace(REGIMES[arm], **changes)
             shown = hints_from(
                 target, trials=trials, key=keys[0], fraction=fraction or 0.05, gain=regime.hint_gain,
                 normalization=regime.normalization, tail=TAIL,

@@ -197,6 +197,18 @@ def test_every_similarity_has_a_certified_null_and_the_hint_arm_a_teacher():
         assert (score["teacher"] is not None) == (score["condition"]["set"] == "train")
 
 
+@pytest.mark.parametrize("arm", ["bptt", "bptt_hints"])
+def test_networks_trained_by_backpropagation_are_measured_as_the_others_are(arm):
+    entries = salatiello2020.specifications(salatiello2020.Preset(1, 1, (0.05,), n_bptt=1), 0)
+    entry = next(each for each in entries if each["arm"] == arm)
+    made = salatiello2020.train_network(entry | SMALL | {"settings": entry["settings"] | {"n_updates": 20}})
+    other = _network("hints", fraction=REFERENCE_FRACTION)
+    named = lambda result: {(r["metric"], r["condition"]["set"]) for r in result.metadata["rows"]}  # noqa: E731
+    assert named(made) == named(other)
+    assert made.arrays["rates"].shape == other.arrays["rates"].shape
+    assert all(np.isfinite(r["value"]) for r in made.metadata["rows"])
+
+
 def test_left_out_directions_are_scored_apart():
     scores = _network("no_hints", left_out=2).metadata["rows"]
     assert [s["condition"]["set"] for s in scores] == ["left_out_2"]

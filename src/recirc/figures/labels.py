@@ -6,7 +6,8 @@ from recirc.compare import AbstractSimilarity, labels
 from recirc.storage import printable
 
 LABELS = {  # of what no class of `recirc.compare` says
-    "force": "FORCE", "ensemble": "mean of networks", "gp_directions": "Gaussian process",
+    "force": "FORCE", "bptt": "BPTT", "bptt_hints": "BPTT with hints",
+    "ensemble": "mean of networks", "gp_directions": "Gaussian process",
     "condition_mean": "mean over directions", "gp_joint": "Gaussian process, joint with time",
     "heldout_neuron_r2": "unrecorded neurons, R²", "heldout_direction_r2": "left-out direction, R²",
     "train": "trained directions", "state_r2": "states by the true ones, R²",

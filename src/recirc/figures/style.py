@@ -28,7 +28,8 @@ _ARM_COLORS = {
     **dict.fromkeys(("force", "direct_map"), "#009e73"),
     **dict.fromkeys(("untrained", "condition_mean", "untrained_tanh", "untrained_relu"), "#8c8c8c"),
     **dict.fromkeys(("ensemble", "reference"), INK),
-    "embedder": "#56b4e9",
+    **dict.fromkeys(("embedder", "bptt_hints"), "#56b4e9"),
+    "bptt": "#e69f00",
     "cosine_tuning": "#e69f00",
     "gp_joint": "#cc79a7",
 }

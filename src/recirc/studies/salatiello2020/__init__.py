@@ -87,14 +87,15 @@ def with_half_p(row: Row, halves: Sequence[dict]) -> Row:
 def _activity_dataset(arrays: Sequence[Arrays], circuit) -> xr.Dataset:
     """Rates and outputs of a circuit and its networks, every 10 ms, on trained and held-out directions."""
     (trials, target), (new_trials, new_target) = circuit
-    both = lambda name: np.concatenate([thinned(getattr(a, name)) for a in (target, new_target)])  # noqa: E731
+    both = lambda name: np.concatenate([thinned(getattr(a, name), a.dt) for a in (target, new_target)])  # noqa: E731
     axes = {"rates": ("condition", "time", "network_unit"), "outputs": ("condition", "time", "output")}
     data = {
         "target_rates": (("condition", "time", "unit"), both("rates").astype(np.float32), {"units": "spikes/s"}),
         "target_outputs": (("condition", "time", "output"), both("outputs").astype(np.float32), {"units": "1"}),
         **stacked(arrays, axes | {"recorded": ("unit",)}),
     }
-    time = trials.time[KEPT_EVERY - 1 :: KEPT_EVERY] - trials.epochs["movement"][0, 0]
+    every = round(KEPT_EVERY / trials.dt)
+    time = trials.time[every - 1 :: every] - trials.epochs["movement"][0, 0]
     coordinates = {
         "condition": [*trials.conditions, *new_trials.conditions],
         "set": ("condition", ["train"] * trials.n_trials + ["heldout_direction"] * new_trials.n_trials),

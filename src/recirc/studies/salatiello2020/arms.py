@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from recirc.studies.salatiello2020.bptt import BPTT_REGIMES
+
 SOURCE = "Salatiello & Giese 2020, doi 10.1007/978-3-030-61609-0_69"
 
 
@@ -58,6 +60,7 @@ class Preset:
         normalizations: of hints in the ablation.
         left_out: numbers of directions to leave out of training.
         n_readings: ways to read what the paper leaves open, each with a circuit of its own.
+        n_bptt: circuits for networks trained by backpropagation, with hints and without.
     """
 
     n_seeds: int
@@ -68,6 +71,7 @@ class Preset:
     normalizations: tuple[str, ...] = ()
     left_out: tuple[int, ...] = ()
     n_readings: int = 0
+    n_bptt: int = 0
 
     @property
     def extras(self) -> dict[str, bool]:
@@ -81,6 +85,7 @@ PRESETS = {
     "full": Preset(
         20, 20, (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0), hint_gains=(1.0, 2.0, 10.0),
         kinds=("excitatory", "inhibitory"), normalizations=("sd",), left_out=(1, 2, 4), n_readings=64,
+        n_bptt=8,
     ),
 }  # fmt: skip
 REFERENCE_FRACTION = 0.05
@@ -103,6 +108,7 @@ def specifications(preset: Preset, seed: int) -> list[dict]:
     varied += [hints | {"normalization": normalization} for normalization in preset.normalizations]
     varied += [arm | {"left_out": n} for n in preset.left_out for arm in (hints, {"arm": "no_hints"})]
     counts = [(judged, preset.n_seeds), ([*shown, {"arm": "force"}], preset.n_shown), ([{"arm": "untrained"}], 1)]
+    counts.append(([{"arm": "bptt"}, hints | {"arm": "bptt_hints"}], preset.n_bptt))
     of_seed = lambda index: [arm for arms, n in [*counts, (varied, preset.n_seeds)] if index < n for arm in arms]  # noqa: E731
     asked = [specification(arm, index, seed) for index in range(preset.n_seeds) for arm in of_seed(index)]
     for index, reading in enumerate(sampled_readings(preset.n_readings, seed)):
@@ -123,7 +129,7 @@ def specification(arm: dict, index: int, study_seed: int, settings: dict | None 
         settings: fields of `Regime`, of its circuit, and "n_units", where they are others than the arm's.
     """
     circuit, asked = {"study_seed": study_seed, "index": index, "n_units": 200}, {"n_units": 300}
-    regime = REGIMES.get(arm["arm"])
+    regime = (REGIMES | BPTT_REGIMES).get(arm["arm"])
     if settings is not None:
         fields = {field.name for field in dataclasses.fields(Regime)}
         regime = Regime(**{name: value for name, value in settings.items() if name in fields})

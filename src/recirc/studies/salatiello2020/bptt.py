@@ -7,7 +7,7 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import RateNetwork
 from recirc.train import Bptt, Fit, RatePenalty, fit
-from recirc.types import Trials
+from recirc.types import Activity, Trials
 
 EVERY = 5  # steps of 1 ms in one of this arm's
 
@@ -48,6 +48,12 @@ def coarser(trials: Trials, every: int = EVERY) -> Trials:
     n_trials, _, n_inputs = trials.inputs.shape
     inputs = jnp.mean(trials.inputs.reshape(n_trials, -1, every, n_inputs), axis=2)
     return trials.replace(inputs=inputs, hints=hints, dt=every * trials.dt, **last)
+
+
+def coarser_activity(activity: Activity, every: int = EVERY) -> Activity:
+    """An activity at the times of `coarser` trials."""
+    outputs = None if activity.outputs is None else activity.outputs[:, every - 1 :: every]
+    return activity.replace(rates=activity.rates[:, every - 1 :: every], outputs=outputs, dt=every * activity.dt)
 
 
 def train_bptt(

@@ -11,14 +11,15 @@ from recirc.analyses import Result, Row, specification_key, with_twin
 from recirc.analyses.arrays import weights_of
 from recirc.circuits import RateNetwork, simulate
 from recirc.data import hints_from
-from recirc.studies.salatiello2020.arms import EXAMPLE_SEED, PLACE, REFERENCE_FRACTION, Regime
+from recirc.studies.salatiello2020.arms import EXAMPLE_SEED, PLACE, REFERENCE_FRACTION, REGIMES, Regime
+from recirc.studies.salatiello2020.bptt import BPTT_REGIMES, BpttRegime, coarser, coarser_activity, train_bptt
 from recirc.studies.salatiello2020.circuit import TAIL, reference
 from recirc.train import Fit, Force, FullForce, fit
 from recirc.types import Activity, Outcome, Score, Trials
 
 N_REPEATS = 2  # of every direction, where a test is random
 PRIVATE_NOISES = (0.05, 0.1, 0.2, 0.5)
-KEPT_EVERY = 10  # time steps between the samples that are compared and kept; rates are smooth over 10 ms
+KEPT_EVERY = 0.01  # seconds between the samples that are compared and kept; rates are smooth over as long
 N_DRAWS = 99  # of every null
 TRAINED, UNSEEN = {"set": "train"}, {"set": "heldout_direction"}
 SIMILARITIES = compare.SVCCA(), compare.SVCCA(per_condition=True), compare.LinearCKA(), compare.Procrustes()
@@ -38,18 +39,26 @@ def train_network(specification: dict) -> Result:
     if arm == "circuit":
         key = jax.random.key(specification["circuit"]["study_seed"])
         return Result({}, {"half_p": half_p((target, new_target), key) if is_example else []})
-    settings = Regime(**specification["settings"])
+    is_bptt = arm in BPTT_REGIMES
+    if is_bptt:
+        truth = tuple((coarser(each), coarser_activity(made)) for each, made in truth)
+        (trials, target), (new_trials, new_target) = truth
+    settings = REGIMES["hints"] if is_bptt else Regime(**specification["settings"])
     seed = {name: specification[name] for name in ("seed", "n_units", "circuit")}
     hint_key, network_key, fit_key, probe_key = jax.random.split(specification_key(seed), 4)
     order = np.asarray(jax.random.permutation(jax.random.fold_in(hint_key, 1), trials.n_trials))
     left_out, kept = (np.sort(part) for part in np.split(order, [specification["left_out"] or 0]))
     recorded = _recorded(specification, settings, trials.select(kept), target.select(kept), hint_key)
     shown = recorded if specification["fraction"] is not None else recorded.replace(hints=None, hint_units=())
-    network = RateNetwork.random(
-        key=network_key, n_units=specification["n_units"], gain=settings.embedder_gain,
-        input_scale=settings.input_scale, bias_scale=settings.bias_scale,
-    )  # fmt: skip
-    trained = train(arm, settings, network, shown, fit_key)
+    if is_bptt:
+        regime, keys = BpttRegime(**specification["settings"]), {"network_key": network_key, "fit_key": fit_key}
+        network, trained = train_bptt(regime, shown, n_units=specification["n_units"], **keys)
+    else:
+        network = RateNetwork.random(
+            key=network_key, n_units=specification["n_units"], gain=settings.embedder_gain,
+            input_scale=settings.input_scale, bias_scale=settings.bias_scale,
+        )  # fmt: skip
+        trained = train(arm, settings, network, shown, fit_key)
     history = [] if trained is None else trained.history
     if trained is not None and trained.outcome is Outcome.DIVERGED:
         return Result({}, {"outcome": trained.message, "history": history})
@@ -73,7 +82,7 @@ def train_network(specification: dict) -> Result:
         if is_main:
             arrays = weights_of(network, np.float32)
             if is_example:
-                joined = lambda name: np.concatenate([thinned(getattr(a, name)) for a in made])  # noqa: E731
+                joined = lambda name: np.concatenate([thinned(getattr(a, name), a.dt) for a in made])  # noqa: E731
                 arrays |= {name: joined(name).astype(np.float32) for name in ("rates", "outputs")}
                 arrays["recorded"] = np.isin(np.array(target.units), recorded.hint_units)
     return Result(arrays, {"rows": [dataclasses.asdict(row) for row in rows], "history": history})
@@ -156,9 +165,10 @@ def half_p(activities: Sequence[Activity], key) -> list[dict]:
 
 
 def _compared(activity: Activity) -> Activity:
-    return activity.replace(rates=thinned(activity.rates), outputs=None, dt=activity.dt * KEPT_EVERY)
+    return activity.replace(rates=thinned(activity.rates, activity.dt), outputs=None, dt=KEPT_EVERY)
 
 
-def thinned(values) -> np.ndarray:
-    """Every 10th time step, which is what is compared and kept."""
-    return np.asarray(values)[:, KEPT_EVERY - 1 :: KEPT_EVERY]
+def thinned(values, dt: float) -> np.ndarray:
+    """A sample every 10 ms, which is what is compared and kept."""
+    every = round(KEPT_EVERY / dt)
+    return np.asarray(values)[:, every - 1 :: every]
