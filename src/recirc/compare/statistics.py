@@ -191,7 +191,7 @@ def sign_flip_power(spread: float, mean: float, n: int, *, alpha: float = 0.05) 
 
     Example:
         >>> round(sign_flip_power(1.0, 1.0, 20), 3)
-        0.994
+        0.996
     """
     if n < -np.log2(alpha):
         return 0.0
