@@ -360,6 +360,16 @@ def test_netcdf_may_have_empty_attributes(tmp_path):
     np.testing.assert_array_equal(read_netcdf(tmp_path / "a.nc").rates, made.rates)
 
 
+@pytest.mark.parametrize("values", [np.zeros(3, complex), np.array([True, False]), np.zeros((0, 3))])
+def test_netcdf_may_hold_what_is_not_netcdf_beside_the_rates(tmp_path, values):
+    made = recirc.Activity(np.random.default_rng(0).gamma(2, 5, (3, 9, 3)), dt=0.01, conditions=list("abc"))
+    recirc.data.write_netcdf(made, tmp_path / "a.nc")
+    with h5py.File(tmp_path / "a.nc", "r+") as file:
+        file.create_dataset("beside", data=values)
+    with pytest.warns(DataWarning, match="left out variables that are not laid out as netCDF-4: beside"):
+        np.testing.assert_array_equal(read_netcdf(tmp_path / "a.nc").rates, made.rates)
+
+
 # Files of no known layout, devices, and scripts
 
 

@@ -16,6 +16,8 @@ from recirc.data.findings import BLOCKS, NOTE, WRONG, check_session
 from recirc.data.names import is_called, words
 from recirc.data.targets import target_centre
 from recirc.runs import dump_config, load_config
+from recirc.studies import check
+from recirc.studies.fit import with_held_out
 
 _SPEC = importlib.util.spec_from_file_location("sessions", Path(__file__).with_name("test_sessions.py"))
 sessions = importlib.util.module_from_spec(_SPEC)  # pyright: ignore[reportArgumentType]
@@ -247,8 +249,9 @@ def test_spikes_on_another_clock_are_told_for_what_they_are(change, message):
 
 def test_behavior_that_never_moves_and_slow_behavior_are_findings():
     hand = MADE.series["hand_vel"]
-    still = dataclasses.replace(hand, values=np.ones_like(hand.values))
-    assert matching(found_in(sessions.session(series={"hand_vel": still}))[0], "never changes") == [BLOCKS]
+    still = dataclasses.replace(hand, values=np.full_like(hand.values, 0.1))
+    findings, _ = found_in(sessions.session(series={"hand_vel": still}))
+    assert [each.what for each in findings if each.level == BLOCKS] == ["Behavior never changes."]
     one = dataclasses.replace(hand, values=hand.values * [1, 0])
     assert matching(found_in(sessions.session(series={"hand_vel": one}))[0], "never changes") == [WRONG]
     for rate, level in ((1.0, WRONG), (0.2, BLOCKS)):
@@ -297,3 +300,17 @@ def test_a_column_of_too_many_values_is_the_reason_that_there_is_one_condition(n
     values = np.arange(32) * 11.25 if not noise else ANGLES + np.random.default_rng(0).normal(0, noise, 32)
     findings, _ = found_in(sessions.with_trials(target_dir=values))
     assert matching(findings, "target_dir has 32 different values in 32 trials") == [BLOCKS]
+
+
+def test_a_column_of_held_out_units_decides_what_is_judged():
+    marked = np.arange(sessions.N_UNITS) < 4
+    session = sessions.session(unit_columns={"heldout": marked})
+    config = FitConfig(n_folds=2, held_out=("heldout",))
+    found = check.check(session, config)
+    assert (found.code, str(found.summary["a fit can tell"])[:14]) == (check.CLEAN, "4 units judged")
+    assert with_held_out(config, found.prepared).held_out == ("u0", "u1", "u2", "u3")
+    wrong = check.check(session, FitConfig(n_folds=2, held_out=("depth",)))
+    assert (wrong.code, wrong.findings[0].level) == (check.BLOCKED, BLOCKS)
+    none = Preprocessing().apply(sessions.session(unit_columns={"heldout": ~marked & marked}), key=KEY)
+    with pytest.raises(ValueError, match="marks no unit"):
+        with_held_out(config, none)

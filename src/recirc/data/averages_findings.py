@@ -86,7 +86,7 @@ def _of_outputs(averages: Activity) -> Iterator[Finding]:
     if averages.outputs is None or not averages.outputs.shape[2]:
         return
     outputs = np.asarray(averages.outputs, float)
-    still = np.flatnonzero(np.ptp(outputs, axis=(0, 1)) == 0)
+    still = np.flatnonzero(np.ptp(outputs, axis=(0, 1)) <= 1e-9 * np.abs(outputs).max(axis=(0, 1)))
     if len(still):
         told = "Behavior" if len(still) == outputs.shape[2] else f"Channel {listed(still)} of behavior"
         yield Finding(BLOCKS if told == "Behavior" else WRONG, "behavior", f"{told} never changes.",

@@ -1,6 +1,7 @@
 """NetCDF-4 files: firing rates by condition, time and unit, and labelled arrays of any kind."""
 
 import io
+import warnings
 from os import PathLike
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import xarray as xr
 from xarray.backends import H5NetCDFStore
 
 from recirc import labelled
-from recirc.data.safe_open import DAMAGE, DataFileError, named, reading, safe_open
+from recirc.data.safe_open import DAMAGE, DataFileError, DataWarning, named, reading, safe_open
 from recirc.data.screening import averaged_activity
 from recirc.storage import write_atomic
 from recirc.types import Activity
@@ -31,7 +32,7 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None, max_ratio: 
         DataFileError: if `safe_open` refuses the file, or `Activity.from_xarray` or `check_activity` what it holds.
 
     Warns:
-        DataWarning: if units were left out because their rate never changes.
+        DataWarning: if units were left out because their rate never changes, or variables that are no netCDF.
 
     Example:
         >>> rates = jax.random.uniform(jax.random.key(0), (2, 20, 3))
@@ -42,13 +43,33 @@ def read_netcdf(path: str | PathLike, *, outputs: str | None = None, max_ratio: 
     with safe_open(path, max_ratio=max_ratio) as file, reading(path):
         try:
             with h5netcdf.File(file, "r", decode_vlen_strings=True) as contents:
-                dataset = xr.open_dataset(H5NetCDFStore(contents), decode_times=False).load()
+                store = _Store(contents)
+                dataset = xr.open_dataset(store, decode_times=False).load()
         except (*DAMAGE, MemoryError) as error:
             why = f"cannot be read as netCDF-4 ({error}); write it with xarray's to_netcdf, or copy it again."
             raise DataFileError(f"{path}: {why}") from error
+        if store.left_out:
+            told = f"left out variables that are not laid out as netCDF-4: {', '.join(store.left_out)}."
+            warnings.warn(f"{path}: {told}", DataWarning, stacklevel=2)
         with named(path):
             settings = labelled.arguments_from(dataset, outputs=outputs)
         return averaged_activity(str(path), **settings)
+
+
+class _Store(H5NetCDFStore):
+    """The variables of a file that can be opened; those that cannot are no reason to refuse the others."""
+
+    def get_variables(self):
+        found, self.left_out, errors = {}, [], []
+        for name in self.ds.variables:
+            try:
+                found[name] = self.open_store_variable(name, self.ds.variables[name])
+            except DAMAGE as error:
+                self.left_out.append(str(name))
+                errors.append(error)
+        if errors and not found:
+            raise errors[0]
+        return found
 
 
 def write_netcdf(activity: Activity, path: str | PathLike) -> None:

@@ -62,6 +62,9 @@ def of_movement(session: Session, prepared: Prepared, assume_equal_spacing: bool
     starts = prepared.aligned_at + (chain.window or (0.0, 0.0))[0]
     plane = [series.channels.index(axis) for axis in "xy"] if {"x", "y"} <= set(series.channels) else [0, 1]
     values = series_on_bins(series, starts, chain.n_bins, chain.dt)[:, :, plane]
+    known = values[np.isfinite(values).all(axis=2)]
+    if not len(known) or not (np.ptp(known, axis=0) > 1e-9 * np.abs(known).max()).any():
+        return  # nothing moves, which is a finding of its own
     moved = headings(values, is_velocity=is_called(VELOCITY, name))
     found = agreement(moved, labels, single.conditions)
     if found is None:

@@ -20,6 +20,7 @@ from recirc.data.series_findings import of_averages
 from recirc.data.session import Session
 from recirc.runs.metrics import strict_json
 from recirc.storage import printable
+from recirc.studies.fit import with_held_out
 from recirc.types import Activity
 
 CLEAN, BLOCKED, UNREADABLE = 0, 1, 2
@@ -101,7 +102,7 @@ def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) ->
         found, prepared = check_session(recording, config.preprocessing, **fit, key=jax.random.key(seed))
         summary = _summary(recording, prepared)
         if prepared is not None:
-            summary |= _tells(prepared.averages, config)
+            summary |= _tells(prepared, config, found)
         return Checked(summary, found, recording, prepared)
     summary: dict[str, object] = {
         "units": len(recording.units),
@@ -109,19 +110,24 @@ def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) ->
         "time": f"{recording.start:g} to {recording.time[-1]:g} s in bins of {recording.dt:g} s",
         "mean rate (spikes/s)": _spread(np.mean(recording.rates, axis=(0, 1))),
     }
-    return Checked(summary | _tells(recording, config), [*check_averages(recording, **fit), *of_averages(recording)])
+    found = [*check_averages(recording, **fit), *of_averages(recording)]
+    return Checked(summary | _tells(Prepared(recording, config.preprocessing), config, found), found)
 
 
-def _tells(averages: Activity, config: FitConfig) -> dict[str, object]:
-    r"""How much a fit can tell; nothing where there can be none.
+def _tells(prepared: Prepared, config: FitConfig, found: list[Finding]) -> dict[str, object]:
+    r"""How much a fit can tell; nothing if something blocks it, which is added to what is found.
 
     A mean gain $m$ in R² over n directions is found by sign flips, one-sided at .05, with power .8 if gains of
     directions have a standard deviation of no more than $m \sqrt{n - z_{.95}^2 / 2} / (z_{.95} + z_{.8})$, as in
     `seeds_needed`.
     """
+    if any(each.level == BLOCKS for each in found):
+        return {}
     try:
-        ready = prepare(averages, with_go_cue(config, averages))
-    except ValueError:
+        config = with_go_cue(with_held_out(config, prepared), prepared.averages)
+        ready = prepare(prepared.averages, config)
+    except ValueError as error:
+        found.insert(0, Finding(BLOCKS, "fit", str(error), "No fit can be made so.", "As it says."))
         return {}
     scales, n = judging_scales(ready, config), ready.n_trials
     tops = [top for top in ceilings(ready, scales) if top is not None]

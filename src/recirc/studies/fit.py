@@ -39,7 +39,7 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
     )  # fmt: skip
     activity = found.averages
     least = config.preprocessing.minimum_reliability
-    config = _with_held_out(config, found)
+    config = with_held_out(config, found)
     settled = dataclasses.replace(found.chain, minimum_reliability=least)
     config = with_go_cue(dataclasses.replace(config, preprocessing=settled), activity)
     prepare(activity, config)  # what cannot be fitted is refused before a folder is made
@@ -53,7 +53,7 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
     )  # fmt: skip
 
 
-def _with_held_out(config: FitConfig, found: Prepared) -> FitConfig:
+def with_held_out(config: FitConfig, found: Prepared) -> FitConfig:
     """The configuration with names of units in the place of the column that marks them."""
     column = found.unit_columns.get(config.held_out[0]) if len(config.held_out) == 1 else None
     if column is None or config.held_out[0] in found.averages.units:
