@@ -27,7 +27,7 @@ JUMP = np.deg2rad(90.0)
 SHOWN_SWITCHES = (-0.25, 0.0, 0.1)
 UNITS = ("preparatory_tuning", "movement_tuning", "multiphasic")
 MECHANISM = ("state_share", "target_off_at_go_r2")
-POPULATION = ("dsa", "jpca_ratio", "alignment_index", "participation_ratio")
+POPULATION = ("dsa", "jpca_ratio", "jpca_frequency", "alignment_index", "participation_ratio")
 HELD_OUT = {
     "cca_mean4_crossfit": "1 − CCA, left-out directions",
     "procrustes_angle_crossfit": "Procrustes angle, left out",
