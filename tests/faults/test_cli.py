@@ -158,13 +158,19 @@ def test_arguments_reach_the_experiments(call, tmp_path):
 
     call("reproduce", "kao2019", "--preset", "full", "--seed", 3, "--jobs", 2, work=work)
     call("fit", "ses 1.nwb", "--set", "n_seeds=1", "--set", "dt=0.02", "--recorded-fraction", 0.5, work=work)
-    call("compare", "a.nc", "b", "--out", tmp_path, work=work)
+    call("compare", "a.nc", "b", "--exchangeable", "--out", tmp_path, work=work)
     call("fit", "x" * 240 + ".nc", work=work)
     assert seen[0] == (("kao2019",), {"preset": "full", "seed": 3}, "recirc-kao2019-full-seed3", 2)
     (data, config), named, folder, jobs = seen[1]
     assert (str(data), config.n_seeds, config.dt, config.recorded_fraction) == ("ses 1.nwb", 1, 0.02, 0.5)
     assert (named, folder, jobs) == ({"seed": 0}, "recirc-fit-ses 1", len(os.sched_getaffinity(0)))
-    assert ([str(path) for path in seen[2][0]], seen[2][2]) == (["a.nc", "b"], str(tmp_path))
+    (*paths, config), named, folder, _ = seen[2]
+    assert ([str(path) for path in paths], config.exchangeable, named, folder) == (
+        ["a.nc", "b"],
+        True,
+        {},
+        str(tmp_path),
+    )
     assert len(seen[3][2]) < 200
 
 

@@ -50,19 +50,11 @@ def train_network(specification: dict) -> Result:
     left_out, kept = (np.sort(part) for part in np.split(order, [specification["left_out"] or 0]))
     recorded = _recorded(specification, settings, trials.select(kept), target.select(kept), hint_key)
     shown = recorded if specification["fraction"] is not None else recorded.replace(hints=None, hint_units=())
-    if is_bptt:
-        regime, keys = BpttRegime(**specification["settings"]), {"network_key": network_key, "fit_key": fit_key}
-        network, trained = train_bptt(regime, shown, n_units=specification["n_units"], **keys)
-    else:
-        network = RateNetwork.random(
-            key=network_key, n_units=specification["n_units"], gain=settings.embedder_gain,
-            input_scale=settings.input_scale, bias_scale=settings.bias_scale,
-        )  # fmt: skip
-        trained = train(arm, settings, network, shown, fit_key)
+    twin, trained = _made(specification, settings, shown, network_key, fit_key)
     history = [] if trained is None else trained.history
     if trained is not None and trained.outcome is Outcome.DIVERGED:
         return Result({}, {"outcome": trained.message, "history": history})
-    twin, network = network, network if trained is None else trained.network
+    network = twin if trained is None else trained.network
     made = [simulate(network, each, key=probe_key) for each in (trials, new_trials)]
     arrays = {}
     if len(left_out):
@@ -97,6 +89,21 @@ def _recorded(specification: dict, settings: Regime, trials: Trials, target: Act
         fraction=specification["fraction"] or REFERENCE_FRACTION,
         normalization=specification["normalization"] or settings.normalization,
     )  # fmt: skip
+
+
+def _made(
+    specification: dict, settings: Regime, trials: Trials, network_key, fit_key
+) -> tuple[RateNetwork, Fit | None]:
+    """The network before training, and what training came to."""
+    arm, n_units = specification["arm"], specification["n_units"]
+    if arm in BPTT_REGIMES:
+        regime = BpttRegime(**specification["settings"])
+        return train_bptt(regime, trials, n_units=n_units, network_key=network_key, fit_key=fit_key)
+    network = RateNetwork.random(
+        key=network_key, n_units=n_units, gain=settings.embedder_gain, input_scale=settings.input_scale,
+        bias_scale=settings.bias_scale,
+    )  # fmt: skip
+    return network, train(arm, settings, network, trials, fit_key)
 
 
 def train(arm: str, settings: Regime, network: RateNetwork, trials: Trials, key) -> Fit | None:
