@@ -15,7 +15,7 @@ ANGLES = recirc.tasks.CenterOutReach().angles
 
 def test_of_a_bell_it_is_2_45_standard_deviations_before_the_peak():
     """exp(-x² / 2) = 0.05 at x = 2.448."""
-    task = design.measured_task(ANGLES, "on")
+    task = design.measured_task(ANGLES)
     trials = task.trials(8, key=jax.random.key(0))
     found = movement_onset(np.asarray(trials.targets)[:, :, :2], trials.time)
     peak = trials.epochs["movement"][0, 0] + task.reaction + task.reach / 2
@@ -27,7 +27,7 @@ def test_of_a_bell_it_is_2_45_standard_deviations_before_the_peak():
 
 @pytest.mark.parametrize("dt", [0.01, 0.02, 0.03])
 def test_a_task_read_as_a_recording_is_begins_within_a_bin_of_its_own_onset(dt):
-    task = design.measured_task(ANGLES, "on")
+    task = design.measured_task(ANGLES)
     trials = task.trials(8, key=jax.random.key(0))
     n_bins = int(trials.time[-1] / dt) - 1
     middles = dt * (np.arange(n_bins) + 0.5)

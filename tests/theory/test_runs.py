@@ -125,7 +125,18 @@ def test_metrics_load_as_they_were_written_and_are_strict_json():
     assert data["rows"][1]["value"] is None
     fields = {"metric", "level", "arm", "condition", "value", "ci", "n", "unit"}
     assert set(data["rows"][0]) == fields | {"direction", "null", "baselines", "ceiling", "teacher"}
-    assert set(data["claims"][0]) == {"claim", "source", "supported", "effect", "ci", "p", "n", "smallest", "needs"}
+    assert set(data["claims"][0]) == {
+        "claim",
+        "source",
+        "supported",
+        "effect",
+        "ci",
+        "p",
+        "n",
+        "smallest",
+        "needs",
+        "power",
+    }
     about, rows_again, claims_again = read_metrics(text)
     assert about == {"study": "study", "preset": "quick"}
     assert metrics_text("study", "quick", rows_again, claims_again) == text
