@@ -178,3 +178,11 @@ def test_power_is_how_often_a_mean_is_found(n, alpha):
     p = [compare.sign_flip_test(values, 0.0, "greater", key=jax.random.key(0)) for values in samples]
     assert compare.sign_flip_power(2.0, 2.4, n, alpha=alpha) == pytest.approx(np.mean(np.array(p) <= alpha), abs=0.1)
     assert compare.sign_flip_power(1.0, 9.0, 4) == 0.0, "four values cannot reach a p of .05"
+
+
+def test_a_claim_that_nothing_is_missing_is_planned_for_where_nothing_is():
+    """Values on the line are undecided, and the seeds are counted that would tell 0 from it."""
+    lacks = Effect("A sample suffices", np.array([-0.1, -0.09, -0.12, -0.08, -0.11, -0.1]), smallest=-0.1, none=-0.1)
+    (claim,) = judged([lacks], "here", key=jax.random.key(0))
+    assert claim.supported is None
+    assert claim.needs == Effect("The same", lacks.values, -0.1, -0.1, planned=0.0).needs(0.05)

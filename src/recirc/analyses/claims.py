@@ -25,7 +25,7 @@ class Effect:
         smallest: the smallest effect that matters, stated before the run.
         none: the effect if there were nothing to the claim.
         planned: effect for which the number of seeds is told; `smallest` if omitted. A claim that nothing as large as
-            `none` is missing has `smallest` = `none`, and is planned for where nothing is.
+            `none` is missing has `smallest` = `none`, and is planned for where nothing is, 0.
         shown: from the scale of values, on which their mean is taken, to that of the report; rising, as `np.exp`.
     """
 
@@ -44,7 +44,9 @@ class Effect:
     @property
     def aim(self) -> float:
         """The effect that the number of seeds is planned for."""
-        return self.smallest if self.planned is None else self.planned
+        if self.planned is not None:
+            return self.planned
+        return 0.0 if self.smallest == self.none else self.smallest
 
     def p(self, center: float, alternative: str, key: PRNGKeyArray) -> float:
         """p of the effect against a center, "greater" or "less"."""
