@@ -75,12 +75,12 @@ class Effect:
         return max(n + 1, seeds_needed(self.values, self.aim - self.none, alpha=alpha)) if n > 1 else None
 
     def power(self, alpha: float) -> float:
-        """How often as many seeds of this spread find `smallest`, at a level; nan of fewer than two."""
+        """How often as many seeds of this spread find the effect that is planned for, at a level; nan of fewer than two."""
         n = len(self.values)
         if self.counts:
-            return float(scipy.stats.binom.sf(scipy.stats.binom.isf(alpha, n, self.none), n, self.smallest))
+            return float(scipy.stats.binom.sf(scipy.stats.binom.isf(alpha, n, self.none), n, self.aim))
         spread = float(np.std(self.values, ddof=1)) if n > 1 else np.nan
-        return sign_flip_power(spread, self.smallest - self.none, n, alpha=alpha) if n > 1 else np.nan
+        return sign_flip_power(spread, self.aim - self.none, n, alpha=alpha) if n > 1 else np.nan
 
 
 def judged(effects: Sequence[Effect], source: str, *, key: PRNGKeyArray, alpha: float = 0.05) -> list[Claim]:
