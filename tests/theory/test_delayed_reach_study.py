@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import recirc
 from recirc.analyses import Result, Row, frame
@@ -543,6 +544,12 @@ def test_a_small_study_runs_from_start_to_report(tiny, tmp_path):
     assert "stands in" in page
     assert len(list((out / "figures").glob("*.svg"))) == 8
     assert page.count("<details>") == 3  # the verdicts in words are folded away
+
+
+def test_names_in_figures_have_no_letters_that_are_drawn_as_codes():
+    name = kao2019.report._name(xr.Dataset({"arm": "relu", "target_off_share": 0.25}))
+    assert name == "ReLU, off 25 %"
+    assert name.isprintable()
 
 
 def test_a_network_that_diverged_is_a_row_that_says_so():

@@ -75,7 +75,7 @@ class Effect:
         return max(n + 1, seeds_needed(self.values, self.aim - self.none, alpha=alpha)) if n > 1 else None
 
     def power(self, alpha: float) -> float:
-        """How often as many seeds of this spread find the effect that is planned for, at a level; nan of fewer than two."""
+        """How often as many seeds of this spread find what is planned for, at a level; nan of fewer than two."""
         n = len(self.values)
         if self.counts:
             return float(scipy.stats.binom.sf(scipy.stats.binom.isf(alpha, n, self.none), n, self.aim))

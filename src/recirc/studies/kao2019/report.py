@@ -94,7 +94,7 @@ def _examples(result: AnalysisResult) -> list[xr.Dataset]:
 
 def _name(own: xr.Dataset) -> str:
     """A network in a few words."""
-    return f"{label(own['arm'].item())}, target off in {percent(own['target_off_share'].item())}"
+    return f"{label(own['arm'].item())}, off {100 * own['target_off_share'].item():g} %"
 
 
 def _shown(result: AnalysisResult) -> list[Shown]:
