@@ -6,11 +6,13 @@ import noises
 import numpy as np
 import pytest
 
-from recirc.analyses import VerdictConfig
+from recirc.analyses import VerdictConfig, reference
 from recirc.analyses.levels import judge
 from recirc.analyses.reference import rows_beside
 from recirc.analyses.table import frame
 from recirc.analyses.verdict_config import Reference
+
+KEY = jax.random.key(7)
 
 
 def alike(network, reference, **settings):
@@ -40,3 +42,20 @@ def test_where_no_difference_could_be_found_nothing_is_called_alike(population, 
     network, reference = population.select_units(population.units[:40]), population.units[40 : 40 + n_reference]
     found = alike(network, population.select_units(reference), n_splits=n_splits, least_units=2)
     assert found[["units", "population"]].isna().all()
+
+
+@pytest.mark.filterwarnings("ignore:.* samples for:UserWarning")
+def test_what_halves_of_the_reference_tell_does_not_depend_on_which_network_came_first(population, monkeypatch):
+    one, other = (population.select_units(population.units[i::2]) for i in range(2))
+    noise = np.random.default_rng(3).uniform(0, 20, other.rates.shape)
+    other = other.replace(rates=noise)  # whose halves have nothing in common, so that every halving has another p
+    config = VerdictConfig(n_draws=9, n_pairs=2, n_splits=19).resolved(other, len(one.units))
+    found = []
+    for order in ((1, 2), (2, 1)):
+        monkeypatch.setattr(reference, "_OF_HALVES", {})
+        keys = {seed: jax.random.key(seed) for seed in order}
+        rows = {s: rows_beside(one, Reference(other), config, key=k, halves_key=KEY) for s, k in keys.items()}
+        found.append([frame(rows[s]).dropna(subset="null_half_p")["null_half_p"].tolist() for s in (1, 2)])
+    assert len(found[0][0]) > 0
+    assert found[0] == found[1]
+    assert found[0][0] == found[0][1]

@@ -1,9 +1,11 @@
 """Units and population of an activity beside those of a reference, each number with its null."""
 
 import dataclasses
+import functools
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, PRNGKeyArray
@@ -60,7 +62,9 @@ def rows_beside(
         null = measure.nulls[0]
         chance = compare.null_distribution(measure, reference.activity, a, null, n_draws=config.n_draws, key=key)
         if chance.is_certified and len(reference.activity.units) >= FEWEST_UNITS:
-            chance = dataclasses.replace(chance, half_p=_half_p(measure, reference.activity, key))
+            half = functools.partial(_half_p, measure, reference.activity)
+            name = ["half_p", repr(measure), _digest(reference.activity)]
+            chance = dataclasses.replace(chance, half_p=_shared(name, half, key, halves_key))
         rows.append(Row.of(chance.score, arm, HERE, null=chance, ceiling=_ceiling(measure, reference, key)))
     return rows + _dynamics_rows(a, reference, twins if config.n_draws else (), key, arm)
 
@@ -84,16 +88,19 @@ def _similarities(config: VerdictConfig) -> tuple[AbstractSimilarity, AbstractSi
     return CCA(), Procrustes()
 
 
-_HALVES: dict[str, dict[str, np.ndarray]] = {}  # distances between halves of references, of this process
-_HALF_P: dict[str, float] = {}  # and what nulls can tell of these
+_OF_HALVES: dict[str, Any] = {}  # what was found of halves of references, of this process
+
+
+def _shared(about: Sequence, find: Callable[[PRNGKeyArray], Any], key, halves_key):
+    """What is found of a reference's halves with the key; with a `halves_key` once for all networks that share it."""
+    if halves_key is None:
+        return find(key)
+    name = piece_key([*about, seed_of(halves_key)])
+    return _OF_HALVES[name] if name in _OF_HALVES else _OF_HALVES.setdefault(name, find(halves_key))
 
 
 def _half_p(measure: AbstractSimilarity, reference: Activity, key) -> float:
-    """`half_p` of the reference, found once for all networks of a process."""
-    name = f"{measure} {_digest(reference)}"
-    if name not in _HALF_P:
-        _HALF_P[name] = compare.half_p(measure, reference, measure.nulls[0], n_splits=3, n_draws=39, key=key)
-    return _HALF_P[name]
+    return compare.half_p(measure, reference, measure.nulls[0], n_splits=3, n_draws=39, key=key)
 
 
 def _digest(a: Activity) -> str:
@@ -133,13 +140,9 @@ def _rows_beside_halves(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the rows of all units have said all there is to say
             between = lambda key: between_halves(distances, n_reference, n, n_splits=config.n_splits, key=key)  # noqa: B023, E731
-            if halves_key is None:
-                halves = between(key)
-            else:
-                left_out = config.left_out if distances is unlike else ()
-                about = dataclasses.replace(config, n_draws=0, onset=None, left_out=left_out)
-                name = piece_key([distances.__name__, n, shared, about, seed_of(halves_key), _digest(reference)])
-                halves = _HALVES[name] if name in _HALVES else _HALVES.setdefault(name, between(halves_key))
+            left_out = config.left_out if distances is unlike else ()
+            about = dataclasses.replace(config, n_draws=0, onset=None, left_out=left_out)
+            halves = _shared([distances.__name__, n, shared, about, _digest(reference)], between, key, halves_key)
             found = beside_halves(distances, halves, len(a.units), n_reference, n, n_draws=config.n_pairs, key=key)
         n_together = len(shared) if level == "unit" else len(similarities) + 2
         can_tell = n_together / (1 + config.n_splits) < 0.05
