@@ -186,3 +186,11 @@ def test_a_claim_that_nothing_is_missing_is_planned_for_where_nothing_is():
     (claim,) = judged([lacks], "here", key=jax.random.key(0))
     assert claim.supported is None
     assert claim.needs == Effect("The same", lacks.values, -0.1, -0.1, planned=0.0).needs(0.05)
+
+
+@pytest.mark.parametrize("n", [5, 12, 40])
+def test_the_largest_spread_is_that_of_which_as_many_seeds_are_needed(n):
+    values = RANDOM(n).normal(size=30)
+    values *= compare.statistics.largest_spread(n, 0.2) / values.std(ddof=1)
+    assert compare.seeds_needed(values * (1 - 1e-9), 0.2) == n
+    assert compare.seeds_needed(values * 1.001, 0.2) == n + 1

@@ -109,7 +109,8 @@ class Claim:
         n: how many independent things it rests on.
         smallest: the smallest effect that matters, stated before the run; nan if the claim is no effect.
         needs: of an undecided claim, how many independent things would decide it at `smallest`, if that can be told.
-        power: how often `n` of this spread find an effect of `smallest`, at the strictest level of the family.
+        power: how often `n` of this spread find the effect that is planned for, `smallest` as a rule, at the strictest
+            level of the family.
 
     Raises:
         ValueError: if the interval is reversed or `n` is negative.

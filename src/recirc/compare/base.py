@@ -19,9 +19,14 @@ UNITS = frozenset({"permutations", "rotations", "offsets", "scale", "unit scales
 
 
 class AbstractMeasure(eqx.Module):
-    """What similarities and portraits say of themselves: `level`, `direction` and name (`metric`) of their score."""
+    """What similarities and portraits say of themselves: `level`, `direction` and name (`metric`) of their score.
+
+    `certified` names the nulls (by `kind`, and the structure of conditions that they found) whose false alarms were
+    counted for it and are at their level, in `benchmarks/false_alarms.py`.
+    """
 
     level: ClassVar[Level] = "population"
+    certified: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     direction: eqx.AbstractClassVar[Direction]
 
     @property
@@ -51,12 +56,10 @@ class AbstractMeasure(eqx.Module):
 class AbstractSimilarity(AbstractMeasure):
     """How alike two activities are, at equal conditions and times; units need not match.
 
-    `label` is what `metric` is called in print. `nulls` may be used with it, the first before all; `certified` names
-    those (by `kind`, and the structure of conditions that they found) whose false alarms were counted for it and are at
-    their level, in `benchmarks/false_alarms.py`. `blind_to` names
-    the changes of one side that it does not see, of its units: "permutations", "rotations" (and reflections),
-    "offsets" (one per unit), "scale" (one factor for all), "unit scales" (one factor each), "invertible maps"; and
-    "order of conditions". `estimates_populations` says that units are taken for samples of two populations, which have
+    `label` is what `metric` is called in print. `nulls` may be used with it, the first before all. `blind_to` names the
+    changes of one side that it does not see, of its units: "permutations", "rotations" (and reflections), "offsets"
+    (one per unit), "scale" (one factor for all), "unit scales" (one factor each), "invertible maps"; and "order of
+    conditions". `estimates_populations` says that units are taken for samples of two populations, which have
     none in common, and the score for an estimate of theirs: of an activity with itself it is better than the best.
 
     Raises (when called, beside what each says):
@@ -67,7 +70,6 @@ class AbstractSimilarity(AbstractMeasure):
 
     blind_to: eqx.AbstractClassVar[frozenset[str]]
     nulls: "eqx.AbstractClassVar[tuple[AbstractNull, ...]]"
-    certified: ClassVar[frozenset[tuple[str, str]]] = frozenset()
     is_symmetric: ClassVar[bool] = False
     estimates_populations: ClassVar[bool] = False
 
@@ -100,7 +102,6 @@ class AbstractPortrait(AbstractMeasure):
     Portraits look at soft-normalized averages over repeats (`normalized_averages`). Where they have these fields,
     `soft` is the constant of the normalization in the unit of the rates, None for 0.2 of the median range of units
     (networks), infinity for none; `start, stop` is the window, seconds on the activity's clock, None for all of it.
-    `certified` names nulls, as of a similarity.
 
     Raises (when called, beside what each says):
         ValueError: if a rate is not finite, no unit changes, a window or epoch does not fit, or there are not more
@@ -109,7 +110,6 @@ class AbstractPortrait(AbstractMeasure):
     """
 
     labels: eqx.AbstractClassVar[Mapping[str, str]]
-    certified: ClassVar[frozenset[tuple[str, str]]] = frozenset()
 
     @abc.abstractmethod
     def __call__(self, a: Activity) -> Score:

@@ -5,13 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from recirc.compare.base import AbstractNull, AbstractSimilarity
-from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.rotated_conditions import AbstractConditionSimilarity
 from recirc.compare.samples import centered, paired_samples
 from recirc.types import Activity, Direction, Score
 
 
-class DebiasedBures(AbstractSimilarity):
+class DebiasedBures(AbstractConditionSimilarity):
     r"""Cosine of the Procrustes angle as it would be if all units of both populations were recorded.
 
     $$s = 2\, s_n - \overline{s_{n/2}}, \qquad s_n = \frac{\|X^\top Y\|_*}{\|X\|_F\,\|Y\|_F}$$
@@ -51,9 +50,6 @@ class DebiasedBures(AbstractSimilarity):
     label: ClassVar[str] = "Bures similarity, debiased"
     direction: ClassVar[Direction] = "higher"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
     estimates_populations: ClassVar[bool] = True
 
     def __call__(self, a: Activity, b: Activity) -> Score:

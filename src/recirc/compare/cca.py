@@ -6,23 +6,19 @@ from typing import ClassVar
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractNull, AbstractSimilarity
-from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.rotated_conditions import AbstractConditionSimilarity
 from recirc.compare.samples import centered
 from recirc.compare.svcca import SVCCA, cosines
 from recirc.types import Activity, Direction, Score
 
 
-class AbstractCCA(AbstractSimilarity):
+class AbstractCCA(AbstractConditionSimilarity):
     """What correlations of the best m of d canonical variates share."""
 
     n_components: int = eqx.field(static=True, default=10)
     n_averaged: int = eqx.field(static=True, default=4)
     direction: ClassVar[Direction] = "higher"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
 
     def __check_init__(self):
         if not 1 <= self.n_averaged <= self.n_components:

@@ -5,13 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from recirc.compare.base import AbstractNull, AbstractSimilarity
-from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.rotated_conditions import AbstractConditionSimilarity
 from recirc.compare.samples import centered, paired_samples, principal_scores
 from recirc.types import Activity, Direction, Score
 
 
-class LinearCKA(AbstractSimilarity):
+class LinearCKA(AbstractConditionSimilarity):
     r"""Linear centered kernel alignment.
 
     $$\mathrm{CKA} = \frac{\|Y^\top X\|_F^2}{\|X^\top X\|_F\,\|Y^\top Y\|_F}$$
@@ -35,9 +34,6 @@ class LinearCKA(AbstractSimilarity):
     label: ClassVar[str] = "linear CKA"
     direction: ClassVar[Direction] = "higher"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         x, y = paired_samples(a, b)

@@ -5,13 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from recirc.compare.base import AbstractNull, AbstractSimilarity
-from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.rotated_conditions import AbstractConditionSimilarity
 from recirc.compare.samples import centered, paired_samples, principal_scores
 from recirc.types import Activity, Direction, Score
 
 
-class DebiasedCKA(AbstractSimilarity):
+class DebiasedCKA(AbstractConditionSimilarity):
     r"""Linear centered kernel alignment that does not rise with the number of units recorded.
 
     $$\frac{\overline{(x_i \cdot y_j)^2}}
@@ -47,9 +46,6 @@ class DebiasedCKA(AbstractSimilarity):
     label: ClassVar[str] = "linear CKA, debiased for units"
     direction: ClassVar[Direction] = "higher"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
     estimates_populations: ClassVar[bool] = True
 
     def __call__(self, a: Activity, b: Activity) -> Score:

@@ -196,9 +196,10 @@ def _numeric(covariates: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 def _is_circle(values: np.ndarray) -> bool:
     """Whether numbers are angles in degrees around a whole circle: no gap is over 120, none is farther than a turn."""
-    turned = np.unique(values % 360)
-    gaps = np.diff(np.append(turned, turned[0] + 360))
-    return len(turned) > 2 and bool(gaps.max() <= 120 + 1e-6 and np.ptp(values) <= 360 and np.ptp(values) >= 240 - 1e-6)
+    from recirc.data.directions import largest_gap  # loads readers of files
+
+    is_turn = 240 - 1e-6 <= np.ptp(values) <= 360
+    return bool(len(np.unique(values % 360)) > 2 and is_turn and largest_gap(values) <= 120 + 1e-6)
 
 
 def _embedded(values: np.ndarray) -> Float[np.ndarray, "condition axis"]:

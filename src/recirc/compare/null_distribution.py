@@ -106,7 +106,7 @@ def null_distribution(
 
 
 def _is_certified(measure: AbstractMeasure, null: AbstractNull, a: Activity) -> bool:
-    return (null.kind, null.structure(a)) in getattr(measure, "certified", ())
+    return (null.kind, null.structure(a)) in measure.certified
 
 
 def half_p(

@@ -5,14 +5,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.cka import rotated
-from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.rotated_conditions import AbstractConditionSimilarity
 from recirc.compare.samples import centered, paired_samples, principal_scores
 from recirc.types import Activity, Direction, Score
 
 
-class Procrustes(AbstractSimilarity):
+class Procrustes(AbstractConditionSimilarity):
     r"""Angle that remains between two activities after the best rotation or reflection.
 
     $$\theta = \min_{Q^\top Q = I} \arccos \frac{\langle X, YQ\rangle}{\|X\|_F\|Y\|_F}
@@ -37,9 +36,6 @@ class Procrustes(AbstractSimilarity):
     label: ClassVar[str] = "Procrustes angle (rad)"
     direction: ClassVar[Direction] = "lower"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         x, y = paired_samples(a, b)

@@ -6,14 +6,13 @@ from typing import ClassVar
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.cka import rotated
-from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.rotated_conditions import AbstractConditionSimilarity
 from recirc.compare.samples import Fold, condition_folds, paired_samples
 from recirc.types import Activity, Direction, Score
 
 
-class ProcrustesCrossfit(AbstractSimilarity):
+class ProcrustesCrossfit(AbstractConditionSimilarity):
     r"""Angle between two activities where each condition is rotated as the others ask for.
 
     $$\theta = \arccos \frac{\sum_c \langle X_c, Y_c Q_{-c}\rangle}
@@ -46,9 +45,6 @@ class ProcrustesCrossfit(AbstractSimilarity):
     label: ClassVar[str] = "Procrustes angle, cross-fitted"
     direction: ClassVar[Direction] = "lower"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
 
     left_out: tuple[str, ...] = eqx.field(static=True, default=())
 

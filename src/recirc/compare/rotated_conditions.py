@@ -7,7 +7,7 @@ from typing import ClassVar
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractNull
+from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.condition_structure import ConditionStructure, condition_structure, exchangeable_groups
 from recirc.types import Activity
 
@@ -99,6 +99,14 @@ class TurnedConditions(RotatedConditions):
 
     kind: ClassVar[str] = "turned_conditions"
     shared: ClassVar[bool] = True
+
+
+class AbstractConditionSimilarity(AbstractSimilarity):
+    """A symmetric similarity of rates at equal conditions, which turned conditions are the null of."""
+
+    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
+    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
+    is_symmetric: ClassVar[bool] = True
 
 
 def _mixer(a: Activity) -> Callable[[np.ndarray], np.ndarray]:

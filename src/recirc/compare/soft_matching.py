@@ -8,13 +8,12 @@ import scipy.sparse
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment, linprog
 
-from recirc.compare.base import AbstractNull, AbstractSimilarity
-from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.rotated_conditions import AbstractConditionSimilarity
 from recirc.compare.samples import centered, paired_samples
 from recirc.types import Activity, Direction, Level, Score
 
 
-class SoftMatching(AbstractSimilarity):
+class SoftMatching(AbstractConditionSimilarity):
     r"""Soft matching distance: how far the tuning of units is from that of their partners in the other population.
 
     $$d = \min_{P \in T} \Big(\sum_{ij} P_{ij} \|x_i - y_j\|^2\Big)^{1/2}, \qquad
@@ -44,9 +43,6 @@ class SoftMatching(AbstractSimilarity):
     level: ClassVar[Level] = "unit"
     direction: ClassVar[Direction] = "lower"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
 
     def __call__(self, a: Activity, b: Activity) -> Score:
         return self.score(_distance(*paired_samples(a, b)))

@@ -174,6 +174,17 @@ def seeds_needed(values, smallest: float, *, alpha: float = 0.05, power: float =
     return int(np.ceil(max(n, -np.log2(alpha))))
 
 
+def largest_spread(n: int, smallest: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The standard deviation up to which n values find a mean of `smallest`; arguments as of `seeds_needed`.
+
+    Example:
+        >>> round(largest_spread(21, 0.2), 3)
+        0.357
+    """
+    z = scipy.stats.norm.ppf([1 - alpha, power])
+    return float(smallest * np.sqrt(max(n - z[0] ** 2 / 2, 0.0)) / z.sum())
+
+
 def sign_flip_power(spread: float, mean: float, n: int, *, alpha: float = 0.05) -> float:
     r"""Power of the one-sided sign-flip test to find a mean in n values of this spread.
 

@@ -7,14 +7,13 @@ from typing import ClassVar
 import equinox as eqx
 import numpy as np
 
-from recirc.compare.base import AbstractNull, AbstractSimilarity
 from recirc.compare.cka import rotated
-from recirc.compare.rotated_conditions import BY_CONDITION, RotatedConditions
+from recirc.compare.rotated_conditions import AbstractConditionSimilarity
 from recirc.compare.samples import centered, check_enough_samples, comparable, condition_groups, principal_scores
 from recirc.types import Activity, Direction, Score
 
 
-class SVCCA(AbstractSimilarity):
+class SVCCA(AbstractConditionSimilarity):
     r"""Mean canonical correlation of the leading k principal components of two activities.
 
     $$\text{SVCCA} = \frac1k \sum_{i=1}^{k} \rho_i, \qquad \rho = \mathrm{svd}(U_X^\top U_Y)$$
@@ -50,9 +49,6 @@ class SVCCA(AbstractSimilarity):
     per_condition: bool = eqx.field(static=True, default=False)
     direction: ClassVar[Direction] = "higher"
     blind_to: ClassVar[frozenset[str]] = frozenset({"permutations", "rotations", "offsets", "scale"})
-    nulls: ClassVar[tuple[AbstractNull, ...]] = (RotatedConditions(),)
-    certified: ClassVar[frozenset[tuple[str, str]]] = BY_CONDITION
-    is_symmetric: ClassVar[bool] = True
 
     def __check_init__(self):
         if self.n_components < 1:
@@ -104,27 +100,33 @@ class SVCCA(AbstractSimilarity):
         groups, stacks = self._groups(a), []
         for n_trials in sorted(set(map(len, groups))):
             trials = np.array([group for group in groups if len(group) == n_trials])
-            stacks.append((trials, *self._bases(np.asarray(b.rates)[trials])))
+            stacks.append((trials, *self._bases(np.asarray(b.rates)[trials])[:2]))
 
         def value(rates: np.ndarray) -> float:
             means = []
             for trials, theirs, their_rank in stacks:
-                ours, rank = self._bases(rates[trials])
+                ours, rank, _ = self._bases(rates[trials])
                 means.extend(cosines(ours.mT @ theirs).sum(axis=1) / np.minimum(rank, their_rank))
             return float(np.mean(means))
 
         return value
 
-    def _bases(self, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`basis` of every condition (condition, trial, time, unit), with columns of zeros where ranks are lower."""
-        samples = rates.reshape(len(rates), -1, rates.shape[-1])
+    def _bases(self, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`basis` of several sets of trials (set, trial, time, unit), with columns of zeros where ranks are lower.
+
+        Beside it the ranks, and the shares of the variance.
+        """
+        samples = np.asarray(rates, np.float64).reshape(len(rates), -1, rates.shape[-1])
         samples = samples - samples.mean(axis=1, keepdims=True)
         is_wide = samples.shape[1] < samples.shape[2]
         variances, vectors = np.linalg.eigh(samples @ samples.mT if is_wide else samples.mT @ samples)
+        total = variances.sum(axis=1)
         variances, vectors = (side[..., ::-1][..., : self.n_components] for side in (variances, vectors))
         is_kept = variances > 1e-14 * variances[:, :1]
         sizes = np.sqrt(np.where(is_kept, variances, np.inf))[:, None]
-        return vectors * is_kept[:, None] if is_wide else samples @ vectors / sizes, is_kept.sum(axis=1)
+        bases = vectors * is_kept[:, None] if is_wide else samples @ vectors / sizes
+        kept = np.divide((variances * is_kept).sum(axis=1), total, out=np.zeros(len(total)), where=total > 0)
+        return bases, is_kept.sum(axis=1), kept
 
     def _groups(self, a: Activity) -> list[np.ndarray]:
         return list(condition_groups(a.conditions).values()) if self.per_condition else [np.arange(a.n_trials)]
@@ -135,17 +137,10 @@ class SVCCA(AbstractSimilarity):
 
     def basis(self, rates) -> tuple[np.ndarray, float]:
         """Orthonormal leading components of samples, and their share of the variance."""
-        samples = centered(rates)
-        if len(samples) >= samples.shape[1]:
-            scores, kept = principal_scores(samples, self.n_components)
-            basis = np.linalg.qr(scores)[0]
-        else:
-            variances, vectors = np.linalg.eigh(samples @ samples.T)
-            basis = vectors[:, ::-1][:, : min(self.n_components, int(np.sum(variances > 1e-14 * variances[-1])))]
-            kept = float(variances[::-1][: basis.shape[1]].sum() / variances.sum()) if basis.shape[1] else 0.0
-        if not basis.shape[1]:
+        (basis,), (rank,), (kept,) = self._bases(np.asarray(rates)[None])
+        if not rank:
             raise ValueError("an activity is constant within a condition; leave that condition out.")
-        return basis, kept
+        return basis[:, :rank], float(kept)
 
 
 def cosines(products: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ from typing import Any
 
 import jax
 import numpy as np
-import scipy.stats
 
 from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.fit_table import SMALLEST_GAIN
 from recirc.analyses.fit_trials import ceilings, judging_scales, prepare, with_go_cue
+from recirc.compare.statistics import largest_spread
 from recirc.data import DataFileError, DataWarning, read_recording
 from recirc.data.findings import BLOCKS, NOTE, Finding, check_averages, check_session
 from recirc.data.prepared import Prepared
@@ -115,12 +115,7 @@ def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) ->
 
 
 def _tells(prepared: Prepared, config: FitConfig, found: list[Finding]) -> dict[str, object]:
-    r"""How much a fit can tell; nothing if something blocks it, which is added to what is found.
-
-    A mean gain $m$ in R² over n directions is found by sign flips, one-sided at .05, with power .8 if gains of
-    directions have a standard deviation of no more than $m \sqrt{n - z_{.95}^2 / 2} / (z_{.95} + z_{.8})$, as in
-    `seeds_needed`.
-    """
+    """How much a fit can tell; nothing if something blocks it, which is added to what is found."""
     if any(each.level == BLOCKS for each in found):
         return {}
     try:
@@ -131,8 +126,7 @@ def _tells(prepared: Prepared, config: FitConfig, found: list[Finding]) -> dict[
         return {}
     scales, n = judging_scales(ready, config), ready.n_trials
     tops = [top for top in ceilings(ready, scales) if top is not None]
-    level, power = scipy.stats.norm.ppf([0.95, 0.8])
-    spread = SMALLEST_GAIN * np.sqrt(max(n - level**2 / 2, 0)) / (level + power)
+    spread = largest_spread(n, SMALLEST_GAIN)
     told = f"{np.isfinite(scales).all(axis=0).sum()} units judged in {n} left-out directions"
     told += f"; noise allows an R² of {np.median(tops):.2f} (median)" if tops else ""
     told += f"; a mean gain of {SMALLEST_GAIN:g} in R² is found with power .8 if gains spread by {spread:.2g} or less"

@@ -83,11 +83,11 @@ def claims(table: pd.DataFrame, preset: Preset, *, key: PRNGKeyArray) -> list[Cl
 
 def powers(preset: Preset) -> dict[str, float]:
     """Power of each claim over circuits to find the smallest effect that matters, at Holm's first level."""
-    planned = {effect.claim: effect for effect in stated({name: np.zeros(0) for name in SPREADS})}
+    planned = stated({name: np.zeros(0) for name in SPREADS})
     alpha = 0.05 / (len(SPREADS) + bool(preset.n_readings))
     return {
         name: sign_flip_power(SPREADS[name], effect.aim - effect.none, preset.n_seeds, alpha=alpha)
-        for name, effect in zip(SPREADS, planned.values())
+        for name, effect in zip(SPREADS, planned)
     }
 
 
