@@ -268,6 +268,19 @@ def test_no_measure_is_lost_or_misled_by_odd_input(change):
         assert not any(claim.supported for claim in found.claims)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_family_too_large_for_its_arrangements_is_told(monkeypatch):
+    """Of 32 arrangements the least p is .031, which is under .05 for one similarity and not for three."""
+    a = noises.noise(np.random.default_rng(14), "8 even", "tuned", n_units=30).select([0, 1, 2, 4, 5, 7])
+    module, all_three = importlib.import_module("recirc.analyses.likeness"), [compare.LinearCKA(), compare.Procrustes()]
+    told = []
+    for measures in (all_three[:1], [*all_three, compare.CCA()]):
+        monkeypatch.setattr(module, "similarities", lambda level="population", m=measures: m * (level == "population"))
+        told.append(recirc.analyses.likeness(a, a, key=jax.random.key(0)).sentences["verdict"])
+    assert "More alike than unrelated populations by linear CKA." in told[0]
+    assert "No p below 0.05 exists there for one of 3 similarities" in told[1]
+
+
 def test_a_structure_that_is_given_is_the_one_that_is_used():
     a = noises.noise(np.random.default_rng(12), "8 even", "tuned")
     signs = condition_structure(a)._replace(

@@ -203,15 +203,20 @@ def _sentence(
     }
     listed = {kind: "; ".join(names[each.score.metric] for each in group) for kind, group in kinds.items()}
     said = [f"More alike than unrelated populations by {listed['alike'] or 'no certified similarity'}."]
+    n_together = sum(each.is_certified for each in found)
+
+    def few(group: Sequence[NullDistribution]) -> str:
+        least = n_together * min(1 / (1 + len(each.draws)) for each in group)  # of Holm's steps, the first
+        together = f" for one of {n_together} similarities" if n_together > 1 else ""
+        return f" No p below {ALPHA:g} exists there{together}." if least >= ALPHA else ""
+
     if kinds["apart"]:
-        said.append(f"Not shown to be by {listed['apart']}, by which halves of the first are.")
+        said.append(f"Not shown to be by {listed['apart']}, by which halves of the first are.{few(kinds['apart'])}")
     if kinds["blind"]:
-        least = min(1 / (1 + len(each.draws)) for each in kinds["blind"])
-        few = f" No p below {ALPHA:g} exists there." if least >= ALPHA else ""
         why = "not even halves of the first population are more alike than by chance"
         if all(math.isnan(each.half_p) for each in kinds["blind"]):
             why = "the first population has too few units for halves that would show whether it can"
-        said.append(f"By {listed['blind']} this null cannot tell here: {why}.{few}")
+        said.append(f"By {listed['blind']} this null cannot tell here: {why}.{few(kinds['blind'])}")
     if kinds["not certified"]:
         said.append(f"Not certified, so no verdict: {listed['not certified']}.")
     return " ".join([*said, f"Conditions: {structure.sentence}"])
