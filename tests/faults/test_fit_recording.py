@@ -66,9 +66,12 @@ BAD = {
     ),
     "not finite": (with_nan, "1 rates are not finite, the first of unit u4"),
     "one condition": (lambda: dataset(angles=ANGLES[:1]), "one condition"),
-    "three directions": (lambda: dataset(angles=ANGLES[:3]), "3 directions"),
+    "three directions": (lambda: dataset(angles=ANGLES[:3]), "3 conditions"),
     "few units": (lambda: dataset(n_units=5), "5 units that change; 4 folds need 8"),
-    "no angles": (lambda: dataset(condition=("condition", list("abcdef"))), "not directions"),
+    "no angles": (
+        lambda: dataset(condition=("condition", list("abcdef"))),
+        "nothing is known of conditions but names, such as 'a' with 1 trials",
+    ),
     "uneven time": (lambda: dataset(time=("time", np.arange(15) ** 1.5 * 0.02, {"units": "s"})), "not uniform"),
     "silent behavior": (
         lambda: dataset(outputs=(("condition", "time", "output"), np.zeros((6, 15, 2)))),
@@ -141,9 +144,12 @@ IN_MEMORY = {
     "one condition": (lambda: in_memory(conditions=["0"] * 6), "one condition"),
     "repeated names": (lambda: in_memory(units=["a"] * 12), "unit names repeat"),
     "wrong axes": (lambda: in_memory(rates=np.ones((6, 12))), "three axes"),
-    "three directions": (lambda: in_memory().select([0, 1, 2]), "3 directions"),
+    "three directions": (lambda: in_memory().select([0, 1, 2]), "3 conditions"),
     "few units": (lambda: in_memory().select_units("01234"), "5 units that change; 4 folds need 8"),
-    "no angles": (lambda: in_memory(conditions=list("abcdef")), "not directions"),
+    "no angles": (
+        lambda: in_memory(conditions=list("abcdef")),
+        "nothing is known of conditions but names, such as 'a' with 1 trials",
+    ),
     "silent behavior": (lambda: in_memory(outputs=np.zeros((6, 15, 2))), "outputs are zero everywhere"),
     "holes in behavior": (
         lambda: in_memory(outputs=np.where(np.arange(180).reshape(6, 15, 2) == 32, np.nan, 1.0)),

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 import recirc
 from recirc.analyses.fit_config import FitConfig
-from recirc.analyses.fit_trials import ceilings, prepare, recorded_units
+from recirc.analyses.fit_prepare import prepare
+from recirc.analyses.fit_trials import ceilings, recorded_units
 from recirc.cli import app
 from recirc.data import read_prepared, write_netcdf
 from recirc.data.findings import BLOCKS, NOTE, WRONG, check_session, fewest_units

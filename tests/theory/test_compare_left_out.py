@@ -25,8 +25,8 @@ def recorded(rates):
     return recirc.Activity(rates, dt=0.02, conditions=[f"{angle:.3f}" for angle in ANGLES])
 
 
-def others(n):
-    return {i: [j for j in range(n) if j != i][:3] for i in range(n)}
+def covariates():
+    return compare.Covariates((compare.Covariate("direction", "angle", np.rad2deg(ANGLES)),))
 
 
 def test_knowing_a_units_mean_earns_nothing_and_truth_earns_everything(rates):
@@ -77,26 +77,30 @@ def test_predictions_of_other_directions_are_a_null_of_one():
 def test_interpolations_see_only_the_other_directions(rates):
     changed = np.array(rates)
     changed[2] = 0
+    known, groups = covariates(), [[i] for i in range(6)]
+    process = compare.Process(compare.JointGP((1.0,), 0.1, 0.1), compare.JointGP((1.0,), 0.1, 0.1, coupled=True))
     before, after = (
-        compare.interpolated(ANGLES, each, dt=0.02, scales=compare.left_out_scales(each), tests=others(6))
+        compare.interpolated(
+            known, each, dt=0.02, scales=compare.left_out_scales(each), groups=groups, processes=[process] * 6
+        )
         for each in (rates, changed)
     )
-    assert set(before) == {"cosine_tuning", "gp_directions", "condition_mean", "gp_joint"}
+    assert set(before) == {"linear_tuning", "condition_mean", "gp_apart", "gp_coupled", "gp"}
     rest = [0, 1, 3, 4, 5]
-    np.testing.assert_array_equal(
-        before["cosine_tuning"][2], compare.cosine_tuning(ANGLES[rest], rates[rest], ANGLES[[2]])[0]
-    )
+    made = compare.linear_tuning(known.select(rest), rates[rest], known.select([2]))[0]
+    np.testing.assert_array_equal(before["linear_tuning"][2], made)
+    np.testing.assert_allclose(before["gp"], (before["gp_apart"] + before["gp_coupled"]) / 2)
     for name in before:
         np.testing.assert_array_equal(before[name][2], after[name][2])
         assert not np.array_equal(before[name][1], after[name][1])
-    own = np.diag(compare.r2_matrix(rates, before["cosine_tuning"], compare.left_out_scales(rates)))
+    own = np.diag(compare.r2_matrix(rates, before["linear_tuning"], compare.left_out_scales(rates)))
     assert own.min() > 0.5
 
 
 def test_a_direct_map_finds_units_that_others_make_up(rates):
     mixed = np.concatenate([rates, rates @ np.random.default_rng(1).normal(size=(8, 4))], axis=2)
     scales, folds = compare.left_out_scales(mixed), [(np.arange(8), np.arange(8, 12)), (np.arange(8), np.arange(8))]
-    found = compare.direct_map(recorded(mixed), folds, scales)
+    found = compare.direct_map(recorded(mixed), folds, scales, [[i] for i in range(6)])
     assert np.diag(compare.r2_matrix(mixed, found, scales)).min() > 0.99
     a = recorded(mixed)
     scaled = a.replace(rates=mixed / scales[3]).select_units(a.units[:8])

@@ -12,22 +12,24 @@ from sklearn.gaussian_process.kernels import ExpSineSquared
 
 import recirc
 from recirc.analyses import FitConfig, NetworkConfig, fit_recording
-from recirc.analyses.fit_choice import best_choice, inner_directions, inner_pairs
+from recirc.analyses.fit_choice import best_choice, inner_groups, inner_pairs
 from recirc.analyses.fit_network import Piece, train_piece
+from recirc.analyses.fit_prepare import prepare
 from recirc.analyses.fit_recording import _Fitting
 from recirc.analyses.fit_table import make_rows
 from recirc.analyses.fit_trials import (
     judging_scales,
     make_trials,
     network_clock,
-    prepare,
     recorded_units,
     reliable_units,
     resample,
     unit_folds,
 )
 from recirc.analyses.likeness import in_order_of
-from recirc.compare.interpolation import JointGP, condition_mean, cosine_tuning, gp_directions
+from recirc.compare.covariates import Covariate, Covariates, covariates_of
+from recirc.compare.interpolation import condition_mean, linear_tuning
+from recirc.compare.joint_gp import JointGP
 from recirc.compare.left_out import left_out_r2, left_out_scales, shuffled_directions_null
 from recirc.data import Preprocessing, read_dataset, read_netcdf
 from recirc.runs import experiment, is_done, verify
@@ -46,6 +48,8 @@ SMALL = FitConfig(
     gain_factors=(2.0,),
     drive_factors=(),
     noise_factors=(),
+    input_factors=(),
+    completions=("raw",),
     penalties=(1e-3, 1e-2),
 )
 
@@ -86,11 +90,15 @@ def rates():
     return np.random.default_rng(1).uniform(0, 30, (6, 9, 4))
 
 
-def test_cosine_tuning_recovers_planted_cosines_at_any_direction():
+def at(angles):
+    return Covariates((Covariate("direction", "angle", np.rad2deg(angles)),))
+
+
+def test_linear_tuning_recovers_planted_cosines_at_any_direction():
     amplitude = np.random.default_rng(0).normal(size=(9, 4))
     planted = lambda at: 5 + amplitude * np.cos(at[:, None, None] - 1)  # noqa: E731
     new = np.array([0.3, 2.0, 5.5])
-    np.testing.assert_allclose(cosine_tuning(ANGLES, planted(ANGLES), new), planted(new), atol=1e-10)
+    np.testing.assert_allclose(linear_tuning(at(ANGLES), planted(ANGLES), at(new)), planted(new), atol=1e-10)
 
 
 def test_gp_over_directions_is_that_of_scikit_learn(rates):
@@ -98,11 +106,12 @@ def test_gp_over_directions_is_that_of_scikit_learn(rates):
     flat, new = (rates - rates.mean(0)).reshape(6, -1), np.array([0.3, 3.0])
     model = GaussianProcessRegressor(kernel, alpha=0.1, optimizer=None).fit(ANGLES[:, None], flat)
     expected = model.predict(new[:, None]).reshape(2, 9, 4) + rates.mean(0)
-    np.testing.assert_allclose(gp_directions(ANGLES, rates, new), expected, atol=1e-10)
+    short = JointGP((1.0,), 1e-3, 0.1)  # times apart
+    np.testing.assert_allclose(short.predict(at(ANGLES), rates, at(new), dt=0.03), expected, atol=1e-10)
 
 
 def test_joint_gp_equals_the_solution_of_the_whole_covariance(rates):
-    process, dt, new = JointGP(1.3, 0.1, 0.3), 0.03, np.array([0.3, 3.0])
+    process, dt, new = JointGP((1.3,), 0.1, 0.3), 0.03, np.array([0.3, 3.0])
     over_angles = lambda a, b: np.exp(-2 * np.sin((a[:, None] - b[None]) / 2) ** 2 / 1.3**2)  # noqa: E731
     time = dt * np.arange(9)
     over_time = np.exp(-0.5 * ((time[:, None] - time[None]) / 0.1) ** 2)
@@ -110,29 +119,32 @@ def test_joint_gp_equals_the_solution_of_the_whole_covariance(rates):
     residual = (rates - rates.mean(0)).reshape(54, 4)
     expected = np.kron(over_angles(new, ANGLES), over_time) @ np.linalg.solve(covariance, residual)
     expected = expected.reshape(2, 9, 4) + rates.mean(0)
-    np.testing.assert_allclose(process.predict(ANGLES, rates, new, dt=dt), expected, atol=1e-8)
+    np.testing.assert_allclose(process.predict(at(ANGLES), rates, at(new), dt=dt), expected, atol=1e-7)
 
 
-def test_joint_gp_is_chosen_by_its_error_on_directions_left_out(rates):
-    candidates = [JointGP(length, 0.1, noise) for length in (0.8, 1.6) for noise in (0.1, 1.0)]
+@pytest.mark.parametrize("coupled", [False])
+def test_joint_gp_is_chosen_by_its_error_on_conditions_left_out(rates, coupled):
+    candidates = [JointGP((length,), 0.1, noise, coupled) for length in (0.8, 1.6) for noise in (0.1, 1.0)]
 
     def error(process, test):
         rest = np.delete(np.arange(6), test)
-        made = process.predict(ANGLES[rest], rates[rest], ANGLES[[test]], dt=0.03)
+        made = process.predict(at(ANGLES[rest]), rates[rest], at(ANGLES[[test]]), dt=0.03)
         return ((made - rates[test]) ** 2).sum()
 
     best = min(candidates, key=lambda process: sum(error(process, test) for test in (0, 3)))
-    grid = {"lengths": (0.8, 1.6), "durations": (0.1,), "noises": (0.1, 1.0)}
-    assert JointGP.choose(ANGLES, rates, dt=0.03, tests=[0, 3], **grid) == best
-    with pytest.raises(ValueError, match="three or more"):
-        JointGP.choose(ANGLES, rates, dt=0.03, tests=[])
+    grid = {"lengths": {"angle": (0.8, 1.6)}, "durations": (0.1,), "noises": (0.1, 1.0)}
+    assert JointGP.choose(at(ANGLES), rates, dt=0.03, tests=[[0], [3]], coupled=coupled, **grid) == best
+    with pytest.raises(ValueError, match="at least one group, and two conditions beside"):
+        JointGP.choose(at(ANGLES), rates, dt=0.03, tests=[])
 
 
 def test_interpolations_rotate_with_the_directions_and_scale_with_the_units(rates):
     scale = np.array([0.1, 1.0, 3.0, 10.0])
-    for method in (condition_mean, cosine_tuning, gp_directions):
-        made = method(ANGLES, rates, np.array([0.3]))
-        np.testing.assert_allclose(method(ANGLES + 1, rates * scale, np.array([1.3])), made * scale, atol=1e-8)
+    process = lambda *asked: JointGP((1.0,), 0.1, 0.1).predict(*asked, dt=0.03)  # noqa: E731
+    for method in (condition_mean, linear_tuning, process):
+        made = method(at(ANGLES), rates, at(np.array([0.3])))
+        turned = method(at(ANGLES + 1), rates * scale, at(np.array([1.3])))
+        np.testing.assert_allclose(turned, made * scale, atol=1e-8)
 
 
 # Scores
@@ -164,7 +176,7 @@ def test_every_direction_has_others_to_choose_its_regime_by(n_directions):
     pairs = inner_pairs(n_directions)
     assert len(pairs) <= 3 * n_directions
     for left_out in range(n_directions):
-        tests = inner_directions(left_out, n_directions)
+        tests = inner_groups(left_out, n_directions)
         assert tests
         assert left_out not in tests
         steps = [min((i - left_out) % n_directions, (left_out - i) % n_directions) for i in tests]
@@ -188,7 +200,7 @@ def test_units_held_out_are_those_that_are_judged(tmp_path):
     activity = read_netcdf(recording(tmp_path / "a.nc"))
     config = dataclasses.replace(SMALL, held_out=activity.units[:5], n_seeds=1)
     result = fit_recording(activity, config, key=jax.random.key(0))
-    scales = judging_scales(prepare(activity, config), config)
+    scales = judging_scales(prepare(activity, config), config, [[i] for i in range(6)])
     assert np.isfinite(scales[:, :5]).all()
     assert np.isinf(scales[:, 5:]).all()
     values = [row.value for row in result.rows if row.metric == "heldout_direction_r2"]
@@ -216,9 +228,10 @@ def test_what_happens_in_a_left_out_direction_changes_no_prediction_of_it(tmp_pa
     for name, change in (("a.nc", None), ("b.nc", 2)):
         ready = prepare(read_netcdf(recording(tmp_path / name, change=change)), SMALL)
         fitting = _Fitting(ready, SMALL, 0, map)
-        regime = fitting.choose_regimes()[True][2]
-        piece = Piece((2,), 1, 0, regime.candidate, (regime.penalty,))
-        made = {name: values[2] for name, values in fitting.baselines().items() if name != "direct_map"}
+        completions = fitting.complete()
+        regime = fitting.choose_regimes(completions)[True][2]
+        piece = Piece((2,), 1, 0, regime.candidate, (regime.penalty,), completion=completions[2,])
+        made = {name: values[2] for name, values in fitting.baselines(completions).items() if name != "direct_map"}
         predicted = train_piece(ready, SMALL, 0, piece).arrays["prediction"]
         found.append([regime, predicted, left_out_scales(np.asarray(ready.rates), 5.0)[2], made])
     assert found[0][0] == found[1][0]
@@ -235,11 +248,12 @@ def test_a_unit_is_left_out_by_what_other_directions_say(rates):
     noisy[:, :, 0] = 5 + 0.3 * random.normal(size=rates.shape[:2])
     noisy[2, :, 0] += 20 * np.hanning(rates.shape[1])
     make = lambda rates: recirc.Activity(rates, dt=0.02, conditions=np.rad2deg(ANGLES), standard_error=error)  # noqa: E731
-    scales = judging_scales(make(noisy), FitConfig())
+    alone = [[i] for i in range(6)]
+    scales = judging_scales(make(noisy), FitConfig(), alone)
     assert np.argwhere(np.isinf(scales)).tolist() == [[2, 0]]
     other = noisy.copy()
     other[5] = 9 * random.random(rates.shape[1:])  # whatever happens in a direction, all that judges it stays
-    np.testing.assert_array_equal(judging_scales(make(other), FitConfig())[5], scales[5])
+    np.testing.assert_array_equal(judging_scales(make(other), FitConfig(), alone)[5], scales[5])
     strict = FitConfig(n_folds=2, preprocessing=Preprocessing(minimum_reliability=1.0))
     assert not reliable_units(make(noisy), [0], strict).any()
     with pytest.raises(ValueError, match="no unit with the reliability of 1"):
@@ -251,7 +265,8 @@ def test_hints_are_standardized_and_behavior_is_used_where_there_is_any(tmp_path
     for outputs in (False, True):
         ready = prepare(read_netcdf(recording(tmp_path / f"{outputs}.nc", outputs=outputs)), SMALL)
         assert np.abs(np.asarray(ready.outputs)).max() == pytest.approx(30 if outputs else 1, rel=0.02)
-        trials = make_trials(ready, SMALL, recorded_units(ready, 0, SMALL, seed=0), trained)
+        recorded, known = recorded_units(ready, 0, SMALL, seed=0), covariates_of(ready)
+        trials = make_trials(ready, SMALL, recorded, trained, known.encoded, np.full((6, 1), 0.1))
         recorded = np.asarray(trials.hints)[trained][:, round(SMALL.warm_up / SMALL.dt) :: 2]
         np.testing.assert_allclose(recorded.mean((0, 1)), 0, atol=1e-9)
         np.testing.assert_allclose(recorded.std((0, 1)), 1, atol=1e-9)
@@ -330,7 +345,7 @@ def test_a_network_that_fails_is_one_failed_row(tmp_path, failure):
     def map_with_a_failure(function, pieces):
         for piece in pieces:
             done = function(piece)
-            if piece.seed == 0 and piece.left_out == (1,) and piece.is_trained:
+            if isinstance(piece, Piece) and piece.seed == 0 and piece.left_out == (1,) and piece.is_trained:
                 bad = recirc.analyses.Result({}, {"outcome": failure, "history": []})
                 done = done._replace(result=bad if failure == "diverged" else recirc.analyses.Failure(failure))
             yield done
@@ -353,21 +368,24 @@ def test_networks_that_choose_and_untrained_ones_may_fail_and_are_told(tmp_path)
 
     def map_with_failures(function, pieces):
         for piece in pieces:
-            is_bad = piece.left_out == ((0, 2) if piece.is_inner else (1,)) and piece.is_trained == piece.is_inner
+            is_bad = (
+                isinstance(piece, Piece)
+                and piece.left_out == ((0, 2) if piece.is_inner else (1,))
+                and piece.is_trained == piece.is_inner
+            )
             done = function(piece)
             yield done._replace(result=recirc.analyses.Failure(f"seed {piece.seed} broke")) if is_bad else done
 
     activity = read_netcdf(recording(tmp_path / "a.nc"))
     result = fit_recording(activity, TINY, key=jax.random.key(0), map=map_with_failures)
+    settings = "{'bias_scale': 0.5, 'gain': 1.0, 'drive': 1.0, 'noise': 1.0, 'inputs': 1.0, 'completion': 'raw'}"
     assert [note for note in result.about["notes"] if "failed" in note] == [
-        "A trained network that chooses failed (left out 10 and 120, seed -1, "
-        "{'bias_scale': 0.5, 'gain': 1.0, 'drive': 1.0, 'noise': 1.0}): seed -1 broke",
-        *["An untrained network failed (left out 70, seed 0, "
-          "{'bias_scale': 0.5, 'gain': 1.0, 'drive': 1.0, 'noise': 1.0}): seed 0 broke"] * 2,
-    ]  # fmt: skip
+        f"A trained network that chooses failed (left out 10 and 120, seed -1, {settings}): seed -1 broke",
+        *[f"An untrained network failed (left out 70, seed 0, {settings}): seed 0 broke"] * 2,
+    ]
     bad = result.table[~np.isfinite(result.table["value"])]
     assert bad[["arm", "direction", "outcome"]].to_numpy().tolist() == [["untrained", "70", "seed 0 broke"]]
-    assert [claim.n for claim in result.claims] == [6, 6, 6, 5]
+    assert [claim.n for claim in result.claims] == [5, 6, 6, 6]
     assert all(np.isfinite(claim.effect) for claim in result.claims)
 
 
@@ -392,9 +410,9 @@ def test_a_failed_network_says_why_of_its_own_seed(rates):
     )
     networks = np.full((2, *rates.shape), np.nan)
     failures = {("network", 0, 3): "first", ("network", 1, 3): "second", ("untrained", 1, 3): "third"}
-    names = ("cosine_tuning", "gp_directions", "gp_joint", "untrained")
+    names = ("linear_tuning", "gp", "untrained")
     baselines = dict.fromkeys(names, rates)
-    rows = make_rows(activity, TINY, networks, baselines, {}, failures, key=jax.random.key(0))
+    rows = make_rows(activity, TINY, [[i] for i in range(6)], networks, baselines, {}, failures, key=jax.random.key(0))
     said = [(row.arm, row.condition["seed"], row.condition["outcome"]) for row in rows if "seed" in row.condition]
     assert [each for each in said if each[2] != "no value"] == [
         ("network", 0, "first"), ("network", 1, "second"), ("untrained", 1, "third"),

@@ -18,29 +18,43 @@ class NetworkConfig:
     """
 
     n_units: int = 300
-    input_scale: float = 0.1
+    input_scale: float = 0.3
     time_constant: float = 0.05
 
 
+COMPLETIONS = ("raw", "smoothed", "none")
+
+
 class Candidate(NamedTuple):
-    """Settings of a network: the spread of its biases, and factors on the trainer's gain, drives and noise."""
+    """Settings of a network.
+
+    Args:
+        bias_scale: spread of its biases.
+        gain, drive, noise: factors on what the trainer calls so.
+        inputs: factor on the scale of input weights.
+        completion: what it is trained on, a member of `COMPLETIONS`.
+    """
 
     bias_scale: float
     gain: float = 1.0
     drive: float = 1.0
     noise: float = 1.0
+    inputs: float = 1.0
+    completion: str = "raw"
 
     @property
     def factors(self) -> dict[str, float]:
         """The factors that are not 1, by the name that `AbstractTrainer.tunable` has for them."""
-        return {name: value for name, value in self._asdict().items() if name != "bias_scale" and value != 1}
+        return {name: value for name in ("gain", "drive", "noise") if (value := getattr(self, name)) != 1}
 
 
 @dataclasses.dataclass(frozen=True)
 class FitConfig:
     """Everything that decides a fit but the data and the seed. Times are in seconds.
 
-    The drives are weak, since a network that is driven hard follows its hints and generalizes badly.
+    The drives are weak, since a network that is driven hard follows its hints and generalizes badly. Networks are also
+    trained on virtual conditions between the recorded ones, which a Gaussian process fills in
+    (`fit_conditions.virtual_conditions`).
 
     Args:
         network: the networks before training.
@@ -51,8 +65,16 @@ class FitConfig:
             units that marks them ("heldout"). None for every unit in turn.
         n_seeds: networks per unit fold and left-out direction.
         bias_scales: candidates for the spread of the fixed bias currents; chosen inside the training set.
-        gain_factors, drive_factors, noise_factors: further candidates, times what the trainer calls its gain, drive and
-            noise (`AbstractTrainer.tunable`); each is tried with the middle one of `bias_scales`.
+        covariates: columns that describe a condition, of its covariates; by default those that `covariates_of` finds.
+        events: names of events that are inputs, each a step; by default the go cue alone.
+        leave_out: how many groups of conditions are left out one after the other, or the covariate whose values are;
+            by default every condition by itself, of more than 12 conditions eight groups.
+        n_trial_folds: into so many folds trials fall, where nothing but names is known of conditions.
+        completions: candidates for what networks are trained on: "raw" averages with virtual conditions, "smoothed"
+            averages with them, "none" for recorded conditions alone.
+        gain_factors, drive_factors, noise_factors, input_factors: further candidates, times what the trainer calls its
+            gain, drive and noise (`AbstractTrainer.tunable`), and times the scale of inputs; each is tried with the
+            middle one of `bias_scales` and the first of `completions`.
         penalties: candidates for the penalty of the map to unseen units (of `NeuronMap`); chosen likewise.
         readout_penalty: of the readout, refitted without noise after training, times the mean squared rate.
         soft_normalization: spikes/s added to each unit's range before its rates are divided by it.
@@ -70,18 +92,24 @@ class FitConfig:
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)
     trainer: AbstractTrainer = dataclasses.field(
         default_factory=lambda: FullForce(
-            embedder_gain=0.5, drive=0.1, hint_drive=0.3, noise=1.0, update_interval=0.05, n_passes=15
+            embedder_gain=0.5, drive=0.1, hint_drive=0.3, noise=0.25, update_interval=0.05, n_passes=15
         )
     )
     recorded_fraction: float | None = None
     n_folds: int = 4
     held_out: tuple[str, ...] = ()
     n_seeds: int = 3
-    bias_scales: tuple[float, ...] = (0.0, 0.5, 1.0)
-    gain_factors: tuple[float, ...] = (2.0,)
-    drive_factors: tuple[float, ...] = (2.0,)
-    noise_factors: tuple[float, ...] = (0.5,)
-    penalties: tuple[float, ...] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
+    covariates: tuple[str, ...] | None = None
+    events: tuple[str, ...] | None = None
+    leave_out: int | str | None = None
+    n_trial_folds: int = 4
+    completions: tuple[str, ...] = COMPLETIONS
+    bias_scales: tuple[float, ...] = (1.0,)
+    gain_factors: tuple[float, ...] = ()
+    drive_factors: tuple[float, ...] = ()
+    noise_factors: tuple[float, ...] = (0.4, 2.0)
+    input_factors: tuple[float, ...] = (2.0,)
+    penalties: tuple[float, ...] = (1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1)
     readout_penalty: float = 1e-4
     soft_normalization: float = 5.0
     dt: float = 0.01
@@ -93,16 +121,17 @@ class FitConfig:
     @property
     def candidates(self) -> tuple[Candidate, ...]:
         """The settings of networks from which each left-out direction's are chosen."""
-        middle = self.bias_scales[len(self.bias_scales) // 2]
+        middle, first = self.bias_scales[len(self.bias_scales) // 2], self.completions[0]
         factors = {"gain": self.gain_factors, "drive": self.drive_factors, "noise": self.noise_factors}
+        factors = {name: values for name, values in factors.items() if name in self.trainer.tunable}
         return (
-            *(Candidate(bias_scale) for bias_scale in self.bias_scales),
+            *(Candidate(bias_scale, completion=first) for bias_scale in self.bias_scales),
             *(
-                Candidate(middle, **{name: factor})
-                for name, values in factors.items()
-                if name in self.trainer.tunable
+                Candidate(middle, completion=first)._replace(**{name: factor})
+                for name, values in {**factors, "inputs": self.input_factors}.items()
                 for factor in values
             ),
+            *(Candidate(middle, completion=completion) for completion in self.completions[1:]),
         )
 
     def __post_init__(self):
@@ -111,8 +140,13 @@ class FitConfig:
                 f"{type(self.trainer).__name__} makes no use of hints, so that it cannot be fitted to recorded units; "
                 "give a trainer that does, such as FullForce or Ridge."
             )
-        if min((*self.gain_factors, *self.drive_factors, *self.noise_factors), default=1.0) <= 0:
-            raise ValueError("gain_factors, drive_factors and noise_factors must be positive.")
+        factors = (*self.gain_factors, *self.drive_factors, *self.noise_factors, *self.input_factors)
+        if min(factors, default=1.0) <= 0:
+            raise ValueError("gain_factors, drive_factors, noise_factors and input_factors must be positive.")
+        if not self.completions or set(self.completions) - set(COMPLETIONS):
+            raise ValueError(f"completions are {self.completions}; give one or more of {', '.join(COMPLETIONS)}.")
+        if self.n_trial_folds < 2:
+            raise ValueError(f"n_trial_folds is {self.n_trial_folds}; one fold is left out, so give 2 or more.")
         if self.n_folds < 2 or self.n_seeds < 1 or self.network.n_units < 1:
             raise ValueError(
                 f"n_folds must be at least 2, n_seeds and network.n_units at least 1; got {self.n_folds}, "

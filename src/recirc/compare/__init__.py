@@ -59,9 +59,12 @@ from recirc.compare.fixed_points import FixedPoints as FixedPoints, find_fixed_p
 from recirc.compare.flow_field import FlowField as FlowField, ProjectionPlane as ProjectionPlane
 from recirc.compare.flow_field import flow_field as flow_field, principal_plane as principal_plane
 from recirc.compare.heldout_neurons import NeuronMap as NeuronMap
-from recirc.compare.interpolation import JointGP as JointGP, condition_mean as condition_mean
-from recirc.compare.interpolation import cosine_tuning as cosine_tuning, gp_directions as gp_directions
+from recirc.compare.covariates import Covariate as Covariate, Covariates as Covariates
+from recirc.compare.covariates import covariates_of as covariates_of
+from recirc.compare.interpolation import Process as Process, condition_mean as condition_mean
+from recirc.compare.interpolation import linear_tuning as linear_tuning
 from recirc.compare.interpolation import interpolated as interpolated, direct_map as direct_map
+from recirc.compare.joint_gp import JointGP as JointGP
 from recirc.compare.invented_dimensions import cycle_consistency as cycle_consistency, state_r2 as state_r2
 from recirc.compare.jpca import JPCAPlanes as JPCAPlanes
 from recirc.compare.left_out import left_out_r2 as left_out_r2, left_out_scales as left_out_scales

@@ -1,7 +1,7 @@
 """Predictions of left-out directions scored: R² in each of them, and what predictions of the others would reach."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -11,15 +11,19 @@ Rates = Float[np.ndarray, "direction time unit"]
 N_PERMUTATIONS = 5000
 
 
-def left_out_scales(rates: Rates, constant: float = 5.0) -> Float[np.ndarray, "direction unit"]:
-    """What rates are divided by when a direction is left out: every unit's range without it, and a constant.
+def left_out_scales(
+    rates: Rates, constant: float = 5.0, *, groups: Sequence[Sequence[int]] | None = None
+) -> Float[np.ndarray, "group unit"]:
+    """What rates are divided by when conditions are left out: every unit's range without them, and a constant.
 
     Args:
-        rates: of all directions.
+        rates: of all conditions.
         constant: of soft normalization, in the unit of the rates.
+        groups: places of the conditions that are left out together; every one by itself if omitted.
     """
     rates = np.asarray(rates, np.float64)
-    return np.stack([np.ptp(np.delete(rates, i, axis=0), axis=(0, 1)) + constant for i in range(len(rates))])
+    alone = [[i] for i in range(len(rates))]
+    return np.stack([np.ptp(np.delete(rates, list(g), axis=0), axis=(0, 1)) + constant for g in groups or alone])
 
 
 def left_out_r2(

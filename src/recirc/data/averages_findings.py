@@ -5,34 +5,28 @@ from collections.abc import Iterator
 import numpy as np
 
 from recirc.data import guesses
-from recirc.data.directions import condition_angles, no_circle
 from recirc.data.finding import BLOCKS, NOTE, WRONG, Finding
 from recirc.data.screening import listed
 from recirc.types import Activity
 
-FEWEST_DIRECTIONS, FEWEST_SAMPLES = 4, 5
+FEWEST_CONDITIONS, FEWEST_SAMPLES = 4, 5
 HIGHEST_RATE = 200.0  # spikes/s, averaged over time
 LOWEST_RATE = 2.0  # spikes/s, below which units with a spike each may agree by chance
 COPIED = 0.999  # correlation of average rates above which two units are one
 
 
 def check_averages(
-    averages: Activity,
-    *,
-    assume_equal_spacing: bool = False,
-    for_fit: bool = True,
-    n_folds: int = 4,
-    recorded_fraction: float | None = None,
+    averages: Activity, *, for_fit: bool = True, n_folds: int = 4, recorded_fraction: float | None = None
 ) -> list[Finding]:
     """What is found in average rates, whatever file they come from.
 
     Args:
         averages: spikes/s.
-        for_fit: whether they are to be fitted, which needs directions and units to leave out, or to be compared.
-        assume_equal_spacing, n_folds, recorded_fraction: of the fit, as for `directions` and `fewest_units`.
+        for_fit: whether they are to be fitted, which needs conditions and units to leave out, or to be compared.
+        n_folds, recorded_fraction: of the fit, as for `fewest_units`.
     """
     needed = fewest_units(n_folds, recorded_fraction)
-    of_a_fit = _of_conditions(averages, assume_equal_spacing, needed) if for_fit else ()
+    of_a_fit = _of_conditions(averages, needed) if for_fit else ()
     return [*of_a_fit, *_of_outputs(averages), *_of_rates(averages, np.asarray(averages.rates, float))]
 
 
@@ -53,33 +47,19 @@ def fewest_units(n_folds: int = 4, recorded_fraction: float | None = None) -> in
     return needed
 
 
-def _of_conditions(averages: Activity, assume_equal_spacing: bool, needed: int) -> Iterator[Finding]:
+def _of_conditions(averages: Activity, needed: int) -> Iterator[Finding]:
     labels = list(dict.fromkeys(averages.conditions))
-    if len(labels) < FEWEST_DIRECTIONS:
+    if len(labels) < 2:
         why = next((f" {note}" for note in averages.notes if note.startswith(guesses.ONE_CONDITION)), "")
         yield Finding(BLOCKS, "conditions", f"{len(labels)} conditions: {listed(labels)}.{why}",
-                      "A fit leaves directions out and chooses among the others, which needs four; rotations "
-                      "need two, since their mean is removed.",
-                      "Name the columns that tell directions apart, as in --set "
-                      "'preprocessing.conditions=[\"target_direction\"]'; `recirc compare` needs two.")  # fmt: skip
-    elif not assume_equal_spacing and condition_angles(labels) is None:
-        why = f" ({why})" if (why := _no_circle(labels)) else ""
-        yield Finding(BLOCKS, "conditions", f"Labels are no angles in degrees: {listed(labels)}{why}.",
-                      "A fit interpolates between directions.",
-                      "Name a column of angles or target positions (targets at two distances in one direction need the "
-                      "column of angles, which averages over distances); or --set assume_equal_spacing=true, if "
-                      "conditions in this order lie at equal steps around the circle.")  # fmt: skip
+                      "A fit leaves conditions or trials out and chooses among the others; rotations need two "
+                      "conditions, since their mean is removed.",
+                      "Name the columns that tell conditions apart, as in --set "
+                      "'preprocessing.conditions=[\"target_direction\"]'.")  # fmt: skip
     if (n_units := len(averages.units)) < needed:
         yield Finding(BLOCKS, "units", f"{n_units} units can be used.",
                       f"Units are held out to judge a fit by, which needs {needed}.",
                       "Add units, give fewer folds, or lower preprocessing.minimum_reliability.")  # fmt: skip
-
-
-def _no_circle(labels: list[str]) -> str:
-    try:
-        return no_circle(np.array(labels, float))
-    except ValueError:
-        return ""
 
 
 def _of_outputs(averages: Activity) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.data import guesses
-from recirc.data.averages_findings import FEWEST_DIRECTIONS as FEWEST_DIRECTIONS
+from recirc.data.averages_findings import FEWEST_CONDITIONS as FEWEST_CONDITIONS
 from recirc.data.averages_findings import check_averages as check_averages
 from recirc.data.averages_findings import fewest_units as fewest_units
 from recirc.data.coverage import FIRES_NOT, lost_units
@@ -45,9 +45,9 @@ def check_session(
     Args:
         session, preprocessing: as it was stored, and as it would be prepared.
         key: random key of the halves that reliability is told by.
-        **fit: what it is for, as for `check_averages`.
+        **fit: what it is for, as for `check_averages`; and `assume_equal_spacing`, as for `directions`.
     """
-    findings, prepared = [], None
+    findings, prepared, is_even = [], None, bool(fit.pop("assume_equal_spacing", False))
     try:
         kept, left_out = keep_only(session, preprocessing.keep, preprocessing.keep_units)
     except PreparationError as error:
@@ -62,7 +62,7 @@ def check_session(
             chain = dataclasses.replace(prepared.chain, drop_bad=preprocessing.drop_bad)
             prepared = dataclasses.replace(prepared, chain=chain)
             findings += _of_prepared(kept, prepared, [each.reason for each in left_out])
-            findings += of_movement(kept, prepared, bool(fit.get("assume_equal_spacing")))
+            findings += of_movement(kept, prepared, is_even)
             findings += check_averages(prepared.averages, **fit)
         except ValueError as error:
             is_told = isinstance(error, PreparationError)

@@ -24,14 +24,14 @@ INK, MUTED, FAINT = "#1f1f1f", "#6b6b6b", "#d4d4d4"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _ARM_COLORS = {
     **dict.fromkeys(("hints", "network", "tanh"), "#0072b2"),
-    **dict.fromkeys(("no_hints", "gp_directions", "relu"), "#d55e00"),
+    **dict.fromkeys(("no_hints", "gp", "relu"), "#d55e00"),
     **dict.fromkeys(("force", "direct_map"), "#009e73"),
     **dict.fromkeys(("untrained", "condition_mean", "untrained_tanh", "untrained_relu"), "#8c8c8c"),
     **dict.fromkeys(("ensemble", "reference"), INK),
     **dict.fromkeys(("embedder", "bptt_hints"), "#56b4e9"),
     "bptt": "#e69f00",
-    "cosine_tuning": "#e69f00",
-    "gp_joint": "#cc79a7",
+    "linear_tuning": "#e69f00",
+    "gp_coupled": "#cc79a7",
 }
 _TICKS = {"labelsize": 7, "color": MUTED, "labelcolor": INK, "major.size": 2.5, "major.width": 0.6}
 _TITLES = {"titlesize": 7.5, "titlelocation": "left", "titlepad": 4}

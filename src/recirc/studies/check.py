@@ -8,9 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from recirc.analyses.fit_claims import SMALLEST_GAIN
+from recirc.analyses.fit_conditions import left_out_groups
 from recirc.analyses.fit_config import FitConfig
-from recirc.analyses.fit_table import SMALLEST_GAIN
-from recirc.analyses.fit_trials import ceilings, judging_scales, prepare, with_go_cue
+from recirc.analyses.fit_prepare import prepare
+from recirc.analyses.fit_trials import ceilings, judging_scales, with_go_cue
 from recirc.compare.statistics import largest_spread
 from recirc.data import DataFileError, DataWarning, read_recording
 from recirc.data.findings import BLOCKS, NOTE, Finding, check_averages, check_session
@@ -20,7 +22,7 @@ from recirc.data.series_findings import of_averages
 from recirc.data.session import Session
 from recirc.runs.metrics import strict_json
 from recirc.storage import printable
-from recirc.studies.fit import with_held_out
+from recirc.studies.fit import with_conditions, with_held_out
 from recirc.types import Activity
 
 CLEAN, BLOCKED, UNREADABLE = 0, 1, 2
@@ -96,10 +98,10 @@ def check_file(data: Path, config: FitConfig, *, seed: int = 0) -> Checked:
 
 def check(recording: Session | Activity, config: FitConfig, *, seed: int = 0) -> Checked:
     """Summary and findings of a session, or of average rates."""
-    names = ("assume_equal_spacing", "n_folds", "recorded_fraction")
-    fit: dict[str, Any] = {name: getattr(config, name) for name in names}
+    fit: dict[str, Any] = {name: getattr(config, name) for name in ("n_folds", "recorded_fraction")}
     if isinstance(recording, Session):
-        found, prepared = check_session(recording, config.preprocessing, **fit, key=jax.random.key(seed))
+        key, is_even = jax.random.key(seed), config.assume_equal_spacing
+        found, prepared = check_session(recording, config.preprocessing, assume_equal_spacing=is_even, **fit, key=key)
         summary = _summary(recording, prepared)
         if prepared is not None:
             summary |= _tells(prepared, config, found)
@@ -119,18 +121,20 @@ def _tells(prepared: Prepared, config: FitConfig, found: list[Finding]) -> dict[
     if any(each.level == BLOCKS for each in found):
         return {}
     try:
-        config = with_go_cue(with_held_out(config, prepared), prepared.averages)
-        ready = prepare(prepared.averages, config)
+        config, activity = with_conditions(with_held_out(config, prepared), prepared)
+        config = with_go_cue(config, activity)
+        ready = prepare(activity, config)
+        groups = left_out_groups(ready, config, seed=0)
     except ValueError as error:
         found.insert(0, Finding(BLOCKS, "fit", str(error), "No fit can be made so.", "As it says."))
         return {}
-    scales, n = judging_scales(ready, config), ready.n_trials
+    scales, n = judging_scales(ready, config, groups), ready.n_trials
     tops = [top for top in ceilings(ready, scales) if top is not None]
     spread = largest_spread(n, SMALLEST_GAIN)
-    told = f"{np.isfinite(scales).all(axis=0).sum()} units judged in {n} left-out directions"
+    told = f"{np.isfinite(scales).all(axis=0).sum()} units judged in {n} left-out conditions"
     told += f"; noise allows an R² of {np.median(tops):.2f} (median)" if tops else ""
     told += f"; a mean gain of {SMALLEST_GAIN:g} in R² is found with power .8 if gains spread by {spread:.2g} or less"
-    return {"a fit can tell": told + f"; no p is below {0.5**n:.2g}."}
+    return {"a fit can tell": f"{told}."}
 
 
 def _summary(session: Session, prepared: Prepared | None) -> dict[str, object]:

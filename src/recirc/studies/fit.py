@@ -8,16 +8,19 @@ import jax
 import numpy as np
 
 from recirc.analyses import AnalysisResult, FitConfig, fit_recording, select
-from recirc.analyses.fit_trials import prepare, with_go_cue
+from recirc.analyses.fit_prepare import prepare
+from recirc.analyses.fit_trials import with_go_cue
 from recirc.analyses.table import BASELINE, NO_NUMBER, number
-from recirc.data import Prepared, read_prepared
+from recirc.compare.covariates import covariates_of
+from recirc.data import Prepared, condition_angles, read_prepared
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.runs.report import ReportText, Table
 from recirc.storage import printable
+from recirc.types import Activity
 
-BASELINES = ("cosine_tuning", "gp_directions", "gp_joint", "condition_mean", "direct_map", "untrained")
-SHORT = ("cosine", "GP", "joint GP", "mean", "direct map", "untrained")
+BASELINES = ("linear_tuning", "gp_apart", "gp_coupled", "gp", "condition_mean", "direct_map", "untrained")
+SHORT = ("linear tuning", "GP apart", "GP coupled", "GP", "mean", "direct map", "untrained")
 _log = logging.getLogger(__name__)
 
 
@@ -37,9 +40,8 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
         data, chain, assume_equal_spacing=config.assume_equal_spacing, n_folds=config.n_folds,
         recorded_fraction=config.recorded_fraction, seed=seed,
     )  # fmt: skip
-    activity = found.averages
     least = config.preprocessing.minimum_reliability
-    config = with_held_out(config, found)
+    config, activity = with_conditions(with_held_out(config, found), found)
     settled = dataclasses.replace(found.chain, minimum_reliability=least)
     config = with_go_cue(dataclasses.replace(config, preprocessing=settled), activity)
     prepare(activity, config)  # what cannot be fitted is refused before a folder is made
@@ -64,6 +66,21 @@ def with_held_out(config: FitConfig, found: Prepared) -> FitConfig:
     return dataclasses.replace(config, held_out=tuple(np.asarray(found.averages.units)[marked].tolist()))
 
 
+def with_conditions(config: FitConfig, found: Prepared) -> tuple[FitConfig, Activity]:
+    """The configuration with the covariates that conditions were made of, and what is fitted.
+
+    Averages; or single trials, if nothing but names is known of conditions.
+    """
+    averages, single = found.averages, found.single_trials
+    if config.covariates is None and not config.assume_equal_spacing and condition_angles(averages.conditions) is None:
+        names = [name for name in found.chain.conditions or () if name in averages.covariates]
+        known = covariates_of(averages, names or None)
+        if single is not None and not known.can_interpolate:
+            return config, single.replace(notes=averages.notes, events=averages.events)
+        config = dataclasses.replace(config, covariates=tuple(names) or None)
+    return config, averages
+
+
 def words(result: AnalysisResult, config: FitConfig, *, name: str) -> ReportText:
     """The words of the report, written by the result."""
     time, output = result.arrays["time"].values, "modeled" if result.arrays.attrs["outputs_are_modeled"] else "recorded"
@@ -77,17 +94,33 @@ def words(result: AnalysisResult, config: FitConfig, *, name: str) -> ReportText
 
 
 def _table(result: AnalysisResult) -> Table:
-    """A line per left-out direction, with the regime chosen without it, and one per statistic over directions."""
-    table, choices, lines = result.table, iter(result.about["choices"]), []
+    """A line per left-out condition, with the regime chosen without it, and one per statistic over conditions."""
+    table, choices, lines = result.table, {}, []
+    for group, choice in zip(result.about["groups"], result.about["choices"]):
+        choices |= dict.fromkeys(group, choice)
+    alike = select(table, "heldout_direction_r2", "ensemble", set="process").set_index("direction")["value"]
     for row in select(table, "heldout_direction_r2", "ensemble").to_dict("records"):
         beside = [row[name] for name in ("ceiling", *(f"{BASELINE}{name}" for name in BASELINES))]
-        if row["direction"] is None:
-            lines.append([row["statistic"], row["value"], "", *beside, "", ""])
+        if row["set"] == "process":
             continue
-        choice, single = next(choices), select(table, arm="network", direction=row["direction"])["value"].dropna()
+        if row["direction"] is None:
+            lines.append([row["statistic"], row["value"], "", *beside, "", "", ""])
+            continue
+        single = select(table, arm="network", direction=row["direction"])["value"].dropna()
         spread = f"{number(single.min())} to {number(single.max())}" if len(single) else NO_NUMBER
-        factors = [f"{name} × {choice[name]:g}" for name in ("gain", "drive", "noise") if choice[name] != 1]
-        settings = ", ".join([f"bias {choice['bias_scale']:g}", *factors])
-        lines.append([f"{row['direction']}°", row["value"], spread, *beside, settings, choice["penalty"]])
-    columns = ["left out", "mean of networks", "single networks", "ceiling", *SHORT, "settings", "map penalty"]
-    return Table(columns, lines, "R² of unseen units per left-out direction, and the regime chosen without it")
+        choice = choices[row["direction"]]
+        factors = [f"{name} × {choice[name]:g}" for name in ("gain", "drive", "noise", "inputs") if choice[name] != 1]
+        settings = ", ".join([f"bias {choice['bias_scale']:g}", *factors, choice["completion"]])
+        lines.append([row["direction"], row["value"], spread, *beside, alike[row["direction"]], settings,
+                      choice["penalty"]])  # fmt: skip
+    columns = [
+        "left out",
+        "mean of networks",
+        "single networks",
+        "ceiling",
+        *SHORT,
+        "alike GP",
+        "settings",
+        "map penalty",
+    ]
+    return Table(columns, lines, "R² of unseen units per left-out condition, and the regime chosen without it")
