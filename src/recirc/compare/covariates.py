@@ -153,8 +153,8 @@ def _covariate(name: str, values: np.ndarray, labels: np.ndarray) -> Covariate:
         )
     for label in np.unique(labels):
         if len(found := np.unique(values[labels == label])) > 1:
-            raise ValueError(f"covariate {name} is {found[0]} and {found[1]} in trials of the one condition {str(label)!r}; "
-                             "make conditions of it too.")  # fmt: skip
+            differ = f"covariate {name} is {found[0]} and {found[1]} in trials of the one condition {str(label)!r}"
+            raise ValueError(f"{differ}; make conditions of it too.")
     return column
 
 
