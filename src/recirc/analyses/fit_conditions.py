@@ -1,8 +1,9 @@
 """Which conditions are left out together, and what smooth tuning makes of conditions that nobody recorded."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -38,6 +39,14 @@ class Completion(NamedTuple):
         (apart, coupled), outputs = numbers
         made = [None if each is None else JointGP(tuple(each[0]), *each[1:]) for each in (apart, coupled, outputs)]
         return cls(Process(*made[:2]), made[2])  # pyright: ignore[reportArgumentType]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuning:
+    """A piece of work: smooth tuning that is chosen without some conditions."""
+
+    left_out: tuple[int, ...]
+    what: ClassVar[str] = "choices of smooth tuning"
 
 
 class Completed(NamedTuple):
@@ -136,8 +145,9 @@ def process_scales(activity: Activity, left_out: Sequence[int], config: FitConfi
     return scale * np.where(reliable_units(activity, left_out, config), 1.0, UNRELIABLE)
 
 
-def choose_completion(activity: Activity, config: FitConfig, left_out: tuple[int, ...]) -> Result:
+def choose_completion(activity: Activity, config: FitConfig, piece: Tuning) -> Result:
     """The process for conditions that are left out, chosen among the others alone."""
+    left_out = piece.left_out
     rest = np.delete(np.arange(activity.n_trials), left_out)
     seen, n_tests = known_of(activity, config).select(rest), min(len(rest), N_TESTS)
     tests = [list(range(i, len(rest), n_tests)) for i in range(n_tests)]

@@ -11,7 +11,14 @@ from jaxtyping import PRNGKeyArray
 from recirc.analyses.fit_arrays import dataset_of, networks_of
 from recirc.analyses.fit_choice import Choice, best_choice, inner_groups, inner_pairs
 from recirc.analyses.fit_claims import ensemble_mean, make_claims, sentence
-from recirc.analyses.fit_conditions import Completion, choose_completion, known_of, left_out_groups, process_scales
+from recirc.analyses.fit_conditions import (
+    Completion,
+    Tuning,
+    choose_completion,
+    known_of,
+    left_out_groups,
+    process_scales,
+)
 from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.fit_network import Piece, train_piece
 from recirc.analyses.fit_prepare import prepare
@@ -82,6 +89,7 @@ def fit_recording(
     said = [] if cue is None else [f"The networks' go input switches on at {config.go_cue:.3f} s, the median of {cue}."]
     about = {
         "choices": [{**choice.candidate._asdict(), "penalty": choice.penalty} for choice in regimes[True]],
+        "covariates": [f"{each.name}, {each.kind}" for each in known_of(fitting.activity, config).columns],
         "groups": [[fitting.activity.conditions[i] for i in group] for group in fitting.groups],
         "notes": [*activity.notes, *said, *fitting.unreliable(), *judged_alone(config), *fitting.failed],
         "soft_normalization": config.soft_normalization,
@@ -157,10 +165,10 @@ class _Fitting:
         n, is_needed = len(self.groups), set(self.config.completions) != {"none"}
         asked = [(group,) for group in range(n)] + (inner_pairs(n) if is_needed and self.has_choice else [])
         work, found = functools.partial(choose_completion, self.activity, self.config), {}
-        for left_out, result in results(work, [self.pair(*groups) for groups in asked], self.map):
+        for piece, result in results(work, [Tuning(self.pair(*groups)) for groups in asked], self.map):
             if isinstance(result, Failure):
                 raise ValueError(f"no Gaussian process could be fitted to the conditions that are seen: {result.text}")
-            found[left_out] = Completion.of(result.metadata["completion"])
+            found[piece.left_out] = Completion.of(result.metadata["completion"])
         return found
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from recirc.analyses import fit_cost
 from recirc.analyses.fit_claims import SMALLEST_GAIN
 from recirc.analyses.fit_conditions import left_out_groups
 from recirc.analyses.fit_config import FitConfig
@@ -134,7 +135,7 @@ def _tells(prepared: Prepared, config: FitConfig, found: list[Finding]) -> dict[
     told = f"{np.isfinite(scales).all(axis=0).sum()} units judged in {n} left-out conditions"
     told += f"; noise allows an R² of {np.median(tops):.2f} (median)" if tops else ""
     told += f"; a mean gain of {SMALLEST_GAIN:g} in R² is found with power .8 if gains spread by {spread:.2g} or less"
-    return {"a fit can tell": f"{told}."}
+    return {"a fit can tell": f"{told}.", "a fit takes": fit_cost.sentence(ready, config)}
 
 
 def _summary(session: Session, prepared: Prepared | None) -> dict[str, object]:

@@ -2,19 +2,22 @@
 
 import dataclasses
 import logging
+import re
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from recirc.analyses import AnalysisResult, FitConfig, fit_recording, select
+from recirc.analyses import AnalysisResult, FitConfig, fit_cost, fit_recording, select
 from recirc.analyses.fit_prepare import prepare
 from recirc.analyses.fit_trials import with_go_cue
 from recirc.analyses.table import BASELINE, NO_NUMBER, number
 from recirc.compare.covariates import covariates_of
 from recirc.data import Prepared, condition_angles, read_prepared
+from recirc.data.screening import listed
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
+from recirc.runs.provenance import versions
 from recirc.runs.report import ReportText, Table
 from recirc.storage import printable
 from recirc.types import Activity
@@ -44,14 +47,14 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
     config, activity = with_conditions(with_held_out(config, found), found)
     settled = dataclasses.replace(found.chain, minimum_reliability=least)
     config = with_go_cue(dataclasses.replace(config, preprocessing=settled), activity)
-    prepare(activity, config)  # what cannot be fitted is refused before a folder is made
+    ready = prepare(activity, config)  # what cannot be fitted is refused before a folder is made
     key = jax.random.key(seed)
-    for note in activity.notes:
+    for note in (*activity.notes, fit_cost.sentence(ready, config)):
         _log.info(printable(note))
     return Experiment(
         "fit", {"config": config, "seed": seed}, lambda map: fit_recording(activity, config, key=key, map=map),
-        seed=seed, words=lambda result: words(result, config, name=Path(data).name), config=lambda: dump_config(config),
-        inputs=[Path(data).absolute()],
+        seed=seed, words=lambda result: words(result, config, name=Path(data).name, seed=seed),
+        config=lambda: dump_config(config), inputs=[Path(data).absolute()],
     )  # fmt: skip
 
 
@@ -81,7 +84,7 @@ def with_conditions(config: FitConfig, found: Prepared) -> tuple[FitConfig, Acti
     return config, averages
 
 
-def words(result: AnalysisResult, config: FitConfig, *, name: str) -> ReportText:
+def words(result: AnalysisResult, config: FitConfig, *, name: str, seed: int) -> ReportText:
     """The words of the report, written by the result."""
     time, output = result.arrays["time"].values, "modeled" if result.arrays.attrs["outputs_are_modeled"] else "recorded"
     has_ceiling = all(row.ceiling is not None for row in result.rows if "direction" in row.condition)
@@ -89,8 +92,18 @@ def words(result: AnalysisResult, config: FitConfig, *, name: str) -> ReportText
         "name": name, "verdict": result.sentences["verdict"], "config": config, "percent": 100 * config.fraction,
         "sizes": result.arrays.sizes, "bin": 1000 * (time[1] - time[0]), "output": output, "trained_on": output,
         "ceiling": "given" if has_ceiling else "missing", "notes": "\n\n".join(result.about["notes"]),
+        "seed": seed, "version": versions()["recirc"], "tau": 1000 * config.network.time_constant,
+        "trainer": _method(config), "covariates": ", ".join(result.about["covariates"]),
+        "conditions": listed(result.arrays["condition"].values, 8), "n_candidates": len(config.candidates),
+        "events": "a go cue that stays on" if config.events is None else listed(config.events) or "nothing else",
     }  # fmt: skip
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, r2=_table(result))
+
+
+def _method(config: FitConfig) -> str:
+    """What the trainer is called, with the first line of its source."""
+    source = re.search(r"Source: ([^(.;]+\(doi [^)]+\))", type(config.trainer).__doc__ or "")
+    return type(config.trainer).__name__ + (f", {source[1]}" if source else "")
 
 
 def _table(result: AnalysisResult) -> Table:
