@@ -62,7 +62,7 @@ def reproduce(
 
 @app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")
 def fit(
-    data: Data,
+    data: Annotated[list[Path], typer.Argument(help="Recording; or several sessions of one experiment, as one.")],
     config: Annotated[Path | None, typer.Option(help="TOML file; the defaults are used without one.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change one field: dotted.key=value.")] = None,
     drop_bad: DropBad = False,
@@ -84,7 +84,7 @@ def fit(
         share = [] if recorded_fraction is None else [f"recorded_fraction={recorded_fraction}"]
         return fit.experiment(data, load_config(FitConfig, config, [*_overrides(set_, drop_bad), *share]), seed=seed)
 
-    _run(make, out or _default_folder("fit", data.stem), jobs, require_claims)
+    _run(make, out or _default_folder("fit", *(path.stem for path in data)), jobs, require_claims)
 
 
 @app.command(epilog="Example: recirc compare recording.nc recirc-fit-session --out likeness")

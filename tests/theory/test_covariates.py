@@ -227,3 +227,26 @@ def test_a_gain_is_that_of_the_mean_of_networks():
     assert np.isfinite(gains(rates, scales, lost, rival)[0]).all()
     lost[:, 2] = np.nan
     assert len(gains(rates, scales, lost, rival)[0]) == 3
+
+
+# Several sessions
+
+
+def test_sessions_stand_side_by_side_in_the_conditions_that_they_share():
+    a = recirc.Activity(np.random.default_rng(0).uniform(1, 9, (3, 9, 2)), dt=0.02, conditions=["0", "90", "180"])
+    b = a.select([2, 0]).replace(conditions=["-180", "360"], outputs=np.ones((2, 9, 1)))
+    both = recirc.data.side_by_side({"a": a, "b": b})
+    assert both.units == ("a/0", "a/1", "b/0", "b/1")
+    assert both.conditions == ("0", "180")
+    np.testing.assert_array_equal(both.rates[:, :, 2:], both.rates[:, :, :2])
+    assert both.outputs is None
+    assert [note for note in both.notes if "left out" in note] == [
+        "1 conditions of a are left out, which another session lacks.",
+        "Behavior is left out, since sessions have different outputs.",
+    ]
+    with pytest.raises(ValueError, match=r"b runs from 0.04 .* prepare them with one window"):
+        recirc.data.side_by_side({"a": a, "b": b.replace(start=0.02)})
+    with pytest.raises(ValueError, match="0 conditions in common"):
+        recirc.data.side_by_side({"a": a, "b": b.replace(conditions=["10", "20"])})
+    with pytest.raises(ValueError, match="b has several trials of a condition"):
+        recirc.data.side_by_side({"a": a, "b": b.replace(conditions=["0", "0"])})

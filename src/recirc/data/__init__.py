@@ -30,5 +30,6 @@ from recirc.data.safe_open import safe_open as safe_open
 from recirc.data.screening import check_activity as check_activity
 from recirc.data.session import Series as Series
 from recirc.data.session import Session as Session
+from recirc.data.side_by_side import side_by_side as side_by_side
 from recirc.data.spikes import bin_counts as bin_counts
 from recirc.data.spikes import smooth as smooth

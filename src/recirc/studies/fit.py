@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -15,6 +16,7 @@ from recirc.analyses.table import BASELINE, NO_NUMBER, number
 from recirc.compare.covariates import covariates_of
 from recirc.data import Prepared, condition_angles, read_prepared
 from recirc.data.screening import listed
+from recirc.data.side_by_side import side_by_side
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.runs.provenance import versions
@@ -27,11 +29,11 @@ SHORT = ("linear tuning", "GP apart", "GP coupled", "GP", "mean", "direct map", 
 _log = logging.getLogger(__name__)
 
 
-def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
+def experiment(data: Path | Sequence[Path], config: FitConfig, *, seed: int) -> Experiment:
     """The fit of a recording; the file is read here, once.
 
     Args:
-        data: a session of spikes, or average rates.
+        data: a session of spikes, or average rates; or several sessions of one experiment, fitted together.
         config: of the fit; what it leaves open is settled by the recording.
         seed: of everything random.
 
@@ -39,10 +41,14 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
         ValueError: if the recording cannot be fitted.
     """
     chain = dataclasses.replace(config.preprocessing, minimum_reliability=-1.0)  # the fit leaves out units itself
-    found = read_prepared(
-        data, chain, assume_equal_spacing=config.assume_equal_spacing, n_folds=config.n_folds,
+    paths = [data] if isinstance(data, Path) else list(data)
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        raise ValueError(f"files of several sessions need different names; got {', '.join(names)}.")
+    found = _together({path.stem: read_prepared(
+        path, chain, assume_equal_spacing=config.assume_equal_spacing, n_folds=config.n_folds,
         recorded_fraction=config.recorded_fraction, seed=seed,
-    )  # fmt: skip
+    ) for path in paths})  # fmt: skip
     least = config.preprocessing.minimum_reliability
     config, activity = with_conditions(with_held_out(config, found), found)
     settled = dataclasses.replace(found.chain, minimum_reliability=least)
@@ -53,9 +59,17 @@ def experiment(data: Path, config: FitConfig, *, seed: int) -> Experiment:
         _log.info(printable(note))
     return Experiment(
         "fit", {"config": config, "seed": seed}, lambda map: fit_recording(activity, config, key=key, map=map),
-        seed=seed, words=lambda result: words(result, config, name=Path(data).name, seed=seed),
-        config=lambda: dump_config(config), inputs=[Path(data).absolute()],
+        seed=seed, words=lambda result: words(result, config, name=", ".join(path.name for path in paths), seed=seed),
+        config=lambda: dump_config(config), inputs=[path.absolute() for path in paths],
     )  # fmt: skip
+
+
+def _together(sessions: Mapping[str, Prepared]) -> Prepared:
+    """One session as it is; averages of several, with their units side by side."""
+    first, *others = sessions.values()
+    if not others:
+        return first
+    return Prepared(side_by_side({name: each.averages for name, each in sessions.items()}), first.chain)
 
 
 def with_held_out(config: FitConfig, found: Prepared) -> FitConfig:
