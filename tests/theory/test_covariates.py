@@ -234,7 +234,7 @@ def test_a_gain_is_that_of_the_mean_of_networks():
 
 def test_sessions_stand_side_by_side_in_the_conditions_that_they_share():
     a = recirc.Activity(np.random.default_rng(0).uniform(1, 9, (3, 9, 2)), dt=0.02, conditions=["0", "90", "180"])
-    b = a.select([2, 0]).replace(conditions=["-180", "360"], outputs=np.ones((2, 9, 1)))
+    b = a.select([2, 0]).replace(conditions=["-180", "0"], outputs=np.ones((2, 9, 1)))
     both = recirc.data.side_by_side({"a": a, "b": b})
     assert both.units == ("a/0", "a/1", "b/0", "b/1")
     assert both.conditions == ("0", "180")
