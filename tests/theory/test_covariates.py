@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -209,10 +210,25 @@ def test_gains_are_differences_of_r2_and_their_error_is_that_of_new_draws():
         shared, own = random.normal(size=(8, 20, n_units)), random.normal(size=(n_seeds, 8, 20, n_units))
         networks = rates + 1.0 * shared + 1.0 * own + 0.5 * random.normal(size=(8, 1, 1))
         values, extra = gains(rates, np.ones((8, n_units)), networks, rates + 1.2 * random.normal(size=rates.shape))
-        return values.mean(), CrossedEffect("", values, SMALLEST_GAIN, shared=extra)._error
+        return values.mean(), CrossedEffect("", values, SMALLEST_GAIN, shared=extra).error(len(values))
 
     means, errors = np.array([draw(seed) for seed in range(60)]).T
     assert means.std(ddof=1) < np.median(errors) < 2.5 * means.std(ddof=1)
+
+
+def test_power_and_needed_conditions_are_those_of_simulated_ones():
+    random, key = np.random.default_rng(0), jax.random.key(0)
+    draw = lambda n, mean: CrossedEffect("", random.normal(mean, 0.03, n), SMALLEST_GAIN)  # noqa: E731
+    typical = CrossedEffect("", 0.03 * np.array([-1, 1] * 6) * np.sqrt(11 / 12), SMALLEST_GAIN)
+    found = np.mean([draw(12, SMALLEST_GAIN).p(0.0, "greater", key) <= 0.05 for _ in range(2000)])
+    assert typical.power(0.05) == pytest.approx(found, abs=0.04)
+    n = typical.needs(0.05)
+    assert n is not None
+    assert np.mean([draw(n, SMALLEST_GAIN).p(0.0, "greater", key) <= 0.05 for _ in range(2000)]) == pytest.approx(
+        0.8, abs=0.04
+    )
+    nothing = [draw(8, 0.0).p(0.0, "greater", key) <= 0.05 for _ in range(2000)]
+    assert np.mean(nothing) == pytest.approx(0.05, abs=0.02)
 
 
 def test_a_gain_is_that_of_the_mean_of_networks():

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.analyses.claims import Effect, judged
+from recirc.analyses.claims import MOST_SEEDS, Effect, judged
 from recirc.analyses.table import Claim, Row, number
 
 SMALLEST_GAIN = 0.02  # of R²; variants of one fit that are as good as each other differ by that (benchmarks/README.md)
@@ -47,24 +47,35 @@ class CrossedEffect(Effect):
 
     shared: float = 0.0
 
-    @property
-    def _error(self) -> float:
-        return (
-            float(np.sqrt(np.var(self.values, ddof=1) / len(self.values) + self.shared))
-            if len(self.values) > 1
-            else np.nan
-        )
+    def error(self, n: int) -> float:
+        """SE, were there n conditions; nan if there are fewer than two."""
+        return float(np.sqrt(np.var(self.values, ddof=1) / n + self.shared)) if len(self.values) > 1 else np.nan
 
     def p(self, center: float, alternative: str, key: PRNGKeyArray) -> float:
-        distance = float(np.mean(self.values)) - center
-        if not self._error > 0:
+        n = len(self.values)
+        if not (error := self.error(n)) > 0:
             return 1.0
-        t = scipy.stats.t(len(self.values) - 1)
-        return float((t.sf if alternative == "greater" else t.cdf)(distance / self._error))
+        t = scipy.stats.t(n - 1)
+        return float((t.sf if alternative == "greater" else t.cdf)((np.mean(self.values) - center) / error))
 
     def ends(self, below: float, above: float, key: PRNGKeyArray) -> tuple[float, float]:
-        mean, error, t = float(np.mean(self.values)), self._error, scipy.stats.t(max(len(self.values) - 1, 1))
+        n, mean = len(self.values), float(np.mean(self.values))
+        error, t = self.error(n), scipy.stats.t(max(n - 1, 1))
         return mean - float(t.isf(below)) * error, mean + float(t.isf(above)) * error
+
+    def needs(self, alpha: float) -> int | None:
+        """How many conditions find what is planned for, with power .8; units and seeds as they are."""
+        sizes = range(len(self.values) + 1, MOST_SEEDS)
+        return next((n for n in sizes if self._power(n, alpha) >= 0.8), None)
+
+    def power(self, alpha: float) -> float:
+        return self._power(len(self.values), alpha)
+
+    def _power(self, n: int, alpha: float) -> float:
+        if not (error := self.error(n)) > 0:
+            return np.nan
+        t = scipy.stats.t(n - 1)
+        return float(scipy.stats.nct.sf(t.isf(alpha), n - 1, (self.aim - self.none) / error))
 
 
 def ensemble_mean(networks: Networks) -> Rates:
