@@ -189,7 +189,7 @@ class Selection:
         return Prepared(averages, self.chain, single, *told, known)
 
     def _covariates(self) -> dict[str, np.ndarray]:
-        """Columns of the table of trials that are the same in all trials of a condition."""
+        """Columns of the table of trials, and times of events, that are the same in all trials of a condition."""
         labels, found = self.labels[self.trials], {}
         names, first, place = np.unique(labels, return_index=True, return_inverse=True)
         of_condition = first[np.searchsorted(names, in_order(labels))]
@@ -197,13 +197,19 @@ class Selection:
             values = self.session.trials[name][self.trials]
             if name not in TAKEN and values.dtype.kind in "biufU" and (values == values[first[place]]).all():
                 found[name] = values[of_condition]
+        for name, since in self._since().items():
+            if np.isfinite(since).all() and np.abs(since - since[first[place]]).max() <= self.chain.dt < np.ptp(since):
+                found[name] = since[of_condition]
         return found
 
     def _events(self) -> dict[str, float]:
         """Median time of every other event from the one aligned to, s, where most trials have it."""
+        return {name: float(np.nanmedian(s)) for name, s in self._since().items() if np.isfinite(s).mean() > 0.5}
+
+    def _since(self) -> dict[str, Float[np.ndarray, " trial"]]:
+        """Times of other events from the one aligned to, s, in the trials that are in."""
         names = [name for name in guesses.event_columns(self.session) if name != self.chain.align]
-        since = {name: (self.session.trials[name] - self.when)[self.trials] for name in names}
-        return {name: float(np.nanmedian(s)) for name, s in since.items() if np.isfinite(s).mean() > 0.5}
+        return {name: (self.session.trials[name] - self.when)[self.trials] for name in names}
 
     def _clean_spikes(self) -> list[np.ndarray]:
         """Spike times of every unit, those that cannot be right refused or left out."""
