@@ -12,18 +12,21 @@ from pathlib import Path
 import numpy as np
 
 from recirc.analyses import FitConfig
+from recirc.analyses.fit_table import METRIC
 from recirc.analyses.table import number
 from recirc.runs import experiment, is_done, read_metrics
 from recirc.studies import fit
 from recirc.types import enable_x64
 
+CONDITION_SET = "heldout_direction"
+
 
 def table(folder: Path) -> list[str]:
     """Lines of Markdown: R² per direction, mean and median, of networks and baselines."""
     rows = [
-        row for row in read_metrics((folder / "metrics.json").read_text())[1] if row.metric == "heldout_direction_r2"
+        row for row in read_metrics((folder / "metrics.json").read_text())[1] if row.condition["set"] == CONDITION_SET
     ]
-    single = [row for row in rows if "direction" in row.condition]
+    single = [row for row in rows if row.metric == METRIC and "direction" in row.condition]
     joint = [row for row in single if row.arm == "ensemble"]
     places = [row.condition["direction"] for row in joint]
     seeds = sorted({row.condition["seed"] for row in single if row.arm == "network"})
