@@ -1,9 +1,9 @@
 """What the claims of the study are worth: the spread of their values, their power, and false alarms without an effect.
 
 Networks without hints are trained on 60 circuits that the study never uses, and networks with hints (5 and 100 %) on 24
-of them. The spreads over those 24 are what `claims.SPREADS` holds. Then every claim is judged in 400 studies of as many
-circuits as `quick` has, in which nothing is to be found: networks without hints against others, twins too, and
-a sample that lacks as much as it may not. A study draws no network twice.
+of them. The spreads over those 24 are what `claims.SPREADS` holds. Then every claim is judged in 400 studies of 12
+circuits, of as many as `quick` has and of as many as `full` has, in which nothing is to be found: networks without
+hints against others, twins too, and a sample that lacks as much as it may not. A study draws no network twice.
 
 Run: python benchmarks/no_effect.py FOLDER [jobs] (goes on where it stopped)
 """
@@ -40,12 +40,13 @@ from recirc.studies.salatiello2020.claims import (
 )
 from recirc.studies.salatiello2020.network import train_network
 
-STUDY_SEED, N_PLAIN, N_HINTED, N_STUDIES, N_CIRCUITS = 2000, 60, 24, 400, PRESETS["quick"].n_seeds
+STUDY_SEED, N_PLAIN, N_HINTED, N_STUDIES = 2000, 60, 24, 400
+SIZES = 12, *(preset.n_seeds for preset in PRESETS.values())  # circuits of a study
 
 
-def without_effect(similarity, twins, log_errors, random) -> dict[str, np.ndarray]:
-    """Values of a study in which nothing is to be found, from numbers of as many networks."""
-    one, other = random.permutation(len(similarity))[: 2 * N_CIRCUITS].reshape(2, -1)
+def without_effect(similarity, twins, log_errors, n_circuits: int, random) -> dict[str, np.ndarray]:
+    """Values of a study in which nothing is to be found, from numbers of twice as many networks or more."""
+    one, other = random.permutation(len(similarity))[: 2 * n_circuits].reshape(2, -1)
     unlike = similarity[one] - similarity[other]
     nothing = {"similarity": unlike, "sample": unlike - SUFFICES}
     return nothing | {"trained": (twins[one] - twins[other]), "generalization": (log_errors[one] - log_errors[other])}
@@ -67,12 +68,14 @@ def main(out: str, jobs: int) -> None:
     place = MAIN | PLAIN | {"set": UNSEEN}
     similarity, errors = (by_seed(table, metric, **place).to_numpy() for metric in (SVCCA, ERROR))
     twins = select(table, SVCCA, **place)[TWIN].to_numpy(float)
-    random, alarms = np.random.default_rng(0), []
-    for i in range(N_STUDIES):
-        values = without_effect(similarity, twins, np.log(errors), random)
-        alarms.append([claim.supported is True for claim in judged(stated(values), "", key=jax.random.key(i))])
-    shares = dict(zip(values, np.mean(alarms, axis=0).tolist()))
-    print(f"falsely supported in {N_STUDIES} studies without an effect: {shares}, any {np.any(alarms, axis=1).mean()}")
+    for n_circuits in SIZES:
+        random, alarms = np.random.default_rng(0), []
+        for i in range(N_STUDIES):
+            values = without_effect(similarity, twins, np.log(errors), n_circuits, random)
+            alarms.append([claim.supported is True for claim in judged(stated(values), "", key=jax.random.key(i))])
+        shares = dict(zip(values, np.mean(alarms, axis=0).tolist()))
+        found = f"{shares}, any {np.any(alarms, axis=1).mean()}"
+        print(f"falsely supported in {N_STUDIES} studies of {n_circuits} circuits without an effect: {found}")
 
 
 if __name__ == "__main__":

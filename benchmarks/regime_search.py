@@ -5,7 +5,7 @@ No circuit of the study is among them. Every arm gets the same 16 candidates, by
 geometric mean of the output error on held-out directions over all six is chosen: by the very measure that the study
 judges arms by. Similarity to the circuit has no part in it.
 
-Run: python benchmarks/regime_search.py OUT.jsonl (goes on where it stopped)
+Run: python benchmarks/regime_search.py OUT.jsonl [arms] (goes on where it stopped)
 """
 
 import os
@@ -15,6 +15,7 @@ os.environ.update(NPROC="1", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", JAX_
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from recirc.runs.environment import keep_compiled_programs
 from recirc.studies.salatiello2020.arms import REFERENCE_FRACTION, Regime, specification
 from recirc.studies.salatiello2020.network import train_network
 
+ARMS = ("hints", "no_hints", "force")
 STUDY_SEED, FEW, MANY = 1000, range(2), range(6)
 N_CANDIDATES, N_VARIED, N_LAST = 16, 8, 4
 RANGES = {  # and whether sampled by logarithm
@@ -61,12 +63,12 @@ def error(arm: str, regime: Regime, index: int, known: dict, out: Path) -> float
     return np.inf if known[name] is None else known[name]
 
 
-def main(out: Path) -> None:
+def main(out: Path, arms: Sequence[str]) -> None:
     keep_compiled_programs()
     known = dict(map(json.loads, out.read_text().splitlines())) if out.exists() else {}
     cube = qmc.LatinHypercube(len(RANGES), rng=np.random.default_rng(0)).random(N_CANDIDATES)
     steps = SPREAD * np.random.default_rng(1).normal(size=(N_VARIED, len(RANGES)))
-    for arm in ("hints", "no_hints", "force"):
+    for arm in arms:
         mean = lambda place, circuits: np.exp(  # noqa: E731
             np.mean([np.log(error(arm, regime_at(place), i, known, out)) for i in circuits])  # noqa: B023
         )
@@ -81,4 +83,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] or ARMS)

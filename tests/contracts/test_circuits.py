@@ -10,7 +10,7 @@ import pytest
 
 import recirc
 from recirc import circuits
-from recirc.circuits import Perturbed, RateNetwork, Restarted, StabilityOptimized, simulate
+from recirc.circuits import Perturbed, RateNetwork, Restarted, StabilityOptimized, Transformed, simulate
 
 N_UNITS, N_TRIALS, N_STEPS = 6, 4, 30
 
@@ -39,6 +39,7 @@ def example(kind):
         # The kick is far below the state's own power, but its machinery runs.
         Perturbed: lambda: Perturbed(rate_network(), jnp.asarray(400.0), jnp.array(3, int), jax.random.key(2)),
         Restarted: lambda: Restarted(rate_network(), jnp.asarray(start[:, None])),
+        Transformed: lambda: Transformed(rate_network(), *jnp.asarray(random.normal(size=(2, N_UNITS, N_UNITS)))),
     }[kind]()
 
 
@@ -48,7 +49,7 @@ def make_trials(n_inputs=N_UNITS, n_trials=N_TRIALS, n_steps=N_STEPS, dt=0.002):
 
 
 def test_circuits_are_found():
-    assert {RateNetwork, StabilityOptimized, Perturbed, Restarted} <= set(KINDS)
+    assert {RateNetwork, StabilityOptimized, Perturbed, Restarted, Transformed} <= set(KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -6,37 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxtyping import Array, Float
+from scipy.linalg import expm
 
 import recirc
-from recirc.circuits import AbstractCircuit, RateNetwork, simulate
-from recirc.circuits.altered import _Altered
+from recirc.circuits import AbstractCircuit, RateNetwork, Restarted, Transformed, simulate
 from recirc.compare import KickedStates, NeuronMap
+from recirc.studies.salatiello2020.kicks import Linear, linear_system
 
 N_UNITS, DT = 12, 0.005
-
-
-class Disguised(_Altered):
-    """A circuit with other coordinates, M x, and other units, M' r."""
-
-    circuit: AbstractCircuit
-    state_map: Float[Array, "unit unit"]
-    rate_map: Float[Array, "unit unit"]
-
-    def initial_state(self, n_trials):
-        return self.state_map @ self.circuit.initial_state(n_trials)
-
-    def step(self, state, inputs, noise, dt):
-        return self.state_map @ self.circuit.step(self._inner(state), inputs, noise, dt)
-
-    def rates(self, state):
-        return self.rate_map @ self.circuit.rates(self._inner(state))
-
-    def outputs(self, rates):
-        return rates[:2]
-
-    def _inner(self, state):
-        return jnp.linalg.solve(self.state_map, state)
 
 
 class Follower(AbstractCircuit):
@@ -83,7 +60,7 @@ def mapped(network, circuit, trials, own=None):
 
 def disguised(circuit, seed):
     maps = np.random.default_rng(seed).normal(size=(2, N_UNITS, N_UNITS))
-    return Disguised(circuit, *map(jnp.asarray, maps))
+    return Transformed(circuit, *map(jnp.asarray, maps))
 
 
 def linear(circuit):
@@ -140,6 +117,30 @@ def test_kicks_of_units_without_connections_decay(circuit, sides, key):
     assert np.allclose(np.linalg.norm(kicks, axis=2), 0.3 * distances)
     assert np.allclose(kicks[0, :, 0], 0.3 * distances)
     assert np.allclose(kicks[0], -kicks[1])
+
+
+def test_a_linear_system_fitted_to_the_recording_of_a_linear_circuit_has_its_flow(key):
+    """From all units, and from some of them with outputs and their past."""
+    rotation, decay = np.kron(np.diag([3.0, 6.0, 9.0]), [[0, -1], [1, 0]]), np.diag([0.5, 0.5, 1, 1, 2, 2])
+    mix = np.random.default_rng(0).normal(size=(6, 6))
+    step = mix @ expm(DT * (rotation - decay)) @ np.linalg.inv(mix)
+    trials = recirc.Trials(
+        np.zeros((8, 110, 1)), np.zeros((8, 110, 0)), dt=DT, conditions=[str(i) for i in range(8)],
+        epochs={"movement": (0.05, 0.55)},
+    )  # fmt: skip
+    circuit = Linear(jnp.asarray(step), DT)
+    trained, heldout = (
+        Restarted(circuit, jnp.asarray(np.random.default_rng(seed).normal(size=(6, 8)))) for seed in (1, 2)
+    )
+    seen = [simulate(each, trials, key=key, units="abcdef") for each in (trained, heldout)]
+    seen = [each.replace(outputs=each.rates[..., 4:]) for each in seen]
+
+    def r2(units):
+        system, still, mapping = linear_system(*seen, units)
+        return KickedStates(heldout, trials, mapping)(system, still, key=key).value
+
+    assert r2("abcdef") > 0.999
+    assert r2("ab") > 0.99
 
 
 def test_only_components_that_the_map_predicts_count(circuit, sides, key):

@@ -1,5 +1,6 @@
 """The study of Salatiello & Giese 2020: its circuit, its arms, its verdicts."""
 
+import dataclasses
 import functools
 import itertools
 import json
@@ -11,7 +12,7 @@ import pytest
 import xarray as xr
 
 import recirc
-from recirc.analyses import Failure, Result, Row, by_seed, frame, summary_rows, with_twin
+from recirc.analyses import Failure, Result, Row, by_seed, frame, select, summary_rows, with_twin
 from recirc.analyses.pieces import Done, piece_key
 from recirc.analyses.summaries import network_rows
 from recirc.data.netcdf import netcdf_bytes
@@ -19,7 +20,7 @@ from recirc.runs.experiment import run
 from recirc.runs.metrics import metrics_text
 from recirc.studies import salatiello2020
 from recirc.studies.salatiello2020.arms import REFERENCE_FRACTION
-from recirc.studies.salatiello2020.circuit import reference
+from recirc.studies.salatiello2020.circuit import kicked_reference, reference
 from recirc.studies.salatiello2020.claims import SPREADS, claims, powers, stated
 from recirc.studies.salatiello2020.readings import outcomes, partial_r2
 from recirc.studies.salatiello2020.report import predicted
@@ -70,6 +71,19 @@ def test_every_network_of_a_preset_is_specified_once_and_after_its_circuit():
         plain = [e for e in judged if all(e[name] is None for name in salatiello2020.PLACE if name != "fraction")]
         counts = {arm: sum(entry["arm"] == arm for entry in plain) for arm in ("hints", "no_hints", "untrained")}
         assert counts == {"hints": 2 * preset.n_seeds, "no_hints": preset.n_seeds, "untrained": 1}
+
+
+def test_kicks_change_no_other_specification():
+    """Nothing but the key is added, so that networks made before stay valid."""
+    for preset in salatiello2020.PRESETS.values():
+        entries, before = (
+            salatiello2020.specifications(dataclasses.replace(preset, n_kicked=n), 0) for n in (preset.n_kicked, 0)
+        )
+        assert [{name: entry[name] for name in entry if name != "kicks"} for entry in entries] == before
+        kicked = [(entry["arm"], entry["fraction"]) for entry in entries if "kicks" in entry]
+        assert len(kicked) == 3 * preset.n_kicked
+        assert set(kicked) == {("hints", REFERENCE_FRACTION), ("hints", 1.0), ("no_hints", None)}
+        assert not any("kicks" in entry for entry in before)
 
 
 def test_circuits_of_a_study_differ_and_those_of_another_are_others():
@@ -370,7 +384,7 @@ FILES = {"DONE", "manifest.json", "config.toml", "metrics.json", "activity.nc", 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """The folder of a small study with an ablation, left-out directions and readings, its result, and its networks."""
-    preset = salatiello2020.Preset(1, 1, (0.05,), hint_gains=(1.0,), left_out=(2,), n_readings=2)
+    preset = salatiello2020.Preset(1, 1, (0.05,), hint_gains=(1.0,), left_out=(2,), n_readings=2, n_kicked=1)
     everything = salatiello2020.specifications(preset, 0)
     shorter = lambda entry: {"settings": entry["settings"] and entry["settings"] | {"n_passes": 2}}  # noqa: E731
     circuit = lambda entry: {"circuit": entry["circuit"] | {"n_units": 50}}  # noqa: E731
@@ -418,6 +432,32 @@ def test_files_hold_networks_in_their_places_and_no_more(small):
         made = salatiello2020.train_network(entry).arrays
         for dataset, names in ((activity, ("rates", "outputs", "recorded")), (weights, ("recurrent", "readout"))):
             assert all(np.allclose(dataset[name].values[place], made[name]) for name in names)
+
+
+def test_kicked_networks_stand_beside_their_twins_and_the_controls(small):
+    """The circuit behind a random map is right; each network is kicked as `KickedStates` does it."""
+    table = select(small[1].table, "kicked_states_r2").dropna(subset="seed")
+    assert list(zip(table["arm"], table["fraction"])) == [("hints", 0.05), ("hints", 1.0), ("no_hints", None)]
+    assert (table["baseline_random_map"] >= 0.95).all()
+    assert np.ptp(table["baseline_linear_all"]) == 0
+    whole = table[table["fraction"] == 1.0].iloc[0]
+    assert whole["baseline_linear_recorded"] == pytest.approx(whole["baseline_linear_all"], abs=1e-3)
+    assert table["value"].notna().any()
+    for entry, (_, row) in zip([entry for entry in small[2] if "kicks" in entry], table.iterrows()):
+        assert np.isfinite(row["value"]) or row["outcome"].startswith("no component")
+        assert _kicked_again(entry) == pytest.approx(row["value"], abs=1e-3, nan_ok=True)
+
+
+def _kicked_again(entry: dict) -> float:
+    """What a kicked network of the study scores, from its weights."""
+    weights = salatiello2020.train_network(entry).arrays
+    fields = ("recurrent", "input_weights", "readout", "bias", "start")
+    network = recirc.circuits.RateNetwork(**{name: jax.numpy.asarray(weights[name], float) for name in fields})
+    (trials, target), (new_trials, _) = reference(**entry["circuit"])
+    rates = recirc.simulate(network, trials, key=jax.random.key(0))
+    fitted = recirc.compare.NeuronMap.fit(*(recirc.compare.window(a, 0, 0.44) for a in (rates, target)), every=10)
+    probe = recirc.compare.KickedStates(*kicked_reference(**entry["circuit"]), fitted)
+    return probe(network, new_trials, key=jax.random.key(0)).value
 
 
 def test_halves_of_the_circuit_stand_beside_every_null(small):

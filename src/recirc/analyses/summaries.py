@@ -31,11 +31,7 @@ def network_rows(specification: Mapping[str, typing.Any], result: Result | Failu
         condition = {"set": "train", "outcome": outcome} | place
         return [Row("output_nmse", "performance", specification["arm"], np.nan, condition=condition, direction="lower")]
     rows = [Row(**entry | {"ci": tuple(entry["ci"])}) for entry in result.metadata["rows"]]
-    lost = {"outcome": "the network's output was not finite in this test"}
-    return [
-        dataclasses.replace(row, condition={**row.condition, **place, **({} if np.isfinite(row.value) else lost)})
-        for row in rows
-    ]
+    return [dataclasses.replace(row, condition={**row.condition, **place}) for row in rows]
 
 
 def network_history(results: Iterable[tuple[Mapping, Result | Failure]], names: Sequence[str]) -> list[dict]:

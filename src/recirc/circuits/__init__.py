@@ -2,6 +2,7 @@
 
 from recirc.circuits.altered import Perturbed as Perturbed
 from recirc.circuits.altered import Restarted as Restarted
+from recirc.circuits.altered import Transformed as Transformed
 from recirc.circuits.anticipatory_control import anticipatory_currents as anticipatory_currents
 from recirc.circuits.base import AbstractCircuit as AbstractCircuit
 from recirc.circuits.base import simulate as simulate

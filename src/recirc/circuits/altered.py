@@ -1,4 +1,4 @@
-"""Circuits that are another one, started from other states or kicked once."""
+"""Circuits that are another one, started from other states, kicked once, or in other coordinates."""
 
 import equinox as eqx
 import jax
@@ -93,3 +93,33 @@ class Perturbed(_Altered):
 
     def rates(self, state):
         return self.circuit.rates(state[:-1])
+
+
+class Transformed(_Altered):
+    """Another circuit, in other coordinates of its state, M x, and with other units, M' r; its outputs are the same.
+
+    Args:
+        circuit, state_map, rate_map: the inner circuit, M and M', which must be invertible.
+    """
+
+    circuit: AbstractCircuit
+    state_map: Float[Array, "unit unit"]
+    rate_map: Float[Array, "unit unit"]
+
+    def initial_state(self, n_trials: int):
+        return self.state_map @ self.circuit.initial_state(n_trials)
+
+    def step(self, state, inputs, noise, dt):
+        return self.state_map @ self.circuit.step(self._inner(state), inputs, noise, dt)
+
+    def velocity(self, state, inputs):
+        return self.state_map @ self.circuit.velocity(self._inner(state), inputs)
+
+    def rates(self, state):
+        return self.rate_map @ self.circuit.rates(self._inner(state))
+
+    def outputs(self, rates):
+        return self.circuit.outputs(jnp.linalg.solve(self.rate_map, rates))
+
+    def _inner(self, state):
+        return jnp.linalg.solve(self.state_map, state)

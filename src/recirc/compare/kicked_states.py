@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
 from recirc.compare.base import AbstractProbe
@@ -102,10 +102,10 @@ class KickedStates(AbstractProbe):
         states = np.tile(made.states, (len(kicks), 1))
         first = _change_of_rates(true.circuit, np.tile(true.states, (len(kicks), 1)), kicks.reshape(-1, rates.shape[2]))
         visited = made.visited().reshape(-1, states.shape[1])
-        reply = _least_change(made.circuit, states, weights[:, kept], first @ axes[:, kept], np.cov(visited.T))
+        reply = _least_change(made.circuit, states, weights, first @ axes, np.cov(visited.T), kept)
         reply = reply.reshape(len(kicks), *made.states.shape)
-        wanted = (_kicked_rates(true, kicks) - rates) @ axes[:, kept]
-        found = (_kicked_rates(made, reply) - network_rates) @ weights[:, kept]
+        wanted = _deviations(true, kicks, rates, axes[:, kept])
+        found = _deviations(made, reply, network_rates, weights[:, kept])
         at_once = (first @ axes[:, kept]).reshape(len(kicks), len(rates), 1, -1)
         of_kept = np.repeat(kept, 2)
         return self._scored(true, component_r2, wanted[of_kept], found[of_kept], at_once[of_kept])
@@ -132,7 +132,8 @@ class KickedStates(AbstractProbe):
 
     def _kicks(self, cut: AtGo, axes: Float[np.ndarray, "unit component"]) -> Float[np.ndarray, "kick trial unit"]:
         """Changes of states that move the rates along each axis, both ways."""
-        directions = (np.linalg.pinv(_derivatives(cut.circuit, cut.states)) @ axes).transpose(2, 0, 1)
+        derivatives = np.asarray(_derivatives(cut.circuit, jnp.eye(len(axes)), jnp.asarray(cut.states)))
+        directions = (np.linalg.pinv(derivatives) @ axes).transpose(2, 0, 1)
         base = np.asarray(cut.circuit.initial_state(len(cut.states))).T
         distance = np.linalg.norm(cut.states - base, axis=1)[:, None]
         kicks = self.size * distance * directions / np.linalg.norm(directions, axis=2, keepdims=True)
@@ -171,10 +172,15 @@ def _correlation(wanted: np.ndarray, found: np.ndarray) -> float:
         return float((wanted * found).sum() / np.sqrt((wanted**2).sum() * (found**2).sum()))
 
 
-def _kicked_rates(cut: AtGo, kicks: Float[np.ndarray, "kick trial unit"]) -> Float[np.ndarray, "kick trial time rate"]:
-    states, inputs = (cut.states + kicks).reshape(-1, kicks.shape[2]), np.tile(cut.inputs, (len(kicks), 1, 1))
-    rates = np.asarray(cut.activity(states=states, inputs=inputs).rates, np.float64)
-    return rates.reshape(*kicks.shape[:2], *rates.shape[1:])
+def _deviations(
+    cut: AtGo,
+    kicks: Float[np.ndarray, "kick trial unit"],
+    rates: Float[np.ndarray, "trial time rate"],
+    weights: Float[np.ndarray, "rate component"],
+) -> Float[np.ndarray, "kick trial time component"]:
+    """Kicked less not kicked, as components; one kick after the other, since rates of all at once are large."""
+    kicked = (np.asarray(cut.activity(states=cut.states + kick).rates, np.float64) for kick in kicks)
+    return np.stack([(each - rates) @ weights for each in kicked])
 
 
 def _change_of_rates(circuit: AbstractCircuit, states: States, change: States) -> Float[np.ndarray, "sample rate"]:
@@ -182,14 +188,12 @@ def _change_of_rates(circuit: AbstractCircuit, states: States, change: States) -
     return after - before
 
 
-def _derivatives(circuit: AbstractCircuit, states: States) -> Float[np.ndarray, "sample rate unit"]:
-    """Of the rates with respect to the state."""
-    return np.asarray(_derivative(circuit, jnp.asarray(states)))
-
-
 @eqx.filter_jit
-def _derivative(circuit: AbstractCircuit, states: Float[Array, "sample unit"]):
-    return jax.vmap(jax.jacfwd(lambda state: circuit.rates(state[:, None])[:, 0]))(states)
+def _derivatives(
+    circuit: AbstractCircuit, weights: Float[Array, "rate component"], states: Float[Array, "sample unit"]
+) -> Float[Array, "sample component unit"]:
+    """Of `weights.T @ rates` with respect to the state."""
+    return jax.vmap(jax.jacrev(lambda state: weights.T @ circuit.rates(state[:, None])[:, 0]))(states)
 
 
 def _least_change(
@@ -198,12 +202,16 @@ def _least_change(
     weights: Float[np.ndarray, "rate component"],
     asked: Float[np.ndarray, "sample component"],
     covariance: Float[np.ndarray, "unit unit"],
+    kept: Bool[np.ndarray, " component"],
 ) -> States:
-    """The least change of states, in a covariance, that changes `weights.T @ rates` by what is asked for."""
+    """The least change of states, in a covariance, that changes `weights.T @ rates` by what is asked for.
+
+    Derivatives are of all components, and only those kept are asked for, so that every network runs the same program.
+    """
     change = np.zeros_like(states)
     for _ in range(1 + N_CORRECTIONS):
-        missing = asked - _change_of_rates(circuit, states, change) @ weights
-        derivative = weights.T @ _derivatives(circuit, states + change)  # (sample, component, unit)
+        missing = (asked - _change_of_rates(circuit, states, change) @ weights)[:, kept]
+        derivative = np.asarray(_derivatives(circuit, jnp.asarray(weights), jnp.asarray(states + change)))[:, kept]
         toward = covariance @ derivative.transpose(0, 2, 1)
         change = change + (toward @ np.linalg.solve(derivative @ toward, missing[..., None]))[..., 0]
     return change

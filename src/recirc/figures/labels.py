@@ -29,7 +29,9 @@ LABELS = {  # of what no class of `recirc.compare` says
     "no_target": "no target shown", "delay_s": "delay (s)",
     "relu_dale": "ReLU, Dale's law", "silent_units": "silent units", "noise_in_delay": "noise in the delay",
     "noise_on_go_line": "noise on the go line", "noise_after_go": "noise after go",
-    "target_off_share": "target off at go, share",
+    "target_off_share": "target off at go, share", "kicked_states_r2": "what follows a kick, R²",
+    "linear_recorded": "linear system, units recorded", "linear_all": "linear system, all units",
+    "random_map": "the circuit behind a random map", "decay": "the kick, decaying", "kicked_states": "kicked states",
 }  # fmt: skip
 
 # The spaces inside do not break.

@@ -1,17 +1,18 @@
 """How networks do under circumstances that they were not trained in."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
 from recirc.analyses.table import keys_of, levels_of, networks, per_network, select
 from recirc.figures.labels import circumstance, percent
-from recirc.figures.style import INK, color, key, label, label_ends, log_height, panels, styled
+from recirc.figures.style import INK, MUTED, color, key, label, label_ends, log_scale, panels, styled
 
 _PAIR = ("no_hints", "hints")
 _MARKERS = "os^"
@@ -110,6 +111,47 @@ def noise_curve(
     return figure
 
 
+@styled
+def strips(
+    parts: Mapping[str, Sequence[tuple[str, str, Float[np.ndarray, "..."]]]], *, metric: str, lowest: float = -2.0
+) -> Figure:
+    """A line per name: each number a point, the median a bar; a panel per part, with the same names.
+
+    An error has a logarithmic axis; an R² (metric "..._r2") a linear one, and numbers below `lowest` are counted at its
+    edge.
+
+    Args:
+        parts: of each, by its title, the lines from above: (name, arm whose color it has, numbers).
+        metric: what the numbers are.
+        lowest: where a linear axis ends, if a number is below.
+    """
+    n_lines = max(map(len, parts.values()))
+    figure, grid = panels(1, len(parts), height=0.7 + 0.24 * n_lines, sharex=True, sharey=True)
+    for axes, (title, lines) in zip(grid[0], parts.items()):
+        axes.set_title(title)
+        for y, (_, arm, values) in enumerate(lines):
+            tone = color(arm)
+            shown = values if not metric.endswith("_r2") else values[values >= lowest]
+            axes.plot(shown, np.full(len(shown), y), "o", color=tone, markersize=3.6, alpha=0.6, mew=0)
+            if len(values) and (middle := np.median(values)) >= min(shown, default=np.inf):
+                axes.plot([middle] * 2, [y - 0.36, y + 0.36], color=tone, linewidth=2)
+            if n_below := len(values) - len(shown):
+                place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 6.5}
+                axes.annotate(f"← {n_below} below", (0.005, y), **place)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(axis="x", color="#efefef", linewidth=0.6)
+        axes.set_axisbelow(True)
+    first = grid[0, 0]
+    if metric.endswith("_r2"):
+        first.axvline(0, color=MUTED, linewidth=0.6, zorder=0)
+        first.set_xlim(max(first.get_xlim()[0], lowest), 1.02)
+    else:
+        log_scale(first, "x")
+    first.set(ylim=(n_lines - 0.5, -0.5), yticks=range(n_lines), yticklabels=[name for name, _, _ in lines])
+    figure.supxlabel(label(metric))
+    return figure
+
+
 def _looks(tone: str, shades: Sequence[float], marker: str) -> list[tuple[Any, dict]]:
     """Values that get a line each, and its look: darker and thicker the larger the value."""
     if not shades:
@@ -161,7 +203,7 @@ def _finish(axes, metric: str, panel: str, value) -> None:
         low, high = axes.get_ylim()
         axes.set_ylim(max(low, -0.1), min(high, 1.04))
     else:
-        log_height(axes)
+        log_scale(axes)
     axes.grid(axis="y", color="#efefef", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set_ylabel(label(metric))

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
 from recirc.figures.labels import label
-from recirc.figures.style import FAINT, INK, MUTED, PALETTE, log_height, panels, styled
+from recirc.figures.style import FAINT, INK, MUTED, PALETTE, log_scale, panels, styled
 
 _LINE = 0.27  # inches of a line of dots
 
@@ -41,7 +41,7 @@ def specification_curve(
     top.axhline(1, color=INK, linewidth=0.6)
     top.scatter(x, effects[order], c=tones, s=12, linewidths=0)
     top.set(ylabel=name, xticks=[])
-    log_height(top)
+    log_scale(top)
     top.text(1.01, 0.0, "partial R²", transform=top.transAxes, va="bottom", fontsize=7, color=MUTED)
     for axes, (choice, share) in zip(grid[1:, 0], shares.items()):
         values = [choices[i][choice] for i in order]

@@ -148,14 +148,14 @@ def time_label(values) -> str:
     return f"time ({values['time'].attrs.get('units', 's')})"
 
 
-def log_height(axes: Axes) -> None:
-    """Make the vertical axis logarithmic, with plain numbers: powers of ten; 2 and 5 where there is room."""
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
+def log_scale(axes: Axes, along: str = "y") -> None:
+    """Make an axis, "x" or "y", logarithmic, with plain numbers: powers of ten; 2 and 5 where there is room."""
+    axes.set(**{f"{along}scale": "log"})
+    axis, (low, high) = getattr(axes, f"{along}axis"), getattr(axes, f"get_{along}lim")()
     between = (2, 5) if high < 300 * low else ()
     is_shown = lambda value: round(value / 10 ** np.floor(np.log10(value))) in between  # noqa: E731
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if is_shown(value) else "")
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(lambda value, _: f"{value:g}" if is_shown(value) else "")
 
 
 def key(figure: Figure, entries: Sequence[tuple[str, dict]]) -> None:

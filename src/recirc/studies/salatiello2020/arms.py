@@ -37,12 +37,12 @@ class Regime:
     penalty: float = 1.0
 
 
-# Found by one rule, on circuits of its own: benchmarks/regime_search.py. FORCE: the best of six settings.
+# Found by one rule for all, on circuits of its own: benchmarks/regime_search.py.
 _HINTS = Regime(embedder_gain=0.77, drive=0.21, hint_gain=2.9, input_scale=0.47, bias_scale=0.049, noise=0.063)
 REGIMES = {
     "hints": _HINTS,
     "no_hints": Regime(embedder_gain=1.1, drive=0.13, input_scale=0.71, bias_scale=0.099, noise=0.063),
-    "force": Regime(embedder_gain=1.2, drive=0.5, input_scale=0.5, bias_scale=0.0, noise=0.05),
+    "force": Regime(embedder_gain=0.98, drive=0.23, input_scale=0.52, bias_scale=0.015, noise=0.053),
     "untrained": _HINTS,
 }
 
@@ -61,6 +61,7 @@ class Preset:
         left_out: numbers of directions to leave out of training.
         n_readings: ways to read what the paper leaves open, each with a circuit of its own.
         n_bptt: circuits for networks trained by backpropagation, with hints and without.
+        n_kicked: circuits that are kicked, for every network that claims are about.
     """
 
     n_seeds: int
@@ -72,20 +73,22 @@ class Preset:
     left_out: tuple[int, ...] = ()
     n_readings: int = 0
     n_bptt: int = 0
+    n_kicked: int = 0
 
     @property
     def extras(self) -> dict[str, bool]:
         """Whether there is what only some figures show, by the name of the figure."""
         ablated = self.hint_gains or self.kinds or self.normalizations
-        return {"ablations": bool(ablated), "left_out": bool(self.left_out), "readings": bool(self.n_readings)}
+        found = {"ablations": ablated, "left_out": self.left_out, "readings": self.n_readings, "kicks": self.n_kicked}
+        return {name: bool(each) for name, each in found.items()}
 
 
 PRESETS = {
-    "quick": Preset(16, 1, (0.01, 0.05, 0.25, 1.0)),
+    "quick": Preset(16, 1, (0.01, 0.05, 0.25, 1.0), n_kicked=1),
     "full": Preset(
         20, 20, (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0), hint_gains=(1.0, 2.0, 10.0),
         kinds=("excitatory", "inhibitory"), normalizations=("sd",), left_out=(1, 2, 4), n_readings=64,
-        n_bptt=8,
+        n_bptt=8, n_kicked=8,
     ),
 }  # fmt: skip
 REFERENCE_FRACTION = 0.05
@@ -110,7 +113,10 @@ def specifications(preset: Preset, seed: int) -> list[dict]:
     counts = [(judged, preset.n_seeds), ([*shown, {"arm": "force"}], preset.n_shown), ([{"arm": "untrained"}], 1)]
     counts.append(([{"arm": "bptt"}, hints | {"arm": "bptt_hints"}], preset.n_bptt))
     of_seed = lambda index: [arm for arms, n in [*counts, (varied, preset.n_seeds)] if index < n for arm in arms]  # noqa: E731
-    asked = [specification(arm, index, seed) for index in range(preset.n_seeds) for arm in of_seed(index)]
+    kicks = lambda arm, index: {"kicks": True} if arm in judged and index < preset.n_kicked else {}  # noqa: E731
+    asked = [
+        specification(arm | kicks(arm, index), index, seed) for index in range(preset.n_seeds) for arm in of_seed(index)
+    ]
     for index, reading in enumerate(sampled_readings(preset.n_readings, seed)):
         asked += [
             specification(arm | {"reading": "sampled"}, index, seed, reading) for arm in (hints, {"arm": "no_hints"})
@@ -123,7 +129,7 @@ def specification(arm: dict, index: int, study_seed: int, settings: dict | None 
     """The specification of one network.
 
     Args:
-        arm: "arm", and what else of `PLACE` applies.
+        arm: "arm", what else of `PLACE` applies, and "kicks" if the network is to be kicked.
         index: of its circuit.
         study_seed: of everything random.
         settings: fields of `Regime`, of its circuit, and "n_units", where they are others than the arm's.

@@ -76,27 +76,46 @@ def ground_truth(
 
 def _move(cortex: StabilityOptimized, task: CenterOutReach, key: PRNGKeyArray, conditions: str):
     trials = task.trials(len(task.angles), key=key)
-    plane = np.stack([np.cos(np.deg2rad(task.angles)), np.sin(np.deg2rad(task.angles))])
     if conditions == "initial_state":
-        return trials, _prepared(cortex, circuits.preferred_states(cortex, 2) @ plane, trials, task, key)
+        return trials, _prepared(cortex, _starts(cortex, task), trials, task, key)
     if conditions != "gains":
         raise ValueError(f'conditions must be "initial_state" or "gains", got {conditions!r}.')
     directions = circuits.random_gains(cortex, 2, GAIN_SPREAD, key=key) - 1
     state = circuits.preferred_states(cortex, 1)
-    turned = [dataclasses.replace(cortex, gains=1 + directions @ place) for place in plane.T]
+    turned = [dataclasses.replace(cortex, gains=1 + directions @ place) for place in _plane(task).T]
     made = [_prepared(each, state, trials.select([i]), task, key) for i, each in enumerate(turned)]
     rates, outputs = (jnp.concatenate(parts) for parts in zip(*((part.rates, _outputs(part)) for part in made)))
     return trials, made[0].replace(rates=rates, outputs=outputs, conditions=trials.conditions)
 
 
+def _plane(task: CenterOutReach) -> np.ndarray:
+    angles = np.deg2rad(task.angles)
+    return np.stack([np.cos(angles), np.sin(angles)])
+
+
+def _starts(cortex: StabilityOptimized, task: CenterOutReach):
+    """States that preparation brings the circuit toward, one column per direction."""
+    return circuits.preferred_states(cortex, 2) @ _plane(task)
+
+
 def _prepared(cortex, states, trials: Trials, task: CenterOutReach, key: PRNGKeyArray) -> Activity:
     """Activity from the start of the trials on, after `LEAD` seconds of preparation that are not recorded."""
-    n_lead, go = round(LEAD / task.dt), LEAD + task.preparation
-    currents = circuits.preparation_currents(cortex, states, n_steps=n_lead + trials.n_steps, dt=task.dt, go=go)
-    driven = Trials(currents, jnp.zeros((*currents.shape[:2], 0)), dt=task.dt, conditions=trials.conditions)
+    n_lead, driven = round(LEAD / task.dt), _driven(cortex, states, trials, task)
     names = [f"{'E' if i < cortex.n_excitatory else 'I'}{i}" for i in range(cortex.n_units)]
     whole = simulate(cortex, driven, key=key, units=names)
     return whole.replace(rates=whole.rates[:, n_lead:], outputs=_outputs(whole)[:, n_lead:])
+
+
+def driving(cortex: StabilityOptimized, task: CenterOutReach, *, key: PRNGKeyArray) -> Trials:
+    """The trials of `ground_truth` with what drives the circuit as inputs, from `LEAD` seconds before them on."""
+    return _driven(cortex, _starts(cortex, task), task.trials(len(task.angles), key=key), task)
+
+
+def _driven(cortex, states, trials: Trials, task: CenterOutReach) -> Trials:
+    go, n_steps = LEAD + task.preparation, round(LEAD / task.dt) + trials.n_steps
+    currents = circuits.preparation_currents(cortex, states, n_steps=n_steps, dt=task.dt, go=go)
+    targets, epochs = jnp.zeros((*currents.shape[:2], cortex.readout.shape[0])), {"movement": (go, go + task.movement)}
+    return Trials(currents, targets, dt=task.dt, conditions=trials.conditions, epochs=epochs)
 
 
 def _outputs(activity: Activity):
@@ -116,13 +135,25 @@ def reference(
         pulse: whether the direction is shown before go only.
         tail: whether signals end in a decay to zero.
     """
+    cortex, task, key = _circuit(study_seed, index, n_units, conditions, pulse)
+    made = (ground_truth(cortex, each, key=key, conditions=conditions) for each in (task, task.between()))
+    trained, between = (tailed(*each) if tail else each for each in made)
+    return trained, between
+
+
+@functools.lru_cache(maxsize=1)
+def kicked_reference(study_seed: int, index: int, n_units: int) -> tuple[StabilityOptimized, Trials]:
+    """The circuit of `reference`, whose state may be kicked, and what drives it in the held-out directions."""
+    cortex, task, key = _circuit(study_seed, index, n_units, "initial_state", True)
+    return cortex, driving(cortex, task.between(), key=key)
+
+
+def _circuit(study_seed: int, index: int, n_units: int, conditions: str, pulse: bool):
+    """A circuit of a study with its muscles, its task, and the key that drew them."""
     key = specification_key({"study_seed": study_seed, "circuit": index})
     circuit_key, muscle_key = jax.random.split(key)
     cortex, task = circuits.stability_optimized(key=circuit_key, n_units=n_units), CenterOutReach(pulse=pulse)
-    cortex = with_muscles(cortex, task, key=muscle_key, conditions=conditions)
-    made = (ground_truth(cortex, each, key=muscle_key, conditions=conditions) for each in (task, task.between()))
-    trained, between = (tailed(*each) if tail else each for each in made)
-    return trained, between
+    return with_muscles(cortex, task, key=muscle_key, conditions=conditions), task, muscle_key
 
 
 def tailed(trials: Trials, activity: Activity) -> tuple[Trials, Activity]:

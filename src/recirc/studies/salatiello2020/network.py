@@ -14,6 +14,7 @@ from recirc.data import hints_from
 from recirc.studies.salatiello2020.arms import EXAMPLE_SEED, PLACE, REFERENCE_FRACTION, REGIMES, Regime
 from recirc.studies.salatiello2020.bptt import BPTT_REGIMES, BpttRegime, coarser, coarser_activity, train_bptt
 from recirc.studies.salatiello2020.circuit import TAIL, reference
+from recirc.studies.salatiello2020.kicks import kicked
 from recirc.train import Fit, Force, FullForce, fit
 from recirc.types import Activity, Outcome, Score, Trials
 
@@ -71,6 +72,8 @@ def train_network(specification: dict) -> Result:
             untrained = [simulate(twin, each, key=probe_key) for each in (trials, new_trials)]
             rows = with_twin(rows, [*_likeness(arm, untrained, truth, unrecorded), _abscissa(twin, arm)])
             rows = [*_errors(arm, made, truth), *_robustness(arm, network, trials, probe_key), *rows]
+            if "kicks" in specification:
+                rows.append(kicked(arm, network, twin, specification["circuit"], recorded.hint_units))
         if is_main:
             arrays = weights_of(network, np.float32)
             if is_example:

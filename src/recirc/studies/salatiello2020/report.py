@@ -1,5 +1,6 @@
 """Drawings and words of the study's report."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,16 +11,20 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from recirc import figures
-from recirc.analyses import AnalysisResult, select
-from recirc.analyses.table import having
+from recirc.analyses import AnalysisResult, by_seed, select
+from recirc.analyses.table import BASELINE, baselines_of, having, levels_of, number
 from recirc.compare import NeuronMap
 from recirc.figures import array_of
+from recirc.figures.labels import label
 from recirc.runs.report import ReportText
 from recirc.studies.salatiello2020.arms import EXAMPLE_SEED, PLACE, REFERENCE_FRACTION, SOURCE, Preset
-from recirc.studies.salatiello2020.readings import TRAINS, outcomes, partial_r2
+from recirc.studies.salatiello2020.claims import HINTED, PLAIN, WHOLE
+from recirc.studies.salatiello2020.kicks import CONTROLS, FLOW
+from recirc.studies.salatiello2020.readings import ERROR, TRAINS, UNSEEN, outcomes, partial_r2
 from recirc.types import Activity
 
 ARMS = ("hints", "no_hints", "force")
+KICKS, KICKED = "kicked_states_r2", {"hints": HINTED, "whole": WHOLE, "plain": PLAIN}
 ABLATED = ("kind", "hint_gain", "normalization")
 SETS = ("train", "heldout_direction", "private_noise", "perturbed_initial_state", "input_scale")
 SIMILARITY: dict[str, Any] = {"metrics": ("svcca5_concatenated", "linear_cka")}
@@ -29,7 +34,7 @@ NEURONS = SIMILARITY | {"metrics": ("heldout_neuron_r2",), "condition_set": "hel
 CHOICES = {  # what choices are called in print, where that is not their name
     "normalization": "hints divided by", "pulse": "direction is shown", "n_passes": "passes", "n_units": "units",
     "update_interval": "seconds between updates", "penalty": "penalty α", "conditions": "conditions by",
-    "tail": "signals end",
+    "tail": "signals end", "kind": "only",
 }  # fmt: skip
 SAID = {
     ("normalization", "sd"): "s.d.", ("normalization", "maximum"): "largest rate", ("normalization", "none"): "nothing",
@@ -39,13 +44,19 @@ SAID = {
 
 
 def ablations(result: AnalysisResult) -> Figure:
-    """Ablations, as arms of their own beside the arm that they vary."""
+    """Errors of the ablations below those of the arm that they vary."""
     same = select(_main(result), arm="hints", fraction=REFERENCE_FRACTION)
-    table = select(pd.concat([same, _varied(result, *ABLATED)]), "output_nmse")
-    table = table[table["set"].isin(["train", "heldout_direction"])]
-    varied = table.reindex(columns=list(ABLATED)).rename(columns=lambda name: name.replace("_", " "))
-    names = [", ".join(f"{name} {value}" for name, value in row.dropna().items()) for _, row in varied.iterrows()]
-    return figures.generalization(table.assign(arm=[name or "hints" for name in names]))
+    table = pd.concat([same, select(_varied(result, *ABLATED), arm="hints")])
+    places = [{}] + [{name: level} for name in ABLATED for level in levels_of(table, name)]
+    value = lambda name, at: SAID.get((name, at), at if isinstance(at, str) else f"{at:g}")  # noqa: E731
+    said = [" ".join(f"{CHOICES.get(name, label(name))} {value(name, at)}" for name, at in p.items()) for p in places]
+    bare = dict.fromkeys(ABLATED)
+    of = lambda where, place: by_seed(table, ERROR, set=where, **bare | place).to_numpy()  # noqa: E731
+    lines = {
+        where: [(text or "hints", "hints", of(where, place)) for text, place in zip(said, places)]
+        for where in ("train", UNSEEN)
+    }
+    return figures.strips({label(where): own for where, own in lines.items()}, metric=ERROR)
 
 
 def readings(result: AnalysisResult) -> Figure:
@@ -59,6 +70,20 @@ def readings(result: AnalysisResult) -> Figure:
     said = [{CHOICES.get(name, name): SAID.get((name, value), value) for name, value in each.items()} for each in asked]
     named = {CHOICES.get(name, name): share for name, share in shares.items()}
     return figures.specification_curve(np.exp(effect), kept, said, named)
+
+
+def kicks(result: AnalysisResult) -> Figure:
+    """What networks make of kicks of the circuit, above their twins and the controls."""
+    table = select(_main(result), KICKS)
+    if table.empty:
+        raise figures.NothingToDraw("no network was kicked.")
+    of = lambda name, column: select(table, **KICKED[name]).reindex(columns=[column])[column].dropna().to_numpy(float)  # noqa: E731
+    arms = {"hints": "hints, 5 % recorded", "whole": "hints, all recorded", "plain": "no hints"}
+    lines = [(said, KICKED[name]["arm"], of(name, "value")) for name, said in arms.items()]
+    twins = {"hints": "twins of hints", "plain": "twins of no hints"}
+    lines += [(said, "untrained", of(name, f"{BASELINE}untrained")) for name, said in twins.items()]
+    lines += [(label(name), "reference", of("hints", f"{BASELINE}{name}")) for name in CONTROLS]
+    return figures.strips({"": lines}, metric=KICKS)
 
 
 def outputs(result: AnalysisResult) -> Figure:
@@ -107,6 +132,7 @@ DRAWINGS = figures.DRAWINGS["salatiello2020"] = {
     "ablations": ablations,
     "left_out": lambda result: figures.generalization(_varied(result, "left_out").drop(columns="left_out")),
     "readings": readings,
+    "kicks": kicks,
     "outputs": outputs,
     "components": components,
     "units": units,
@@ -168,6 +194,10 @@ def predicted(network: xr.Dataset) -> xr.DataArray:
 
 def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportText:
     """The words of the report of a study of one size, the name of which is `preset`."""
+    arms = {name: select(_main(result), KICKS, **arm) for name, arm in KICKED.items()}
+    kick = {name: found["value"].median() for name, found in arms.items()} | baselines_of(arms["hints"])
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], **size.extras}
     values |= {"n_shown": size.n_shown, "n_readings": size.n_readings, "trains": TRAINS}
+    values |= {"n_kicked": size.n_kicked, "flow": None if np.isnan(kick["hints"]) else kick["hints"] >= FLOW}
+    values["kick"] = defaultdict(lambda: number(None), {name: number(value, 2) for name, value in kick.items()})
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values)
