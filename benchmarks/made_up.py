@@ -1,18 +1,11 @@
 """Sessions with known answers: what a network that is known would look like in a file, task by task.
 
-    python benchmarks/made_up.py [KIND ...] [--seeds 3] [--noise]
-
-Printed are, of every kind, the median reliability of units, and over left-out conditions the R² of the truth (the
-ceiling) and of interpolations, which see the other conditions alone.
+`interpolations.py` says how reliable they are and how far interpolations get.
 """
 
-import argparse
 import dataclasses
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
-
-import timing  # first: it asks for one thread per library  # isort: skip
 
 import jax
 import numpy as np
@@ -29,6 +22,7 @@ DT = 0.005  # seconds, of networks and trials
 TIME = DT * np.arange(-320, 280)  # seconds from the event that trials are aligned to, first edges of steps
 BIN, SMOOTHING, MARGIN = 0.02, 0.035, 0.2  # seconds; trials go on beyond the window by the margin at least
 N_NETWORK, N_UNITS, TIME_CONSTANT = 100, 36, 0.05
+NETWORK = {"gain": 1.0, "input_scale": 0.7, "bias_scale": 0.3}
 FLOOR, PEAK = 1.0, 25.0  # spikes/s: of every unit the lowest, and the median unit's highest
 SMOOTH_NOISE, N_LATENTS = 0.07, 8  # seconds, and dimensions, of sessions without an answer
 SPIKE_CLOCK, HZ = 2**15, 100.0
@@ -74,7 +68,7 @@ class Task(NamedTuple):
     inputs: np.ndarray  # (condition, time, input)
     behavior: tuple[str, str, tuple[str, ...], np.ndarray] | None
     n_trials: int = 16
-    network: dict[str, float] = {"gain": 1.0, "input_scale": 0.7, "bias_scale": 0.3}
+    network: Mapping[str, float] = NETWORK
     held: float = 0.0
 
 
@@ -89,11 +83,10 @@ def center_out(random: np.random.Generator) -> Task:
 
 
 def planted(random: np.random.Generator) -> Task:
-    """As `choice`, decided by the network: evidence of 100 ms, which two attractors amplify (`make` says how)."""
+    """As `choice`, decided by the network: evidence of 100 ms, which two attractors amplify."""
     strength = np.array([-1.0, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.0])
     inputs = inputs_of((strength[:, None], step(0.0) - step(0.1)), (2 * np.ones((8, 1)), step(0.0)))
-    network = {"gain": 0.8, "input_scale": 0.7, "bias_scale": 0.3}
-    return choice(random)._replace(inputs=inputs, network=network, held=2.0)
+    return choice(random)._replace(inputs=inputs, network=NETWORK | {"gain": 0.8}, held=2.0)
 
 
 def scattered(random: np.random.Generator) -> Task:
@@ -118,8 +111,8 @@ def ready_set_go(random: np.random.Generator) -> Task:
     sets, since_ready = np.zeros((8, 1)), np.clip(TIME + interval[:, None], 0, interval[:, None])
     produced = np.clip(TIME / interval[:, None], 0, 1)
     ones = np.ones((8, 1))
-    inputs = inputs_of((0.3 * known, step(-interval)), (ones, pulse(-interval)), (ones, step(sets)), (2 * ones, produced),
-                       (2 * ones, since_ready))  # fmt: skip
+    cues = (ones, pulse(-interval)), (ones, step(sets)), (2 * ones, produced), (2 * ones, since_ready)
+    inputs = inputs_of((0.3 * known, step(-interval)), *cues)
     behavior = "finger_force", "newton", ("force",), produced[:, :, None]
     columns = {"interval": interval}
     return Task(columns, "set_time", (-0.3, 0.6), {"ready_time": -interval}, inputs, behavior)
@@ -139,7 +132,7 @@ def bump(random: np.random.Generator) -> Task:
     angles = np.arange(12) * 30.0
     ones, cue = np.ones((12, 1)), step(-0.5) - step(-0.3)
     inputs = inputs_of((0.7 * circle(angles), cue), (2 * ones, step(-0.5)), (3 * ones, step(0.0)))
-    events, network = {"cue_on_time": np.full(12, -0.5)}, {"gain": 0.8, "input_scale": 0.7, "bias_scale": 0.3}
+    events, network = {"cue_on_time": np.full(12, -0.5)}, NETWORK | {"gain": 0.8}
     return Task({"cue_angle": angles}, "go_cue_time", (-0.6, 0.4), events, inputs, None, 12, network, held=1.1)
 
 
@@ -155,6 +148,11 @@ def make(kind: str, seed: int, *, noise: bool = False) -> MadeUp:
     A random network of 100 units gets what the task shows: covariates, encoded, from one event on, and steps and pulses
     at others. Nothing of it is trained, it has no noise, and what lies close together gives activity that is alike. A
     recorded unit fires as a Poisson process, by a linear function of the rate of one unit of the network.
+
+    Where activity is held ("bump", "planted"), a term of rank two or one is added to the weights: a ring of attractors,
+    or two. In "planted" they make a decision of brief evidence: unlike its inputs, activity late in a trial is nearly
+    the same for all strengths of one sign, and how soon it is depends on the logarithm of the strength. Smooth
+    interpolation over strengths misses that, and one flow, which all conditions share, says it.
 
     Args:
         kind, seed: of the task, and of network, units, trials and spikes.
@@ -228,7 +226,9 @@ def recorded(task: Task, rates: np.ndarray, kind: str, seed: int, random: np.ran
     for condition, at, lead, rest in zip(order, zero, before, after):
         part = slice(origin - lead, origin + rest)
         for times, counts in zip(found, random.poisson(rates[condition, part] * DT).T):
-            times.append((at - lead + np.repeat(np.arange(lead + rest), counts) + random.uniform(size=counts.sum())) * DT)
+            times.append(
+                (at - lead + np.repeat(np.arange(lead + rest), counts) + random.uniform(size=counts.sum())) * DT
+            )
         if values is not None:
             values[at - lead : at + rest] = task.behavior[3][condition, part]
     if values is not None:
@@ -272,7 +272,7 @@ def standard(values: np.ndarray) -> np.ndarray:
 
 def step(when) -> np.ndarray:
     """1 from a time on, one row per time."""
-    return (TIME >= np.reshape(when, (-1, 1)) - 1e-9).astype(float)
+    return (np.reshape(when, (-1, 1)) - 1e-9 <= TIME).astype(float)
 
 
 def pulse(when) -> np.ndarray:
