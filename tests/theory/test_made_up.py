@@ -31,7 +31,7 @@ def test_averages_err_by_their_standard_error(kind, noise):
     apart = np.asarray(averages.rates) - np.asarray(made.truth.rates)
     error = np.asarray(averages.standard_error)
     assert 0.9 < (apart**2).mean() / (error**2).mean() < 1.1
-    assert abs(apart.mean()) < 0.05
+    assert abs(apart.mean()) < 0.3  # five standard errors of 50,000 spikes
     assert 0.6 < np.median(found.reliability) < 0.95
 
 
