@@ -182,11 +182,13 @@ def recorded_rates(task: Task, seed: int, random: np.random.Generator) -> np.nda
         key=key, n_units=N_NETWORK, n_inputs=n_inputs, time_constant=TIME_CONSTANT, **task.network
     )
     if task.held:
-        around, weights = circle(360 * np.arange(N_NETWORK) / N_NETWORK), np.array(network.input_weights)
+        around, weights = circle(360 * np.arange(N_NETWORK) / N_NETWORK), network.input_weights
         preferred = np.sqrt(2) * around if "cue_angle" in task.covariates else np.sqrt(2) * around[:, 1:]
         weights[:, : preferred.shape[1]] = preferred
         held = task.held / N_NETWORK * preferred @ preferred.T
-        network = dataclasses.replace(network, recurrent=network.recurrent + held, input_weights=weights)
+        network = dataclasses.replace(
+            network, recurrent=network.recurrent + held, input_weights=jax.numpy.asarray(weights)
+        )
     trials = recirc.Trials(
         task.inputs, np.zeros((*task.inputs.shape[:2], 0)), dt=DT, conditions=range(len(task.inputs))
     )

@@ -27,9 +27,8 @@ DIRECTIONS = (
 CONDITIONS = (r"(condition|cond)(_?id)?", r"(trial|maze|target|reach)_?(type|condition|id)")
 STRENGTHS = (
     r"(signed_?)?(motion_?)?(coherence|coh|contrast|evidence|strength)",
-    r"(sample_?|target_?|ready_?set_?)?(interval|duration)",
+    r"(sample_?|target_?|ready_?set_?)?interval",
 )
-SPEEDS, MOST_SPEEDS = r"((target|tgt|reach|movement|cued|instructed)_)?(speed|load)", 5  # what a reach may have besides
 CHOICE = "active_target"  # which of several targets counts, in the layout of the Neural Latents Benchmark
 BEHAVIOR = (
     rf"hand_?(\w+_)?{VELOCITY}", rf"({LIMBS})?_?{VELOCITY}", "emgs?|muscles?", "forces?",
@@ -129,7 +128,6 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
     lists = [name for name in names if trials[name].dtype == object and CHOICE in trials]
     candidates = [(name, CHOICE) if name in lists else (name,) for name in called(DIRECTIONS)]
     candidates += [pair for pair in pairs if is_called("target|tgt|goal|reach", pair[0][:-1])]
-    candidates = [(*columns, *_speeds(session)) for columns in candidates]
     candidates += [(name,) for name in called((*CONDITIONS, *STRENGTHS), "$")]
     for columns in dict.fromkeys(candidates):
         told = " and ".join(columns)
@@ -147,13 +145,6 @@ def guess_conditions(session: Session) -> tuple[tuple[str, ...], str]:
         refused.append(f"{told} has {values}")
     why = listed(refused, 4) if refused else "no column is known by its name to tell conditions apart"
     return (), f"{ONE_CONDITION}, since {why}."
-
-
-def _speeds(session: Session) -> list[str]:
-    """Columns of speeds or loads that were asked for: of few values, in some trials each."""
-    names = [name for name in telling_columns(session) if begins_as(f"(?:{SPEEDS})$", name)]
-    names = [name for name in names if session.trials[name].ndim == 1 and session.trials[name].dtype.kind in "iufU"]
-    return [name for name in names if 1 < len(np.unique(session.trials[name])) <= MOST_SPEEDS]
 
 
 def tell_directions(session: Session, columns: Sequence[str]) -> str | None:

@@ -15,6 +15,7 @@ from recirc.analyses.fit_trials import with_go_cue
 from recirc.analyses.table import BASELINE, NO_NUMBER, number
 from recirc.compare.covariates import covariates_of
 from recirc.data import Prepared, condition_angles, read_prepared
+from recirc.data.names import is_angular
 from recirc.data.screening import listed
 from recirc.data.side_by_side import side_by_side
 from recirc.runs import dump_config
@@ -89,8 +90,10 @@ def with_conditions(config: FitConfig, found: Prepared) -> tuple[FitConfig, Acti
     Averages; or single trials, if nothing but names is known of conditions.
     """
     averages, single = found.averages, found.single_trials
-    if config.covariates is None and not config.assume_equal_spacing and condition_angles(averages.conditions) is None:
-        names = [name for name in found.chain.conditions or () if name in averages.covariates]
+    names = [name for name in found.chain.conditions or () if name in averages.covariates]
+    is_other = len(names) == 1 and not is_angular(names[0])  # coherences may look like angles
+    is_open = config.covariates is None and not config.assume_equal_spacing
+    if is_open and (is_other or condition_angles(averages.conditions) is None):
         known = covariates_of(averages, names or None)
         if single is not None and not known.can_interpolate:
             return config, single.replace(notes=averages.notes, events=averages.events)
