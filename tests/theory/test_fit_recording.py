@@ -134,7 +134,7 @@ def test_joint_gp_is_chosen_by_its_error_on_conditions_left_out(rates, coupled):
     best = min(candidates, key=lambda process: sum(error(process, test) for test in (0, 3)))
     grid = {"lengths": {"angle": (0.8, 1.6)}, "durations": (0.1,), "noises": (0.1, 1.0)}
     assert JointGP.choose(at(ANGLES), rates, dt=0.03, tests=[[0], [3]], coupled=coupled, **grid) == best
-    with pytest.raises(ValueError, match="at least one group, and two conditions beside"):
+    with pytest.raises(ValueError, match="at least one group, and a condition beside"):
         JointGP.choose(at(ANGLES), rates, dt=0.03, tests=[])
 
 

@@ -89,11 +89,11 @@ class JointGP(NamedTuple):
             durations, noises: candidates.
 
         Raises:
-            ValueError: if `tests` is empty, or a test leaves fewer than two conditions.
+            ValueError: if `tests` is empty, or a test leaves no condition.
         """
-        if not len(tests) or max(map(len, tests)) > seen.n_conditions - 2:
+        if not len(tests) or max(map(len, tests)) > seen.n_conditions - 1:
             found = f"{seen.n_conditions} conditions with {len(tests)} groups to leave out"
-            raise ValueError(f"{found}; give at least one group, and two conditions beside each.")
+            raise ValueError(f"{found}; give at least one group, and a condition beside each.")
         rotated = [_Rotated.of(rates, duration, dt, coupled=coupled) for duration in durations]
         kept = [np.delete(np.arange(seen.n_conditions), list(test)) for test in tests]
         distances, errors = seen.squares(seen), {}

@@ -30,6 +30,7 @@ _ARM_COLORS = {
     **dict.fromkeys(("ensemble", "reference"), INK),
     **dict.fromkeys(("embedder", "bptt_hints"), "#56b4e9"),
     "bptt": "#e69f00",
+    "relu_dale": "#009e73",
     "linear_tuning": "#e69f00",
     "gp_coupled": "#cc79a7",
 }
