@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 import recirc
-from recirc.analyses import FitConfig
+from recirc.analyses import FitConfig, NetworkConfig, fit_recording
 from recirc.analyses.fit_claims import SMALLEST_GAIN, CrossedEffect, gains
-from recirc.analyses.fit_conditions import Completion, completed, left_out_groups, middle, virtual_conditions
+from recirc.analyses.fit_conditions import Completion, completed, known_of, left_out_groups, middle, virtual_conditions
 from recirc.analyses.fit_prepare import prepare
 from recirc.compare.covariates import Covariate, Covariates, covariates_of
 from recirc.compare.interpolation import Process
 from recirc.compare.joint_gp import JointGP
+from recirc.train import FullForce
 
 
 def activity(n=6, n_units=8, **columns):
@@ -194,8 +195,30 @@ def test_names_alone_are_split_by_trials_and_repeats_never_are():
     assert ready.conditions == tuple(f"{side}, trials {i}" for side in ("left", "right") for i in range(1, 5))
     np.testing.assert_allclose(ready.rates[0], np.asarray(single.rates)[[0, 8]].mean(axis=0))
     assert ready.trial_counts == (2,) * 8
+    assert left_out_groups(ready, FitConfig(), seed=0) == ((0, 4), (1, 5), (2, 6), (3, 7))
+    (column,) = known_of(ready, FitConfig()).columns
+    assert (column.kind, column.levels) == ("category", ("left", "right"))
     with pytest.raises(ValueError, match=r"'left' with 3 trials.*or give single trials, 4 or more of each"):
         prepare(single.select(np.arange(6)), FitConfig())
+
+
+def test_a_fit_of_named_conditions_predicts_unseen_units_in_left_out_trials():
+    """Two names and four folds of trials: what trials of the same name had is the best guess; networks make it too."""
+    random, time = np.random.default_rng(0), np.linspace(-2, 2, 30)[:, None]
+    course = 10 + 8 * np.exp(-((time - random.uniform(-1, 1, (2, 1, 12))) ** 2))
+    labels = np.array(["left", "right"] * 8)
+    rates = course[(labels == "right").astype(int)] + random.normal(size=(16, 30, 12))
+    single = recirc.Activity(np.maximum(rates, 0), dt=0.02, conditions=labels)
+    config = FitConfig(
+        network=NetworkConfig(n_units=60), n_folds=2, n_seeds=1, completions=("raw",), noise_factors=(),
+        input_factors=(), penalties=(1e-3,), trainer=FullForce(0.5, 0.1, 0.3, 0.25, 0.05, n_passes=5),
+    )  # fmt: skip
+    result = fit_recording(single, config, key=jax.random.key(0))
+    (row,) = (r for r in result.rows if r.condition.get("statistic") == "mean")
+    assert row.value > 0.75 * row.ceiling
+    assert row.baselines["linear_tuning"] == pytest.approx(row.baselines["gp"], abs=0.05)
+    assert row.baselines["linear_tuning"] > row.baselines["condition_mean"] + 0.05
+    assert [len(group) for group in result.about["groups"]] == [2] * 4
 
 
 # Claims

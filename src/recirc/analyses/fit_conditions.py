@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from recirc.analyses.fit_config import FitConfig
-from recirc.analyses.fit_trials import event_times, reliable_units
+from recirc.analyses.fit_trials import FOLD, NAME, event_times, reliable_units
 from recirc.analyses.pieces import Result
 from recirc.compare.covariates import Covariates, covariates_of
 from recirc.compare.interpolation import Process
@@ -67,7 +67,8 @@ class Completed(NamedTuple):
 
 def known_of(activity: Activity, config: FitConfig) -> Covariates:
     """Covariates of a recording made ready."""
-    return covariates_of(activity, config.covariates)
+    by_name = (NAME,) if FOLD in activity.covariates else None
+    return covariates_of(activity, config.covariates or by_name)
 
 
 def left_out_groups(activity: Activity, config: FitConfig, *, seed: int) -> tuple[tuple[int, ...], ...]:
@@ -76,8 +77,8 @@ def left_out_groups(activity: Activity, config: FitConfig, *, seed: int) -> tupl
     Raises:
         ValueError: if there are too few groups, or one takes all conditions of a category with it.
     """
-    known, asked = known_of(activity, config), config.leave_out
-    n = activity.n_trials
+    known, asked, n = known_of(activity, config), config.leave_out, activity.n_trials
+    asked = FOLD if asked is None and FOLD in activity.covariates else asked
     if isinstance(asked, str):
         values = _column(activity, asked)
         groups = [np.flatnonzero(values == value) for value in dict.fromkeys(values.tolist())]

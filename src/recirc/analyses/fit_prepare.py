@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from recirc.analyses.fit_config import FitConfig
-from recirc.analyses.fit_trials import go_cue
+from recirc.analyses.fit_trials import FOLD, NAME, go_cue
 from recirc.compare.covariates import DIRECTION, LABEL, covariates_of
 from recirc.data import condition_averages, directions, fewest_units
 from recirc.data.findings import FEWEST_CONDITIONS
@@ -24,8 +24,8 @@ REACTION, WIDTH = 0.25, 0.1  # seconds from go cue to peak speed, and s.d. of th
 def prepare(activity: Activity, config: FitConfig) -> Activity:
     """A recording with one trial per condition; repeats of a condition are averaged, directions are in order.
 
-    A hand velocity is modeled where there are no outputs, of directions; other conditions are then trained without.
-    Where nothing is known of conditions but names, a left-out one cannot be predicted: each is split by its trials into
+    Where there are no outputs, a hand velocity is modeled of directions, and a constant in other conditions. Where
+    nothing is known of conditions but names, a left-out one cannot be predicted: each is split by its trials into
     `n_trial_folds` conditions of one name, of which one fold at a time is left out.
 
     Raises:
@@ -54,11 +54,13 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
     elif is_circle:
         outputs = modeled_velocity(activity.time, np.deg2rad(known.columns[0].values[first]), config)
     else:
-        outputs = np.zeros((len(first), activity.rates.shape[1], 0))
-    if outputs.size and not outputs.any():
+        outputs = np.ones((len(first), activity.rates.shape[1], 1))
+    if not outputs.any():
         raise ValueError("the recording's outputs are zero everywhere; take them out, or put behavior there.")
     is_averaged, chosen = len(first) == activity.n_trials, activity.select(first)
     columns = {column.name: column.values[first] for column in known.columns}
+    if folds is not None:
+        columns |= {NAME: np.array(activity.conditions)[first], FOLD: folds[first]}
     return chosen.replace(
         rates=rates.mean, outputs=outputs, conditions=rates.conditions,
         covariates={**chosen.covariates, **{name: values for name, values in columns.items() if name != LABEL}},

@@ -15,6 +15,8 @@ from recirc.data.reliability import r2_ceiling
 from recirc.data.screening import listed
 from recirc.types import Activity, Trials
 
+NAME, FOLD = "condition_name", "trial_fold"  # covariates of conditions of which nothing but names is known
+
 
 def with_go_cue(config: FitConfig, activity: Activity) -> FitConfig:
     """The configuration with the go cue at the recording's event of that name, if it is open and there is one."""
