@@ -184,11 +184,9 @@ def recorded_rates(task: Task, seed: int, random: np.random.Generator) -> np.nda
     if task.held:
         around, weights = circle(360 * np.arange(N_NETWORK) / N_NETWORK), network.input_weights
         preferred = np.sqrt(2) * around if "cue_angle" in task.covariates else np.sqrt(2) * around[:, 1:]
-        weights[:, : preferred.shape[1]] = preferred
+        weights = weights.at[:, : preferred.shape[1]].set(preferred)
         held = task.held / N_NETWORK * preferred @ preferred.T
-        network = dataclasses.replace(
-            network, recurrent=network.recurrent + held, input_weights=jax.numpy.asarray(weights)
-        )
+        network = dataclasses.replace(network, recurrent=network.recurrent + held, input_weights=weights)
     trials = recirc.Trials(
         task.inputs, np.zeros((*task.inputs.shape[:2], 0)), dt=DT, conditions=range(len(task.inputs))
     )
