@@ -177,15 +177,20 @@ def test_conditions_are_left_out_one_by_one_in_groups_or_by_a_covariate():
     assert len(many) == 8
     assert sorted(place for group in many for place in group) == list(range(27))
     assert {len(group) for group in many} == {3, 4}
-    by_value = dataclasses.replace(config, leave_out="block")
+    by_value = dataclasses.replace(config, leave_out_by="block")
     groups = left_out_groups(activity(8, x=np.arange(8.0), block=[1, 1, 2, 2, 3, 3, 4, 4]), by_value, seed=0)
     assert groups == ((0, 1), (2, 3), (4, 5), (6, 7))
-    for asked, columns, message in (
-        ("block", {}, "leave_out names 'block'"), (2, {}, "makes 2 groups of conditions, and a fit needs 4"),
-        (None, {"context": list("abbbbb")}, "without c0 no condition has context a"),
-    ):  # fmt: skip
+    for changes, columns, message in (
+        ({"leave_out_by": "block"}, {}, "leave_out_by names 'block'"),
+        ({"leave_out": 2}, {}, "2 groups of conditions to leave out, by 2, and a fit needs 4"),
+        ({}, {"context": list("abbbbb")}, "without c0 no condition has context a"),
+    ):
         with pytest.raises(ValueError, match=message):
-            left_out_groups(activity(x=np.arange(6.0), **columns), dataclasses.replace(config, leave_out=asked), seed=0)
+            left_out_groups(activity(x=np.arange(6.0), **columns), dataclasses.replace(config, **changes), seed=0)
+    with pytest.raises(ValueError, match="events names 'cue', and there is no such event; there are none"):
+        prepare(activity(x=np.arange(6.0)), dataclasses.replace(config, events=("cue",)))
+    with pytest.raises(ValueError, match="513 conditions, more than the 512"):
+        prepare(activity(513, x=np.arange(513.0)), config)
 
 
 def test_names_alone_are_split_by_trials_and_repeats_never_are():

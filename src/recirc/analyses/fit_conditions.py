@@ -77,10 +77,10 @@ def left_out_groups(activity: Activity, config: FitConfig, *, seed: int) -> tupl
     Raises:
         ValueError: if there are too few groups, or one takes all conditions of a category with it.
     """
-    known, asked, n = known_of(activity, config), config.leave_out, activity.n_trials
-    asked = FOLD if asked is None and FOLD in activity.covariates else asked
-    if isinstance(asked, str):
-        values = _column(activity, asked)
+    known, n, asked = known_of(activity, config), activity.n_trials, config.leave_out
+    by = FOLD if config.leave_out_by is None and FOLD in activity.covariates else config.leave_out_by
+    if by is not None:
+        values = _column(activity, by)
         groups = [np.flatnonzero(values == value) for value in dict.fromkeys(values.tolist())]
     else:
         n_groups = asked or (n if n <= ONE_BY_ONE else N_GROUPS)
@@ -88,7 +88,8 @@ def left_out_groups(activity: Activity, config: FitConfig, *, seed: int) -> tupl
         groups = [np.sort(order[i::n_groups]) for i in range(min(n_groups, n))]
     if len(groups) < 4:
         mend = "name a covariate with four values or more, or give a number of groups (--set leave_out=4)"
-        raise ValueError(f"leave_out = {asked!r} makes {len(groups)} groups of conditions, and a fit needs 4; {mend}.")
+        found = f"{len(groups)} groups of conditions to leave out, by {by or asked}, and a fit needs 4"
+        raise ValueError(f"{found}; {mend}.")
     for column in known.columns:
         for group in groups if column.kind == "category" and known.can_interpolate else ():
             if lost := set(column.values[group]) - set(np.delete(column.values, group)):
@@ -101,7 +102,7 @@ def left_out_groups(activity: Activity, config: FitConfig, *, seed: int) -> tupl
 def _column(activity: Activity, name: str) -> np.ndarray:
     if name not in activity.covariates:
         have = ", ".join(activity.covariates) or "none"
-        raise ValueError(f"leave_out names {name!r}, and there is no such covariate; there are {have}.")
+        raise ValueError(f"leave_out_by names {name!r}, and there is no such covariate; there are {have}.")
     return np.asarray(activity.covariates[name])
 
 

@@ -67,8 +67,9 @@ class FitConfig:
         bias_scales: candidates for the spread of the fixed bias currents; chosen inside the training set.
         covariates: columns that describe a condition, of its covariates; by default those that `covariates_of` finds.
         events: names of events that are inputs, each a step; by default the go cue alone.
-        leave_out: how many groups of conditions are left out one after the other, or the covariate whose values are;
-            by default every condition by itself, of more than 12 conditions eight groups.
+        leave_out: how many groups of conditions are left out one after the other; by default every condition is by
+            itself, of more than 12 conditions there are eight groups.
+        leave_out_by: covariate of which one value at a time is left out, instead.
         n_trial_folds: into so many folds trials fall, where nothing but names is known of conditions.
         completions: candidates for what networks are trained on: "raw" averages with virtual conditions, "smoothed"
             averages with them, "none" for recorded conditions alone.
@@ -101,7 +102,8 @@ class FitConfig:
     n_seeds: int = 3
     covariates: tuple[str, ...] | None = None
     events: tuple[str, ...] | None = None
-    leave_out: int | str | None = None
+    leave_out: int | None = None
+    leave_out_by: str | None = None
     n_trial_folds: int = 4
     completions: tuple[str, ...] = COMPLETIONS
     bias_scales: tuple[float, ...] = (1.0,)
