@@ -162,7 +162,7 @@ def test_arguments_reach_the_experiments(call, tmp_path):
     call("fit", "x" * 240 + ".nc", work=work)
     assert seen[0] == (("kao2019",), {"preset": "full", "seed": 3}, "recirc-kao2019-full-seed3", 2)
     (data, config), named, folder, jobs = seen[1]
-    assert (str(data), config.n_seeds, config.dt, config.recorded_fraction) == ("ses 1.nwb", 1, 0.02, 0.5)
+    assert (str(data[0]), config.n_seeds, config.dt, config.recorded_fraction) == ("ses 1.nwb", 1, 0.02, 0.5)
     assert (named, folder, jobs) == ({"seed": 0}, "recirc-fit-ses 1", len(os.sched_getaffinity(0)))
     (*paths, config), named, folder, _ = seen[2]
     assert ([str(path) for path in paths], config.exchangeable, named, folder) == (
