@@ -15,32 +15,31 @@ import made_up
 import numpy as np
 
 import recirc
-from recirc.compare.covariates import covariates_of
-from recirc.compare.interpolation import Process, interpolated
+from recirc.analyses import FitConfig
+from recirc.analyses.fit_conditions import Tuning, choose_completion, known_of, left_out_groups, process_scales
+from recirc.analyses.fit_prepare import prepare
+from recirc.compare.interpolation import interpolated
 from recirc.compare.left_out import left_out_r2, left_out_scales
 
-N_GROUPS = 8  # in which conditions are left out
 
-
-def scores(made: made_up.MadeUp) -> dict[str, tuple[float, float]]:
+def scores(made: made_up.MadeUp, averages: recirc.Activity) -> dict[str, tuple[float, float]]:
     """R² to averages and to the truth, by method; and of "truth" itself."""
-    averages = made.preprocessing.apply(made.session, key=jax.random.key(0)).averages
-    rates, truth = (np.asarray(each.rates, float) for each in (averages, made.truth))
-    n, known = len(rates), covariates_of(averages, made.covariates)
-    groups = [list(range(i, n, N_GROUPS)) for i in range(min(n, N_GROUPS))]
-    scales, processes = left_out_scales(rates, groups=groups), []
-    for group, scale in zip(groups, scales):
-        rest = np.delete(np.arange(n), group)
-        n_tests = min(len(rest), N_GROUPS)
-        tests = [list(range(i, len(rest), n_tests)) for i in range(n_tests)]
-        processes.append(Process.choose(known.select(rest), rates[rest] / scale, dt=averages.dt, tests=tests))
-    found = interpolated(known, rates, dt=averages.dt, scales=scales, groups=groups, processes=processes)
+    config = FitConfig(covariates=made.covariates)
+    ready = prepare(averages, config)
+    groups = left_out_groups(ready, config, seed=0)
+    found = [choose_completion(ready, config, Tuning(group)).metadata["completion"] for group in groups]
+    rates, truth, n = np.asarray(ready.rates, float), np.asarray(made.truth.rates, float), ready.n_trials
+    made_of = interpolated(
+        known_of(ready, config), rates, dt=ready.dt, groups=groups, processes=[each.process for each in found],
+        scales=np.stack([process_scales(ready, group, config) for group in groups]),
+    )  # fmt: skip
+    scales = left_out_scales(rates, groups=groups)
     own = {place: scale for group, scale in zip(groups, scales) for place in group}
 
     def r2(right: np.ndarray, predicted: np.ndarray) -> float:
         return float(np.mean([left_out_r2(right[i], predicted[i], own[i]) for i in range(n)]))
 
-    return {name: (r2(rates, each), r2(truth, each)) for name, each in {"truth": truth, **found}.items()}
+    return {name: (r2(rates, each), r2(truth, each)) for name, each in {"truth": truth, **made_of}.items()}
 
 
 def main() -> None:
@@ -54,7 +53,7 @@ def main() -> None:
         for seed in range(asked.seeds):
             made = made_up.make(kind, seed, noise=asked.noise)
             prepared = made.preprocessing.apply(made.session, key=jax.random.key(0))
-            told = " ".join(f"{name} {a:.2f}/{b:.2f}" for name, (a, b) in scores(made).items())
+            told = " ".join(f"{name} {a:.2f}/{b:.2f}" for name, (a, b) in scores(made, prepared.averages).items())
             print(f"{kind} {seed} reliability {np.median(prepared.reliability):.2f} {told}", flush=True)
 
 

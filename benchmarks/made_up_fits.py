@@ -42,7 +42,7 @@ def fitted(kind: str, seed: int, *, noise: bool) -> list[bool | None]:
     config, activity = with_conditions(config, prepared)
     result = fit_recording(activity, config, key=jax.random.key(seed))
     (row,) = (r for r in result.rows if r.metric == METRIC and r.condition.get("statistic") == "mean")
-    rivals = " ".join(f"{name} {row.baselines[name]:.3f}" for name in ("gp", "linear_tuning", "untrained"))
+    rivals = " ".join(f"{name} {row.baselines[name]:.3f}" for name in ("gp", "cosine_tuning", "untrained"))
     said = [claim.supported for claim in result.claims]
     verdicts = " ".join(f"{name} {claim.effect:.3f} {claim.supported}" for name, claim in zip(CLAIMS, result.claims))
     seconds = time.process_time() - began

@@ -57,6 +57,9 @@ def test_numbers_that_make_no_circle_are_no_directions(values, why):
     assert labels == [f"{value:.9g}" for value in told]
     assert why in no_circle(values)
     assert condition_angles(labels) is None
+    findings, prepared = found_in(sessions.with_trials(target_dir=told), conditions=("target_dir",))
+    assert not [each for each in findings if each.level == BLOCKS and each.where == "conditions"]
+    assert [each for each in prepared.guesses if "Values of target_dir are not taken as angles" in each and why in each]
 
 
 @pytest.mark.parametrize("scale", [1, np.pi / 180])

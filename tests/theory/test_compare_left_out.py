@@ -85,15 +85,15 @@ def test_interpolations_see_only_the_other_directions(rates):
         )
         for each in (rates, changed)
     )
-    assert set(before) == {"linear_tuning", "condition_mean", "gp_apart", "gp_coupled", "gp"}
+    assert set(before) == {"cosine_tuning", "condition_mean", "gp_directions", "gp_joint", "gp_coupled", "gp"}
     rest = [0, 1, 3, 4, 5]
-    made = compare.linear_tuning(known.select(rest), rates[rest], known.select([2]))[0]
-    np.testing.assert_array_equal(before["linear_tuning"][2], made)
-    np.testing.assert_allclose(before["gp"], (before["gp_apart"] + before["gp_coupled"]) / 2)
+    made = compare.cosine_tuning(known.select(rest), rates[rest], known.select([2]))[0]
+    np.testing.assert_array_equal(before["cosine_tuning"][2], made)
+    np.testing.assert_allclose(before["gp"], (before["gp_joint"] + before["gp_coupled"]) / 2)
     for name in before:
         np.testing.assert_array_equal(before[name][2], after[name][2])
         assert not np.array_equal(before[name][1], after[name][1])
-    own = np.diag(compare.r2_matrix(rates, before["linear_tuning"], compare.left_out_scales(rates)))
+    own = np.diag(compare.r2_matrix(rates, before["cosine_tuning"], compare.left_out_scales(rates)))
     assert own.min() > 0.5
 
 

@@ -221,8 +221,8 @@ def test_a_fit_of_named_conditions_predicts_unseen_units_in_left_out_trials():
     result = fit_recording(single, config, key=jax.random.key(0))
     (row,) = (r for r in result.rows if r.condition.get("statistic") == "mean")
     assert row.value > 0.75 * row.ceiling
-    assert row.baselines["linear_tuning"] == pytest.approx(row.baselines["gp"], abs=0.05)
-    assert row.baselines["linear_tuning"] > row.baselines["condition_mean"] + 0.05
+    assert row.baselines["cosine_tuning"] == pytest.approx(row.baselines["gp"], abs=0.05)
+    assert row.baselines["cosine_tuning"] > row.baselines["condition_mean"] + 0.05
     assert [len(group) for group in result.about["groups"]] == [2] * 4
 
 

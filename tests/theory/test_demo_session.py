@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from recirc.analyses import FitConfig
 from recirc.cli import app
-from recirc.compare import JointGP, covariates_of, left_out_r2, linear_tuning
+from recirc.compare import JointGP, cosine_tuning, covariates_of, left_out_r2
 from recirc.data.nwb import read_nwb
 from recirc.data.preprocessing import Preprocessing
 from recirc.data.write_nwb import write_nwb
@@ -81,7 +81,7 @@ def test_tuning_is_more_than_a_cosine(prepared):
     rates, known = np.asarray(prepared.averages.rates), covariates_of(prepared.averages)
     process = lambda *asked: JointGP((1.3,), 0.06, 0.03).predict(*asked, dt=0.01)  # noqa: E731
     found = []
-    for method in (linear_tuning, process):
+    for method in (cosine_tuning, process):
         r2 = []
         for i in range(8):
             rest = np.delete(np.arange(8), i)

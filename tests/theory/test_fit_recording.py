@@ -28,7 +28,7 @@ from recirc.analyses.fit_trials import (
 )
 from recirc.analyses.likeness import in_order_of
 from recirc.compare.covariates import Covariate, Covariates, covariates_of
-from recirc.compare.interpolation import condition_mean, linear_tuning
+from recirc.compare.interpolation import condition_mean, cosine_tuning
 from recirc.compare.joint_gp import JointGP
 from recirc.compare.left_out import left_out_r2, left_out_scales, shuffled_directions_null
 from recirc.data import Preprocessing, read_dataset, read_netcdf
@@ -94,11 +94,11 @@ def at(angles):
     return Covariates((Covariate("direction", "angle", np.rad2deg(angles)),))
 
 
-def test_linear_tuning_recovers_planted_cosines_at_any_direction():
+def test_cosine_tuning_recovers_planted_cosines_at_any_direction():
     amplitude = np.random.default_rng(0).normal(size=(9, 4))
     planted = lambda at: 5 + amplitude * np.cos(at[:, None, None] - 1)  # noqa: E731
     new = np.array([0.3, 2.0, 5.5])
-    np.testing.assert_allclose(linear_tuning(at(ANGLES), planted(ANGLES), at(new)), planted(new), atol=1e-10)
+    np.testing.assert_allclose(cosine_tuning(at(ANGLES), planted(ANGLES), at(new)), planted(new), atol=1e-10)
 
 
 def test_gp_over_directions_is_that_of_scikit_learn(rates):
@@ -122,9 +122,8 @@ def test_joint_gp_equals_the_solution_of_the_whole_covariance(rates):
     np.testing.assert_allclose(process.predict(at(ANGLES), rates, at(new), dt=dt), expected, atol=1e-7)
 
 
-@pytest.mark.parametrize("coupled", [False])
-def test_joint_gp_is_chosen_by_its_error_on_conditions_left_out(rates, coupled):
-    candidates = [JointGP((length,), 0.1, noise, coupled) for length in (0.8, 1.6) for noise in (0.1, 1.0)]
+def test_joint_gp_is_chosen_by_its_error_on_conditions_left_out(rates):
+    candidates = [JointGP((length,), 0.1, noise) for length in (0.8, 1.6) for noise in (0.1, 1.0)]
 
     def error(process, test):
         rest = np.delete(np.arange(6), test)
@@ -133,7 +132,7 @@ def test_joint_gp_is_chosen_by_its_error_on_conditions_left_out(rates, coupled):
 
     best = min(candidates, key=lambda process: sum(error(process, test) for test in (0, 3)))
     grid = {"lengths": {"angle": (0.8, 1.6)}, "durations": (0.1,), "noises": (0.1, 1.0)}
-    assert JointGP.choose(at(ANGLES), rates, dt=0.03, tests=[[0], [3]], coupled=coupled, **grid) == best
+    assert JointGP.choose(at(ANGLES), rates, dt=0.03, tests=[[0], [3]], **grid) == best
     with pytest.raises(ValueError, match="at least one group, and a condition beside"):
         JointGP.choose(at(ANGLES), rates, dt=0.03, tests=[])
 
@@ -141,7 +140,7 @@ def test_joint_gp_is_chosen_by_its_error_on_conditions_left_out(rates, coupled):
 def test_interpolations_rotate_with_the_directions_and_scale_with_the_units(rates):
     scale = np.array([0.1, 1.0, 3.0, 10.0])
     process = lambda *asked: JointGP((1.0,), 0.1, 0.1).predict(*asked, dt=0.03)  # noqa: E731
-    for method in (condition_mean, linear_tuning, process):
+    for method in (condition_mean, cosine_tuning, process):
         made = method(at(ANGLES), rates, at(np.array([0.3])))
         turned = method(at(ANGLES + 1), rates * scale, at(np.array([1.3])))
         np.testing.assert_allclose(turned, made * scale, atol=1e-8)
@@ -410,7 +409,7 @@ def test_a_failed_network_says_why_of_its_own_seed(rates):
     )
     networks = np.full((2, *rates.shape), np.nan)
     failures = {("network", 0, 3): "first", ("network", 1, 3): "second", ("untrained", 1, 3): "third"}
-    names = ("linear_tuning", "gp", "untrained")
+    names = ("cosine_tuning", "gp", "untrained")
     baselines = dict.fromkeys(names, rates)
     rows = make_rows(activity, TINY, [[i] for i in range(6)], networks, baselines, {}, failures, key=jax.random.key(0))
     said = [(row.arm, row.condition["seed"], row.condition["outcome"]) for row in rows if "seed" in row.condition]

@@ -16,6 +16,7 @@ from recirc.arguments import check_key
 from recirc.circuits import RateNetwork, simulate
 from recirc.compare import DSA
 from recirc.compare.samples import centered
+from recirc.compare.statistics import jackknife_variance
 from recirc.types import Activity, Level, Trials
 
 LEVELS: dict[str, Level] = {"behavior": "performance", "dynamics": "population", "weights": "mechanism"}
@@ -119,5 +120,5 @@ def _mean_of_pairs(distances: Distances) -> tuple[float, tuple[float, float]]:
     if n < 3:
         return value, (math.nan, math.nan)
     without = (distances.sum() - 2 * distances.sum(axis=0)) / ((n - 1) * (n - 2))
-    error = float(np.sqrt((n - 1) * np.var(without)))
+    error = math.sqrt(jackknife_variance(without))
     return value, (value - 1.96 * error, value + 1.96 * error)

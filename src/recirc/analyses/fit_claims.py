@@ -9,14 +9,16 @@ from jaxtyping import Float, PRNGKeyArray
 
 from recirc.analyses.claims import MOST_SEEDS, Effect, judged
 from recirc.analyses.table import Claim, Row, number
+from recirc.compare.statistics import jackknife_variance
 
 SMALLEST_GAIN = 0.02  # of R²; variants of one fit that are as good as each other differ by that (benchmarks/README.md)
 MARGIN = 0.01  # of R², by which networks may fall short of an interpolation and still be as good
 INTERPOLATORS = {
     "gp": "Gaussian processes",
-    "gp_apart": "a Gaussian process of units apart",
+    "gp_joint": "a Gaussian process of units apart",
     "gp_coupled": "a Gaussian process of coupled units",
-    "linear_tuning": "tuning linear in the covariates",
+    "gp_directions": "a Gaussian process of fixed length",
+    "cosine_tuning": "tuning linear in the covariates",
     "condition_mean": "the mean over conditions",
 }
 UNTRAINED, TUNING, AS_GOOD, BETTER = (
@@ -108,15 +110,11 @@ def gains(rates: Rates, scales: Scales, networks: Networks, rival: Rates) -> tup
     excess = (((rates - rival) / scale) ** 2).sum(axis=1) - (residuals.mean(axis=0) ** 2).sum(axis=1)
     found, n_seeds, n_units = excess.sum(axis=1) / power.sum(axis=1), len(networks), excess.shape[1]
     without = [(excess.sum(1) - excess[:, u]) / (power.sum(1) - power[:, u]) for u in range(n_units)]
-    shared = _jackknife(np.mean(without, axis=1))
+    shared = jackknife_variance(np.mean(without, axis=1))
     if n_seeds > 1:
         errors = [(np.delete(residuals, s, axis=0).mean(axis=0) ** 2).sum(axis=(1, 2)) for s in range(n_seeds)]
-        shared += _jackknife(np.mean(-np.array(errors) / power.sum(axis=1), axis=1))
+        shared += jackknife_variance(np.mean(-np.array(errors) / power.sum(axis=1), axis=1))
     return found, shared
-
-
-def _jackknife(values: np.ndarray) -> float:
-    return float((len(values) - 1) * np.var(values))
 
 
 def best_interpolation(means: Mapping[str, float]) -> str:
@@ -141,7 +139,7 @@ def make_claims(
         CrossedEffect(text, found[name][0], smallest, none, planned, shared=found[name][1])
         for text, name, smallest, none, planned in (
             (UNTRAINED, "untrained", SMALLEST_GAIN, 0.0, None),
-            (TUNING, "linear_tuning", SMALLEST_GAIN, 0.0, None),
+            (TUNING, "cosine_tuning", SMALLEST_GAIN, 0.0, None),
             (f"{AS_GOOD} (difference of R² above -{MARGIN:g})", best, -MARGIN, -MARGIN, 0.0),
             (BETTER, best, SMALLEST_GAIN, 0.0, None),
         )
@@ -165,12 +163,12 @@ def sentence(rows: Sequence[Row], claims: Sequence[Claim]) -> str:
     best = best_interpolation(mean.baselines)
     rivals = {
         "untrained": "untrained networks with the same map",
-        "linear_tuning": "tuning linear in the covariates",
+        "cosine_tuning": "tuning linear in the covariates",
         best: f"the best interpolation, {INTERPOLATORS[best]}",
     }
     words = {True: "better than", False: f"not better by {SMALLEST_GAIN} than", None: "not decided against"}
     twin, tuning, as_good, better = claims
-    for claim, name in ((twin, "untrained"), (tuning, "linear_tuning")):
+    for claim, name in ((twin, "untrained"), (tuning, "cosine_tuning")):
         said.append(f"They are {words[claim.supported]} {rivals[name]} (mean R² {number(mean.baselines[name], 2)}, "
                     f"p = {number(claim.p, 2)}).")  # fmt: skip
     rival = f"{rivals[best]} (mean R² {number(mean.baselines[best], 2)})"

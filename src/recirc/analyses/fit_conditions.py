@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from recirc.analyses.fit_config import FitConfig
-from recirc.analyses.fit_trials import FOLD, NAME, event_times, reliable_units
+from recirc.analyses.fit_trials import FOLD, NAME, event_times, output_scale, reliable_units
 from recirc.analyses.pieces import Result
 from recirc.compare.covariates import Covariates, covariates_of
 from recirc.compare.interpolation import Process
@@ -27,18 +27,18 @@ class Completion(NamedTuple):
 
     Args:
         process: of the rates.
-        outputs: of the behavior; None if there is none.
+        outputs: of the behavior.
     """
 
     process: Process
-    outputs: JointGP | None
+    outputs: JointGP
 
     @classmethod
     def of(cls, numbers: Sequence) -> "Completion":
         """From lists, as JSON keeps it."""
         (apart, coupled), outputs = numbers
-        made = [None if each is None else JointGP(tuple(each[0]), *each[1:]) for each in (apart, coupled, outputs)]
-        return cls(Process(*made[:2]), made[2])  # pyright: ignore[reportArgumentType]
+        apart, coupled, outputs = (JointGP(tuple(each[0]), *each[1:]) for each in (apart, coupled, outputs))
+        return cls(Process(apart, coupled), outputs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,11 +154,10 @@ def choose_completion(activity: Activity, config: FitConfig, piece: Tuning) -> R
     seen, n_tests = known_of(activity, config).select(rest), min(len(rest), N_TESTS)
     tests = [list(range(i, len(rest), n_tests)) for i in range(n_tests)]
     rates = np.asarray(activity.rates, np.float64)[rest] / process_scales(activity, left_out, config)
-    process, outputs = Process.choose(seen, rates, dt=activity.dt, tests=tests), None
-    values = np.asarray(activity.outputs, np.float64)[rest]
-    if values.any():
-        outputs = JointGP.choose(seen, values / np.abs(values).max(), dt=activity.dt, tests=tests)
-    return Result({}, {"completion": Completion(process, outputs)})
+    outputs = np.asarray(activity.outputs, np.float64)[rest] / output_scale(activity, rest)
+    process = Process.choose(seen, rates, dt=activity.dt, tests=tests)
+    behavior = JointGP.choose(seen, outputs, dt=activity.dt, tests=tests)
+    return Result({}, {"completion": Completion(process, behavior)})
 
 
 def completed(
@@ -175,18 +174,15 @@ def completed(
             of what was recorded, "none" adds nothing.
     """
     known, rest = known_of(activity, config), np.delete(np.arange(activity.n_trials), list(left_out))
+    seen, new = known.select(rest), known.select(left_out)
     rates, outputs = (np.asarray(each, np.float64) for each in (activity.rates, activity.outputs))
-    events, pairs = event_times(activity, config), np.empty((0, 2), int)
     seen_rates, seen_outputs = rates[rest], outputs[rest]
-    made, behavior = seen_rates[:0], seen_outputs[:0]
+    pairs, made, behavior = np.empty((0, 2), int), seen_rates[:0], seen_outputs[:0]
     if completion is not None and how != "none":
-        scale = process_scales(activity, left_out, config)
-        seen, pairs = known.select(rest), virtual_conditions(known, left_out)
+        pairs, scale = virtual_conditions(known, left_out), process_scales(activity, left_out, config)
         at = functools.partial(completion.process.predict, seen, seen_rates / scale, dt=activity.dt)
         made = scale * at(middle(known, pairs))
-        behavior = np.zeros((len(pairs), *outputs.shape[1:]))
-        if completion.outputs is not None:
-            behavior = completion.outputs.predict(seen, seen_outputs, middle(known, pairs), dt=activity.dt)
+        behavior = completion.outputs.predict(seen, seen_outputs, middle(known, pairs), dt=activity.dt)
         if how == "smoothed":
             seen_rates = (seen_rates + scale * at(seen)) / 2
     whole = Activity(
@@ -194,6 +190,6 @@ def completed(
         units=activity.units, conditions=range(len(rest) + len(pairs) + len(left_out)),
         outputs=np.concatenate([seen_outputs, behavior, outputs[list(left_out)]]),
     )  # fmt: skip
-    order = known.select(rest).joined(middle(known, pairs)).joined(known.select(left_out))
+    events, order = event_times(activity, config), seen.joined(middle(known, pairs)).joined(new)
     when = np.concatenate([events[rest], events[pairs].mean(axis=1), events[list(left_out)]])
     return Completed(whole, order, when, len(rest) + len(pairs))

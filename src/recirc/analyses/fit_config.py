@@ -43,6 +43,11 @@ class Candidate(NamedTuple):
     completion: str = "raw"
 
     @property
+    def is_for_training(self) -> bool:
+        """Whether it differs in what an untrained network has not: drive and noise."""
+        return self.drive != 1 or self.noise != 1
+
+    @property
     def factors(self) -> dict[str, float]:
         """The factors that are not 1, by the name that `AbstractTrainer.tunable` has for them."""
         return {name: value for name in ("gain", "drive", "noise") if (value := getattr(self, name)) != 1}
@@ -119,6 +124,11 @@ class FitConfig:
     go_cue: float | None = None
     assume_equal_spacing: bool = False
     preprocessing: Preprocessing = dataclasses.field(default_factory=Preprocessing)
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether there is more than one regime."""
+        return len(self.candidates) > 1 or len(self.penalties) > 1
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

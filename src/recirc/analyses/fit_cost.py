@@ -25,10 +25,10 @@ def work(activity: Activity, config: FitConfig) -> tuple[int, int]:
     n_groups, candidates = len(left_out_groups(activity, config, seed=0)), config.candidates
     outer, untrained = n_groups * config.n_folds * config.n_seeds, 0
     trained = outer
-    if len(candidates) > 1 or len(config.penalties) > 1:
+    if config.has_choice:
         n_pairs = len(inner_pairs(n_groups))
         trained += n_pairs * len(candidates)
-        untrained += n_pairs * sum(each.drive == each.noise == 1 for each in candidates)
+        untrained += n_pairs * sum(not each.is_for_training for each in candidates)
     return trained, untrained + outer
 
 

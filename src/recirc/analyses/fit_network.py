@@ -37,7 +37,7 @@ class Piece:
         candidate: settings of the network.
         penalties: of the map to units; there is a prediction with each.
         is_trained: otherwise a random network, driven alike, with a map fitted to the same.
-        completion: smooth tuning of the conditions that are not left out, as JSON holds a `Completion`.
+        completion: smooth tuning of the conditions that are not left out.
     """
 
     left_out: tuple[int, ...]
@@ -46,7 +46,7 @@ class Piece:
     candidate: Candidate
     penalties: tuple[float, ...]
     is_trained: bool = True
-    completion: tuple | None = None
+    completion: Completion | None = None
 
     @property
     def is_inner(self) -> bool:
@@ -74,8 +74,7 @@ def train_piece(activity: Activity, config: FitConfig, study_seed: int, piece: P
     network_key, fit_key, run_key = jax.random.split(specification_key(place), 3)
     recorded = recorded_units(activity, piece.fold, config, seed=study_seed)
     recorded = recorded[reliable_units(activity, piece.left_out, config)[recorded]]
-    completion = None if piece.completion is None else Completion.of(piece.completion)
-    whole = completed(activity, config, piece.left_out, completion, piece.candidate.completion)
+    whole = completed(activity, config, piece.left_out, piece.completion, piece.candidate.completion)
     asked, trained = whole.activity, np.arange(whole.n_trained)
     trials = make_trials(asked, config, recorded, trained, whole.known.encoded, whole.events)
     network = RateNetwork.random(

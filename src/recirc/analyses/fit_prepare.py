@@ -39,8 +39,8 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
         degrees = directions(activity, assume_equal_spacing=True)
         activity = activity.replace(conditions=[f"{angle:.9g}" for angle in degrees])
     known = covariates_of(activity, config.covariates)
-    labels, is_circle = list(activity.conditions), known.columns[0].name == DIRECTION and len(known.columns) == 1
-    if is_circle and known.columns[0].kind == "angle":
+    labels, is_circle = list(activity.conditions), [column[:2] for column in known.columns] == [(DIRECTION, "angle")]
+    if is_circle:
         labels = [f"{angle:.9g}" for angle in known.columns[0].values]
     folds = None if known.can_interpolate else trial_folds(labels, config)
     if folds is not None:

@@ -163,18 +163,13 @@ class _Fitting:
             ValueError: if no process can be found for a group.
         """
         n, is_needed = len(self.groups), set(self.config.completions) != {"none"}
-        asked = [(group,) for group in range(n)] + (inner_pairs(n) if is_needed and self.has_choice else [])
+        asked = [(group,) for group in range(n)] + (inner_pairs(n) if is_needed and self.config.has_choice else [])
         work, found = functools.partial(choose_completion, self.activity, self.config), {}
         for piece, result in results(work, [Tuning(self.pair(*groups)) for groups in asked], self.map):
             if isinstance(result, Failure):
                 raise ValueError(f"no Gaussian process could be fitted to the conditions that are seen: {result.text}")
             found[piece.left_out] = Completion.of(result.metadata["completion"])
         return found
-
-    @property
-    def has_choice(self) -> bool:
-        """Whether there is more than one regime."""
-        return len(self.config.candidates) > 1 or len(self.config.penalties) > 1
 
     def choose_regimes(self, completions: Mapping[tuple[int, ...], Completion]) -> dict[bool, list[Choice]]:
         """For every group, the settings and penalty that predict best among the others.
@@ -185,7 +180,7 @@ class _Fitting:
             ValueError: if every network failed that could have told.
         """
         config, n = self.config, len(self.groups)
-        if not self.has_choice:
+        if not config.has_choice:
             only = Choice(config.candidates[0], config.penalties[0], np.nan)
             return dict.fromkeys((True, False), [only] * n)
         inner = {self.pair(*pair): pair for pair in inner_pairs(n)}
@@ -194,7 +189,7 @@ class _Fitting:
             for is_trained in (True, False)
             for left_out in inner
             for candidate in config.candidates
-            if is_trained or candidate.drive == candidate.noise == 1  # an untrained network has neither
+            if is_trained or not candidate.is_for_training
         ]
         members = self.folds[INNER_FOLD]
         shape = (n, len(config.candidates), len(config.penalties), n)

@@ -62,7 +62,7 @@ from recirc.compare.heldout_neurons import NeuronMap as NeuronMap
 from recirc.compare.covariates import Covariate as Covariate, Covariates as Covariates
 from recirc.compare.covariates import covariates_of as covariates_of
 from recirc.compare.interpolation import Process as Process, condition_mean as condition_mean
-from recirc.compare.interpolation import linear_tuning as linear_tuning
+from recirc.compare.interpolation import cosine_tuning as cosine_tuning
 from recirc.compare.interpolation import interpolated as interpolated, direct_map as direct_map
 from recirc.compare.joint_gp import JointGP as JointGP
 from recirc.compare.invented_dimensions import cycle_consistency as cycle_consistency, state_r2 as state_r2

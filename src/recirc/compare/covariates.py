@@ -160,10 +160,10 @@ def _covariate(name: str, values: np.ndarray, labels: np.ndarray) -> Covariate:
 
 def _as_numbers(labels: np.ndarray) -> np.ndarray:
     """Labels as numbers, if they are numbers that do not just count."""
+    from recirc.data.directions import is_counting
+
     try:
         values = labels.astype(float)
     except ValueError:
         return labels
-    different = np.unique(values)
-    is_counting = different[0] in (0, 1) and bool((np.diff(different) == 1).all())
-    return labels if is_counting or not np.isfinite(values).all() else values
+    return values if np.isfinite(values).all() and not is_counting(np.unique(values)) else labels

@@ -28,7 +28,7 @@ def condition_mean(seen: Covariates, rates: Rates, new: Covariates) -> NewRates:
     return np.broadcast_to(rates.mean(axis=0), (new.n_conditions, *rates.shape[1:]))
 
 
-def linear_tuning(seen: Covariates, rates: Rates, new: Covariates) -> NewRates:
+def cosine_tuning(seen: Covariates, rates: Rates, new: Covariates) -> NewRates:
     r"""Tuning that is linear in the encoded covariates, fitted by least squares to every unit and time apart.
 
     $$\hat y(\theta) = a + b\cos\theta + c\sin\theta$$
@@ -44,7 +44,7 @@ def linear_tuning(seen: Covariates, rates: Rates, new: Covariates) -> NewRates:
         >>> from recirc.compare.covariates import Covariate
         >>> at = lambda *angles: Covariates((Covariate("direction", "angle", np.array(angles)),))
         >>> rates = 3 + np.cos(np.deg2rad([-57.0, 63.0, 183.0]))[:, None, None]
-        >>> round(linear_tuning(at(0.0, 120.0, 240.0), rates, at(57.0)).item(), 6)
+        >>> round(cosine_tuning(at(0.0, 120.0, 240.0), rates, at(57.0)).item(), 6)
         4.0
     """
     design = lambda at: np.concatenate([np.ones((at.n_conditions, 1)), at.encoded], axis=1)  # noqa: E731
@@ -72,7 +72,7 @@ class Process(NamedTuple):
 
 
 INTERPOLATIONS: dict[str, Callable[[Covariates, Rates, Covariates], NewRates]] = {
-    "linear_tuning": linear_tuning,
+    "cosine_tuning": cosine_tuning,
     "condition_mean": condition_mean,
 }
 
@@ -97,15 +97,18 @@ def interpolated(
         processes: of every group, chosen without it.
 
     Returns:
-        Predictions by the methods of `INTERPOLATIONS`, by both parts of the process and by the whole, "gp".
+        Predictions by the methods of `INTERPOLATIONS`; by a `JointGP` of fixed length 1 and noise .1 for every time
+        apart, "gp_directions"; by the process' parts, "gp_joint" (units apart) and "gp_coupled"; by the whole, "gp".
     """
-    found = {name: np.full(rates.shape, np.nan) for name in (*INTERPOLATIONS, "gp_apart", "gp_coupled", "gp")}
+    fixed = JointGP((1.0,) * len(known.columns), dt / 1000, 0.1)
+    names = (*INTERPOLATIONS, "gp_directions", "gp_joint", "gp_coupled", "gp")
+    found = {name: np.full(rates.shape, np.nan) for name in names}
     for group, scale, process in zip(groups, scales, processes):
         rest = np.delete(np.arange(len(rates)), list(group))
         seen, new = known.select(rest), known.select(group)
         for name, method in INTERPOLATIONS.items():
             found[name][list(group)] = method(seen, rates[rest], new)
-        for name, part in (("gp_apart", process.apart), ("gp_coupled", process.coupled), ("gp", process)):
+        for name, part in zip(names[-4:], (fixed, *process, process)):
             found[name][list(group)] = scale * part.predict(seen, rates[rest] / scale, new, dt=dt)
     return found
 

@@ -174,6 +174,18 @@ def seeds_needed(values, smallest: float, *, alpha: float = 0.05, power: float =
     return int(np.ceil(max(n, -np.log2(alpha))))
 
 
+def jackknife_variance(without) -> float:
+    r"""Variance of a statistic, from its values with one observation left out after the other.
+
+    $$V = \frac{n - 1}{n} \sum_i (\theta_{-i} - \bar\theta)^2$$
+
+    Example:
+        >>> round(jackknife_variance([1.5, 2.0, 2.5]), 3)  # of the mean of 1, 2 and 3: their variance over 3
+        0.333
+    """
+    return float((len(without) - 1) * np.var(without))
+
+
 def largest_spread(n: int, smallest: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
     """The standard deviation up to which n values find a mean of `smallest`; arguments as of `seeds_needed`.
 

@@ -39,7 +39,7 @@ def no_circle(angles: Float[np.ndarray, " label"]) -> str:
     different = np.unique(angles)
     if len(different) < 2:
         return ""
-    if different[0] in (0, 1) and (np.diff(different) == 1).all():
+    if is_counting(different):
         return f"they count from {different[0]:g}"
     if max(np.abs(different).max(), np.ptp(different)) > 360 + 1e-6:
         return f"they go from {different[0]:g} to {different[-1]:g}, more than a turn"
@@ -50,6 +50,11 @@ def no_circle(angles: Float[np.ndarray, " label"]) -> str:
     n_small = int(((size <= 2 * np.pi + 1e-6) & (size != size.round())).sum())
     is_mixed = n_small > max(1, MIXED * len(different)) and size.max() > 2 * np.pi + 1e-6
     return f"{n_small} of {len(different)} look like radians, the others like degrees" if is_mixed else ""
+
+
+def is_counting(different: Float[np.ndarray, " label"]) -> bool:
+    """Whether different numbers, in rising order, just count from 0 or 1."""
+    return bool(different[0] in (0, 1) and (np.diff(different) == 1).all())
 
 
 def largest_gap(angles: Float[np.ndarray, " label"]) -> float:

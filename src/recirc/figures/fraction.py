@@ -12,7 +12,15 @@ from recirc.analyses.table import BASELINE, baseline_columns, baselines_of, havi
 from recirc.figures.labels import percent
 from recirc.figures.style import FAINT, INK, MUTED, color, key, label, label_ends, panels, styled
 
-_MARKERS = {"linear_tuning": "^", "gp": "s", "direct_map": "v", "gp_coupled": "p", "gp_apart": "d", "untrained": "x"}
+_MARKERS = {
+    "cosine_tuning": "^",
+    "gp": "s",
+    "direct_map": "v",
+    "gp_coupled": "p",
+    "gp_joint": "d",
+    "gp_directions": "h",
+    "untrained": "x",
+}
 _LOWEST = -0.6
 
 

@@ -8,8 +8,8 @@ from recirc.storage import printable
 LABELS = {  # of what no class of `recirc.compare` says
     "force": "FORCE", "bptt": "BPTT", "bptt_hints": "BPTT with hints",
     "ensemble": "mean of networks", "gp": "Gaussian processes",
-    "condition_mean": "mean over conditions", "gp_apart": "GP, units apart", "gp_coupled": "GP, coupled units",
-    "linear_tuning": "linear tuning",
+    "condition_mean": "mean over conditions", "gp_directions": "GP, fixed length", "gp_joint": "GP, units apart",
+    "gp_coupled": "GP, coupled units", "cosine_tuning": "linear tuning",
     "heldout_neuron_r2": "unrecorded neurons, R²", "heldout_direction_r2": "left-out direction, R²",
     "train": "trained directions", "state_r2": "states by the true ones, R²",
     "degeneracy_behavior": "spread of behavior", "degeneracy_dynamics": "spread of dynamics (rad)",

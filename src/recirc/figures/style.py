@@ -31,7 +31,7 @@ _ARM_COLORS = {
     **dict.fromkeys(("embedder", "bptt_hints"), "#56b4e9"),
     "bptt": "#e69f00",
     "relu_dale": "#009e73",
-    "linear_tuning": "#e69f00",
+    "cosine_tuning": "#e69f00",
     "gp_coupled": "#cc79a7",
 }
 _TICKS = {"labelsize": 7, "color": MUTED, "labelcolor": INK, "major.size": 2.5, "major.width": 0.6}

@@ -25,8 +25,17 @@ from recirc.runs.report import ReportText, Table
 from recirc.storage import printable
 from recirc.types import Activity
 
-BASELINES = ("linear_tuning", "gp_apart", "gp_coupled", "gp", "condition_mean", "direct_map", "untrained")
-SHORT = ("linear tuning", "GP apart", "GP coupled", "GP", "mean", "direct map", "untrained")
+BASELINES = (
+    "cosine_tuning",
+    "gp_directions",
+    "gp_joint",
+    "gp_coupled",
+    "gp",
+    "condition_mean",
+    "direct_map",
+    "untrained",
+)
+SHORT = ("linear tuning", "GP fixed", "GP apart", "GP coupled", "GP", "mean", "direct map", "untrained")
 _log = logging.getLogger(__name__)
 
 
