@@ -13,6 +13,7 @@ from sklearn.gaussian_process.kernels import ExpSineSquared
 import recirc
 from recirc.analyses import FitConfig, NetworkConfig, fit_recording
 from recirc.analyses.fit_choice import best_choice, inner_groups, inner_pairs
+from recirc.analyses.fit_config import Candidate
 from recirc.analyses.fit_network import Piece, train_piece
 from recirc.analyses.fit_prepare import prepare
 from recirc.analyses.fit_recording import _Fitting
@@ -285,10 +286,16 @@ def test_repeats_of_a_direction_are_averaged_and_tell_their_error(tmp_path):
 # Whole runs
 
 
-def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_path, serial):
+def test_a_fit_leaves_a_whole_folder_that_can_be_drawn_again_and_compared(tmp_path, serial, capsys):
     data, out = recording(tmp_path / "six.nc"), tmp_path / "run"
-    experiment.run(fit.experiment(data, SMALL, seed=0), out)
+    result = experiment.run(fit.experiment(data, SMALL, seed=0), out)
     assert verify(out) == []
+    begins = capsys.readouterr().err.splitlines()[0]
+    n = 3 * len(inner_pairs(6)) + 6 * SMALL.n_folds * SMALL.n_seeds
+    assert begins.startswith(f"A fit trains {n} networks and runs {n} untrained ones: about")
+    which = lambda entry: (*entry["left_out"], *map(entry.get, ("fold", "seed", *Candidate._fields)))  # noqa: E731
+    trained = set(map(which, result.history))
+    assert len(trained) == n
     for name in ("activity.nc", "networks.nc", "history.jsonl", "manifest.json", "config.toml", "report.html"):
         assert (out / name).stat().st_size > 0
     metrics = json.loads((out / "metrics.json").read_text())

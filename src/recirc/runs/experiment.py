@@ -1,6 +1,7 @@
 """An experiment: pieces of work to one table, to claims, to a run folder. Every study, fit and comparison runs here."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ class Experiment:
         preset: its size.
         seed: of everything random.
         inputs: files that decide the results.
+        foretold: how much work it is, as a sentence; said when it begins.
     """
 
     study: str
@@ -35,6 +37,7 @@ class Experiment:
     preset: str = "default"
     seed: int = 0
     inputs: Sequence[Path] = ()
+    foretold: str = ""
 
 
 def run(experiment: Experiment, out: str | Path, *, jobs: int = 1, argv: Sequence[str] = ()) -> AnalysisResult:
@@ -53,6 +56,8 @@ def run(experiment: Experiment, out: str | Path, *, jobs: int = 1, argv: Sequenc
     record = {"study": experiment.study, "preset": experiment.preset, "specification": experiment.specification}
     with RunFolder.open(out, specification=record, inputs=experiment.inputs) as folder:
         folder.write("config.toml", experiment.config())
+        if experiment.foretold:
+            print(experiment.foretold, file=sys.stderr, flush=True)
         result = experiment.analyse(FolderMap(folder, jobs=jobs))
         folder.write_metrics(experiment.study, experiment.preset, result.rows, result.claims)
         folder.write_dataset("activity.nc", result.arrays)

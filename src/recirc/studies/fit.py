@@ -65,12 +65,13 @@ def experiment(data: Path | Sequence[Path], config: FitConfig, *, seed: int) -> 
     config = with_go_cue(dataclasses.replace(config, preprocessing=settled), activity)
     ready = prepare(activity, config)  # what cannot be fitted is refused before a folder is made
     key = jax.random.key(seed)
-    for note in (*activity.notes, fit_cost.sentence(ready, config)):
+    for note in activity.notes:
         _log.info(printable(note))
     return Experiment(
         "fit", {"config": config, "seed": seed}, lambda map: fit_recording(activity, config, key=key, map=map),
         seed=seed, words=lambda result: words(result, config, name=", ".join(path.name for path in paths), seed=seed),
         config=lambda: dump_config(config), inputs=[path.absolute() for path in paths],
+        foretold=fit_cost.sentence(ready, config),
     )  # fmt: skip
 
 
