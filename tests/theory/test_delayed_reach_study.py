@@ -300,7 +300,10 @@ def test_published_values_say_where_they_are_from():
     rows = references.published_rows()
     assert {row.metric for row in rows} <= set(recirc.compare.labels()) | {"jpca_frequency"}
     assert len(rows) > 0
-    assert all("doi" in row.condition["source"] and row.condition["window"] for row in rows)
+    assert all(
+        {"doi", "dandiset"} & set(row.condition["source"].replace("(", "").split()) and row.condition["window"]
+        for row in rows
+    )
 
 
 def beside(p):

@@ -203,12 +203,12 @@ class Selection:
         return found
 
     def _events(self) -> dict[str, float]:
-        """Median time of every other event from the one aligned to, s, where most trials have it."""
+        """Median time of every event from the one aligned to, s, where most trials have it."""
         return {name: float(np.nanmedian(s)) for name, s in self._since().items() if np.isfinite(s).mean() > 0.5}
 
     def _since(self) -> dict[str, Float[np.ndarray, " trial"]]:
-        """Times of other events from the one aligned to, s, in the trials that are in."""
-        names = [name for name in guesses.event_columns(self.session) if name != self.chain.align]
+        """Times of events from the one aligned to, s, in the trials that are in."""
+        names = guesses.event_columns(self.session)
         return {name: (self.session.trials[name] - self.when)[self.trials] for name in names}
 
     def _clean_spikes(self) -> list[np.ndarray]:

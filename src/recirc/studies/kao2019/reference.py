@@ -58,10 +58,15 @@ def load(description: dict) -> Reference:
     return Reference(one, name, another=other, mechanism="initial-condition driven")
 
 
+def published() -> dict:
+    """Published values of motor cortex; under "otherwise" those that are measured in another way than here."""
+    return tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
+
+
 def published_rows() -> list[Row]:
-    """Values of motor cortex from recordings that are published, arm "published": each with its source and window."""
+    """The values that are measured as here, arm "published": each with its source and window."""
     found = []
-    for each in tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8")).values():
+    for each in (source for name, source in published().items() if name != "otherwise"):
         where = {"set": "compared", "source": each["source"], "window": each["window"]}
         for metric, (value, low, high) in each["values"].items():
             level = "unit" if metric.startswith("unit_") else "population"

@@ -19,6 +19,7 @@ from recirc.figures.style import label
 from recirc.runs.report import ReportText, Table
 from recirc.studies.kao2019 import design
 from recirc.studies.kao2019.claims import judge_all, trained
+from recirc.studies.kao2019.reference import published
 
 CELL = design.NETWORK[:-1]
 COLUMNS_OF_CELL = ("nonlinearity", "target off in", "rate penalty")
@@ -145,7 +146,7 @@ def words(result: AnalysisResult, *, name: str, size: design.Preset) -> ReportTe
         "supported": verdicts.count(True), "contradicted": verdicts.count(False), "undecided": verdicts.count(None),
         "alpha": ALPHA, "windows": design.WINDOWS, "training": size.training, "noise": design.NOISE,
         "n_updates": int(size.training["n_passes"] * size.training["n_updates"]),
-        "published": "; ".join(_sources(result)),
+        "published": "; ".join(_sources(result)), "otherwise": "; ".join(published()["otherwise"]),
     }  # fmt: skip
     cells = _cells(levels)
     tables = {"levels": _level_table(result, cells, reference["mechanism"]), "transfer": _transfer_table(result, cells)}
