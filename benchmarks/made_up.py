@@ -38,6 +38,7 @@ class MadeUp(NamedTuple):
             of the averages; binned and smoothed as these are.
         covariates: columns that describe a condition.
         events: columns of times that act on the network.
+        inputs: series that acts on it, if there is one.
     """
 
     session: Session
@@ -45,6 +46,7 @@ class MadeUp(NamedTuple):
     truth: recirc.Activity
     covariates: tuple[str, ...]
     events: tuple[str, ...]
+    inputs: tuple[str, ...]
 
 
 class Task(NamedTuple):
@@ -58,7 +60,8 @@ class Task(NamedTuple):
         behavior: name, unit and channels of the series, and its values on `TIME`; None for none.
         n_trials: per condition.
         network: settings of `RateNetwork.random`.
-        held: how strongly activity along the first covariates, of one channel each, excites itself; 0 for not at all.
+        held: how strongly activity on a ring around the cued angle excites itself; 0 for not at all.
+        driven: name of the series that holds the inputs, if the session has one.
     """
 
     covariates: dict[str, np.ndarray]
@@ -67,9 +70,10 @@ class Task(NamedTuple):
     events: dict[str, np.ndarray]
     inputs: np.ndarray  # (condition, time, input)
     behavior: tuple[str, str, tuple[str, ...], np.ndarray] | None
-    n_trials: int = 16
+    n_trials: int = 40
     network: Mapping[str, float] = NETWORK
     held: float = 0.0
+    driven: str = ""
 
 
 def center_out(random: np.random.Generator) -> Task:
@@ -83,10 +87,15 @@ def center_out(random: np.random.Generator) -> Task:
 
 
 def planted(random: np.random.Generator) -> Task:
-    """As `choice`, decided by the network: evidence of 100 ms, which two attractors amplify."""
-    strength = np.array([-1.0, -0.6, -0.3, -0.1, 0.1, 0.3, 0.6, 1.0])
-    inputs = inputs_of((strength[:, None], step(0.0) - step(0.1)), (2 * np.ones((8, 1)), step(0.0)))
-    return choice(random)._replace(inputs=inputs, network=NETWORK | {"gain": 0.8}, held=2.0)
+    """Two pulses of one input, at eight intervals; a series of the session holds them, and nothing moves.
+
+    What follows the second one moves too far between intervals for interpolation; and the network is nonlinear.
+    """
+    interval = np.round(0.1 + 0.08 * np.arange(8), 3)
+    pulses = pulse(np.zeros((8, 1))) + pulse(interval)
+    network = NETWORK | {"gain": 1.5, "input_scale": 1.0}
+    columns, events, inputs = {"interval": interval}, {"second_pulse_time": interval}, 3 * pulses[:, :, None]
+    return Task(columns, "first_pulse_time", (-0.1, 1.0), events, inputs, None, network=network, driven="torque")
 
 
 def scattered(random: np.random.Generator) -> Task:
@@ -101,7 +110,7 @@ def scattered(random: np.random.Generator) -> Task:
     hand = np.stack([place * bell(0.2, each)[0, :, None] for place, each in zip(position, duration)])
     columns = {"target_x": position[:, 0], "target_y": position[:, 1], "speed": np.where(fast, 0.4, 0.2)}
     behavior = "hand_velocity", "meters/second", ("x", "y"), hand
-    return Task(columns, "go_cue_time", (-0.2, 0.7), {}, inputs, behavior, n_trials=14)
+    return Task(columns, "go_cue_time", (-0.2, 0.7), {}, inputs, behavior, n_trials=24)
 
 
 def ready_set_go(random: np.random.Generator) -> Task:
@@ -133,7 +142,7 @@ def bump(random: np.random.Generator) -> Task:
     ones, cue = np.ones((12, 1)), step(-0.5) - step(-0.3)
     inputs = inputs_of((0.7 * circle(angles), cue), (2 * ones, step(-0.5)), (3 * ones, step(0.0)))
     events, network = {"cue_on_time": np.full(12, -0.5)}, NETWORK | {"gain": 0.8}
-    return Task({"cue_angle": angles}, "go_cue_time", (-0.6, 0.4), events, inputs, None, 12, network, held=1.1)
+    return Task({"cue_angle": angles}, "go_cue_time", (-0.6, 0.4), events, inputs, None, network=network, held=1.1)
 
 
 KINDS: dict[str, Callable[[np.random.Generator], Task]] = {
@@ -149,11 +158,7 @@ def make(kind: str, seed: int, *, noise: bool = False) -> MadeUp:
     at others. Nothing of it is trained, it has no noise, and what lies close together gives activity that is alike. A
     recorded unit fires as a Poisson process, by a linear function of the rate of one unit of the network.
 
-    Where activity is held ("bump", "planted"), a term of rank two or one is added to the weights: a ring of attractors,
-    or two. In "planted" they make a decision of brief evidence: unlike its inputs, activity late in a trial is nearly
-    the same for all strengths of one sign, and how soon it is depends on the logarithm of the strength. Smooth
-    interpolation over strengths misses that, and one flow, which all conditions share, says it.
-
+    Where activity is held ("bump"), the weights have a term of rank two more: a ring of attractors.
     Args:
         kind, seed: of the task, and of network, units, trials and spikes.
         noise: in place of the network's, rates of Gaussian processes in time, independent in every condition, of few
@@ -170,9 +175,10 @@ def make(kind: str, seed: int, *, noise: bool = False) -> MadeUp:
         align=task.align, window=task.window, dt=BIN, smoothing=SMOOTHING, conditions=tuple(covariates),
         radians=False if kind in ("center_out", "bump") else None,
         behavior=() if task.behavior is None else task.behavior[:1], minimum_reliability=-1.0,
+        inputs=(task.driven,) if task.driven else (),
     )  # fmt: skip
     session = recorded(task, rates, kind, seed, random)
-    return MadeUp(session, chain, true_averages(task, rates, chain), tuple(covariates), events)
+    return MadeUp(session, chain, true_averages(task, rates, chain), tuple(covariates), events, chain.inputs)
 
 
 def recorded_rates(task: Task, seed: int, random: np.random.Generator) -> np.ndarray:
@@ -182,9 +188,8 @@ def recorded_rates(task: Task, seed: int, random: np.random.Generator) -> np.nda
         key=key, n_units=N_NETWORK, n_inputs=n_inputs, time_constant=TIME_CONSTANT, **task.network
     )
     if task.held:
-        around, weights = circle(360 * np.arange(N_NETWORK) / N_NETWORK), network.input_weights
-        preferred = np.sqrt(2) * around if "cue_angle" in task.covariates else np.sqrt(2) * around[:, 1:]
-        weights = weights.at[:, : preferred.shape[1]].set(preferred)
+        preferred = np.sqrt(2) * circle(360 * np.arange(N_NETWORK) / N_NETWORK)
+        weights = network.input_weights.at[:, :2].set(preferred)
         held = task.held / N_NETWORK * preferred @ preferred.T
         network = dataclasses.replace(network, recurrent=network.recurrent + held, input_weights=weights)
     trials = recirc.Trials(
@@ -220,8 +225,9 @@ def recorded(task: Task, rates: np.ndarray, kind: str, seed: int, random: np.ran
     trials = {name: np.round(steps * DT, 6) for name, steps in times.items()}
     trials |= {name: np.round(zero * DT + values[order], 6) for name, values in task.events.items()}
     trials |= {name: np.asarray(values)[order] for name, values in task.covariates.items()}
-    series, origin = {}, round(-TIME[0] / DT)
-    values = None if task.behavior is None else np.zeros(((zero + after)[-1] + 40, len(task.behavior[2])))
+    series, origin, n_steps = {}, round(-TIME[0] / DT), (zero + after)[-1] + 40
+    values = None if task.behavior is None else np.zeros((n_steps, len(task.behavior[2])))
+    drive = np.zeros((n_steps, task.inputs.shape[2]))
     found = [[] for _ in range(rates.shape[2])]
     for condition, at, lead, rest in zip(order, zero, before, after):
         part = slice(origin - lead, origin + rest)
@@ -229,6 +235,7 @@ def recorded(task: Task, rates: np.ndarray, kind: str, seed: int, random: np.ran
             times.append(
                 (at - lead + np.repeat(np.arange(lead + rest), counts) + random.uniform(size=counts.sum())) * DT
             )
+        drive[at - lead : at + rest] = task.inputs[condition, part]
         if values is not None:
             values[at - lead : at + rest] = task.behavior[3][condition, part]
     if values is not None:
@@ -236,6 +243,8 @@ def recorded(task: Task, rates: np.ndarray, kind: str, seed: int, random: np.ran
         values = values[:: round(1 / HZ / DT)]
         values = values + random.normal(0, 0.01 * np.abs(values).max(), values.shape)
         series[name] = Series(values, channels, unit, rate=HZ)
+    if task.driven:
+        series[task.driven] = Series(drive, tuple(map(str, range(drive.shape[1]))), "newton meter", rate=1 / DT)
     spikes = tuple(np.unique(np.round(np.concatenate(times) * SPIKE_CLOCK)) / SPIKE_CLOCK for times in found)
     about = {"session_description": f"Simulated, not recorded: {kind}, made by a network.", "seed": str(seed)}
     spans = np.stack([trials["start_time"], trials["stop_time"]], axis=1)

@@ -36,9 +36,8 @@ def fitted(kind: str, seed: int, *, noise: bool) -> list[bool | None]:
     chain = dataclasses.replace(made.preprocessing, minimum_reliability=-1.0)
     prepared = chain.apply(made.session, key=jax.random.key(seed))
     settled = dataclasses.replace(prepared.chain, minimum_reliability=FitConfig().preprocessing.minimum_reliability)
-    known = {*prepared.averages.events, *prepared.averages.covariates}
-    events = tuple(name for name in made.events if name in known) or None
-    config = dataclasses.replace(SMALL, preprocessing=settled, covariates=made.covariates, events=events)
+    settled = {"preprocessing": settled, "covariates": made.covariates, "inputs": made.inputs}
+    config = dataclasses.replace(SMALL, **settled, events=() if made.inputs else made.events)
     config, activity = with_conditions(config, prepared)
     result = fit_recording(activity, config, key=jax.random.key(seed))
     (row,) = (r for r in result.rows if r.metric == METRIC and r.condition.get("statistic") == "mean")

@@ -27,7 +27,10 @@ def dataset_of(activity: Any) -> xr.Dataset:
         "unit": ("unit", np.array(activity.units, object)),
     }
     for name, values in activity.covariates.items():
-        coordinates[name] = (("condition", *(f"{name}_{axis}" for axis in range(1, values.ndim))), values)
+        axes = [f"{name}_{axis}" for axis in range(1, values.ndim)]
+        if values.shape[1:2] == activity.rates.shape[1:2]:
+            axes[0] = "time"
+        coordinates[name] = (("condition", *axes), values)
     variables: dict[str, tuple] = {"rates": (DIMENSIONS, np.asarray(activity.rates), {"units": "spikes/s"})}
     if activity.outputs is not None and activity.outputs.shape[2]:
         variables["outputs"] = ((*DIMENSIONS[:2], "output"), np.asarray(activity.outputs), {"units": "unknown"})
@@ -58,7 +61,8 @@ def arguments_from(dataset: xr.Dataset, *, outputs: str | None = None) -> dict[s
     found["covariates"] = {
         name: dataset[name].values
         for name, (first, *others) in ((name, axes) for name, axes in dims.items() if axes)
-        if first == "condition" and name not in TAKEN and all(axis.startswith(f"{name}_") for axis in others)
+        if first == "condition" and name not in TAKEN
+        if all(axis.startswith(f"{name}_") for axis in others[others[:1] == ["time"] :])
     }
     found["notes"] = [str(note) for note in np.atleast_1d(dataset.attrs.get("notes", []))]
     return found

@@ -55,7 +55,7 @@ def test_conditions_and_trials_are_as_said(kind):
     assert made.truth.n_trials == N_CONDITIONS[kind]
     assert 30 <= made.session.n_units <= 40
     trials, window = made.session.trials, made.preprocessing.window or (0, 0)
-    assert 0.8 <= window[1] - window[0] <= 1.0
+    assert 0.8 <= window[1] - window[0] <= 1.2
     assert set(made.covariates) | set(made.events) <= set(trials)
     lasts = trials["stop_time"] - trials["start_time"]
     assert np.ptp(lasts) > 0.09
@@ -115,7 +115,7 @@ def test_a_file_keeps_what_was_made(kind, tmp_path):
 
 GUESSED = {
     "center_out": ("target_direction",), "scattered": ("target_x", "target_y"), "ready_set_go": ("interval",),
-    "choice": ("coherence",), "bump": ("cue_angle",), "planted": ("coherence",),
+    "choice": ("coherence",), "bump": ("cue_angle",), "planted": ("interval",),
 }  # fmt: skip
 KINDS_OF = {"target_direction": "angle", "cue_angle": "angle"}
 

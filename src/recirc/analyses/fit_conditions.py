@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from recirc.analyses.fit_config import FitConfig
-from recirc.analyses.fit_trials import FOLD, NAME, event_times, output_scale, reliable_units
+from recirc.analyses.fit_trials import FOLD, NAME, event_times, output_scale, reliable_units, time_courses
 from recirc.analyses.pieces import Result
 from recirc.compare.covariates import Covariates, covariates_of
 from recirc.compare.interpolation import Process
@@ -56,12 +56,14 @@ class Completed(NamedTuple):
         activity: of all of them; what virtual conditions hold is the process'.
         known: their covariates.
         events: times of events that are inputs, s.
+        courses: inputs in the place of steady covariates, as `time_courses` finds them.
         n_trained: how many are to train on.
     """
 
     activity: Activity
     known: Covariates
     events: Float[np.ndarray, "condition event"]
+    courses: Float[np.ndarray, "condition time input"] | None
     n_trained: int
 
 
@@ -190,6 +192,8 @@ def completed(
         units=activity.units, conditions=range(len(rest) + len(pairs) + len(left_out)),
         outputs=np.concatenate([seen_outputs, behavior, outputs[list(left_out)]]),
     )  # fmt: skip
-    events, order = event_times(activity, config), seen.joined(middle(known, pairs)).joined(new)
-    when = np.concatenate([events[rest], events[pairs].mean(axis=1), events[list(left_out)]])
-    return Completed(whole, order, when, len(rest) + len(pairs))
+    order = seen.joined(middle(known, pairs)).joined(new)
+    with_middles = lambda of: np.concatenate([of[rest], of[pairs].mean(axis=1), of[list(left_out)]])  # noqa: E731
+    courses = time_courses(activity, config)
+    courses = None if courses is None else with_middles(courses)
+    return Completed(whole, order, with_middles(event_times(activity, config)), courses, len(rest) + len(pairs))

@@ -1,6 +1,7 @@
 """What decides a fit of a recording but the data and the seed."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 from recirc.data import Preprocessing
@@ -53,6 +54,14 @@ class Candidate(NamedTuple):
         return {name: value for name in ("gain", "drive", "noise") if (value := getattr(self, name)) != 1}
 
 
+def _timed(event: str) -> tuple[str, float]:
+    name, colon, seconds = event.rpartition(":")
+    try:
+        return (name, float(seconds)) if colon else (event, math.inf)
+    except ValueError:  # the colon belongs to the name
+        return event, math.inf
+
+
 @dataclasses.dataclass(frozen=True)
 class FitConfig:
     """Everything that decides a fit but the data and the seed. Times are in seconds.
@@ -71,7 +80,10 @@ class FitConfig:
         n_seeds: networks per unit fold and left-out direction.
         bias_scales: candidates for the spread of the fixed bias currents; chosen inside the training set.
         covariates: columns that describe a condition, of its covariates; by default those that `covariates_of` finds.
-        events: names of events that are inputs, each a step; by default the go cue alone.
+        events: names of events that are inputs, each a step, or with ":" and seconds a pulse ("target_on:0.05"); by
+            default the go cue alone.
+        inputs: names of covariates that are time courses, or of series of a session: what networks get in the place of
+            steady covariates and the go cue, each divided by its largest absolute value.
         leave_out: how many groups of conditions are left out one after the other; by default every condition is by
             itself, of more than 12 conditions there are eight groups.
         leave_out_by: covariate of which one value at a time is left out, instead.
@@ -107,6 +119,7 @@ class FitConfig:
     n_seeds: int = 3
     covariates: tuple[str, ...] | None = None
     events: tuple[str, ...] | None = None
+    inputs: tuple[str, ...] = ()
     leave_out: int | None = None
     leave_out_by: str | None = None
     n_trial_folds: int = 4
@@ -124,6 +137,11 @@ class FitConfig:
     go_cue: float | None = None
     assume_equal_spacing: bool = False
     preprocessing: Preprocessing = dataclasses.field(default_factory=Preprocessing)
+
+    @property
+    def timed_events(self) -> tuple[tuple[str, float], ...]:
+        """Name of every event that is named as an input, and how long it lasts, s; without end if it is a step."""
+        return tuple(map(_timed, self.events or ()))
 
     @property
     def has_choice(self) -> bool:
@@ -170,6 +188,10 @@ class FitConfig:
             raise ValueError(
                 f"dt is {self.dt} s; it must be positive and below half the network's time constant "
                 f"({self.network.time_constant} s)."
+            )
+        if wrong := [event for event, (_, lasting) in zip(self.events or (), self.timed_events) if not lasting > 0]:
+            raise ValueError(
+                f"the pulse {wrong[0]!r} has no duration; give seconds after the colon, as in 'name:0.05'."
             )
         if self.warm_up < 0 or not min(self.soft_normalization, self.readout_penalty) > 0:
             raise ValueError("warm_up must not be negative; soft_normalization and readout_penalty must be positive.")

@@ -76,7 +76,7 @@ def train_piece(activity: Activity, config: FitConfig, study_seed: int, piece: P
     recorded = recorded[reliable_units(activity, piece.left_out, config)[recorded]]
     whole = completed(activity, config, piece.left_out, piece.completion, piece.candidate.completion)
     asked, trained = whole.activity, np.arange(whole.n_trained)
-    trials = make_trials(asked, config, recorded, trained, whole.known.encoded, whole.events)
+    trials = make_trials(asked, config, recorded, trained, whole.known.encoded, whole.events, whole.courses)
     network = RateNetwork.random(
         key=network_key,
         n_units=config.network.n_units,

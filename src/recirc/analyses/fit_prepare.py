@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from recirc.analyses.fit_config import FitConfig
-from recirc.analyses.fit_trials import FOLD, NAME, event_times, go_cue
+from recirc.analyses.fit_trials import FOLD, NAME, event_times, go_cue, time_courses
 from recirc.compare.covariates import DIRECTION, LABEL, covariates_of
 from recirc.data import condition_averages, directions, fewest_units
 from recirc.data.findings import FEWEST_CONDITIONS
@@ -58,8 +58,14 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
     if not outputs.any():
         raise ValueError("the recording's outputs are zero everywhere; take them out, or put behavior there.")
     event_times(activity, config)
+    time_courses(activity, config)
     is_averaged, chosen = len(first) == activity.n_trials, activity.select(first)
     columns = {column.name: column.values[first] for column in known.columns}
+    columns |= {
+        name: condition_averages(values, labels).mean
+        for name, values in activity.covariates.items()
+        if name in config.inputs
+    }
     if folds is not None:
         columns |= {NAME: np.array(activity.conditions)[first], FOLD: folds[first]}
     return chosen.replace(

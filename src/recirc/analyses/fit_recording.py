@@ -85,7 +85,7 @@ def fit_recording(
     errors = fitting.output_errors(arrays)
     rows = make_rows(fitting.activity, config, fitting.groups, made[True], baselines, errors, failures, key=key)
     claims = make_claims(fitting.rates, fitting.scales, made[True], baselines, key=key)
-    cue = go_event(activity) if config.events is None else None
+    cue = go_event(activity) if config.events is None and not config.inputs else None
     said = [] if cue is None else [f"The networks' go input switches on at {config.go_cue:.3f} s, the median of {cue}."]
     about = {
         "choices": [{**choice.candidate._asdict(), "penalty": choice.penalty} for choice in regimes[True]],

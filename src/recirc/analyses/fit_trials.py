@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, make_interp_spline
 
 from recirc.analyses.fit_config import FitConfig
 from recirc.compare.left_out import left_out_scales
@@ -37,14 +37,40 @@ def event_times(activity: Activity, config: FitConfig) -> Float[np.ndarray, "con
     Raises:
         ValueError: if there is no such event.
     """
-    if config.events is None:
+    if config.events is None and not config.inputs:
         return np.full((activity.n_trials, 1), go_cue(activity.time, config))
-    known = {**activity.covariates, **activity.events}
-    if missing := [name for name in config.events if name not in known]:
+    known = {**activity.events, **activity.covariates}  # a condition's own time before the median of all
+    names = [name for name, _ in config.timed_events]
+    if missing := [name for name in names if name not in known]:
         have = listed(activity.events) or "none"
         raise ValueError(f"events names {missing[0]!r}, and there is no such event; there are {have}.")
-    columns = [np.broadcast_to(np.asarray(known[name], float), activity.n_trials) for name in config.events]
+    columns = [np.broadcast_to(np.asarray(known[name], float), activity.n_trials) for name in names]
     return np.stack(columns, axis=1) if columns else np.empty((activity.n_trials, 0))
+
+
+def time_courses(activity: Activity, config: FitConfig) -> Float[np.ndarray, "condition time input"] | None:
+    """The time courses that networks get in the place of steady covariates; None if the configuration names none.
+
+    Raises:
+        ValueError: if there is no such covariate, it is no time course on the recording's clock, or not finite.
+    """
+    if not config.inputs:
+        return None
+    found, shape = [], activity.rates.shape[:2]
+    for name in config.inputs:
+        if name not in activity.covariates:
+            have = listed([key for key, values in activity.covariates.items() if values.ndim > 1]) or "none"
+            raise ValueError(f"inputs names {name!r}, and there is no such time course; there are {have}.")
+        values = np.asarray(activity.covariates[name], float)
+        if values.shape[:2] != shape or values.ndim > 3:
+            has = f"{values.shape[1]} values in time" if values.ndim > 1 else "one value"
+            mend = "bring it onto the recording's clock, as (condition, time) or (condition, time, channel)"
+            raise ValueError(f"input {name} has {has} in every condition, and rates have {shape[1]}; {mend}.")
+        if not np.isfinite(values).all():
+            first = activity.conditions[int(np.argwhere(~np.isfinite(values))[0, 0])]
+            raise ValueError(f"input {name} has values that are not finite, the first in condition {first}; mend them.")
+        found.append(values.reshape(*shape, -1))
+    return np.concatenate(found, axis=2)
 
 
 def unit_folds(activity: Activity, config: FitConfig, *, seed: int) -> tuple[np.ndarray, ...]:
@@ -147,10 +173,11 @@ def make_trials(
     trained: np.ndarray,
     places: Float[np.ndarray, "condition channel"],
     events: Float[np.ndarray, "condition event"],
+    courses: Float[np.ndarray, "condition time input"] | None = None,
 ) -> Trials:
     """Trials of all conditions; hints and outputs are scaled by what they do in the trained ones.
 
-    Inputs are the encoded covariates, always on, and a step at every event.
+    Inputs are the encoded covariates, always on, or time courses in their place; and a step or a pulse at every event.
 
     Args:
         activity: a recording made ready.
@@ -159,14 +186,22 @@ def make_trials(
         trained: places of the conditions that are trained.
         places: encoded covariates.
         events: when they happen, as in `event_times`.
+        courses: as `time_courses` finds them.
     """
     clock = network_clock(activity.time, config)
     hints = np.asarray(activity.rates, np.float64)[:, :, recorded]
     mean, spread = (f(hints[trained], axis=(0, 1)) for f in (np.mean, np.std))
     hints = (hints - mean) / np.where(spread > 1e-9, spread, 1.0)
     outputs = np.asarray(activity.outputs) / output_scale(activity, trained)
-    steps = (clock[None, :, None] >= events[:, None, :] - 1e-9).astype(float)
-    held = np.broadcast_to(places[:, None, :], (activity.n_trials, len(clock), places.shape[1]))
+    since = clock[None, :, None] - events[:, None, :] + 1e-9
+    lasting = np.array([duration for _, duration in config.timed_events] or np.inf)
+    steps = ((since >= 0) & (since < lasting)).astype(float)
+    if courses is None:
+        held = np.broadcast_to(places[:, None, :], (activity.n_trials, len(clock), places.shape[1]))
+    else:
+        largest = np.abs(courses[trained]).max(axis=(0, 1))
+        between = make_interp_spline(activity.time, courses / np.where(largest > 0, largest, 1.0), k=1, axis=1)
+        held = between(np.clip(clock, *activity.time[[0, -1]]))  # steps stay steps
     return Trials(
         np.concatenate([held, steps], axis=2), resample(outputs, activity.time, clock), dt=config.dt,
         conditions=activity.conditions, hints=resample(hints, activity.time, clock),

@@ -99,7 +99,8 @@ def covariates_of(activity: Activity, names: Sequence[str] | None = None) -> Cov
     Args:
         activity: any activity.
         names: of its covariates; "condition" is the label. If omitted, labels that are directions; else all covariates
-            that differ between conditions; else labels that are numbers and do not only count; else labels as names.
+            of one value that differ between conditions; else labels that are numbers and do not only count; else labels
+            as names.
 
     Raises:
         ValueError: if a covariate does not exist, is constant, has values that are not finite, or differs between
@@ -114,7 +115,8 @@ def covariates_of(activity: Activity, names: Sequence[str] | None = None) -> Cov
         if angles is not None:
             values = np.array([dict(zip(different, angles))[label] for label in activity.conditions]) % 360
             return Covariates((Covariate(DIRECTION, "angle", values),))
-        columns = {name: values for name, values in activity.covariates.items() if len(set(map(str, values))) > 1}
+        single = {name: values for name, values in activity.covariates.items() if np.ndim(values) == 1}
+        columns = {name: values for name, values in single.items() if len(set(map(str, values))) > 1}
         columns = columns or {LABEL: labels}
     else:
         known = {LABEL: labels, **activity.covariates}

@@ -114,20 +114,41 @@ class Selection:
 
     def behavior(self) -> Float[np.ndarray, "trial time output"] | None:
         """Behavior of all trials of the session, nan for those that are out; trials without it go out."""
-        chain = self.chain
-        if not chain.behavior:
+        if not self.chain.behavior:
             return None
-        parts = []
-        for name, columns in (_find_series(self.session, wanted) for wanted in chain.behavior):
-            series, clock = self.session.series[name], (self.starts[:, 0], chain.n_bins, chain.dt)
-            rectify = name in (chain.rectify or ())
-            made = series_on_bins(series, *clock, lag=chain.lag, rectify=rectify)
-            parts.append(made[:, :, columns])
-        outputs = np.concatenate(parts, axis=2)
-        whole = np.full((self.session.n_trials, *outputs.shape[1:]), np.nan)
-        whole[self.trials] = outputs
-        self.drop("trials", ~np.all(np.isfinite(outputs), axis=(1, 2)), "behavior is missing in the window")
+        parts = [self.series(wanted, "behavior", lag=self.chain.lag) for wanted in self.chain.behavior]
+        whole = np.concatenate(parts, axis=2)
+        self._drop_missing(whole, "behavior")
         return whole
+
+    def inputs(self) -> dict[str, Float[np.ndarray, "trial time input"]]:
+        """Time courses of the inputs of all trials of the session, as `behavior`."""
+        found = {wanted: self.series(wanted, "inputs") for wanted in self.chain.inputs}
+        for name, values in found.items():
+            self._drop_missing(values, f"input {name}")
+        return found
+
+    def series(self, wanted: str, what: str, *, lag: float = 0.0) -> Float[np.ndarray, "trial time channel"]:
+        """A series in the window of every trial of the session, nan in those that are out."""
+        name, columns = _find_series(self.session, wanted, what)
+        series, chain = self.session.series[name], self.chain
+        rectify, clock = name in (chain.rectify or ()), (self.starts[:, 0], chain.n_bins, chain.dt)
+        made = series_on_bins(series, *clock, lag=lag, rectify=rectify)[:, :, columns]
+        if not np.isfinite(made).any():
+            first, last, (_, start, stop) = *series.clock[:2], self.starts.T
+            found = (
+                f"{what} {wanted!r} has no value in the window of any trial: it runs from {first:.6g} to {last:.6g} s"
+            )
+            mend = "if it is on another clock, mend its times in the file, or choose another series"
+            raise PreparationError(f"{found}, trials from {start.min():.6g} to {stop.max():.6g} s", mend,
+                                   self.session.source)  # fmt: skip
+        whole = np.full((self.session.n_trials, *made.shape[1:]), np.nan)
+        whole[self.trials] = made
+        return whole
+
+    def _drop_missing(self, values: np.ndarray, what: str) -> None:
+        lacks = ~np.all(np.isfinite(values[self.trials]), axis=(1, 2))
+        self.drop("trials", lacks, f"{what} is missing in the window")
 
     def drop_unobserved(self) -> None:
         """Leave out trials that most units miss, units that were not observed in every trial, and unrecorded trials."""
@@ -168,22 +189,26 @@ class Selection:
     def prepared(self, guessed: tuple[str, ...], *, key: PRNGKeyArray) -> Prepared:
         """All steps, one after the other."""
         self.drop_trials()
-        behavior = self.behavior()
+        behavior, inputs = self.behavior(), self.inputs()
         self.drop_unobserved()
         self.drop_rare()
         rates, reliability = self.rates(key)
         labels, outputs = self.labels[self.trials].tolist(), None if behavior is None else behavior[self.trials]
         found = condition_averages(rates, labels)
+        courses = {name: condition_averages(each[self.trials], labels).mean for name, each in inputs.items()}
         units, dt, start = self.names["units"][self.left["units"]].tolist(), self.chain.dt, self.window[0]
         kept = f"Kept {len(labels):,} trials of {len(found.conditions)} conditions and {len(units)} units."
         averages = Activity(
             found.mean, dt=dt, start=start, units=units, conditions=found.conditions,
             outputs=None if outputs is None else condition_averages(outputs, labels).mean,
             standard_error=found.standard_error, trial_counts=found.n_trials.tolist(),
-            covariates=self._covariates(), events=self._events(),
+            covariates=self._covariates() | courses, events=self._events(),
             notes=(*guessed, *(each.sentence for each in self.dropped), kept),
         )  # fmt: skip
-        single = Activity(rates, dt=dt, start=start, units=units, conditions=labels, outputs=outputs)
+        courses = {name: each[self.trials] for name, each in inputs.items()}
+        single = Activity(
+            rates, dt=dt, start=start, units=units, conditions=labels, outputs=outputs, covariates=courses
+        )
         known = {name: column[self.left["units"]] for name, column in self.session.unit_columns.items()}
         told = guessed, tuple(self.dropped), reliability, self.when[self.trials]
         return Prepared(averages, self.chain, single, *told, known)
@@ -237,14 +262,14 @@ class Selection:
         return clean
 
 
-def _find_series(session: Session, wanted: str) -> tuple[str, list[int]]:
+def _find_series(session: Session, wanted: str, what: str) -> tuple[str, list[int]]:
     """Name of a series and the places of the channels that are meant."""
     if wanted in session.series:
         return wanted, list(range(len(session.series[wanted].channels)))
     name, _, channel = wanted.rpartition(":")
     if name not in session.series:
         have = f"there are {listed(session.series, 20) or 'none'}"
-        raise PreparationError(f"behavior is {wanted!r}, and there is no such series", have, session.source)
+        raise PreparationError(f"{what} names {wanted!r}, and there is no such series", have, session.source)
     series = session.series[name]
     if channel not in series.channels:
         have = f"it has {listed(series.channels)}"

@@ -24,6 +24,8 @@ class Preprocessing:
         conditions: columns that make a trial's condition, as in `condition_labels`; none for one condition.
         radians: whether a column of angles holds radians, otherwise degrees.
         behavior: series that the network is to produce, "name" or "name:channel"; none for no behavior.
+        inputs: series that drove the animal or the circuit, likewise; their averages become covariates of these names,
+            with a value per time. A fit settles them (`FitConfig.inputs`).
         rectify: series of behavior whose absolute values are taken, as raw EMG needs; none for no series.
         lag: seconds by which behavior follows its activity.
         minimum_trials: conditions with fewer are left out; averages of one trial have no standard error.
@@ -48,6 +50,7 @@ class Preprocessing:
     conditions: tuple[str, ...] | None = None
     radians: bool | None = None
     behavior: tuple[str, ...] | None = None
+    inputs: tuple[str, ...] = ()
     rectify: tuple[str, ...] | None = None
     lag: float = 0.0
     minimum_trials: int = 1
@@ -78,8 +81,9 @@ class Preprocessing:
         return round((stop - start) / self.dt)
 
     def series_used(self, session: Session) -> set[str]:
-        """Names of the series that behavior is taken from."""
-        return {name if name in session.series else name.rpartition(":")[0] for name in self.behavior or ()}
+        """Names of the series that behavior and inputs are taken from."""
+        wanted = (*(self.behavior or ()), *self.inputs)
+        return {name if name in session.series else name.rpartition(":")[0] for name in wanted}
 
     def resolved(self, session: Session) -> "tuple[Preprocessing, tuple[str, ...]]":
         """The same with nothing left open, and what was guessed, one sentence each; of a session with what is kept."""

@@ -50,7 +50,7 @@ def experiment(data: Path | Sequence[Path], config: FitConfig, *, seed: int) -> 
     Raises:
         ValueError: if the recording cannot be fitted.
     """
-    chain = dataclasses.replace(config.preprocessing, minimum_reliability=-1.0)  # the fit leaves out units itself
+    chain = dataclasses.replace(config.preprocessing, minimum_reliability=-1.0, inputs=config.inputs)
     paths = [data] if isinstance(data, Path) else list(data)
     names = [path.stem for path in paths]
     if len(set(names)) < len(names):
@@ -122,9 +122,20 @@ def words(result: AnalysisResult, config: FitConfig, *, name: str, seed: int) ->
         "seed": seed, "version": versions()["recirc"], "tau": 1000 * config.network.time_constant,
         "trainer": _method(config), "covariates": ", ".join(result.about["covariates"]),
         "conditions": listed(result.arrays["condition"].values, 8), "n_candidates": len(config.candidates),
-        "events": "a go cue that stays on" if config.events is None else listed(config.events) or "nothing else",
+        "driven": _driven(config),
     }  # fmt: skip
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, r2=_table(result))
+
+
+def _driven(config: FitConfig) -> str:
+    """What the networks' inputs are."""
+    steady = f"the time courses of {listed(config.inputs)}" if config.inputs else "the encoded covariates throughout"
+    if config.events is None:
+        return steady if config.inputs else f"{steady} and a go cue that stays on"
+    lasting = [
+        f"{name} ({'a step' if seconds == np.inf else f'{seconds:g} s'})" for name, seconds in config.timed_events
+    ]
+    return f"{steady} and {listed(lasting)}" if lasting else steady
 
 
 def _method(config: FitConfig) -> str:
