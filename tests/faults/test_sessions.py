@@ -412,7 +412,7 @@ def test_averages_carry_what_is_known_of_them(held):
     assert (found.conditions, found.trial_counts) == (("0", "90", "180", "270"), (8,) * 4)
     assert set(found.covariates) == {"target_dir", "target_x"}  # a block is no property of a condition
     np.testing.assert_array_equal(found.covariates["target_dir"], [0, 90, 180, 270])
-    assert dict(found.events) == {"move_time": pytest.approx(0.2)}
+    assert dict(found.events) == {"go_cue_time": 0, "move_time": pytest.approx(0.2)}
     np.testing.assert_array_equal(found.standard_error, prepared.averages.standard_error)
     spread = np.asarray(prepared.single_trials.rates[1::4]).std(axis=0, ddof=1) / np.sqrt(8)
     np.testing.assert_allclose(found.standard_error[1], spread, rtol=1e-12)

@@ -62,7 +62,7 @@ def test_conditions_and_trials_are_as_said(kind):
     if kind == "ready_set_go":
         np.testing.assert_allclose(trials["set_time"] - trials["ready_time"], trials["interval"], atol=1e-9)
         assert np.corrcoef(lasts, trials["interval"])[0, 1] > 0.8
-    assert list(made.session.series) == ([] if kind == "bump" else list(made.preprocessing.behavior or ()))
+    assert list(made.session.series) == [*(made.preprocessing.behavior or ()), *made.inputs]
 
 
 def neighbors_and_others(made: made_up.MadeUp) -> tuple[float, float]:

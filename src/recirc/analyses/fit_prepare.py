@@ -61,11 +61,9 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
     time_courses(activity, config)
     is_averaged, chosen = len(first) == activity.n_trials, activity.select(first)
     columns = {column.name: column.values[first] for column in known.columns}
-    columns |= {
-        name: condition_averages(values, labels).mean
-        for name, values in activity.covariates.items()
-        if name in config.inputs
-    }
+    for name in config.inputs:
+        values = activity.covariates[name]
+        columns[name] = condition_averages(values.reshape(*values.shape[:2], -1), labels).mean
     if folds is not None:
         columns |= {NAME: np.array(activity.conditions)[first], FOLD: folds[first]}
     return chosen.replace(

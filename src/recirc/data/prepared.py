@@ -134,7 +134,7 @@ class Selection:
         series, chain = self.session.series[name], self.chain
         rectify, clock = name in (chain.rectify or ()), (self.starts[:, 0], chain.n_bins, chain.dt)
         made = series_on_bins(series, *clock, lag=lag, rectify=rectify)[:, :, columns]
-        if not np.isfinite(made).any():
+        if what == "inputs" and not np.isfinite(made).any():
             first, last, (_, start, stop) = *series.clock[:2], self.starts.T
             found = (
                 f"{what} {wanted!r} has no value in the window of any trial: it runs from {first:.6g} to {last:.6g} s"
