@@ -29,7 +29,8 @@ class FixedPoints:
         inputs: the input that was held.
         points: states where nothing moves, the slowest rounding error first.
         speeds: |dx/dt| there, state per second.
-        eigenvalues: lambda of the Jacobian J of the velocity at each point, per second, by falling real part.
+        eigenvalues: lambda of the Jacobian J of the velocity at each point, per second, by falling real part; of a
+            network of steps (`time_step`), of the flow that does in dt what a step does: log(1 + lambda dt) / dt.
         slow_points: states where the descent of the speed stopped without reaching a fixed point, at less
             than a tenth of the speed of its start. Where the velocity has kinks they need not be smooth minima.
         slow_speeds: |dx/dt| there.
@@ -110,7 +111,8 @@ def find_fixed_points(
         RuntimeError: if 64-bit floats are off.
         ValueError: if the starts are not finite rows of states, or the inputs not one row of finite numbers.
 
-    Source: Sussillo & Barak 2013 (doi 10.1162/NECO_a_00409) for q and slow points; stability is judged from
+    Source: Sussillo & Barak 2013 (doi 10.1162/NECO_a_00409) for q and slow points; Maheswaranathan et al. 2019
+    (arXiv 1906.10720) for time constants of networks of steps; stability is judged from
     the Jacobian of F, whose eigenvalues tell it, and not from the Hessian of q, which is never negative.
 
     Example:
@@ -198,7 +200,7 @@ def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPo
     points, point_speeds = _distinct(ends[fixed & near], speeds[:2][fixed & near], SAME * unit)
     slow_points, slow_speeds = _distinct(ends[1][slow], speeds[1][slow], SAME * unit)
     jacobians = [np.asarray(jacobian(circuit, inputs, jnp.asarray(point))) for point in points]
-    eigenvalues = np.array([np.linalg.eigvals(each) for each in jacobians], complex)
+    eigenvalues = _per_second(np.array([np.linalg.eigvals(each) for each in jacobians], complex), circuit.time_step)
     order = np.argsort(-np.real(eigenvalues), axis=-1)
     return FixedPoints(
         inputs=np.asarray(inputs),
@@ -211,6 +213,14 @@ def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPo
         n_converged=int(fixed.any(axis=0).sum()),
         n_far=int((fixed & ~near).sum()),
     )
+
+
+def _per_second(eigenvalues: np.ndarray, time_step: float | None) -> np.ndarray:
+    """Rates of growth and turning; a mode that a step brings to zero decays at once."""
+    if time_step is None:
+        return eigenvalues
+    with np.errstate(divide="ignore"):
+        return np.log(1 + time_step * eigenvalues) / time_step
 
 
 def _distinct(points: np.ndarray, speeds: np.ndarray, distance: float) -> tuple[np.ndarray, np.ndarray]:
