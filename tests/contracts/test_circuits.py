@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 
 import recirc
-from recirc import circuits
+from recirc import circuits, compare
 from recirc.circuits import (
     Perturbed,
     RateNetwork,
@@ -21,6 +22,7 @@ from recirc.circuits import (
     from_step,
     simulate,
 )
+from recirc.compare.fixed_points import jacobian
 
 N_UNITS, N_TRIALS, N_STEPS = 6, 4, 30
 
@@ -240,3 +242,77 @@ def test_a_twin_keeps_all_but_which_unit_drives_which(key):
     np.testing.assert_allclose(np.sort(twin.recurrent, axis=0), np.sort(made.recurrent, axis=0))  # outgoing weights
     np.testing.assert_array_equal(twin.constrained().recurrent, twin.recurrent)
     np.testing.assert_array_equal(twin.input_weights, made.input_weights)
+
+
+@pytest.fixture(scope="module")
+def reach():
+    """A delayed reach for circuits of as many inputs as units and two outputs."""
+    task = recirc.tasks.DelayedReach(hold=0.02, delay=0.05, dt=DT)
+    trials = task.trials(4, key=jax.random.key(0))
+    inputs = np.pad(trials.inputs, ((0, 0), (0, 0), (0, N_UNITS - 3)))
+    return trials.replace(inputs=inputs, targets=trials.targets[..., :2])
+
+
+@pytest.mark.parametrize("member", [name for name in MEMBERS if name not in ("Perturbed", "Restarted", "Transformed")])
+class TestAnyCircuitIsAnalysed:
+    """What takes a circuit takes each of them."""
+
+    def test_fixed_points_stay_where_they_are_and_their_modes_are_the_flows(self, member):
+        circuit = MEMBERS[member]()
+        n_states = circuit.initial_state(1).shape[0]
+        starts = np.random.default_rng(0).normal(size=(20, n_states))
+        held = np.linspace(-1, 1, N_UNITS)
+        found = compare.find_fixed_points(circuit, held, starts)
+        assert len(found.points)
+        points, inputs = jnp.asarray(found.points.T), jnp.tile(held[:, None], len(found.points))
+        np.testing.assert_allclose(circuit.step(points, inputs, jnp.zeros(()), DT), points, atol=1e-7)
+        # A small step away along anything comes back, or goes on, as the modes say.
+        away = 1e-6 * starts[0][:, None]
+        later = points + away
+        for _ in range(10):
+            later = circuit.step(later, inputs, jnp.zeros(()), DT)
+        moves = np.asarray(later - points)
+        for i, point in enumerate(found.points):
+            derivative = np.asarray(jacobian(circuit, jnp.asarray(held), jnp.asarray(point)))
+            once = (
+                scipy.linalg.expm(derivative * DT) if circuit.time_step is None else np.eye(n_states) + DT * derivative
+            )
+            expected = np.linalg.matrix_power(once, 10) @ away[:, 0]
+            tolerance = 0.2 if circuit.time_step is None else 1e-3  # a step of a flow follows its linear part roughly
+            assert np.linalg.norm(moves[:, i] - expected) < tolerance * np.linalg.norm(away)
+            np.testing.assert_allclose(
+                np.sort(np.abs(np.exp(found.eigenvalues[i] * DT))), np.sort(np.abs(np.linalg.eigvals(once))), atol=1e-9
+            )
+
+    def test_arrows_of_a_flow_are_how_rates_change(self, member):
+        circuit = MEMBERS[member]()
+        n_states, n_rates = circuit.initial_state(1).shape[0], N_UNITS
+        plane = compare.ProjectionPlane(np.zeros(n_rates), np.eye(n_rates)[:, :2])
+        field = compare.flow_field(
+            circuit, np.zeros(N_UNITS), np.zeros(n_states), np.eye(n_states)[:, :2], plane, n_grid=2
+        )
+        states = jnp.asarray([[-5.0, 5, -5, 5], [-5, -5, 5, 5]] + [[0.0] * 4] * (n_states - 2))
+        speed = circuit.velocity(states, jnp.zeros((N_UNITS, 4)))
+        quotient = (circuit.rates(states + 1e-7 * speed) - circuit.rates(states - 1e-7 * speed)) / 2e-7
+        np.testing.assert_allclose(np.stack([field.u, field.v]).reshape(2, 4), quotient[:2], rtol=1e-4, atol=1e-4)
+
+    def test_probes_give_a_number_and_nothing_changed_changes_nothing(self, member, reach, key):
+        circuit = MEMBERS[member]()
+        as_it_is = compare.NewTrials()(circuit, reach, key=key).value
+        assert np.isfinite(as_it_is)
+        for nothing in (compare.InputScale(1.0), compare.InputNoise(0.0), compare.PerturbedState(400.0)):
+            assert nothing(circuit, reach, key=key).value == pytest.approx(as_it_is, rel=1e-9)
+        for something in (compare.InputScale(2.0), compare.InputNoise(1.0), compare.PerturbedState(0.0)):
+            assert something(circuit, reach, key=key).value != pytest.approx(as_it_is, rel=1e-9)
+
+    def test_a_verdict_is_reached_on_all_levels(self, member, reach, key):
+        circuit = MEMBERS[member]()
+        rates = np.random.default_rng(4).normal(size=(4, reach.n_steps, 20)).cumsum(axis=1)
+        other = recirc.Activity(rates, dt=DT, conditions=reach.conditions)
+        config = recirc.analyses.VerdictConfig(soft=None, n_draws=3, n_resamples=3, n_splits=9, n_twins=1, onset=0.0)
+        found = recirc.analyses.verdict(circuit, other, reach, key=key, config=config)
+        assert list(found.sentences) == ["units", "population", "mechanism"]
+        assert "not judged" not in found.sentences["mechanism"]
+        arms = set(found.table["arm"])
+        assert ("twin 0" in arms) == (circuit.twin(key=key) is not None)
+        assert (circuit.twin(key=key) is None) == (member in ("StabilityOptimized", "from_step"))
