@@ -84,7 +84,7 @@ def verdict(
     averages = average_repeats(reference).replace(outputs=None)
     theirs = Reference(averages, single_trials=single_trials, another=another, mechanism=mechanism)
     config = config.resolved(averages, len(made.units))
-    onset = _onset(trials, averages) if config.onset is None else config.onset
+    onset = movement_begins(trials, averages) if config.onset is None else config.onset
     seen, twins = on_the_reference_clock(made, averages, onset), []
     if not isinstance(network, Activity) and trials is not None:
         drawn = [network.twin(key=jax.random.fold_in(key, i)) for i in range(config.n_twins)]
@@ -122,8 +122,12 @@ def _check_arguments(network, trials, config, mechanism, key) -> None:
         raise ValueError(f"mechanism is {mechanism!r}; give one of {', '.join(VERDICTS)}, or None if it is not known.")
 
 
-def _onset(trials: Trials | None, reference: Activity) -> float:
-    """When the movement begins in the trials, seconds from their start."""
+def movement_begins(trials: Trials | None, reference: Activity) -> float:
+    """When the movement begins in trials of a reference's conditions, seconds from their start; 0 if none is said.
+
+    Raises:
+        ValueError: if it begins at several times.
+    """
     if trials is None or "movement" not in trials.epochs:
         return 0.0
     spans = trials.epochs["movement"][np.isin(trials.conditions, reference.conditions)]

@@ -78,13 +78,13 @@ class AbstractCircuit(eqx.Module):
         Raises:
             ValueError, StorageError: if it is not made of arrays alone, or the file cannot be written.
         """
-        from recirc.data.weight_files import write_npz  # only files need it
+        from recirc.data.array_files import write_npz  # only files need it
 
         write_npz(Path(path), self.to_arrays())
 
     def to_safetensors(self, path: str | PathLike) -> None:
         """As `to_npz`, into a safetensors file; names and words are in its metadata."""
-        from recirc.data.weight_files import write_safetensors
+        from recirc.data.array_files import write_safetensors
 
         write_safetensors(Path(path), self.to_arrays())
 

@@ -11,8 +11,8 @@ from recirc.circuits.named_weights import recognized
 from recirc.circuits.rate_network import WEIGHT_AXES, RateNetwork
 from recirc.circuits.step_circuit import StepCircuit
 from recirc.circuits.updates import FORMS, NONLINEARITIES, GatedUpdate, LeakyUpdate, Readout
+from recirc.data.array_files import read_array_file
 from recirc.data.safe_open import named as named_file
-from recirc.data.weight_files import read_weights
 
 KINDS = (*FORMS, "rate_network")
 LONGEST = 0.5  # s, of a step or a time constant's tenth: longer ones are milliseconds taken for seconds
@@ -126,7 +126,7 @@ def read_network(path: str | PathLike, **how: Any) -> StepCircuit | RateNetwork:
         >>> recirc.circuits.read_network("network.npz").n_units
         5
     """
-    arrays = read_weights(path)
+    arrays = read_array_file(path)
     with named_file(path):
         return from_arrays(arrays, **how)
 

@@ -1,4 +1,4 @@
-"""Files of a network's weights: NumPy, MATLAB, safetensors; read without executing anything, and written.
+"""Files of named arrays, such as a network's weights: NumPy, MATLAB, safetensors; nothing in them is executed.
 
 Safetensors is read and written here, in forty lines, and not by its package: the format is a length, a header in JSON
 and bytes, every number of which is checked before it is used, and so no one needs to install anything.
@@ -20,12 +20,12 @@ from recirc.data.safe_open import DataFileError, load_numpy, named, reading
 from recirc.data.stand_in import head_of
 from recirc.storage import write_atomic
 
-MAX_HEADER = 2**20  # bytes; that of a network with a thousand entries takes a tenth
+ZIP, MAX_HEADER = b"PK\x03\x04", 2**20  # bytes; that of a network with a thousand entries takes a tenth
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "|b1", "U8": "|u1", "I8": "|i1",
          "I16": "<i2", "I32": "<i4", "I64": "<i8"}  # fmt: skip
 
 
-def read_weights(path: str | PathLike) -> dict[str, Any]:
+def read_array_file(path: str | PathLike) -> dict[str, Any]:
     """Arrays and words of a file, by name; the format is told by what is in it.
 
     Raises:
@@ -34,23 +34,37 @@ def read_weights(path: str | PathLike) -> dict[str, Any]:
     path = Path(path)
     with named(path):
         head = head_of(path)
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(ZIP):
         return load_numpy(path, spare=True)
-    if is_safetensors(head):
+    if _is_safetensors(head):
         with named(path), reading(path):
             return _read_safetensors(path)
     if head.startswith((b"MATLAB ", b"\x89HDF")):
         found = matlab_variables(path, max_ratio=200.0)
         if len(found) == 1 and isinstance(only := next(iter(found.values())), dict):
             found = only
-        return {name: value for name, value in found.items() if not isinstance(value, Unreadable | list | dict)}
+        texts = {name: np.array(value) for name, value in found.items() if _is_text(value)}
+        return {name: value for name, value in found.items() if isinstance(value, np.ndarray)} | texts
     raise DataFileError(
-        f"{path}: no file of weights; save them with numpy.savez, safetensors or MATLAB's save. Pickles (.pt, .pkl) "
-        "are never read: in PyTorch, numpy.savez(file, **{name: x.numpy() for name, x in model.state_dict().items()})."
+        f"{path}: no file of named arrays; save them with numpy.savez, safetensors or MATLAB's save. Pickles (.pt, "
+        ".pkl) are never read: in PyTorch, save_file(model.state_dict(), path) of safetensors.torch writes what is."
     )
 
 
-def is_safetensors(head: bytes) -> bool:
+def is_array_file(path: Path) -> bool:
+    """Whether a file is one of named arrays that no recording is: `.npz` or safetensors."""
+    with named(path):
+        head = head_of(path)
+    return head.startswith(ZIP) or _is_safetensors(head)
+
+
+def _is_text(value: Any) -> bool:
+    """Text, or cells of text."""
+    values = value if isinstance(value, list) else [value]
+    return all(isinstance(each, str) and not isinstance(each, Unreadable) for each in values)
+
+
+def _is_safetensors(head: bytes) -> bool:
     """Whether the first bytes of a file are a length and the beginning of a header in JSON."""
     return len(head) > 9 and head[8:9] == b"{" and struct.unpack("<Q", head[:8])[0] <= MAX_HEADER
 
