@@ -91,9 +91,8 @@ def find_fixed_points(
     any stability wherever they are, and Powell's dogleg descent of q (Gauss-Newton inside a trust region),
     which stays nearer to its start and also stops at slow points. Each finds points that the other misses.
 
-    From 256 starts on, Newton's method goes side by side from all of them (`newton_krylov`). Where |F| fell in every
-    step of it, a descent goes the same way; the other starts, and those from which it did not converge, are searched
-    from as above, one after the other.
+    From 256 starts on both go side by side along Newton's steps, the descent with steps halved until |F| falls
+    (`newton_krylov`); only starts from which one does not converge so are searched from one after the other.
 
     Where F is piecewise linear (ReLU), a Newton step from the right region is exact, so that a search ends when it
     enters the region of its solution; it may also cycle among regions, and then does not count as converged. At a kink

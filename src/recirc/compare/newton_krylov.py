@@ -59,9 +59,11 @@ def newton_krylov(
 def _in_rounds(circuit, inputs, starts, tolerance: float, dtype, is_damped: bool):
     """Ends in one precision, whether the last step is under the tolerance, and whether |F| fell in every step."""
     circuit = jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, circuit)
-    n, states = len(starts), np.asarray(starts, dtype)
-    carried = [states, states, 0 * states, np.full(n, np.inf, dtype), np.zeros(n, bool), np.ones(n, bool)]
-    carried, given = [np.array(each) for each in carried], np.asarray(inputs, dtype)
+    n = len(starts)
+    with np.errstate(over="ignore"):  # what is no number in single precision converges nowhere
+        states, given = np.array(starts, dtype), np.asarray(inputs, dtype)
+    before, step, least = states.copy(), np.zeros_like(states), np.full(n, np.inf, dtype)
+    carried = [states, before, step, least, np.zeros(n, bool), np.ones(n, bool)]
     for _ in range(N_ROUNDS):
         if not len(left := np.flatnonzero(~carried[4])):
             break
