@@ -53,6 +53,22 @@ def test_it_is_not_like_another_and_two_networks_can_be_compared(files, tmp_path
     assert with_network["procrustes_angle"] > 0.1
 
 
+def test_how_a_network_moves_is_said_beside(tmp_path):
+    """A delayed reach tells the mechanism; other trials tell why they do not."""
+    network = RateNetwork.random(n_units=20, n_inputs=3, n_outputs=4, time_constant=0.05, key=jax.random.key(1))
+    network.to_npz(tmp_path / "network.npz")
+    reach = recirc.tasks.DelayedReach(hold=0.1, delay=0.2, dt=0.01).trials(4, key=jax.random.key(0))
+    made = recirc.simulate(network, reach, key=jax.random.key(0))
+    go = reach.epochs["movement"][0, 0]
+    for trials, onset, told in ((reach, go, "Undetermined"), (reach.replace(epochs={}), 0.0, "not judged, since")):
+        write_trials(trials, tmp_path / "trials.npz")
+        write_netcdf(made.replace(rates=20 + 10 * made.rates, outputs=None, start=-onset), tmp_path / "itself.nc")
+        paths = tmp_path / "network.npz", tmp_path / "itself.nc"
+        found = run(compare.experiment(*paths, CONFIG, trials=tmp_path / "trials.npz"), tmp_path / told[:3])
+        assert found.sentences["mechanism of network.npz"].startswith(f"Mechanism of network.npz: {told}")
+        assert f"Mechanism of network.npz: {told}" in (tmp_path / told[:3] / "report.html").read_text()
+
+
 def test_what_drives_a_network_must_be_said_and_fit(files, tmp_path):
     with pytest.raises(ValueError, match=r"nothing says what drives it; give --trials FILE"):
         compare.experiment(files / "network.npz", files / "itself.nc")

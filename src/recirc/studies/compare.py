@@ -12,6 +12,7 @@ from recirc.analyses.likeness import in_order_of
 from recirc.analyses.table import OF_NULLS
 from recirc.analyses.verdict import movement_begins, on_the_reference_clock
 from recirc.circuits import read_network, simulate
+from recirc.compare import mechanism_of
 from recirc.compare.normalization import average_repeats
 from recirc.compare.samples import check_same_samples
 from recirc.data import DataFileError, Preprocessing, read_dataset, read_prepared, read_trials
@@ -44,8 +45,9 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig(), *, tri
     Args:
         a, b: recordings, sessions, run folders, or files of a network (`read_network`); nulls are made of a.
         config: number of draws, and the seed.
-        trials: file of what drives the networks (`read_trials`); against a recording, its conditions are compared, at
-            its times, counted from where the trials' epoch "movement" begins, or from their start without one.
+        trials: file of what drives the networks (`read_trials`), a delayed reach if their mechanism is to be told.
+            Against a recording, its conditions are compared, at its times, counted from where the trials' epoch
+            "movement" begins, or from their start without one.
 
     Raises:
         ValueError: if one cannot be read, a network is given without trials, or trials without a network.
@@ -58,9 +60,23 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig(), *, tri
     given["exchangeable"] = config.exchangeable
     return Experiment(
         "compare", {"config": config, "files": [str(path.absolute()) for path in files]}, inputs=files,
-        analyse=lambda _: likeness(first, second, arm=Path(b).stem, **given), config=lambda: dump_config(config),
+        analyse=lambda _: _with_mechanisms(likeness(first, second, arm=Path(b).stem, **given), paths, trials),
+        config=lambda: dump_config(config),
         words=lambda found: words(found, Path(a).name, Path(b).name, [*first.notes, *second.notes]), seed=config.seed,
     )  # fmt: skip
+
+
+def _with_mechanisms(result: AnalysisResult, paths: Sequence[Path], trials: Path | None) -> AnalysisResult:
+    """The result, and a sentence on how each network makes its movements, or why that cannot be told."""
+    said = {}
+    for path in paths:
+        if trials is not None and not path.is_dir() and is_array_file(path):
+            try:
+                summary = mechanism_of(read_network(path), read_trials(trials), key=jax.random.key(0))
+                said[f"mechanism of {path.name}"] = f"Mechanism of {path.name}: {summary.sentence}"
+            except ValueError as error:
+                said[f"mechanism of {path.name}"] = f"Mechanism of {path.name}: not judged, since {error}"
+    return dataclasses.replace(result, sentences={**result.sentences, **said})
 
 
 def _sides(paths: Sequence[Path], trials: Path | None, seed: int) -> list[tuple[Activity, Activity | None]]:
@@ -161,4 +177,4 @@ def words(result: AnalysisResult, a: str, b: str, notes: Sequence[str]) -> Repor
     table = Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")
     values = {"a": a, "b": b, "notes": " ".join(notes), "sizes": result.arrays.sizes}
     path = Path(__file__).with_suffix(".toml")
-    return ReportText.from_toml(path, values | {"verdict": result.sentences["verdict"]}, similarities=table)
+    return ReportText.from_toml(path, values | {"verdict": " ".join(result.sentences.values())}, similarities=table)
