@@ -289,8 +289,9 @@ def cell(n_rows=4, **changes):
     ],
 )
 def test_what_is_no_circuit_here_is_refused_with_its_reason(given, told):
+    is_plain = "W" in given
     with pytest.raises(ValueError, match=told):
-        from_arrays(given, dt=0.01, **({} if "h2h.weight" in given else {"nonlinearity": "tanh"}))
+        from_arrays(given, dt=0.01, **({"nonlinearity": "tanh"} if is_plain else {}))
 
 
 def test_times_must_be_seconds_and_said():
@@ -302,6 +303,8 @@ def test_times_must_be_seconds_and_said():
     ):  # fmt: skip
         with pytest.raises(ValueError, match=told):
             from_arrays(plain, **{"nonlinearity": "tanh"} | how)
+    with pytest.raises(ValueError, match="gates in place of tau"):
+        from_arrays(cell(12), dt=0.01, tau=0.1)
     with pytest.raises(ValueError, match="nonlinearity is None"):
         from_arrays(plain, dt=0.01, tau=0.1)
     network = from_arrays(plain, dt=0.01, tau=0.1, nonlinearity="tanh")

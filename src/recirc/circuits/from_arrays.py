@@ -96,6 +96,8 @@ def from_arrays(
         raise ValueError(f"form is {form!r}; say which of {', '.join(KINDS)} the network is, as from_arrays has them.")
     parts = _shaped(parts)
     if form == "gru":
+        if tau is not None or nonlinearity is not None:
+            raise ValueError("a GRU has gates in place of tau, and tanh; leave tau and nonlinearity out.")
         update = GatedUpdate(*(parts[name] for name in ("recurrent", "input_weights", "bias", "recurrent_bias")))
     else:
         function = _function(nonlinearity or _word(found.parts, "nonlinearity") or found.nonlinearity)
