@@ -89,20 +89,23 @@ def fit(
 
 @app.command(epilog="Example: recirc compare recording.nc recirc-fit-session --out likeness")
 def compare(
-    a: Annotated[Path, typer.Argument(help="Recording, netCDF file or run folder.")],
+    a: Annotated[Path, typer.Argument(help="Recording, netCDF file, run folder, or a network (.npz, safetensors).")],
     b: Annotated[Path, typer.Argument(help="The same, to compare with.")],
+    trials: Annotated[
+        Path | None, typer.Option(help="What drives a network: inputs, dt and conditions (.npz, MATLAB).")
+    ] = None,
     exchangeable: Annotated[
         bool, typer.Option("--exchangeable", help="Conditions have no order: any is as like one as another.")
     ] = False,
     require_claims: RequireClaims = False,
     out: Out = None,
 ):
-    """Score two activities on every similarity, with nulls."""
+    """Score two activities, or a network driven by trials, on every similarity, with nulls."""
 
     def make():
         from recirc.studies import compare
 
-        return compare.experiment(a, b, compare.CompareConfig(exchangeable=exchangeable))
+        return compare.experiment(a, b, compare.CompareConfig(exchangeable=exchangeable), trials=trials)
 
     _run(make, out or _default_folder("compare", a.stem, b.stem), 1, require_claims)
 

@@ -168,7 +168,7 @@ def test_arguments_reach_the_experiments(call, tmp_path):
     assert ([str(path) for path in paths], config.exchangeable, named, folder) == (
         ["a.nc", "b"],
         True,
-        {},
+        {"trials": None},
         str(tmp_path),
     )
     assert len(seen[3][2]) < 200

@@ -12,9 +12,9 @@ from scipy.optimize import brentq
 from scipy.stats import ortho_group
 
 from recirc import compare
-from recirc.circuits import AbstractCircuit, RateNetwork
+from recirc.circuits import AbstractCircuit, RateNetwork, from_arrays
 from recirc.compare import find_fixed_points
-from recirc.compare.fixed_points import jacobian
+from recirc.compare.fixed_points import jacobian, search_ends
 
 TIME_CONSTANT = 0.05
 
@@ -182,3 +182,41 @@ def test_wrong_use_is_refused():
     with jax.enable_x64(False), pytest.raises(RuntimeError, match="64-bit"):
         find_fixed_points(network, [0.0, 0.0], np.zeros((1, 2)))
     assert compare.find_fixed_points is find_fixed_points
+
+
+class TestManyStarts:
+    """From 256 starts on the searches go side by side; what they find is what they find one by one."""
+
+    def test_points_are_those_of_searches_one_by_one(self, monkeypatch):
+        random = np.random.default_rng(0)
+        signs = np.sign(random.normal(size=(40, 2)))
+        weights = 0.5 * random.normal(size=(40, 40)) / np.sqrt(40) + 1.8 * signs @ signs.T / 40
+        gru = from_arrays(
+            weight_hh=np.concatenate([weights / 2, -weights, 1.5 * weights]), weight_ih=np.ones((120, 1)), dt=0.01
+        )
+        starts = np.tanh(random.normal(size=(300, 2)) @ signs.T + random.normal(size=(300, 40)) / 2)
+        many = find_fixed_points(gru, [0.0], starts)
+        monkeypatch.setattr("recirc.compare.fixed_points.MANY", 10**6)
+        singly = find_fixed_points(gru, [0.0], starts)
+        assert len(singly.points) >= 5
+        assert many.n_converged >= 0.99 * singly.n_converged
+        apart = np.linalg.norm(many.points[:, None] - singly.points[None], axis=2)
+        assert (apart.min(axis=0) < 1e-6).mean() >= 0.8  # each may find one that the other misses
+        assert (apart.min(axis=0)[singly.stable] < 1e-6).all()
+        assert (many.speeds < 1e-6).all()
+
+    def test_every_start_keeps_its_own_input(self):
+        """x' = -x + u has its point at u; two inputs share no end, whatever is near."""
+        network = rate_network(np.zeros((2, 2)))
+        inputs = np.repeat([[1.0, 0.0], [1.0, 1e-4]], 150, axis=0)
+        ends = search_ends(network, inputs, np.random.default_rng(0).normal(size=(300, 2)))
+        np.testing.assert_allclose(ends, np.stack([inputs, inputs]), atol=1e-9)
+
+    def test_slow_points_are_still_told(self):
+        edge = np.sqrt(1 - 1 / 1.6)
+        height = 1.6 * edge - np.arctanh(edge)
+        network = rate_network([[1.6]], bias=-height - 1e-3)
+        network = dataclasses.replace(network, input_weights=jnp.zeros((1, 1)))
+        found = find_fixed_points(network, [0.0], np.linspace(0.2, 2.0, 256)[:, None])
+        assert found.stable.tolist() == [True]
+        np.testing.assert_allclose(found.slow_points, [[np.arctanh(edge)]], atol=1e-3)

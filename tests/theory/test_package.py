@@ -208,6 +208,10 @@ def test_calls_on_data_in_memory_run(tmp_path):
     assert _python(code, folder=tmp_path).startswith("More alike than unrelated populations by")
 
 
+def test_networks_of_others_on_the_page_run(tmp_path):
+    assert _python(_blocks("docs/circuits.md"), folder=tmp_path) == ""
+
+
 @pytest.mark.parametrize("page", ["docs/extend.md"])
 def test_examples_of_the_pages_run(page, tmp_path):
     (tmp_path / "robust_readouts.py").write_text(_blocks(page))

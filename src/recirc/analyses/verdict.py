@@ -14,7 +14,7 @@ from recirc.analyses.result import AnalysisResult
 from recirc.analyses.table import Row, frame
 from recirc.analyses.verdict_config import Reference, VerdictConfig
 from recirc.arguments import check_key, check_kind
-from recirc.circuits import AbstractCircuit, RateNetwork, simulate
+from recirc.circuits import AbstractCircuit, simulate
 from recirc.compare import FixedPointCount, MechanismSummary, SlowestMode, fixed_points_in_epoch, mechanism_of
 from recirc.compare.mechanism import VERDICTS
 from recirc.compare.normalization import average_repeats
@@ -48,8 +48,8 @@ def verdict(
             serves as single trials if it has repeats of every condition.
 
     Returns:
-        Rows of arms "network", "reference" and, of a `RateNetwork`, "twin 0" and so on (metrics as in `metrics.json`;
-        of its untrained twins how many pass is told), a sentence for "units", "population" and
+        Rows of arms "network", "reference" and, of a network that has twins, "twin 0" and so on (metrics as in
+        `metrics.json`; of its untrained twins how many pass is told), a sentence for "units", "population" and
         "mechanism", and both activities on the reference's clock.
 
     Raises:
@@ -84,11 +84,12 @@ def verdict(
     averages = average_repeats(reference).replace(outputs=None)
     theirs = Reference(averages, single_trials=single_trials, another=another, mechanism=mechanism)
     config = config.resolved(averages, len(made.units))
-    onset = _onset(trials, averages) if config.onset is None else config.onset
+    onset = movement_begins(trials, averages) if config.onset is None else config.onset
     seen, twins = on_the_reference_clock(made, averages, onset), []
-    if isinstance(network, RateNetwork) and trials is not None:
+    if not isinstance(network, Activity) and trials is not None:
         drawn = [network.twin(key=jax.random.fold_in(key, i)) for i in range(config.n_twins)]
-        twins = [on_the_reference_clock(simulate(twin, trials, key=key), averages, onset) for twin in drawn]
+        made = [simulate(twin, trials, key=key) for twin in drawn if twin is not None]
+        twins = [on_the_reference_clock(each, averages, onset) for each in made]
         twins = [twin for twin in twins if np.isfinite(twin.rates).all()]
     rows = [*reference_rows(theirs, config, key=key), *rows_beside(seen, theirs, config, key=key, twins=twins)]
     for i, twin in enumerate(twins):
@@ -121,8 +122,12 @@ def _check_arguments(network, trials, config, mechanism, key) -> None:
         raise ValueError(f"mechanism is {mechanism!r}; give one of {', '.join(VERDICTS)}, or None if it is not known.")
 
 
-def _onset(trials: Trials | None, reference: Activity) -> float:
-    """When the movement begins in the trials, seconds from their start."""
+def movement_begins(trials: Trials | None, reference: Activity) -> float:
+    """When the movement begins in trials of a reference's conditions, seconds from their start; 0 if none is said.
+
+    Raises:
+        ValueError: if it begins at several times.
+    """
     if trials is None or "movement" not in trials.epochs:
         return 0.0
     spans = trials.epochs["movement"][np.isin(trials.conditions, reference.conditions)]

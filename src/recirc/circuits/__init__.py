@@ -6,6 +6,8 @@ from recirc.circuits.altered import Transformed as Transformed
 from recirc.circuits.anticipatory_control import anticipatory_currents as anticipatory_currents
 from recirc.circuits.base import AbstractCircuit as AbstractCircuit
 from recirc.circuits.base import simulate as simulate
+from recirc.circuits.from_arrays import from_arrays as from_arrays
+from recirc.circuits.from_arrays import read_network as read_network
 from recirc.circuits.motor_cortex import StabilityOptimized as StabilityOptimized
 from recirc.circuits.motor_cortex import holding_current as holding_current
 from recirc.circuits.motor_cortex import observability_gramian as observability_gramian
@@ -18,3 +20,5 @@ from recirc.circuits.muscles import fit_muscles as fit_muscles
 from recirc.circuits.muscles import muscle_signals as muscle_signals
 from recirc.circuits.rate_network import RateNetwork as RateNetwork
 from recirc.circuits.stability_optimization import stability_optimized as stability_optimized
+from recirc.circuits.step_circuit import StepCircuit as StepCircuit
+from recirc.circuits.step_circuit import from_step as from_step

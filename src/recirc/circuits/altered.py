@@ -17,6 +17,14 @@ class _Altered(AbstractCircuit):
     def is_noisy(self) -> bool:
         return self.circuit.is_noisy
 
+    @property
+    def n_inputs(self) -> int | None:
+        return self.circuit.n_inputs
+
+    @property
+    def time_step(self) -> float | None:
+        return self.circuit.time_step
+
     def initial_state(self, n_trials: int):
         return self.circuit.initial_state(n_trials)
 

@@ -2,10 +2,13 @@
 
 import abc
 from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from recirc.types import Activity, Trials
@@ -45,6 +48,46 @@ class AbstractCircuit(eqx.Module):
         """Whether `step` uses its noise."""
         return False
 
+    @property
+    def n_inputs(self) -> int | None:
+        """Number of input channels; None if it is not known before it is run."""
+        return None
+
+    @property
+    def time_step(self) -> float | None:
+        """Seconds per step of a network that makes steps of one length; None if any step will do."""
+        return None
+
+    def twin(self, *, key: PRNGKeyArray) -> "AbstractCircuit | None":
+        """The same circuit untrained, its recurrent weights at random; None if it is not known which these are."""
+        return None
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything that it is made of, by name, for `from_arrays`.
+
+        Raises:
+            ValueError: if it is not made of arrays alone.
+        """
+        raise ValueError(
+            f"a {type(self).__name__} is no file of weights; give a RateNetwork or a network made by from_arrays."
+        )
+
+    def to_npz(self, path: str | PathLike) -> None:
+        """Write all that it is made of into a NumPy file, for `read_network` and whatever reads NumPy files.
+
+        Raises:
+            ValueError, StorageError: if it is not made of arrays alone, or the file cannot be written.
+        """
+        from recirc.data.array_files import write_npz  # only files need it
+
+        write_npz(Path(path), self.to_arrays())
+
+    def to_safetensors(self, path: str | PathLike) -> None:
+        """As `to_npz`, into a safetensors file; names and words are in its metadata."""
+        from recirc.data.array_files import write_safetensors
+
+        write_safetensors(Path(path), self.to_arrays())
+
 
 def check_shapes(circuit: AbstractCircuit, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Raise ValueError, naming the array, unless each that there is has its shape."""
@@ -69,7 +112,7 @@ def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, uni
         Rates and outputs of every trial.
 
     Raises:
-        ValueError: if the trials have another number of inputs than the circuit's `input_weights`.
+        ValueError: if the trials have another number of inputs than the circuit, or other steps than it can make.
 
     Example:
         >>> import jax, recirc
@@ -79,9 +122,9 @@ def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, uni
         >>> recirc.simulate(network, trials, key=jax.random.key(2)).rates.shape[0]
         8
     """
-    weights, given = getattr(circuit, "input_weights", None), trials.inputs.shape[2]
-    if weights is not None and weights.shape[-1] != given:
-        raise ValueError(f"the circuit has {weights.shape[-1]} inputs but the trials give {given}; make them equal.")
+    given = trials.inputs.shape[2]
+    if circuit.n_inputs not in (None, given):
+        raise ValueError(f"the circuit has {circuit.n_inputs} inputs but the trials give {given}; make them equal.")
     rates, outputs = _run(circuit, jnp.transpose(trials.inputs, (1, 2, 0)), key, trials.dt)
     rates, outputs = (jnp.transpose(made, (2, 0, 1)) for made in (rates, outputs))
     return Activity(rates, outputs=outputs, dt=trials.dt, conditions=trials.conditions, units=units)

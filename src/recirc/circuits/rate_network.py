@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from recirc.circuits.base import AbstractCircuit
+from recirc.circuits.updates import name_of
 from recirc.ranges import check_within
 
 WEIGHT_AXES = {  # of every weight of a `RateNetwork`, as files have them
@@ -125,12 +126,13 @@ class RateNetwork(AbstractCircuit):
         Input weights, bias, readout, signs and the size of weights stay; which unit drives which is lost. What is alike
         of a twin is alike because of inputs and size, not because of training.
         """
-        recurrent = np.array(self.recurrent)
-        random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        allowed = np.ones(recurrent.shape, bool) if self.connections is None else np.asarray(self.connections)
-        for column, targets in zip(recurrent.T, allowed.T):
-            column[targets] = random.permutation(column[targets])
+        recurrent = shuffled_targets(self.recurrent, self.connections, key=key)
         return dataclasses.replace(self, recurrent=jnp.asarray(recurrent))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        found = {name: getattr(self, name) for name in (*WEIGHT_AXES, "connections", "signs", "noise", "time_constant")}
+        found |= {"form": "rate_network", "nonlinearity": name_of(self.nonlinearity)}
+        return {name: np.asarray(value) for name, value in found.items() if value is not None}
 
     def constrained(self) -> "RateNetwork":
         """The network with every weight zero that `connections` or `signs` forbid."""
@@ -144,6 +146,10 @@ class RateNetwork(AbstractCircuit):
     @property
     def n_units(self) -> int:
         return self.recurrent.shape[0]
+
+    @property
+    def n_inputs(self) -> int:
+        return self.input_weights.shape[1]
 
     @property
     def effective_recurrent(self) -> Float[Array, "unit unit"]:
@@ -175,6 +181,16 @@ class RateNetwork(AbstractCircuit):
 
     def outputs(self, rates):
         return self.readout @ rates
+
+
+def shuffled_targets(recurrent, allowed=None, *, key: PRNGKeyArray) -> Float[np.ndarray, "unit unit"]:
+    """The weights with those of every unit (a column) among its targets at random, where these are allowed."""
+    recurrent = np.array(recurrent)
+    random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    allowed = np.ones(recurrent.shape, bool) if allowed is None else np.asarray(allowed)
+    for column, targets in zip(recurrent.T, allowed.T):
+        column[targets] = random.permutation(column[targets])
+    return recurrent
 
 
 def leak(state, drive, elapsed: float):

@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from recirc.circuits import AbstractCircuit
+from recirc.compare.newton_krylov import newton_krylov
 from recirc.compare.states import noiseless
 from recirc.types import require_x64
 
 FAR = 10.0  # points further than this many spreads of the starts from their centroid are left out
 SAME = 1e-3  # points closer than this many spreads are one
+MANY, FEW = 256, 4  # starts that are worth a search side by side, and of the rest those of one call
 SLOW = 0.1  # a slow point has at most this share of the speed of its start
 
 
@@ -29,7 +31,8 @@ class FixedPoints:
         inputs: the input that was held.
         points: states where nothing moves, the slowest rounding error first.
         speeds: |dx/dt| there, state per second.
-        eigenvalues: lambda of the Jacobian J of the velocity at each point, per second, by falling real part.
+        eigenvalues: lambda of the Jacobian J of the velocity at each point, per second, by falling real part; of a
+            network of steps (`time_step`), of the flow that does in dt what a step does: log(1 + lambda dt) / dt.
         slow_points: states where the descent of the speed stopped without reaching a fixed point, at less
             than a tenth of the speed of its start. Where the velocity has kinks they need not be smooth minima.
         slow_speeds: |dx/dt| there.
@@ -88,6 +91,9 @@ def find_fixed_points(
     any stability wherever they are, and Powell's dogleg descent of q (Gauss-Newton inside a trust region),
     which stays nearer to its start and also stops at slow points. Each finds points that the other misses.
 
+    From 256 starts on both go side by side along Newton's steps, the descent with steps halved until |F| falls
+    (`newton_krylov`); only starts from which one does not converge so are searched from one after the other.
+
     Where F is piecewise linear (ReLU), a Newton step from the right region is exact, so that a search ends when it
     enters the region of its solution; it may also cycle among regions, and then does not count as converged. At a kink
     the Jacobian is that of one side, and so are stability and eigenvalues of a fixed point there.
@@ -110,7 +116,8 @@ def find_fixed_points(
         RuntimeError: if 64-bit floats are off.
         ValueError: if the starts are not finite rows of states, or the inputs not one row of finite numbers.
 
-    Source: Sussillo & Barak 2013 (doi 10.1162/NECO_a_00409) for q and slow points; stability is judged from
+    Source: Sussillo & Barak 2013 (doi 10.1162/NECO_a_00409) for q and slow points; Maheswaranathan et al. 2019
+    (arXiv 1906.10720) for time constants of networks of steps; stability is judged from
     the Jacobian of F, whose eigenvalues tell it, and not from the Hessian of q, which is never negative.
 
     Example:
@@ -136,15 +143,26 @@ def find_fixed_points(
 
 def search_ends(circuit, inputs, starts, *, n_steps: int = 64) -> Float[np.ndarray, "method start unit"]:
     """Where both searches end, for each start and its own row of inputs."""
-    ends = _searches(noiseless(circuit), jnp.asarray(inputs), jnp.asarray(starts), n_steps)
-    return np.asarray(ends)
+    circuit, ends = noiseless(circuit), np.stack([starts, starts])
+    are_exact = np.zeros(ends.shape[:2], bool)
+    if len(starts) >= MANY:
+        unit = _spread(starts)[1]
+        ends, are_exact = newton_krylov(circuit, inputs, starts, unit=unit, same=SAME * unit)
+    pace = _pace(jacobian(circuit, jnp.asarray(inputs[0]), jnp.asarray(starts.mean(axis=0))))
+    for method, is_exact in enumerate(are_exact):
+        rest = np.flatnonzero(~is_exact)
+        for some in np.split(rest, range(FEW, len(rest), FEW)) if len(rest) else ():
+            rows = np.concatenate([some, np.repeat(some[:1], FEW - len(some))])  # calls are of one size
+            found = _searches(circuit, jnp.asarray(inputs[rows]), jnp.asarray(starts[rows]), pace, n_steps, method == 0)
+            ends[method, some] = np.asarray(found)[: len(some)]
+    return ends
 
 
 @eqx.filter_jit
-def _searches(circuit, inputs, starts, n_steps: int):
+def _searches(circuit, inputs, starts, pace, n_steps: int, is_newton: bool):
+    """Ends of Newton's method, or of the descent."""
     import optimistix  # slow to load, and only a search needs it
 
-    pace = _pace(jax.jacfwd(_flow)(starts.mean(axis=0), (circuit, inputs[0])))
     newton = optimistix.Newton(rtol=1e-10, atol=1e-10)
     dogleg = optimistix.Dogleg(rtol=1e-10, atol=1e-10)
 
@@ -154,12 +172,12 @@ def _searches(circuit, inputs, starts, n_steps: int):
         def residual(state, _):
             return _flow(state, (circuit, held)) / pace
 
-        root = optimistix.root_find(residual, newton, start, max_steps=n_steps, throw=False)
-        least = optimistix.least_squares(residual, dogleg, start, max_steps=n_steps, throw=False)
-        return jnp.stack([root.value, least.value])
+        if is_newton:
+            return optimistix.root_find(residual, newton, start, max_steps=n_steps, throw=False).value
+        return optimistix.least_squares(residual, dogleg, start, max_steps=n_steps, throw=False).value
 
     # One after the other: side by side all would make as many steps as the one that needs most.
-    return jnp.swapaxes(jax.lax.map(one, (starts, inputs)), 0, 1)
+    return jax.lax.map(one, (starts, inputs))
 
 
 def _flow(state, circuit_and_inputs):
@@ -187,8 +205,7 @@ def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPo
     """Fixed and slow points among the ends of searches that share one input."""
     circuit, inputs = noiseless(circuit), jnp.asarray(inputs)
     center = starts.mean(axis=0)
-    spread = float(np.sqrt(np.mean(np.sum((starts - center) ** 2, axis=1))))
-    unit = spread or float(np.linalg.norm(center)) or 1.0
+    spread, unit = _spread(starts)
     allowed = tolerance * unit * float(_pace(jacobian(circuit, inputs, jnp.asarray(center))))
     speeds = np.stack([_speeds(circuit, inputs, jnp.asarray(each)) for each in (*ends, starts)])
     speeds = np.where(np.isfinite(speeds), speeds, np.inf)
@@ -198,7 +215,7 @@ def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPo
     points, point_speeds = _distinct(ends[fixed & near], speeds[:2][fixed & near], SAME * unit)
     slow_points, slow_speeds = _distinct(ends[1][slow], speeds[1][slow], SAME * unit)
     jacobians = [np.asarray(jacobian(circuit, inputs, jnp.asarray(point))) for point in points]
-    eigenvalues = np.array([np.linalg.eigvals(each) for each in jacobians], complex)
+    eigenvalues = _per_second(np.array([np.linalg.eigvals(each) for each in jacobians], complex), circuit.time_step)
     order = np.argsort(-np.real(eigenvalues), axis=-1)
     return FixedPoints(
         inputs=np.asarray(inputs),
@@ -213,10 +230,25 @@ def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPo
     )
 
 
+def _spread(starts: np.ndarray) -> tuple[float, float]:
+    """Root-mean-square distance of the starts from their centroid, and the same where they are not all equal."""
+    center = starts.mean(axis=0)
+    spread = float(np.sqrt(np.mean(np.sum((starts - center) ** 2, axis=1))))
+    return spread, spread or float(np.linalg.norm(center)) or 1.0
+
+
+def _per_second(eigenvalues: np.ndarray, time_step: float | None) -> np.ndarray:
+    """Rates of growth and turning; a mode that a step brings to zero decays at once."""
+    if time_step is None:
+        return eigenvalues
+    with np.errstate(divide="ignore"):
+        return np.log(1 + time_step * eigenvalues) / time_step
+
+
 def _distinct(points: np.ndarray, speeds: np.ndarray, distance: float) -> tuple[np.ndarray, np.ndarray]:
     """Points, slowest first, without those that lie within `distance` of one before."""
-    kept: list[int] = []
-    for i in np.argsort(speeds):
-        if not kept or np.linalg.norm(points[kept] - points[i], axis=1).min() > distance:
-            kept.append(int(i))
+    kept, left = [], np.argsort(speeds)
+    while len(left):
+        kept.append(int(left[0]))
+        left = left[np.linalg.norm(points[left] - points[left[0]], axis=1) > distance]
     return points[kept], speeds[kept]

@@ -33,3 +33,5 @@ from recirc.data.session import Session as Session
 from recirc.data.side_by_side import side_by_side as side_by_side
 from recirc.data.spikes import bin_counts as bin_counts
 from recirc.data.spikes import smooth as smooth
+from recirc.data.trials_files import read_trials as read_trials
+from recirc.data.trials_files import write_trials as write_trials

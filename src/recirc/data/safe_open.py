@@ -83,17 +83,20 @@ def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> tuple[dict
     return answer["variables"], arrays
 
 
-def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> dict[str, np.ndarray]:
-    """All arrays of a .npz file by name, or the one of a .npy file under the name ""; never Python objects."""
+def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0, spare: bool = False) -> dict[str, np.ndarray]:
+    """All arrays of a .npz file by name, or the one of a .npy file under the name ""; never Python objects.
+
+    With `spare`, entries of an archive that are Python objects are left out, unread, in place of being refused.
+    """
     path = Path(path)
     with named(path):
-        check_numpy(path, max_ratio)
+        objects = check_numpy(path, max_ratio, spare=spare)
     with reading(path):
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:
-            return dict(loaded)
+            return {name: loaded[name] for name in loaded.files if f"{name}.npy" not in objects}
 
 
 @contextlib.contextmanager
@@ -180,20 +183,24 @@ def _unfold(compressed: bytes, max_ratio: float) -> None:
         raise DataFileError(f"damaged ({error}); save it again in MATLAB.") from error
 
 
-def check_numpy(path: Path, max_ratio: float) -> None:
-    """Compare what the headers of a .npy or .npz file promise with what is there; DataFileError if it is not that."""
+def check_numpy(path: Path, max_ratio: float, *, spare: bool = False) -> list[str]:
+    """Compare what the headers of a .npy or .npz file promise with what is there; DataFileError if it is not that.
+
+    Returns the entries of an archive that are Python objects, which only `spare` lets pass.
+    """
     try:
         if head_of(path).startswith(b"PK"):
-            return _check_archive(path, max_ratio)
+            return _check_archive(path, max_ratio, spare)
         with path.open("rb") as stream:
             _check_array(stream, path.stat().st_size, "the array")
+        return []
     except DataFileError:
         raise
     except (*DAMAGE, MemoryError) as error:
         raise DataFileError(f"not a whole .npy or .npz file ({error}); save it again.") from error
 
 
-def _check_archive(path: Path, max_ratio: float) -> None:
+def _check_archive(path: Path, max_ratio: float, spare: bool) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         if len(members) > MAX_ARRAYS:
@@ -202,22 +209,29 @@ def _check_archive(path: Path, max_ratio: float) -> None:
         if total > max(HARMLESS_BYTES, max_ratio * path.stat().st_size):
             found = f"its arrays would take {total:,} bytes, more than {max_ratio:g} times what is stored"
             raise DataFileError(f"{found}; save them with np.savez instead of np.savez_compressed, or raise max_ratio.")
+        objects = []
         for member in members:
             with archive.open(member) as stream:
-                _check_array(stream, member.file_size, f"entry {member.filename}")
+                if not _check_array(stream, member.file_size, f"entry {member.filename}", spare):
+                    objects.append(member.filename)
+        return objects
 
 
-def _check_array(stream: Any, size: int, where: str) -> None:
+def _check_array(stream: Any, size: int, where: str, spare: bool = False) -> bool:
+    """Whether there are numbers or strings; DataFileError if not and not `spare`, or if something is wrong."""
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise DataFileError(f"{where}: version {version} of the format; save plain numbers or strings.")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)
+    if dtype.hasobject and spare:
+        return False
     if dtype.hasobject:
         raise DataFileError(f"{where}: Python objects, which are never read; save numbers or strings.")
     promised, stored = math.prod(shape) * dtype.itemsize, size - stream.tell()
     if min(shape, default=0) < 0 or promised != stored:
         raise DataFileError(f"{where}: the header promises {promised:,} bytes, there are {stored:,}; save it again.")
+    return True
 
 
 class _OtherProcess:

@@ -1,4 +1,4 @@
-"""`recirc compare`: two recordings or run folders scored on every similarity, with the words of its report."""
+"""`recirc compare`: two recordings, runs or networks scored on every similarity, with the words of its report."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,8 +10,13 @@ import numpy as np
 from recirc.analyses import AnalysisResult, likeness
 from recirc.analyses.likeness import in_order_of
 from recirc.analyses.table import OF_NULLS
+from recirc.analyses.verdict import movement_begins, on_the_reference_clock
+from recirc.circuits import read_network, simulate
+from recirc.compare import mechanism_of
+from recirc.compare.normalization import average_repeats
 from recirc.compare.samples import check_same_samples
-from recirc.data import DataFileError, Preprocessing, read_dataset, read_prepared
+from recirc.data import DataFileError, Preprocessing, read_dataset, read_prepared, read_trials
+from recirc.data.array_files import is_array_file
 from recirc.figures.style import label
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
@@ -34,26 +39,74 @@ class CompareConfig:
     exchangeable: bool = False
 
 
-def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig()) -> Experiment:
-    """The comparison of two recordings or run folders; both are read here.
+def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig(), *, trials: Path | None = None) -> Experiment:
+    """The comparison of two recordings, run folders or networks; all files are read here.
 
     Args:
-        a, b: netCDF recordings, sessions or run folders; nulls are made of a.
+        a, b: recordings, sessions, run folders, or files of a network (`read_network`); nulls are made of a.
         config: number of draws, and the seed.
+        trials: file of what drives the networks (`read_trials`), a delayed reach if their mechanism is to be told.
+            Against a recording, its conditions are compared, at its times, counted from where the trials' epoch
+            "movement" begins, or from their start without one.
 
     Raises:
-        ValueError: if one cannot be read.
+        ValueError: if one cannot be read, a network is given without trials, or trials without a network.
     """
-    (first, trials), (second, _) = (read_activity(Path(path)) for path in (a, b))
+    paths = [Path(a), Path(b)]
+    (first, single_trials), (second, _) = _sides(paths, trials, config.seed)
     check_same_samples(first, in_order_of(first, second))  # refused before a folder is made
-    files = [path / "activity.nc" if path.is_dir() else path for path in (Path(a), Path(b))]
-    given = {"key": jax.random.key(config.seed), "n_draws": config.n_draws, "single_trials": trials}
+    files = [path / "activity.nc" if path.is_dir() else path for path in (*paths, *([trials] if trials else []))]
+    given = {"key": jax.random.key(config.seed), "n_draws": config.n_draws, "single_trials": single_trials}
     given["exchangeable"] = config.exchangeable
     return Experiment(
         "compare", {"config": config, "files": [str(path.absolute()) for path in files]}, inputs=files,
-        analyse=lambda _: likeness(first, second, arm=Path(b).stem, **given), config=lambda: dump_config(config),
+        analyse=lambda _: _with_mechanisms(likeness(first, second, arm=Path(b).stem, **given), paths, trials),
+        config=lambda: dump_config(config),
         words=lambda found: words(found, Path(a).name, Path(b).name, [*first.notes, *second.notes]), seed=config.seed,
     )  # fmt: skip
+
+
+def _with_mechanisms(result: AnalysisResult, paths: Sequence[Path], trials: Path | None) -> AnalysisResult:
+    """The result, and a sentence on how each network makes its movements, or why that cannot be told."""
+    said = {}
+    for path in paths:
+        if trials is not None and not path.is_dir() and is_array_file(path):
+            try:
+                summary = mechanism_of(read_network(path), read_trials(trials), key=jax.random.key(0))
+                said[f"mechanism of {path.name}"] = f"Mechanism of {path.name}: {summary.sentence}"
+            except ValueError as error:
+                said[f"mechanism of {path.name}"] = f"Mechanism of {path.name}: not judged, since {error}"
+    return dataclasses.replace(result, sentences={**result.sentences, **said})
+
+
+def _sides(paths: Sequence[Path], trials: Path | None, seed: int) -> list[tuple[Activity, Activity | None]]:
+    """Both activities and their single trials; a network is run, and beside a recording seen on its clock."""
+    are_networks = [not path.is_dir() and is_array_file(path) for path in paths]
+    if any(are_networks) != (trials is not None):
+        if trials is not None:
+            raise ValueError(f"{trials} has nothing to drive: neither {paths[0]} nor {paths[1]} is a network.")
+        network = paths[are_networks.index(True)]
+        raise ValueError(
+            f"{network} is a network, and nothing says what drives it; give --trials FILE, with its inputs, dt and one "
+            "condition label per trial (recirc.data.read_trials says how)."
+        )
+    if trials is None:
+        return [read_activity(path) for path in paths]
+    given, key = read_trials(trials), jax.random.key(seed)
+    sides = []
+    for path, is_network in zip(paths, are_networks):
+        if is_network:
+            made = simulate(read_network(path), given, key=key).replace(outputs=None)
+            notes = [f"{path.name}: {len(made.units)} units of a network, driven by {trials.name}."]
+            sides.append((average_repeats(made).replace(notes=notes), None))
+        else:
+            sides.append(read_activity(path))
+    if not all(are_networks):
+        network, recording = (are_networks.index(is_network) for is_network in (True, False))
+        made, seen = sides[network][0], average_repeats(sides[recording][0])
+        made = on_the_reference_clock(made, seen, movement_begins(given, seen)).replace(notes=made.notes)
+        sides[network] = made, None
+    return sides
 
 
 def read_activity(path: Path) -> tuple[Activity, Activity | None]:
@@ -124,4 +177,4 @@ def words(result: AnalysisResult, a: str, b: str, notes: Sequence[str]) -> Repor
     table = Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")
     values = {"a": a, "b": b, "notes": " ".join(notes), "sizes": result.arrays.sizes}
     path = Path(__file__).with_suffix(".toml")
-    return ReportText.from_toml(path, values | {"verdict": result.sentences["verdict"]}, similarities=table)
+    return ReportText.from_toml(path, values | {"verdict": " ".join(result.sentences.values())}, similarities=table)

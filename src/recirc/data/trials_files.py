@@ -1,0 +1,64 @@
+"""Trials in files: what drives a network, for `recirc compare NETWORK RECORDING --trials FILE`."""
+
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from recirc.data.array_files import read_array_file, write_npz
+from recirc.data.safe_open import DataFileError, named
+from recirc.types import Trials
+
+NEEDED = ("inputs", "dt", "conditions")
+KNOWN = (*NEEDED, "targets", "mask")
+EPOCH = "epoch_"
+
+
+def read_trials(path: str | PathLike) -> Trials:
+    """Trials from a `.npz`, MATLAB or safetensors file of named arrays.
+
+        inputs        (trial, time, input), what the network is driven with
+        dt            seconds per step
+        conditions    one label per trial; equal labels are repeats
+        targets       (trial, time, output), if something is asked of the network
+        mask          (trial, time), 1 where targets count
+        epoch_NAME    (start, stop) in seconds, one row or one per trial; epoch_movement says when the movement begins
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataFileError: if the file cannot be read, one of the first three is missing, an array is not known, or
+            `Trials` refuses what it holds.
+
+    Example:
+        >>> import numpy as np
+        >>> np.savez("trials.npz", inputs=np.ones((2, 50, 3)), dt=0.01, conditions=["left", "right"])
+        >>> read_trials("trials.npz").conditions
+        ('left', 'right')
+    """
+    path = Path(path)
+    arrays = read_array_file(path)
+    with named(path):
+        if missing := [name for name in NEEDED if name not in arrays]:
+            have = ", ".join(arrays) or "none"
+            raise DataFileError(f"no array is called {missing[0]!r}; there are {have}; {', '.join(NEEDED)} are needed.")
+        if strange := [name for name in arrays if name not in KNOWN and not name.startswith(EPOCH)]:
+            raise DataFileError(f"it is not known what {strange[0]!r} is; known are {', '.join(KNOWN)}, {EPOCH}NAME.")
+        inputs = np.asarray(arrays["inputs"])
+        targets = arrays.get("targets", np.zeros((*inputs.shape[:2], 0)))
+        epochs = {name.removeprefix(EPOCH): value for name, value in arrays.items() if name.startswith(EPOCH)}
+        conditions = np.ravel(arrays["conditions"]).tolist()
+        dt = float(np.ravel(arrays["dt"])[0])
+    with named(path, DataFileError):
+        return Trials(inputs, targets, dt=dt, conditions=conditions, mask=arrays.get("mask"), epochs=epochs)
+
+
+def write_trials(trials: Trials, path: str | PathLike) -> None:
+    """Write trials into a `.npz` file that `read_trials` gives back; hints are not kept.
+
+    Raises:
+        StorageError: if it cannot be written; an older file is then untouched.
+    """
+    arrays = {name: np.asarray(getattr(trials, name)) for name in KNOWN}
+    write_npz(Path(path), arrays | {f"{EPOCH}{name}": span for name, span in trials.epochs.items()})
