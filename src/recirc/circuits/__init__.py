@@ -18,3 +18,9 @@ from recirc.circuits.muscles import fit_muscles as fit_muscles
 from recirc.circuits.muscles import muscle_signals as muscle_signals
 from recirc.circuits.rate_network import RateNetwork as RateNetwork
 from recirc.circuits.stability_optimization import stability_optimized as stability_optimized
+from recirc.circuits.teachers import TEACHERS as TEACHERS
+from recirc.circuits.teachers import Teacher as Teacher
+from recirc.circuits.teachers import linear as linear
+from recirc.circuits.teachers import noise_trials as noise_trials
+from recirc.circuits.teachers import recorded as recorded
+from recirc.circuits.teachers import teacher as teacher

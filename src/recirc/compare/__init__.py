@@ -70,6 +70,8 @@ from recirc.compare.jpca import JPCAPlanes as JPCAPlanes
 from recirc.compare.left_out import left_out_r2 as left_out_r2, left_out_scales as left_out_scales
 from recirc.compare.left_out import other_directions_null as other_directions_null, r2_matrix as r2_matrix
 from recirc.compare.left_out import shuffled_directions_null as shuffled_directions_null
+from recirc.compare.linear_modes import LinearModes as LinearModes, linear_modes as linear_modes
+from recirc.compare.linear_modes import n_spurious_slow as n_spurious_slow
 from recirc.compare.mechanism import MechanismSummary as MechanismSummary, mechanism_of as mechanism_of
 from recirc.compare.noise_ceiling import NoiseCeiling as NoiseCeiling, noise_ceiling as noise_ceiling
 from recirc.compare.normalization import soft_constant as soft_constant, soft_normalized as soft_normalized
