@@ -78,6 +78,7 @@ from recirc.compare.normalization import soft_constant as soft_constant, soft_no
 from recirc.compare.null_distribution import NullDistribution as NullDistribution
 from recirc.compare.null_distribution import half_p as half_p, null_distribution as null_distribution
 from recirc.compare.null_distribution import null_distributions as null_distributions
+from recirc.compare.region_currents import region_currents as region_currents
 from recirc.compare.resampling import Ceiling as Ceiling, over_units as over_units
 from recirc.compare.resampling import split_half_ceiling as split_half_ceiling
 from recirc.compare.samples import window as window
