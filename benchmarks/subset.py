@@ -3,10 +3,10 @@
     python benchmarks/subset.py [--teacher feedforward random ...] [--tanh] [--rest] [--seeds 10]
 
 The regime of Qian et al. 2024 (NeurIPS 37): 500 units with tau = .1 s that start from random states of s.d. 1
-(`--rest`: from 0), 50 of them recorded for 30,000 steps of 1 ms under noise of .2 that the student does not know, penalty .001 on
-weights (of squared errors in x), no bias. A slow mode is spurious where its time constant is over three times that of
-the teacher's mode of the same rank. "matched" is the median R² of the recorded units when the student is driven by
-their share of the noise, from their states at the start; the recorded units are called matched from .5.
+(`--rest`: from 0), 50 of them recorded for 30,000 steps of 1 ms under noise of .2 that the student does not know,
+penalty .001 on weights (of squared errors in x), no bias. A slow mode is spurious where its time constant is over three
+times that of the teacher's mode of the same rank. "matched" is the median R² of the recorded units when the student is
+driven by their share of the noise, from their states at the start; the recorded units are called matched from .5.
 """
 
 import argparse

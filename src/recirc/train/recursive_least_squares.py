@@ -124,10 +124,9 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
         activity, outputs = jax.lax.scan(advance, activity, (steps, noise))
         state, current = activity
         rates = network.nonlinearity(state)
+        if added is not None:  # errors of rates
+            currents = current[:n_units] - _rate_error(network, current[:n_units], currents, added)
         recurrent_error, output_error = _errors(learner, schedule, current, targets, currents, mask)
-        if added is not None:
-            made, wanted = (network.nonlinearity(part + added) for part in (current[:n_units], currents))
-            recurrent_error = (made - wanted) * mask[None]
         if learner.row_inputs is not None:
             learner, current = _absorb_sparse(learner, rates, mask, recurrent_error, current)
             recurrent_error = recurrent_error[:0]
@@ -143,8 +142,7 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
         )
         return (learner if pending is None else _apply(learner, *pending), activity), outputs
 
-    state = network.initial_state(n_trials) if drive.start is None else drive.start
-    state = state.astype(learner.weights.dtype)
+    state = (network.initial_state(n_trials) if drive.start is None else drive.start).astype(learner.weights.dtype)
     activity = (state, learner.weights @ network.nonlinearity(state))
     (learner, _), outputs = jax.lax.scan(run_block, (learner, activity), (by_step, at_update, keys))
     return learner, outputs.reshape(int(np.prod(grouped)), *outputs.shape[3:])[:n_steps]
@@ -183,6 +181,10 @@ def _errors(learner: Learner, schedule: Schedule, current, targets, currents, ma
     if schedule.rows == "internal":
         return learner.error_weights @ output_error, output_error
     return output_error[:0], output_error
+
+
+def _rate_error(network: RateNetwork, currents, wanted, added):
+    return network.nonlinearity(currents + added) - network.nonlinearity(wanted + added)
 
 
 def _no_pending(learner: Learner, schedule: Schedule, n_trials: int):
