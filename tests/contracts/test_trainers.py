@@ -31,14 +31,18 @@ every_trainer = pytest.mark.parametrize(
 )
 
 
-def make(n_outputs=3, n_inputs=2, n_trials=2, n_steps=60, density=1.0):
+def make(n_outputs=3, n_inputs=2, n_trials=2, n_steps=60, density=1.0, trainer=None):
+    """A network and trials for it; for trainers whose units are the recorded ones, with rates of as many units."""
     random = np.random.default_rng(0)
     inputs = np.cumsum(random.normal(size=(n_trials, n_steps, n_inputs)), axis=1) / 5
     targets = np.cumsum(random.normal(size=(n_trials, n_steps, n_outputs)), axis=1) / 5
     network = RateNetwork.random(
         n_units=15, n_inputs=n_inputs, n_outputs=n_outputs, density=density, key=jax.random.key(3)
     )
-    return network, recirc.Trials(inputs, targets, dt=0.002, conditions=[str(i) for i in range(n_trials)])
+    hints = None
+    if trainer is not None and trainer.one_to_one:
+        hints = np.tanh(np.cumsum(random.normal(size=(n_trials, n_steps, 15)), axis=1) / 5)
+    return network, recirc.Trials(inputs, targets, dt=0.002, conditions=[str(i) for i in range(n_trials)], hints=hints)
 
 
 def arrays(tree):
@@ -57,7 +61,7 @@ def test_trainers_are_found():
 class TestTrainer:
     def test_returns_a_network_like_the_one_given_which_stays_as_it_was(self, trainer, key):
         for n_outputs in (1, 3):
-            network, trials = make(n_outputs)
+            network, trials = make(n_outputs, trainer=trainer)
             before = arrays((network, trials))
             fit = recirc.fit(trainer, network, trials, key=key)
             assert equal((network, trials), before)
@@ -70,19 +74,21 @@ class TestTrainer:
             assert np.abs(fit.network.readout).max() > 0
 
     def test_every_pass_leaves_an_entry(self, trainer, key):
-        fit = recirc.fit(trainer, *make(), key=key)
+        fit = recirc.fit(trainer, *make(trainer=trainer), key=key)
         assert [entry["pass"] for entry in fit.history] == list(range(trainer.n_passes)) == [0, 1, 2]
         assert all(np.isfinite(entry["output_nmse"]) for entry in fit.history)
         assert fit.seconds > 0
 
     def test_the_key_decides_everything(self, trainer, key):
-        first, again, other = (recirc.fit(trainer, *make(), key=k) for k in (key, key, jax.random.key(1)))
+        first, again, other = (
+            recirc.fit(trainer, *make(trainer=trainer), key=k) for k in (key, key, jax.random.key(1))
+        )
         assert equal(first.network, again.network)
         assert first.history == again.history
-        assert not np.array_equal(first.network.readout, other.network.readout)
+        assert equal(first.network, other.network) == (not trainer.is_random)
 
     def test_connections_that_do_not_exist_are_never_made(self, trainer, key):
-        network, trials = make(density=0.5)
+        network, trials = make(density=0.5, trainer=trainer)
         try:
             fit = recirc.fit(trainer, network, trials, key=key)
         except ValueError as error:
@@ -94,7 +100,7 @@ class TestTrainer:
         assert np.asarray(fit.network.recurrent)[~absent].all()
 
     def test_refuses_what_does_not_fit_together(self, trainer, key):
-        network, trials = make()
+        network, trials = make(trainer=trainer)
         for other in (make(n_outputs=2)[0], make(n_inputs=1)[0]):
             with pytest.raises(ValueError, match="build the network with"):
                 recirc.fit(trainer, other, trials, key=key)
@@ -103,7 +109,7 @@ class TestTrainer:
 
     def test_asks_for_64_bits_if_it_needs_them(self, trainer, key):
         with jax.enable_x64(False):
-            network, trials = make()
+            network, trials = make(trainer=trainer)
             if trainer.dtype is np.float32:
                 assert recirc.fit(trainer, network, trials, key=jax.random.key(0)).network.recurrent.dtype == np.float32
                 return
@@ -118,23 +124,27 @@ class TestTrainer:
                 raise KeyboardInterrupt
 
         place = tmp_path / "training.checkpoint"
-        whole = recirc.fit(trainer, *make(), key=key)
+        whole = recirc.fit(trainer, *make(trainer=trainer), key=key)
         with pytest.raises(KeyboardInterrupt):
-            recirc.fit(trainer, *make(), key=key, progress=stop, checkpoint=place)
+            recirc.fit(trainer, *make(trainer=trainer), key=key, progress=stop, checkpoint=place)
         passes = []
-        again = recirc.fit(trainer, *make(), key=key, checkpoint=place, progress=lambda i, _: passes.append(i))
+        again = recirc.fit(
+            trainer, *make(trainer=trainer), key=key, checkpoint=place, progress=lambda i, _: passes.append(i)
+        )
         assert passes == [2]
         assert equal(again.network, whole.network)
         assert again.history == whole.history
         with pytest.raises(ValueError, match="another training"):
-            recirc.fit(trainer, *make(), key=jax.random.key(9), checkpoint=place)
+            recirc.fit(trainer, *make(trainer=trainer), key=jax.random.key(9), checkpoint=place)
 
     def test_falls_back_where_the_checkpoint_is_damaged(self, trainer, key, tmp_path):
         place = tmp_path / "training.checkpoint"
-        whole = recirc.fit(trainer, *make(), key=key, checkpoint=place)
+        whole = recirc.fit(trainer, *make(trainer=trainer), key=key, checkpoint=place)
         place.write_bytes(place.read_bytes()[:-7])
         passes = []
         with pytest.warns(UserWarning, match="damaged"):
-            again = recirc.fit(trainer, *make(), key=key, checkpoint=place, progress=lambda i, _: passes.append(i))
+            again = recirc.fit(
+                trainer, *make(trainer=trainer), key=key, checkpoint=place, progress=lambda i, _: passes.append(i)
+            )
         assert passes == [2]  # from the checkpoint before
         assert equal(again.network, whole.network)

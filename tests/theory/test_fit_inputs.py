@@ -69,8 +69,8 @@ def test_a_virtual_condition_gets_the_mean_of_its_parents_time_courses():
     np.testing.assert_array_equal(whole.courses, course[..., None])
     known = choose_completion(activity, config, Tuning((4,))).metadata["completion"]
     whole = completed(activity, config, (4,), known, "raw")
-    assert whole.n_trained == 7
-    between = (course[:-2] + course[1:-1]) / 2
+    assert whole.n_trained == 8
+    between = (course[:-1] + course[1:]) / 2
     np.testing.assert_allclose(whole.courses[..., 0], np.concatenate([course[:4], between, course[4:]]))
 
 

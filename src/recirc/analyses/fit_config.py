@@ -170,6 +170,11 @@ class FitConfig:
                 f"{type(self.trainer).__name__} makes no use of hints, so that it cannot be fitted to recorded units; "
                 "give a trainer that does, such as FullForce or Ridge."
             )
+        if self.trainer.one_to_one:
+            raise ValueError(
+                f"{type(self.trainer).__name__}'s units are the recorded ones, and a fit of a recording has others "
+                "too; call recirc.fit with it, or give another trainer, such as FullForce."
+            )
         factors = (*self.gain_factors, *self.drive_factors, *self.noise_factors, *self.input_factors)
         if min(factors, default=1.0) <= 0:
             raise ValueError("gain_factors, drive_factors, noise_factors and input_factors must be positive.")

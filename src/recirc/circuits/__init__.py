@@ -22,3 +22,9 @@ from recirc.circuits.rate_network import RateNetwork as RateNetwork
 from recirc.circuits.stability_optimization import stability_optimized as stability_optimized
 from recirc.circuits.step_circuit import StepCircuit as StepCircuit
 from recirc.circuits.step_circuit import from_step as from_step
+from recirc.circuits.teachers import TEACHERS as TEACHERS
+from recirc.circuits.teachers import Teacher as Teacher
+from recirc.circuits.teachers import linear as linear
+from recirc.circuits.teachers import noise_trials as noise_trials
+from recirc.circuits.teachers import recorded as recorded
+from recirc.circuits.teachers import teacher as teacher

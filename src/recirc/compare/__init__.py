@@ -70,12 +70,15 @@ from recirc.compare.jpca import JPCAPlanes as JPCAPlanes
 from recirc.compare.left_out import left_out_r2 as left_out_r2, left_out_scales as left_out_scales
 from recirc.compare.left_out import other_directions_null as other_directions_null, r2_matrix as r2_matrix
 from recirc.compare.left_out import shuffled_directions_null as shuffled_directions_null
+from recirc.compare.linear_modes import LinearModes as LinearModes, linear_modes as linear_modes
+from recirc.compare.linear_modes import n_spurious_slow as n_spurious_slow
 from recirc.compare.mechanism import MechanismSummary as MechanismSummary, mechanism_of as mechanism_of
 from recirc.compare.noise_ceiling import NoiseCeiling as NoiseCeiling, noise_ceiling as noise_ceiling
 from recirc.compare.normalization import soft_constant as soft_constant, soft_normalized as soft_normalized
 from recirc.compare.null_distribution import NullDistribution as NullDistribution
 from recirc.compare.null_distribution import half_p as half_p, null_distribution as null_distribution
 from recirc.compare.null_distribution import null_distributions as null_distributions
+from recirc.compare.region_currents import region_currents as region_currents
 from recirc.compare.resampling import Ceiling as Ceiling, over_units as over_units
 from recirc.compare.resampling import split_half_ceiling as split_half_ceiling
 from recirc.compare.samples import window as window

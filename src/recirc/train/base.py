@@ -39,12 +39,16 @@ class AbstractTrainer(eqx.Module):
 
     `n_passes` is the number of passes over the trials, `dtype` the arithmetic: least squares needs 64 bits, gradients
     do with 32. `mend` is the advice that a divergence comes with. `uses_hints` says whether hints in the trials have a
-    part in it. `tunable` lists what is worth tuning: name of a factor -> the fields that it multiplies.
+    part in it, `one_to_one` that unit i is to do what hint i does (then targets may be lacking), and `is_random`
+    whether the key changes anything. `tunable` lists what is worth tuning: name of a factor -> the fields that it
+    multiplies.
     """
 
     n_passes: eqx.AbstractVar[int]
     dtype: ClassVar[type] = np.float64
     uses_hints: ClassVar[bool] = False
+    one_to_one: ClassVar[bool] = False
+    is_random: ClassVar[bool] = True
     tunable: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     mend: ClassVar[str] = "Try a larger penalty, weaker drive or hints, or a longer update interval."
 
@@ -140,6 +144,8 @@ def fit(
         require_x64("training")
     check_weights(network)
     check_sizes(network, trials)
+    if not (trainer.one_to_one or np.any(np.asarray(trials.targets) * np.asarray(trials.mask)[:, :, None])):
+        raise ValueError("the targets are zero wherever the mask counts, so there is nothing to learn; give targets.")
     network, trials = _as((network, trials), trainer.dtype)
     began = time.perf_counter()
     init_key, pass_key = jax.random.split(key)
@@ -176,8 +182,10 @@ def _end(trainer: AbstractTrainer, history: list[dict[str, float]]) -> tuple[Out
             f"kept. {trainer.mend}"
         )
     outcome = {None: Outcome.FINISHED, True: Outcome.REACHED, False: Outcome.MISSED}[last.get("reached")]
-    worst = f", smallest R² of an output {last['output_r2']:.3f}," if "output_r2" in last else ""
-    return outcome, f"{outcome.value}; output nMSE {last['output_nmse']:.2g}{worst} in the last of {len(history)}."
+    said = {"output_nmse": "output nMSE {:.2g}", "output_r2": "smallest R² of an output {:.3f}"}
+    said |= {"one_step_r2": "R² of one step {:.3f}", "free_run_r2": "of a run by itself {:.3f}"}
+    numbers = ", ".join(text.format(last[name]) for name, text in said.items() if np.isfinite(last.get(name, np.nan)))
+    return outcome, f"{outcome.value}; {numbers}, in the last of {len(history)}."
 
 
 def _as(tree, dtype):
@@ -208,8 +216,6 @@ def check_sizes(network: RateNetwork, trials: Trials) -> None:
     if not trials.dt <= network.time_constant / 2:
         found = f"dt is {trials.dt} s, more than half the network's time constant ({network.time_constant} s)"
         raise ValueError(f"{found}; resample the trials or use a slower network.")
-    if not np.any(np.asarray(trials.targets) * np.asarray(trials.mask)[:, :, None]):
-        raise ValueError("the targets are zero wherever the mask counts, so there is nothing to learn; give targets.")
 
 
 def identify(specification) -> str:

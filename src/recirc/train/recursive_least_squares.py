@@ -20,7 +20,8 @@ class Schedule(eqx.Module):
         interval, block: steps between updates; updates whose terms are applied together, which changes only speed.
         noise: sigma of the private noise while learning.
         rows: which rows learn: "all" (recurrent rows toward target currents, readout toward targets), "readout"
-            (readout only), or "internal" (recurrent rows through the output error, weighted like a feedback).
+            (readout only), "internal" (recurrent rows through the output error, weighted like a feedback), or "rates"
+            (as "all", with errors of the rates that currents make, from the network's own weights on).
     """
 
     interval: int = eqx.field(static=True)
@@ -47,7 +48,8 @@ class Learner(NamedTuple):
 class Drive(NamedTuple):
     """One pass's signals, time first and trial last.
 
-    `currents` at t is what J should give from the rates after step t; `forced`, if any, replaces J's own in step t.
+    `currents` at t is what J should give from the rates after step t; `forced`, if any, replaces J's own in step t. For
+    errors of rates `added` are the other currents beside `currents`. `start` holds states, the network's if omitted.
     """
 
     inputs: Float[Array, "time input trial"]
@@ -55,6 +57,8 @@ class Drive(NamedTuple):
     mask: Float[Array, "time trial"]
     currents: Float[Array, "time unit trial"] | None = None
     forced: Float[Array, "time unit trial"] | None = None
+    added: Float[Array, "time unit trial"] | None = None
+    start: Float[Array, "unit trial"] | None = None
 
 
 def start_learner(network: RateNetwork, penalty: float, *, rows: str, error_weights=None) -> Learner:
@@ -94,9 +98,9 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
     """
     n_steps, n_trials = drive.mask.shape
     grouped = (-(-n_steps // (schedule.interval * schedule.block)), schedule.block, schedule.interval)
-    split = jax.tree.map(lambda a: _grouped(a, grouped), drive)
+    split = jax.tree.map(lambda a: _grouped(a, grouped), drive._replace(start=None))
     by_step = (split.inputs, split.forced)
-    at_update = jax.tree.map(lambda a: a[:, :, -1], (split.targets, split.mask, split.currents))
+    at_update = jax.tree.map(lambda a: a[:, :, -1], (split.targets, split.mask, split.currents, split.added))
     keys = jax.random.split(key, grouped[:2])
     elapsed = dt / network.time_constant
     noise_sd = schedule.noise * noise_scale(dt, network.time_constant)
@@ -104,7 +108,7 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
 
     def update(carry, now):
         learner, pending, activity = carry
-        slot, steps, (targets, mask, currents), update_key = now
+        slot, steps, (targets, mask, currents, added), update_key = now
         noise = _noise(update_key, schedule, (n_units, n_trials), activity[0].dtype, noise_sd)
 
         def advance(activity, now):
@@ -120,6 +124,8 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
         activity, outputs = jax.lax.scan(advance, activity, (steps, noise))
         state, current = activity
         rates = network.nonlinearity(state)
+        if added is not None:  # errors of rates
+            currents = current[:n_units] - _rate_error(network, current[:n_units], currents, added)
         recurrent_error, output_error = _errors(learner, schedule, current, targets, currents, mask)
         if learner.row_inputs is not None:
             learner, current = _absorb_sparse(learner, rates, mask, recurrent_error, current)
@@ -136,10 +142,10 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
         )
         return (learner if pending is None else _apply(learner, *pending), activity), outputs
 
-    state = network.initial_state(n_trials).astype(learner.weights.dtype)
+    state = (network.initial_state(n_trials) if drive.start is None else drive.start).astype(learner.weights.dtype)
     activity = (state, learner.weights @ network.nonlinearity(state))
     (learner, _), outputs = jax.lax.scan(run_block, (learner, activity), (by_step, at_update, keys))
-    return learner, outputs.reshape(-1, *outputs.shape[3:])[:n_steps]
+    return learner, outputs.reshape(int(np.prod(grouped)), *outputs.shape[3:])[:n_steps]
 
 
 def _grouped(a, grouped: tuple[int, int, int]):
@@ -170,11 +176,15 @@ def _errors(learner: Learner, schedule: Schedule, current, targets, currents, ma
     """Masked errors of the recurrent rows that learn (none for "readout") and of the readout rows."""
     n_units = learner.weights.shape[1]
     output_error = (current[n_units:] - targets) * mask[None]
-    if schedule.rows == "all":
+    if schedule.rows in ("all", "rates"):
         return (current[:n_units] - currents) * mask[None], output_error
     if schedule.rows == "internal":
         return learner.error_weights @ output_error, output_error
     return output_error[:0], output_error
+
+
+def _rate_error(network: RateNetwork, currents, wanted, added):
+    return network.nonlinearity(currents + added) - network.nonlinearity(wanted + added)
 
 
 def _no_pending(learner: Learner, schedule: Schedule, n_trials: int):
