@@ -9,6 +9,7 @@ import pytest
 
 import recirc
 from recirc.analyses import FitConfig
+from recirc.analyses.fit_claims import INTERPOLATORS, make_claims
 from recirc.analyses.fit_conditions import Tuning, choose_completion, completed
 from recirc.analyses.fit_prepare import prepare
 from recirc.analyses.fit_trials import event_times, make_trials, network_clock, time_courses
@@ -126,3 +127,16 @@ def test_inputs_on_another_clock_are_refused_with_both_clocks():
         made.preprocessing.apply(late, key=jax.random.key(0))
     with pytest.raises(PreparationError, match="inputs names 'force', and there is no such series"):
         Preprocessing(inputs=("force",)).apply(made.session, key=jax.random.key(0))
+
+
+def test_to_be_less_wrong_than_a_bad_rival_is_no_merit():
+    random = np.random.default_rng(0)
+    rates = random.normal(size=(8, 20, 12))
+    networks = 0.8 * random.normal(size=(3, 8, 20, 12))
+    bad, mean = 3 * random.normal(size=rates.shape), np.zeros(rates.shape)
+    baselines = dict.fromkeys(INTERPOLATORS, bad) | {"untrained": bad, "condition_mean": mean}
+    claims = make_claims(rates, np.ones((8, 12)), networks, baselines, key=jax.random.key(0))
+    assert [claim.supported for claim in claims] == [False] * 4
+    good = rates + 0.3 * random.normal(size=networks.shape)
+    claims = make_claims(rates, np.ones((8, 12)), good, baselines, key=jax.random.key(0))
+    assert [claim.supported for claim in claims] == [True] * 4

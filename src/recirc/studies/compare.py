@@ -60,19 +60,21 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig(), *, tri
     given["exchangeable"] = config.exchangeable
     return Experiment(
         "compare", {"config": config, "files": [str(path.absolute()) for path in files]}, inputs=files,
-        analyse=lambda _: _with_mechanisms(likeness(first, second, arm=Path(b).stem, **given), paths, trials),
+        analyse=lambda _: _with_mechanisms(
+            likeness(first, second, arm=Path(b).stem, **given), paths, trials, key=given["key"]
+        ),
         config=lambda: dump_config(config),
         words=lambda found: words(found, Path(a).name, Path(b).name, [*first.notes, *second.notes]), seed=config.seed,
     )  # fmt: skip
 
 
-def _with_mechanisms(result: AnalysisResult, paths: Sequence[Path], trials: Path | None) -> AnalysisResult:
+def _with_mechanisms(result: AnalysisResult, paths: Sequence[Path], trials: Path | None, *, key) -> AnalysisResult:
     """The result, and a sentence on how each network makes its movements, or why that cannot be told."""
     said = {}
     for path in paths:
         if trials is not None and not path.is_dir() and is_array_file(path):
             try:
-                summary = mechanism_of(read_network(path), read_trials(trials), key=jax.random.key(0))
+                summary = mechanism_of(read_network(path), read_trials(trials), key=key)
                 said[f"mechanism of {path.name}"] = f"Mechanism of {path.name}: {summary.sentence}"
             except ValueError as error:
                 said[f"mechanism of {path.name}"] = f"Mechanism of {path.name}: not judged, since {error}"
