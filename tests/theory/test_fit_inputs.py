@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import recirc
-from recirc.analyses import FitConfig
+from recirc.analyses import FitConfig, NetworkConfig
 from recirc.analyses.fit_claims import INTERPOLATORS, make_claims
 from recirc.analyses.fit_conditions import Tuning, choose_completion, completed
 from recirc.analyses.fit_prepare import prepare
@@ -16,6 +16,7 @@ from recirc.analyses.fit_trials import event_times, make_trials, network_clock, 
 from recirc.compare.covariates import covariates_of
 from recirc.data import Preprocessing, read_netcdf
 from recirc.data.session import PreparationError, Series
+from recirc.figures import draw, style
 from recirc.studies.fit import _driven
 
 TIMES = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
@@ -140,3 +141,35 @@ def test_to_be_less_wrong_than_a_bad_rival_is_no_merit():
     good = rates + 0.3 * random.normal(size=networks.shape)
     claims = make_claims(rates, np.ones((8, 12)), good, baselines, key=jax.random.key(0))
     assert [claim.supported for claim in claims] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("conditions", "called", "places"),
+    [
+        (["0", "90", "180", "270"], ["0°", "90°", "180°", "270°"], [0, 90, 180, 270]),
+        (["0.1", "0.18", "0.26", "0.34"], ["0.1", "0.18", "0.26", "0.34"], [0, 90, 180, 270]),
+        (["14.67641", "100", "200", "300"], ["14.68°", "100°", "200°", "300°"], [14.67641, 100, 200, 300]),
+        (["left", "right"], ["left", "right"], [0, 180]),
+    ],
+)
+def test_only_directions_have_a_degree_sign(conditions, called, places):
+    assert style.heading(conditions) == called
+    np.testing.assert_allclose(style.angles(conditions), places)
+
+
+def test_a_fit_that_leaves_out_groups_is_drawn():
+    course = np.random.default_rng(1).normal(size=(5, 30))
+    config = FitConfig(
+        covariates=("strength",), inputs=("torque",), n_folds=2, n_seeds=1, leave_out=4, completions=("none",),
+        noise_factors=(), input_factors=(), penalties=(1e-3,), network=NetworkConfig(n_units=12),
+        trainer=recirc.train.FullForce(n_passes=1, update_interval=0.05),
+    )  # fmt: skip
+    activity = recording(torque=course).replace(outputs=np.random.default_rng(2).normal(size=(5, 30, 1)))
+    result = recirc.analyses.fit_recording(activity, config, key=jax.random.key(0))
+    assert result.arrays.sizes["left_out"] == 4
+    made = result.arrays["outputs"].values[0]
+    groups = result.arrays["group"].values
+    assert sorted(np.bincount(groups)) == [1, 1, 1, 2]
+    shown = draw(result, "outputs")
+    lines = [axes.lines[2].get_ydata() for axes in shown.axes[:5]]
+    np.testing.assert_allclose(lines, [made[group, i, :, 0] for i, group in enumerate(groups)])

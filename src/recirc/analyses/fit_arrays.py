@@ -31,12 +31,16 @@ def dataset_of(
     fold = np.zeros(len(activity.units), np.int32)
     for index, members in enumerate(folds):
         fold[members] = index
+    group = np.zeros(activity.n_trials, np.int32)
+    for index, members in enumerate(groups):
+        group[list(members)] = index
     single = lambda values: np.asarray(values, np.float32)  # noqa: E731
     variables: dict[str, tuple] = {
         "target_rates": (here, single(activity.rates), {"units": "spikes/s"}),
         "prediction": (("seed", *here), single(networks), {"units": "spikes/s"}),
         "baseline": (("method", *here), single(np.stack(list(baselines.values()))), {"units": "spikes/s"}),
         "fold": (("unit",), fold, {"units": "1"}),
+        "group": (("condition",), group, {"units": "1", "long_name": "place along left_out"}),
         "target_outputs": (("condition", "time", "output"), np.asarray(activity.outputs), {"units": "1"}),
     }
     for name, axis in (("rates", "network_unit"), ("outputs", "output")):

@@ -74,7 +74,8 @@ def _predicted_components(result: AnalysisResult) -> Figure:
 def _outputs_while_left_out(result: AnalysisResult) -> Figure:
     target = array_of(result, "target_outputs").drop_attrs()
     own = xr.DataArray(np.arange(target.sizes["condition"]), dims="condition")
-    made = array_of(result, "outputs").isel(left_out=own, condition=own).mean("seed").transpose(*target.dims)
+    group = result.arrays.get("group", own).drop_vars("condition", errors="ignore")  # older folders have none
+    made = array_of(result, "outputs").isel(left_out=group, condition=own).mean("seed").transpose(*target.dims)
     return target_against_output(target, target.copy(data=made.values).expand_dims(arm=["network"]))
 
 

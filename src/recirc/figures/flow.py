@@ -72,7 +72,7 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
     note = f"\narrow: change\nin {1000 * time_s:g} ms\n\n● stable\n○ unstable\nfixed point"
     if any(flow.held is not None for flow in flows):
         note += "\n\nthick: its own\ninput is held"
-    direction_wheel(grid[:, -1], angles(flows[0].conditions) if flows else [], note)
+    direction_wheel(grid[:, -1], flows[0].conditions if flows else [], note)
     return figure
 
 
@@ -155,7 +155,7 @@ def principal_components(
     for axes in grid[1:, -1]:
         axes.axis("off")
     note = "\ndot: start" + ("" if trained.all() else "\ndashed: held out")
-    direction_wheel(grid[0, -1], degrees[trained], note)
+    direction_wheel(grid[0, -1], conditions, note)
     return figure
 
 

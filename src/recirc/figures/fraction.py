@@ -10,7 +10,19 @@ from numpy.typing import ArrayLike
 from recirc.analyses import select
 from recirc.analyses.table import BASELINE, baseline_columns, baselines_of, having, levels_of, networks, per_network
 from recirc.figures.labels import percent
-from recirc.figures.style import FAINT, INK, MUTED, color, key, label, label_ends, panels, styled
+from recirc.figures.style import (
+    FAINT,
+    INK,
+    MUTED,
+    color,
+    directions_of,
+    heading,
+    key,
+    label,
+    label_ends,
+    panels,
+    styled,
+)
 
 _MARKERS = {
     "cosine_tuning": "^",
@@ -138,8 +150,10 @@ def r2_by_direction(
         axes.set_ylabel(label(metric))
         if fraction is not None:
             axes.set_title(f"{percent(fraction)} of units recorded")
-    grid[-1, 0].set_xticks([*range(len(places)), len(places) + 0.4], [*map(_degrees, places), "mean"])
-    grid[-1, 0].set_xlabel("direction left out")
+    grid[-1, 0].set_xticks([*range(len(places)), len(places) + 0.4], [*heading(places), "mean"])
+    if sum(map(len, heading(places))) > 70:  # letters that fit side by side
+        grid[-1, 0].tick_params(axis="x", rotation=90)
+    grid[-1, 0].set_xlabel(f"{'condition' if directions_of(places) is None else 'direction'} left out")
     entries = [(label(network), {"color": color(network), "marker": "o", "markersize": 4, "linestyle": ""})]
     if (table["arm"] == ensemble).any():
         entries.append((label(ensemble), {"color": color(ensemble), "linewidth": 2}))
@@ -181,7 +195,3 @@ def _with_mean(values: ArrayLike) -> np.ndarray:
     """Values and, last, their mean over directions; no mean if one is missing."""
     values = np.asarray(values, float)
     return np.append(values, values.mean() if len(values) else np.nan)
-
-
-def _degrees(place) -> str:
-    return f"{float(place):g}°" if str(place).replace(".", "", 1).lstrip("-").isdigit() else label(str(place))

@@ -10,7 +10,7 @@ LABELS = {  # of what no class of `recirc.compare` says
     "ensemble": "mean of networks", "gp": "Gaussian processes",
     "condition_mean": "mean over conditions", "gp_directions": "GP, fixed length", "gp_joint": "GP, units apart",
     "gp_coupled": "GP, coupled units", "cosine_tuning": "linear tuning",
-    "heldout_neuron_r2": "unrecorded neurons, R²", "heldout_direction_r2": "left-out direction, R²",
+    "heldout_neuron_r2": "unrecorded neurons, R²", "heldout_direction_r2": "left-out condition, R²",
     "train": "trained directions", "state_r2": "states by the true ones, R²",
     "degeneracy_behavior": "spread of behavior", "degeneracy_dynamics": "spread of dynamics (rad)",
     "degeneracy_weights": "spread of weights",

@@ -172,7 +172,7 @@ def _grid(entries: Sequence, below: float, note: str):
     for axes, entry in zip(flat, entries):
         axes.set_title(_wrapped(shorten(entry.title, 60), width / 0.058), loc="center")
         axes.set_xlabel(_wrapped(shorten(entry.caption, 200), width / 0.052), fontsize=6.5, color=INK, labelpad=3)
-    direction_wheel(grid[:, -1], angles(entries[0].conditions) if len(entries) else [], f"\n{note}")
+    direction_wheel(grid[:, -1], entries[0].conditions if len(entries) else [], f"\n{note}")
     return figure, flat[: len(entries)]
 
 

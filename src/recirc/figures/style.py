@@ -115,12 +115,32 @@ def color(name: str) -> str:
     return _ARM_COLORS.get(name) or PALETTE[crc32(name.encode()) % len(PALETTE)]
 
 
-def angles(conditions: Iterable) -> np.ndarray:
-    """Directions of conditions in degrees, from labels such as "45"; equal steps if they are no angles."""
-    from recirc.data.directions import condition_angles  # loads readers of files
+def directions_of(conditions: Iterable) -> np.ndarray | None:
+    """Directions in degrees, from labels such as "45"; None if they are no angles, or make no plausible circle."""
+    from recirc.data.directions import condition_angles, no_circle  # loads readers of files
 
-    found = condition_angles(labels := list(conditions))
+    found = condition_angles(list(conditions))
+    return None if found is None or no_circle(np.unique(found)) else found
+
+
+def angles(conditions: Iterable) -> np.ndarray:
+    """Where conditions are on the ring of colors, in degrees: their directions, or equal steps."""
+    found = directions_of(labels := list(conditions))
     return 360 * np.arange(len(labels)) / max(len(labels), 1) if found is None else found
+
+
+def heading(conditions: Iterable) -> list[str]:
+    """What conditions are called: directions with a degree sign, numbers shortly, names as they are."""
+    labels = list(conditions)
+    sign = "" if directions_of(labels) is None else "°"
+    return [f"{float(each):.4g}{sign}" if _is_number(each) else str(each) for each in labels]
+
+
+def _is_number(condition) -> bool:
+    try:
+        return bool(np.isfinite(float(condition)))
+    except ValueError:
+        return False
 
 
 def direction_color(angle: float) -> str:
@@ -128,8 +148,11 @@ def direction_color(angle: float) -> str:
     return to_hex(_RING((float(angle) % 360) / 360))
 
 
-def direction_wheel(axes: Axes | np.ndarray, degrees: Iterable[float], note: str = "") -> None:
-    """Put in the place of empty axes, or of a column of them, a wheel that shows which color is which direction."""
+def direction_wheel(axes: Axes | np.ndarray, conditions: Iterable, note: str = "") -> None:
+    """Put in the place of empty axes, or of a column of them, a wheel that shows which color is which direction.
+
+    Conditions that are no directions are listed in their colors, evenly chosen if there is no room for all.
+    """
     column = np.atleast_1d(np.asarray(axes, object))
     places, figure = [each.get_subplotspec() for each in column], column[0].figure
     place = places[0].get_gridspec()[places[0].rowspan.start : places[-1].rowspan.stop, places[0].colspan.start]
@@ -138,10 +161,19 @@ def direction_wheel(axes: Axes | np.ndarray, degrees: Iterable[float], note: str
     wheel = figure.add_subplot(place)  # pyright: ignore[reportCallIssue, reportArgumentType]
     wheel.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
     wheel.axis("off")
-    for angle in degrees:
+    labels = list(conditions)
+    places, is_circle = angles(labels), directions_of(labels) is not None
+    for angle in places if is_circle else ():
         tip = [np.cos(np.radians(angle)), np.sin(np.radians(angle))]
         wheel.plot(*np.outer(tip, [0.3, 1.25]), color=direction_color(angle), linewidth=2)
-    wheel.text(0, -1.6, f"direction\n{note}".strip(), ha="center", va="top", fontsize=7, linespacing=1.5)
+    size = min(wheel.get_position().size * figure.get_size_inches())
+    n_listed = 0 if is_circle or not labels else int(np.clip(size / 0.11, 3, 12))  # inches a line
+    listed = np.unique(np.linspace(0, len(labels) - 1, n_listed).round().astype(int))
+    for row, i in enumerate(listed):
+        look = {"color": direction_color(float(places[i])), "fontsize": 6, "ha": "center", "va": "center"}
+        wheel.text(0, 1.35 - 2.7 * row / max(len(listed) - 1, 1), shorten(heading(labels)[i], 14), **look)
+    name = "direction" if is_circle or not labels else "condition"
+    wheel.text(0, -1.6, f"{name}\n{note}".strip(), ha="center", va="top", fontsize=7, linespacing=1.5)
 
 
 def time_label(values) -> str:

@@ -8,7 +8,18 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from recirc.figures.labels import label, shorten
-from recirc.figures.style import MUTED, angles, color, direction_color, direction_wheel, key, panels, styled, time_label
+from recirc.figures.style import (
+    MUTED,
+    angles,
+    color,
+    direction_color,
+    direction_wheel,
+    heading,
+    key,
+    panels,
+    styled,
+    time_label,
+)
 
 _MOST = 8  # conditions of outputs
 
@@ -49,7 +60,7 @@ def rasters(
     for axes in grid[:, -1]:
         axes.axis("off")
     if len(conditions) > 1:
-        direction_wheel(grid[:, -1], angles(conditions))
+        direction_wheel(grid[:, -1], conditions)
     figure.supxlabel(time_label(rates) + (f" from {event}" if event else ""))
     return figure
 
@@ -88,7 +99,7 @@ def example_units(
     for axes, name in zip(grid[:, 0], names):
         axes.set_ylabel(f"{name}\nrate ({units})" if units else f"{name}\nrate")
     grid[1, -1].axis("off")
-    direction_wheel(grid[0, -1], degrees)
+    direction_wheel(grid[0, -1], circuit["condition"].values)
     figure.supxlabel(time_label(circuit))
     return figure
 
@@ -118,19 +129,13 @@ def target_against_output(target: xr.DataArray, outputs: xr.DataArray, *, arms: 
                 axes.plot(time, outputs.sel(arm=name).isel(place), color=color(str(name)), linewidth=0.9)
         name = shorten(str(target["output"].values[row]) if "output" in target.coords else f"output {row + 1}", 16)
         line[0].set_ylabel(f"{name}\n({units})" if units else name)
-    for axes, condition in zip(grid[0], target["condition"].values[shown]):
-        axes.set_title(_heading(condition), loc="center")
+    names_of = heading(target["condition"].values)
+    for axes, i in zip(grid[0], shown):
+        axes.set_title(shorten(names_of[i], 12), loc="center")
     figure.supxlabel(time_label(target))
     looks = [(label(str(name)), {"color": color(str(name))}) for name in names]
     key(figure, [("target", {"color": "#8f8f8f", "linewidth": 3.2}), *looks])
     return figure
-
-
-def _heading(condition) -> str:
-    try:
-        return f"{float(condition):g}°"
-    except ValueError:
-        return shorten(str(condition), 12)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,7 +190,7 @@ def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go
         units = rates.attrs.get("units", "1")
         line[0].set_ylabel(shorten(activity.title, 22) + ("\nrate" if units == "1" else f"\nrate ({units})"))
     note = "\nlight: preparation\ndark: movement\nline: go\nin brackets:\nmovement tuning"
-    direction_wheel(grid[:, -1], angles(activities[0].rates["condition"].values) if activities else [], note)
+    direction_wheel(grid[:, -1], activities[0].rates["condition"].values if activities else [], note)
     figure.supxlabel(f"time from {zero} (s)")
     return figure
 
