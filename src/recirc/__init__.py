@@ -13,6 +13,7 @@ _NAMES = {
     "Outcome": "types",
     "Score": "types",
     "Trials": "types",
+    "bibliography": "studies.bibliography",
     "enable_x64": "types",
     "fit": "train",
     "read": "data.read",

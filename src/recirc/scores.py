@@ -6,6 +6,8 @@ import typing
 import equinox as eqx
 import numpy as np
 
+from recirc.notebook import fields_table
+
 Level = typing.Literal["performance", "unit", "population", "mechanism", "generalization", "robustness"]
 Direction = typing.Literal["higher", "lower"]
 
@@ -40,6 +42,7 @@ class Score(eqx.Module):
     unit: str = eqx.field(static=True, default="1")
     parts: dict[str, np.ndarray] = eqx.field(default_factory=dict)
     settings: dict[str, object] = eqx.field(default_factory=dict)
+    _repr_html_ = fields_table
 
     def __check_init__(self):
         check_words(self.metric, level=self.level, direction=self.direction)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from recirc.arguments import labels, names, numbers
 from recirc.named import Named as Named
+from recirc.notebook import fields_table
 from recirc.scores import Direction as Direction
 from recirc.scores import Level as Level
 from recirc.scores import Outcome as Outcome
@@ -68,6 +69,7 @@ class _Noun(eqx.Module):
     conditions: eqx.AbstractVar[tuple[str, ...]]
     _labels: ClassVar[tuple[str, ...]] = ("conditions",)  # fields with one entry per trial, or none
     _table: ClassVar[str]  # field of arrays by name, each with one row per trial
+    _repr_html_ = fields_table
 
     @property
     def n_trials(self) -> int:

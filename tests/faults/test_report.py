@@ -83,6 +83,20 @@ def test_hostile_names_everywhere_are_text(tmp_path):
     assert "49" not in page.text
 
 
+def test_every_report_ends_with_the_bibtex_of_its_methods(tmp_path):
+    plain = Page(report.build(make(tmp_path / "plain")))
+    assert "@misc{recirc," in plain.text
+    assert "raghu2017" in plain.text  # of SCORE
+    said = report.ReportText(
+        "t", about={"sources": [f"Doe 2001 (doi 10.1/{HOSTILE[:4]}) and Roe 2002 ({HOSTILE[:9]})"]}
+    )
+    claim = Claim("c", "Kao 2019, doi 10.1152/jn.00467.2018", True)
+    page = Page(report.build(make(tmp_path / "run", claims=[claim], text=said)))
+    assert_harmless(page)
+    assert page.text.index("BibTeX of the methods used") > page.text.index("Provenance")
+    assert [page.text.count(f"@misc{{{key},") for key in ("doe2001", "roe2002", "kao2019", "raghu2017")] == [1] * 4
+
+
 def test_scripts_in_figures_stay_inside_images(tmp_path):
     text = report.ReportText("t", sections=[report.Section("s", figures=[report.Picture("spectrum", "Look here.")])])
     folder = make(tmp_path / "run", text=text)

@@ -546,7 +546,7 @@ def test_a_small_study_runs_from_start_to_report(tiny, tmp_path):
     assert "<script" not in page
     assert "stands in" in page
     assert len(list((out / "figures").glob("*.svg"))) == 8
-    assert page.count("<details>") == 3  # the verdicts in words are folded away
+    assert page.count("<details>") == 4  # the verdicts in words, and the papers, are folded away
 
 
 def test_names_in_figures_have_no_letters_that_are_drawn_as_codes():

@@ -11,6 +11,7 @@ from jaxtyping import Float, PRNGKeyArray
 from scipy.optimize import linear_sum_assignment, quadratic_assignment
 
 from recirc.analyses.result import AnalysisResult
+from recirc.analyses.sources import stated_sources
 from recirc.analyses.table import Row
 from recirc.arguments import check_key
 from recirc.circuits import RateNetwork, simulate
@@ -81,7 +82,10 @@ def degeneracy(
     arrays = xr.Dataset({name: (("network", "other"), values) for name, values in found.items()})
     said = ", ".join(f"{name} {row.value:.2g}" for name, row in zip(LEVELS, rows))
     sentence = f"Two of {len(networks)} networks differ, on average, by: {said}."
-    return AnalysisResult("degeneracy", tuple(rows), arrays=arrays, sentences={"degeneracy": sentence})
+    return AnalysisResult(
+        "degeneracy", tuple(rows), arrays=arrays, sentences={"degeneracy": sentence},
+        about={"sources": stated_sources(degeneracy, DSA)},
+    )  # fmt: skip
 
 
 def _distances(networks: Sequence[RateNetwork], trials: Trials, key) -> dict[str, Distances]:

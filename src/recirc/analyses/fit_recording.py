@@ -26,7 +26,9 @@ from recirc.analyses.fit_table import make_rows
 from recirc.analyses.fit_trials import go_event, judged_alone, judging_scales, recorded_units, unit_folds, with_go_cue
 from recirc.analyses.pieces import Failure, Map, results, seed_of
 from recirc.analyses.result import AnalysisResult
+from recirc.analyses.sources import stated_sources
 from recirc.arguments import check_key, check_kind
+from recirc.circuits import RateNetwork
 from recirc.compare.interpolation import direct_map, interpolated
 from recirc.compare.left_out import left_out_r2
 from recirc.data import check_activity
@@ -93,6 +95,7 @@ def fit_recording(
         "groups": [[fitting.activity.conditions[i] for i in group] for group in fitting.groups],
         "notes": [*activity.notes, *said, *fitting.unreliable(), *judged_alone(config), *fitting.failed],
         "soft_normalization": config.soft_normalization,
+        "sources": stated_sources(config.trainer, RateNetwork),
     }
     return AnalysisResult(
         "fit", tuple(rows), tuple(claims),

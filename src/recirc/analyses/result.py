@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from recirc.analyses.table import NO_NUMBER, Claim, Row, frame, number
+from recirc.notebook import table
 
 VERDICTS = {True: "supported", False: "contradicted", None: "undecided"}
 
@@ -59,10 +59,9 @@ class AnalysisResult:
         return f"<AnalysisResult of {self.study}: {parts}; {' '.join(self.sentences.values()) or 'no sentences'}>"
 
     def _repr_html_(self) -> str:
-        sentences = "".join(f"<p>{escape(sentence)}</p>" for sentence in self.sentences.values())
-        claims = "".join(f"<li>{escape(line)}</li>" for line in self.claim_lines())
-        more = f"<p>{len(self.rows)} numbers in <code>.table</code>; figures: {', '.join(self.figures) or 'none'}.</p>"
-        return f"<div><h4>{escape(self.study)}</h4>{sentences}<ul>{claims}</ul>{more}</div>"
+        claims = [("claim", line) for line in self.claim_lines()]
+        more = ("in .table", f"{len(self.rows)} numbers"), ("figures", ", ".join(self.figures) or "none")
+        return table(self.study, [*self.sentences.items(), *claims, *more])
 
 
 def claim_line(claim: Claim) -> str:

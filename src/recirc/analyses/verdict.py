@@ -11,11 +11,19 @@ from recirc.analyses.levels import level_verdicts
 from recirc.analyses.likeness import named_as
 from recirc.analyses.reference import reference_rows, rows_beside
 from recirc.analyses.result import AnalysisResult
+from recirc.analyses.sources import stated_sources
 from recirc.analyses.table import Row, frame
 from recirc.analyses.verdict_config import Reference, VerdictConfig
 from recirc.arguments import check_key, check_kind
 from recirc.circuits import AbstractCircuit, simulate
-from recirc.compare import FixedPointCount, MechanismSummary, SlowestMode, fixed_points_in_epoch, mechanism_of
+from recirc.compare import (
+    FixedPointCount,
+    MechanismSummary,
+    SlowestMode,
+    find_fixed_points,
+    fixed_points_in_epoch,
+    mechanism_of,
+)
 from recirc.compare.mechanism import VERDICTS
 from recirc.compare.normalization import average_repeats
 from recirc.data import check_activity
@@ -107,9 +115,10 @@ def verdict(
     levels = level_verdicts(own, table, mechanism, by=["arm"], twins=untrained)
     sentences = {each.level: each.sentence for each in levels}
     sentences["mechanism"] = f"{sentences['mechanism']} {summary.sentence}" if summary else f"Mechanism: {unjudged}"
+    used = [] if summary is None else [type(network), mechanism_of, find_fixed_points]
     return AnalysisResult(
         "verdict", tuple(rows), arrays=_arrays(seen, averages), sentences=sentences, figures=("units", "rotations"),
-        about={"config": dataclasses.asdict(config) | {"onset": onset}},
+        about={"config": dataclasses.asdict(config) | {"onset": onset}, "sources": stated_sources(*used)},
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from recirc.circuits.base import AbstractCircuit
 from recirc.circuits.updates import name_of
+from recirc.notebook import fields_table
 from recirc.ranges import check_within
 
 WEIGHT_AXES = {  # of every weight of a `RateNetwork`, as files have them
@@ -62,6 +63,7 @@ class RateNetwork(AbstractCircuit):
     time_constant: float = eqx.field(static=True, default=0.01)
     noise: Float[Array, ""] | None = eqx.field(converter=_noise_or_none, default=None)
     nonlinearity: Callable = eqx.field(static=True, default=jnp.tanh)
+    _repr_html_ = fields_table
 
     @classmethod
     def random(

@@ -16,6 +16,7 @@ import xarray as xr
 
 from recirc import figures
 from recirc.analyses.result import AnalysisResult
+from recirc.analyses.sources import bibtex, sources_of_result
 from recirc.analyses.table import Claim, Row, frame
 from recirc.data.netcdf import read_dataset
 from recirc.figures.labels import label
@@ -204,6 +205,7 @@ def build(folder, redraw: bool = True, result: AnalysisResult | None = None) -> 
     if redraw and about["study"] in figures.DRAWINGS:
         _draw(result or read_result(folder), folder / "figures")
     text = _text(folder) or _plain_text(folder, about)
+    found = AnalysisResult(about["study"], tuple(rows), tuple(claims), about=text.about)
     manifest, table = _read_json(folder / "manifest.json"), frame(rows)
     page = _environment().get_template("report.html.j2").render(
         about=about,
@@ -218,6 +220,7 @@ def build(folder, redraw: bool = True, result: AnalysisResult | None = None) -> 
         provenance=tables.provenance_lines(manifest),
         inputs=manifest.get("inputs", {}),
         config=_read(folder / "config.toml"),
+        bibliography=bibtex(sources_of_result(found)),
     )  # fmt: skip
     write_atomic(folder / "report.html", page.encode("utf-8", "replace"))
     return folder / "report.html"

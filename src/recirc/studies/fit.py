@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from recirc.analyses import AnalysisResult, FitConfig, fit_cost, fit_recording, select
 from recirc.analyses.fit_prepare import prepare
 from recirc.analyses.fit_trials import with_go_cue
+from recirc.analyses.sources import cited, stated_sources
 from recirc.analyses.table import BASELINE, NO_NUMBER, number
 from recirc.compare.covariates import covariates_of
 from recirc.data import Prepared, condition_angles, read_prepared
@@ -139,9 +139,9 @@ def _driven(config: FitConfig) -> str:
 
 
 def _method(config: FitConfig) -> str:
-    """What the trainer is called, with the first line of its source."""
-    source = re.search(r"Source: ([^(.;]+\(doi [^)]+\))", type(config.trainer).__doc__ or "")
-    return type(config.trainer).__name__ + (f", {source[1]}" if source else "")
+    """What the trainer is called, with the first of its sources."""
+    papers = cited(" ".join(stated_sources(config.trainer)))
+    return ", ".join([type(config.trainer).__name__, *map(str, papers[:1])])
 
 
 def _table(result: AnalysisResult) -> Table:

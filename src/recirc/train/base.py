@@ -18,6 +18,7 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import RateNetwork
 from recirc.circuits.base import check_shapes
+from recirc.notebook import fields_table
 from recirc.storage import read_arrays, write_arrays
 from recirc.types import Activity, Outcome, Trials, require_x64
 
@@ -100,6 +101,7 @@ class Fit(eqx.Module):
     history: list[dict[str, float]] = eqx.field(static=True)
     embedder: Activity | None
     seconds: float = eqx.field(static=True)
+    _repr_html_ = fields_table
 
 
 def fit(

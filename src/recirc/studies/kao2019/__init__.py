@@ -20,6 +20,8 @@ from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.studies.kao2019 import claims, design, report
 from recirc.studies.kao2019 import reference as references
+from recirc.studies.kao2019.design import METHODS as METHODS
+from recirc.studies.kao2019.design import SOURCE as SOURCE
 from recirc.studies.kao2019.network import train_network
 
 PLACE = tuple(design.NETWORK[1:-1])  # what tells networks of one arm and seed apart

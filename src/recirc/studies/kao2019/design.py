@@ -11,12 +11,14 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.analyses import VerdictConfig
 from recirc.circuits import RateNetwork
+from recirc.compare import find_fixed_points, flow_field, mechanism_of
 from recirc.data import movement_onset
 from recirc.tasks import DelayedReach
 from recirc.tasks.angles import angle_label
 from recirc.train import Bptt, RatePenalty, WeightPenalty
 
 SOURCE = "Kao 2019, doi 10.1152/jn.00467.2018"
+METHODS = (DelayedReach, RateNetwork, Bptt, RatePenalty, WeightPenalty, mechanism_of, find_fixed_points, flow_field)
 ARMS = {  # fields of `RateNetwork.random`
     "tanh": {"nonlinearity": jnp.tanh},
     "relu": {"nonlinearity": jax.nn.relu},

@@ -12,6 +12,7 @@ from recirc import figures
 from recirc.analyses import AnalysisResult, select
 from recirc.analyses.levels import ALPHA, level_verdicts, numbers
 from recirc.analyses.reference import HERE
+from recirc.analyses.sources import stated_sources
 from recirc.analyses.verdict_config import Reference
 from recirc.figures import DRAWINGS, Column, Shown, rotations_beside, units_beside
 from recirc.figures.labels import percent
@@ -57,7 +58,8 @@ def about(reference: Reference) -> dict[str, Any]:
     """What drawings and words need to know beside the numbers."""
     stands_in = reference.another is not None and reference.single_trials is None
     told = {"name": reference.name, "mechanism": reference.mechanism, "stands_in": stands_in}
-    return {"reference": told, "config": dataclasses.asdict(design.comparison(0.0, 1))}
+    config = dataclasses.asdict(design.comparison(0.0, 1))
+    return {"reference": told, "config": config, "sources": stated_sources(*design.METHODS)}
 
 
 def figures_of(arrays: xr.Dataset) -> tuple[str, ...]:

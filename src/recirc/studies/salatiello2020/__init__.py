@@ -11,17 +11,28 @@ import xarray as xr
 from recirc.analyses import AnalysisResult, Result, Row, frame, results, summary_rows
 from recirc.analyses.arrays import Arrays, labels, stacked, weights_dataset
 from recirc.analyses.pieces import Map
+from recirc.analyses.sources import stated_sources
 from recirc.analyses.summaries import network_history, network_rows
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
-from recirc.studies.salatiello2020.arms import PLACE, PRESETS, REGIMES, Preset, Regime, sampled_readings, specifications
+from recirc.studies.salatiello2020.arms import (
+    METHODS,
+    PLACE,
+    PRESETS,
+    REGIMES,
+    SOURCE,
+    Preset,
+    Regime,
+    sampled_readings,
+    specifications,
+)
 from recirc.studies.salatiello2020.circuit import LEAD, TAIL, ground_truth, reference, tailed, with_muscles
 from recirc.studies.salatiello2020.claims import claims, verdict
 from recirc.studies.salatiello2020.network import KEPT_EVERY, N_DRAWS, PRIVATE_NOISES, thinned, train_network
 from recirc.studies.salatiello2020.report import DRAWINGS, report_text
 from recirc.tasks import CenterOutReach
 
-__all__ = ["DRAWINGS", "PRESETS", "REGIMES", "TAIL", "Preset", "Regime"]
+__all__ = ["DRAWINGS", "METHODS", "PRESETS", "REGIMES", "SOURCE", "TAIL", "Preset", "Regime"]
 __all__ += ["experiment", "ground_truth", "reference", "specifications", "tailed", "train_network", "with_muscles"]
 NAME = "salatiello2020"
 
@@ -69,7 +80,8 @@ def analyse(size: Preset, asked: Sequence[dict], map: Map = map) -> AnalysisResu
         NAME, (*rows, *summary_rows(rows, key=key)), tuple(judged), activity.assign_coords(_members(examples)), weights,
         network_history(found, ("arm", "seed", *PLACE)), {"verdict": verdict(table, judged, size)},
         tuple(name for name in DRAWINGS if size.extras.get(name, True)),
-        about={"readings": sampled_readings(size.n_readings, seed)} if size.n_readings else {},
+        about={"sources": stated_sources(*METHODS)}
+        | ({"readings": sampled_readings(size.n_readings, seed)} if size.n_readings else {}),
     )  # fmt: skip
 
 

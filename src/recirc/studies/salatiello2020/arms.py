@@ -4,9 +4,13 @@ import dataclasses
 
 import numpy as np
 
+from recirc.circuits import RateNetwork, StabilityOptimized, stability_optimized
 from recirc.studies.salatiello2020.bptt import BPTT_REGIMES
+from recirc.tasks import CenterOutReach
+from recirc.train import Bptt, Force, FullForce, RatePenalty
 
 SOURCE = "Salatiello & Giese 2020, doi 10.1007/978-3-030-61609-0_69"
+METHODS = (CenterOutReach, stability_optimized, StabilityOptimized, RateNetwork, FullForce, Force, Bptt, RatePenalty)
 
 
 @dataclasses.dataclass(frozen=True)
