@@ -148,12 +148,17 @@ def test_oscillation_has_its_frequency_and_a_held_input_moves_the_point():
     np.testing.assert_allclose(found.points, [expected], atol=1e-12)
 
 
-def test_a_ghost_of_a_saddle_node_is_a_slow_point_and_no_fixed_point():
-    """x' = -x + 1.6 tanh x + b has one point beyond |b| = 0.2018; where two merged, the speed has a minimum."""
+def beyond_the_saddle_node():
+    """x' = -x + 1.6 tanh x + b, b just beyond where two points merge, and the tanh of where the speed is least."""
     edge = np.sqrt(1 - 1 / 1.6)
     height = 1.6 * edge - np.arctanh(edge)
     network = rate_network([[1.6]], bias=-height - 1e-3)
-    network = dataclasses.replace(network, input_weights=jnp.zeros((1, 1)))
+    return dataclasses.replace(network, input_weights=jnp.zeros((1, 1))), edge
+
+
+def test_a_ghost_of_a_saddle_node_is_a_slow_point_and_no_fixed_point():
+    """x' = -x + 1.6 tanh x + b has one point beyond |b| = 0.2018; where two merged, the speed has a minimum."""
+    network, edge = beyond_the_saddle_node()
     found = find_fixed_points(network, [0.0], np.linspace(0.2, 2.0, 30)[:, None])
     assert found.stable.tolist() == [True]
     assert found.points[0, 0] < 0
@@ -213,10 +218,7 @@ class TestManyStarts:
         np.testing.assert_allclose(ends, np.stack([inputs, inputs]), atol=1e-9)
 
     def test_slow_points_are_still_told(self):
-        edge = np.sqrt(1 - 1 / 1.6)
-        height = 1.6 * edge - np.arctanh(edge)
-        network = rate_network([[1.6]], bias=-height - 1e-3)
-        network = dataclasses.replace(network, input_weights=jnp.zeros((1, 1)))
+        network, edge = beyond_the_saddle_node()
         found = find_fixed_points(network, [0.0], np.linspace(0.2, 2.0, 256)[:, None])
         assert found.stable.tolist() == [True]
         np.testing.assert_allclose(found.slow_points, [[np.arctanh(edge)]], atol=1e-3)

@@ -28,19 +28,14 @@ def dataset_of(
     of the networks that judge the first unit fold.
     """
     here = ("condition", "time", "unit")
-    fold = np.zeros(len(activity.units), np.int32)
-    for index, members in enumerate(folds):
-        fold[members] = index
-    group = np.zeros(activity.n_trials, np.int32)
-    for index, members in enumerate(groups):
-        group[list(members)] = index
+    places = _memberships(groups, activity.n_trials)
     single = lambda values: np.asarray(values, np.float32)  # noqa: E731
     variables: dict[str, tuple] = {
         "target_rates": (here, single(activity.rates), {"units": "spikes/s"}),
         "prediction": (("seed", *here), single(networks), {"units": "spikes/s"}),
         "baseline": (("method", *here), single(np.stack(list(baselines.values()))), {"units": "spikes/s"}),
-        "fold": (("unit",), fold, {"units": "1"}),
-        "group": (("condition",), group, {"units": "1", "long_name": "place along left_out"}),
+        "fold": (("unit",), _memberships(folds, len(activity.units)), {"units": "1"}),
+        "group": (("condition",), places, {"units": "1", "long_name": "place along left_out"}),
         "target_outputs": (("condition", "time", "output"), np.asarray(activity.outputs), {"units": "1"}),
     }
     for name, axis in (("rates", "network_unit"), ("outputs", "output")):
@@ -63,6 +58,14 @@ def dataset_of(
     used = {name for dims, *_ in variables.values() for name in dims}
     coordinates = {name: value for name, value in coordinates.items() if name in used}
     return xr.Dataset(variables, coordinates, {"outputs_are_modeled": int(is_modeled)})
+
+
+def _memberships(groups: Sequence, n: int) -> np.ndarray:
+    """The group of each of n places; 0 for those in none."""
+    found = np.zeros(n, np.int32)
+    for index, members in enumerate(groups):
+        found[list(members)] = index
+    return found
 
 
 def networks_of(arrays: Mapping) -> xr.Dataset:

@@ -24,7 +24,7 @@ from recirc.circuits.step_circuit import StepCircuit as StepCircuit
 from recirc.circuits.step_circuit import from_step as from_step
 from recirc.circuits.teachers import TEACHERS as TEACHERS
 from recirc.circuits.teachers import Teacher as Teacher
-from recirc.circuits.teachers import linear as linear
 from recirc.circuits.teachers import noise_trials as noise_trials
 from recirc.circuits.teachers import recorded as recorded
 from recirc.circuits.teachers import teacher as teacher
+from recirc.circuits.updates import linear as linear

@@ -97,6 +97,11 @@ def check_shapes(circuit: AbstractCircuit, shapes: Mapping[str, tuple[int, ...]]
             raise ValueError(f"the circuit's {name} has shape {value.shape}, but its number of units needs {shape}.")
 
 
+def numpy_generator(key: PRNGKeyArray) -> np.random.Generator:
+    """NumPy's generator for a JAX key, for libraries that take no JAX key."""
+    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
+
+
 def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, units=None) -> Activity:
     """Run a circuit through trials; the only forward time loop of the package.
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from recirc.circuits.base import AbstractCircuit
+from recirc.circuits.base import AbstractCircuit, numpy_generator
 from recirc.circuits.updates import name_of
 from recirc.notebook import fields_table
 from recirc.ranges import check_within
@@ -188,7 +188,7 @@ class RateNetwork(AbstractCircuit):
 def shuffled_targets(recurrent, allowed=None, *, key: PRNGKeyArray) -> Float[np.ndarray, "unit unit"]:
     """The weights with those of every unit (a column) among its targets at random, where these are allowed."""
     recurrent = np.array(recurrent)
-    random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    random = numpy_generator(key)
     allowed = np.ones(recurrent.shape, bool) if allowed is None else np.asarray(allowed)
     for column, targets in zip(recurrent.T, allowed.T):
         column[targets] = random.permutation(column[targets])

@@ -11,16 +11,12 @@ import scipy.linalg
 import scipy.stats
 from jaxtyping import Complex, PRNGKeyArray
 
-from recirc.circuits.base import simulate
+from recirc.circuits.base import numpy_generator, simulate
 from recirc.circuits.rate_network import RateNetwork
 from recirc.circuits.stability_optimization import stability_optimized
+from recirc.circuits.updates import linear
 from recirc.ranges import check_within
 from recirc.types import Trials
-
-
-def linear(x):
-    """The identity: a linear network's nonlinearity."""
-    return x
 
 
 class Teacher(NamedTuple):
@@ -130,32 +126,28 @@ def recorded(
     return student, trials.replace(inputs=trials.inputs[:, :, channels], hints=rates[:, :, index], hint_units=names)
 
 
-def _generator(key: PRNGKeyArray) -> np.random.Generator:
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
-
-
 def _basis(n_units: int, random: np.random.Generator) -> np.ndarray:
     return scipy.stats.ortho_group.rvs(n_units, random_state=random)
 
 
 def _random(n_units: int, key):
-    return _generator(key).normal(size=(n_units, n_units)) * 0.8 / np.sqrt(n_units), None
+    return numpy_generator(key).normal(size=(n_units, n_units)) * 0.8 / np.sqrt(n_units), None
 
 
 def _line_attractor(n_units: int, key):
     eigenvalues = np.append(0.999, np.linspace(0.4, -0.4, n_units - 1))
-    basis = _basis(n_units, _generator(key))
+    basis = _basis(n_units, numpy_generator(key))
     return (basis * eigenvalues) @ basis.T, eigenvalues
 
 
 def _low_rank_normal(n_units: int, key):
     eigenvalues = np.array([0.9, 0.2])
-    basis = _basis(n_units, _generator(key))[:, :2]
+    basis = _basis(n_units, numpy_generator(key))[:, :2]
     return (basis * eigenvalues) @ basis.T, eigenvalues
 
 
 def _low_rank_oscillation(n_units: int, key):
-    random = _generator(key)
+    random = numpy_generator(key)
     left, shift = random.normal(size=(n_units, 2)), random.normal(size=(2, n_units)) * 12 / np.sqrt(n_units)
     right = np.linalg.pinv(left)
     right = right + shift - (shift @ left) @ right  # the shift does not see `left`, so that eigenvalues stay
@@ -163,7 +155,7 @@ def _low_rank_oscillation(n_units: int, key):
 
 
 def _feedforward(n_units: int, key):
-    gaussian = _generator(key).normal(size=(n_units, n_units)) * 2.8 / np.sqrt(n_units)
+    gaussian = numpy_generator(key).normal(size=(n_units, n_units)) * 2.8 / np.sqrt(n_units)
     triangle, basis = scipy.linalg.schur(gaussian)[:2]
     pairs = np.flatnonzero(np.diag(triangle, -1))  # 2 by 2 blocks hold complex pairs
     triangle[pairs, pairs + 1] = 0
@@ -173,7 +165,7 @@ def _feedforward(n_units: int, key):
 def _delay_line(n_units: int, key):
     chain = np.diag(np.ones(n_units - 1), 1)
     chain[0, 2:] = 0.5
-    basis = _basis(n_units, _generator(key))
+    basis = _basis(n_units, numpy_generator(key))
     return basis @ chain @ basis.T, np.zeros(n_units)
 
 

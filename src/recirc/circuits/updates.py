@@ -7,12 +7,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+
+def linear(x):
+    """The identity: a linear network's nonlinearity."""
+    return x
+
+
 NONLINEARITIES: dict[str, Callable] = {  # what files and calls name; others are given as functions
     "tanh": jnp.tanh,
     "relu": jax.nn.relu,
     "sigmoid": jax.nn.sigmoid,
     "softplus": jax.nn.softplus,
-    "linear": lambda x: x,
+    "linear": linear,
 }
 FORMS = ("current", "rate", "outside")
 

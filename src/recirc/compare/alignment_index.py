@@ -7,7 +7,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.compare.base import AbstractPortrait, numpy_generator
+from recirc.circuits.base import numpy_generator
+from recirc.compare.base import AbstractPortrait
 from recirc.compare.normalization import normalized_averages, without_condition_mean
 from recirc.compare.null_distribution import NullDistribution, beside
 from recirc.compare.samples import check_enough_samples, principal_axes, window_steps

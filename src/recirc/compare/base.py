@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, TypeVar
 
 import equinox as eqx
-import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
+from recirc.circuits.base import numpy_generator
 from recirc.types import Activity, Direction, Level, Score, Trials
 
 Base = TypeVar("Base")
@@ -160,11 +160,6 @@ class AbstractNull(eqx.Module):
     def arrangements(self, a: Activity) -> Iterator[np.ndarray]:
         """Rates of every surrogate but `a` itself, where they can be counted."""
         raise NotImplementedError(f"surrogates of {self.kind} cannot be counted.")
-
-
-def numpy_generator(key: PRNGKeyArray) -> np.random.Generator:
-    """NumPy's generator for a JAX key, for libraries that take no JAX key."""
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)))
 
 
 def family(base: type[Base]) -> list[type[Base]]:

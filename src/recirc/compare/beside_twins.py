@@ -7,7 +7,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.compare.base import AbstractSimilarity, numpy_generator
+from recirc.circuits.base import numpy_generator
+from recirc.compare.base import AbstractSimilarity
 from recirc.types import Activity, Score
 
 STILL = 0.02  # rad from the identity: dynamics other than a common decay move the state by under 2 % in a step

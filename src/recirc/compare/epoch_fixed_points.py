@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
-from recirc.compare.base import AbstractProbe, numpy_generator
+from recirc.circuits.base import numpy_generator
+from recirc.compare.base import AbstractProbe
 from recirc.compare.fixed_points import FixedPoints, gather, search_ends
 from recirc.compare.states import epoch_steps, states_along
 from recirc.types import Score, Trials

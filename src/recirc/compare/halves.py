@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from recirc.compare.base import numpy_generator
+from recirc.circuits.base import numpy_generator
 
 Places = Int[np.ndarray, " unit"]
 Distances = Callable[[tuple[str, Places], tuple[str, Places]], Mapping[str, float]]

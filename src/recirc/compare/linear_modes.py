@@ -73,8 +73,8 @@ def linear_modes(circuit: AbstractCircuit | Teacher, *, inputs=None, state=None)
     known = circuit.eigenvalues if isinstance(circuit, Teacher) else None
     quiet = noiseless(circuit.network if isinstance(circuit, Teacher) else circuit)
     n_units = quiet.initial_state(1).shape[0]
-    weights = getattr(quiet, "input_weights", None)
-    inputs = np.zeros(n_units if weights is None else weights.shape[1]) if inputs is None else np.asarray(inputs, float)
+    inputs = np.zeros(n_units if quiet.n_inputs is None else quiet.n_inputs) if inputs is None else inputs
+    inputs = np.asarray(inputs, float)
     if state is None:
         state = _fixed_point(quiet, inputs, np.zeros(n_units))
     matrix = np.asarray(jacobian(quiet, jnp.asarray(inputs), jnp.asarray(state, float)), np.float64)

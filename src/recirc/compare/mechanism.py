@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits import AbstractCircuit
-from recirc.compare.base import numpy_generator
+from recirc.circuits.base import numpy_generator
 from recirc.compare.go_probes import NoTarget, StateResetAtGo, TargetOffAtGo
 from recirc.compare.states import AtGo, epoch_steps
 from recirc.types import Score, Trials

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.compare.base import AbstractSimilarity, numpy_generator
+from recirc.circuits.base import numpy_generator
+from recirc.compare.base import AbstractSimilarity
 from recirc.compare.samples import condition_groups
 from recirc.types import Activity
 

@@ -10,7 +10,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.compare.base import AbstractMeasure, AbstractNull, AbstractPortrait, AbstractSimilarity, numpy_generator
+from recirc.circuits.base import numpy_generator
+from recirc.compare.base import AbstractMeasure, AbstractNull, AbstractPortrait, AbstractSimilarity
 from recirc.compare.samples import varying_units
 from recirc.types import Activity, Score
 

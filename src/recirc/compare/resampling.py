@@ -7,7 +7,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.compare.base import AbstractMeasure, AbstractSimilarity, numpy_generator
+from recirc.circuits.base import numpy_generator
+from recirc.compare.base import AbstractMeasure, AbstractSimilarity
 from recirc.types import Activity
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Float, PRNGKeyArray
 
-from recirc.compare.base import numpy_generator
+from recirc.circuits.base import numpy_generator
 
 
 def bootstrap_interval(

@@ -10,7 +10,8 @@ import scipy.signal
 import scipy.stats
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from recirc.compare.base import AbstractPortrait, numpy_generator
+from recirc.circuits.base import numpy_generator
+from recirc.compare.base import AbstractPortrait
 from recirc.compare.normalization import normalized_averages, without_condition_mean
 from recirc.compare.samples import window_steps
 from recirc.compare.statistics import bootstrap_interval

@@ -124,9 +124,19 @@ class Selection:
     def inputs(self) -> dict[str, Float[np.ndarray, "trial time input"]]:
         """Time courses of the inputs of all trials of the session, as `behavior`."""
         found = {wanted: self.series(wanted, "inputs") for wanted in self.chain.inputs}
-        for name, values in found.items():
-            self._drop_missing(values, f"input {name}")
+        for wanted, values in found.items():
+            if not np.isfinite(values).any():
+                raise PreparationError(*self._another_clock(wanted), self.session.source)
+            self._drop_missing(values, f"input {wanted}")
         return found
+
+    def _another_clock(self, wanted: str) -> tuple[str, str]:
+        """That a series and the trials have no time in common, and what to do."""
+        clock = self.session.series[_find_series(self.session, wanted, "inputs")[0]].clock
+        spans = [f"{clock.first:.6g} to {clock.last:.6g} s", f"{self.starts[:, 1].min():.6g} to"]
+        found = f"inputs {wanted!r} has no value in the window of any trial: it runs from {spans[0]}, trials from"
+        mend = "if it is on another clock, mend its times in the file, or choose another series"
+        return f"{found} {spans[1]} {self.starts[:, 2].max():.6g} s", mend
 
     def series(self, wanted: str, what: str, *, lag: float = 0.0) -> Float[np.ndarray, "trial time channel"]:
         """A series in the window of every trial of the session, nan in those that are out."""
@@ -134,14 +144,6 @@ class Selection:
         series, chain = self.session.series[name], self.chain
         rectify, clock = name in (chain.rectify or ()), (self.starts[:, 0], chain.n_bins, chain.dt)
         made = series_on_bins(series, *clock, lag=lag, rectify=rectify)[:, :, columns]
-        if what == "inputs" and not np.isfinite(made).any():
-            first, last, (_, start, stop) = *series.clock[:2], self.starts.T
-            found = (
-                f"{what} {wanted!r} has no value in the window of any trial: it runs from {first:.6g} to {last:.6g} s"
-            )
-            mend = "if it is on another clock, mend its times in the file, or choose another series"
-            raise PreparationError(f"{found}, trials from {start.min():.6g} to {stop.max():.6g} s", mend,
-                                   self.session.source)  # fmt: skip
         whole = np.full((self.session.n_trials, *made.shape[1:]), np.nan)
         whole[self.trials] = made
         return whole

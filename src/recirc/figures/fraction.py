@@ -150,8 +150,9 @@ def r2_by_direction(
         axes.set_ylabel(label(metric))
         if fraction is not None:
             axes.set_title(f"{percent(fraction)} of units recorded")
-    grid[-1, 0].set_xticks([*range(len(places)), len(places) + 0.4], [*heading(places), "mean"])
-    if sum(map(len, heading(places))) > 70:  # letters that fit side by side
+    names = heading(places)
+    grid[-1, 0].set_xticks([*range(len(places)), len(places) + 0.4], [*names, "mean"])
+    if sum(map(len, names)) > 70:  # letters that fit side by side
         grid[-1, 0].tick_params(axis="x", rotation=90)
     grid[-1, 0].set_xlabel(f"{'condition' if directions_of(places) is None else 'direction'} left out")
     entries = [(label(network), {"color": color(network), "marker": "o", "markersize": 4, "linestyle": ""})]

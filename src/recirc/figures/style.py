@@ -162,16 +162,16 @@ def direction_wheel(axes: Axes | np.ndarray, conditions: Iterable, note: str = "
     wheel.set(xlim=(-1.5, 1.5), ylim=(-1.5, 1.5), aspect="equal")
     wheel.axis("off")
     labels = list(conditions)
-    places, is_circle = angles(labels), directions_of(labels) is not None
-    for angle in places if is_circle else ():
+    on_ring, names, is_circle = angles(labels), heading(labels), directions_of(labels) is not None
+    for angle in on_ring if is_circle else ():
         tip = [np.cos(np.radians(angle)), np.sin(np.radians(angle))]
         wheel.plot(*np.outer(tip, [0.3, 1.25]), color=direction_color(angle), linewidth=2)
     size = min(wheel.get_position().size * figure.get_size_inches())
     n_listed = 0 if is_circle or not labels else int(np.clip(size / 0.11, 3, 12))  # inches a line
     listed = np.unique(np.linspace(0, len(labels) - 1, n_listed).round().astype(int))
     for row, i in enumerate(listed):
-        look = {"color": direction_color(float(places[i])), "fontsize": 6, "ha": "center", "va": "center"}
-        wheel.text(0, 1.35 - 2.7 * row / max(len(listed) - 1, 1), shorten(heading(labels)[i], 14), **look)
+        look = {"color": direction_color(float(on_ring[i])), "fontsize": 6, "ha": "center", "va": "center"}
+        wheel.text(0, 1.35 - 2.7 * row / max(len(listed) - 1, 1), shorten(names[i], 14), **look)
     name = "direction" if is_circle or not labels else "condition"
     wheel.text(0, -1.6, f"{name}\n{note}".strip(), ha="center", va="top", fontsize=7, linespacing=1.5)
 

@@ -1,8 +1,9 @@
 """`recirc compare`: two recordings, runs or networks scored on every similarity, with the words of its report."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ from recirc.analyses import AnalysisResult, likeness
 from recirc.analyses.likeness import in_order_of
 from recirc.analyses.table import OF_NULLS
 from recirc.analyses.verdict import movement_begins, on_the_reference_clock
-from recirc.circuits import read_network, simulate
+from recirc.circuits import AbstractCircuit, read_network, simulate
 from recirc.compare import mechanism_of
 from recirc.compare.normalization import average_repeats
 from recirc.compare.samples import check_same_samples
@@ -21,7 +22,7 @@ from recirc.figures.style import label
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.runs.report import ReportText, Table
-from recirc.types import Activity
+from recirc.types import Activity, Trials
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,8 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig(), *, tri
         ValueError: if one cannot be read, a network is given without trials, or trials without a network.
     """
     paths = [Path(a), Path(b)]
-    (first, single_trials), (second, _) = _sides(paths, trials, config.seed)
+    networks = _networks(paths, trials)
+    (first, single_trials), (second, _) = _sides(paths, networks, config.seed)
     check_same_samples(first, in_order_of(first, second))  # refused before a folder is made
     files = [path / "activity.nc" if path.is_dir() else path for path in (*paths, *([trials] if trials else []))]
     given = {"key": jax.random.key(config.seed), "n_draws": config.n_draws, "single_trials": single_trials}
@@ -61,54 +63,66 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig(), *, tri
     return Experiment(
         "compare", {"config": config, "files": [str(path.absolute()) for path in files]}, inputs=files,
         analyse=lambda _: _with_mechanisms(
-            likeness(first, second, arm=Path(b).stem, **given), paths, trials, key=given["key"]
+            likeness(first, second, arm=Path(b).stem, **given), networks, key=given["key"]
         ),
         config=lambda: dump_config(config),
         words=lambda found: words(found, Path(a).name, Path(b).name, [*first.notes, *second.notes]), seed=config.seed,
     )  # fmt: skip
 
 
-def _with_mechanisms(result: AnalysisResult, paths: Sequence[Path], trials: Path | None, *, key) -> AnalysisResult:
+class _Driven(NamedTuple):
+    """A network, what drives it, and the name of the file that says so."""
+
+    network: AbstractCircuit
+    trials: Trials
+    file: str
+
+
+def _with_mechanisms(result: AnalysisResult, networks: Mapping[Path, _Driven], *, key) -> AnalysisResult:
     """The result, and a sentence on how each network makes its movements, or why that cannot be told."""
     said = {}
-    for path in paths:
-        if trials is not None and not path.is_dir() and is_array_file(path):
-            try:
-                summary = mechanism_of(read_network(path), read_trials(trials), key=key)
-                said[f"mechanism of {path.name}"] = f"Mechanism of {path.name}: {summary.sentence}"
-            except ValueError as error:
-                said[f"mechanism of {path.name}"] = f"Mechanism of {path.name}: not judged, since {error}"
+    for path, driven in networks.items():
+        try:
+            told = mechanism_of(driven.network, driven.trials, key=key).sentence
+        except ValueError as error:
+            told = f"not judged, since {error}"
+        said[f"mechanism of {path.name}"] = f"Mechanism of {path.name}: {told}"
     return dataclasses.replace(result, sentences={**result.sentences, **said})
 
 
-def _sides(paths: Sequence[Path], trials: Path | None, seed: int) -> list[tuple[Activity, Activity | None]]:
-    """Both activities and their single trials; a network is run, and beside a recording seen on its clock."""
-    are_networks = [not path.is_dir() and is_array_file(path) for path in paths]
-    if any(are_networks) != (trials is not None):
-        if trials is not None:
-            raise ValueError(f"{trials} has nothing to drive: neither {paths[0]} nor {paths[1]} is a network.")
-        network = paths[are_networks.index(True)]
+def _networks(paths: Sequence[Path], trials: Path | None) -> dict[Path, _Driven]:
+    """The networks among the files, with what drives them."""
+    found = [path for path in paths if not path.is_dir() and is_array_file(path)]
+    if found and trials is None:
         raise ValueError(
-            f"{network} is a network, and nothing says what drives it; give --trials FILE, with its inputs, dt and one "
-            "condition label per trial (recirc.data.read_trials says how)."
+            f"{found[0]} is a network, and nothing says what drives it; give --trials FILE, with its inputs, dt and "
+            "one condition label per trial (recirc.data.read_trials says how)."
         )
     if trials is None:
-        return [read_activity(path) for path in paths]
-    given, key = read_trials(trials), jax.random.key(seed)
-    sides = []
-    for path, is_network in zip(paths, are_networks):
-        if is_network:
-            made = simulate(read_network(path), given, key=key).replace(outputs=None)
-            notes = [f"{path.name}: {len(made.units)} units of a network, driven by {trials.name}."]
-            sides.append((average_repeats(made).replace(notes=notes), None))
-        else:
-            sides.append(read_activity(path))
-    if not all(are_networks):
-        network, recording = (are_networks.index(is_network) for is_network in (True, False))
-        made, seen = sides[network][0], average_repeats(sides[recording][0])
-        made = on_the_reference_clock(made, seen, movement_begins(given, seen)).replace(notes=made.notes)
-        sides[network] = made, None
+        return {}
+    if not found:
+        raise ValueError(f"{trials} has nothing to drive: neither {paths[0]} nor {paths[1]} is a network.")
+    given = read_trials(trials)
+    return {path: _Driven(read_network(path), given, trials.name) for path in found}
+
+
+def _sides(
+    paths: Sequence[Path], networks: Mapping[Path, _Driven], seed: int
+) -> list[tuple[Activity, Activity | None]]:
+    """Both activities and their single trials; a network is run, and beside a recording seen on its clock."""
+    sides = [_run(path, networks[path], seed) if path in networks else read_activity(path) for path in paths]
+    for path, other, side in zip(paths, paths[::-1], (0, 1)):
+        if path in networks and other not in networks:
+            made, seen = sides[side][0], average_repeats(sides[1 - side][0])
+            onset = movement_begins(networks[path].trials, seen)
+            sides[side] = on_the_reference_clock(made, seen, onset).replace(notes=made.notes), None
     return sides
+
+
+def _run(path: Path, driven: _Driven, seed: int) -> tuple[Activity, None]:
+    made = simulate(driven.network, driven.trials, key=jax.random.key(seed)).replace(outputs=None)
+    notes = [f"{path.name}: {len(made.units)} units of a network, driven by {driven.file}."]
+    return average_repeats(made).replace(notes=notes), None
 
 
 def read_activity(path: Path) -> tuple[Activity, Activity | None]:
