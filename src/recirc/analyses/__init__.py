@@ -20,5 +20,6 @@ from recirc.analyses.table import Row as Row
 from recirc.analyses.table import by_seed as by_seed
 from recirc.analyses.table import frame as frame
 from recirc.analyses.table import select as select
+from recirc.analyses.unit_subsets import unit_subsets as unit_subsets
 from recirc.analyses.verdict import verdict as verdict
 from recirc.analyses.verdict_config import VerdictConfig as VerdictConfig

@@ -55,13 +55,17 @@ class LinearDynamics(AbstractStudent):
 
     def step(self, state, trials, *, key):
         network, sums, n_units = state.network, state.learner, state.network.n_units
+        weights = self.rows(sums, n_units)
+        readout = solved(penalized(sums, n_units, self.penalty)[:n_units, :n_units], sums.readout)
+        network = with_weights(network, weights, readout, self.learns)
+        return self.finished(network, trials, one_step_r2(sums, weights), sums)
+
+    def rows(self, sums, n_units):
+        """Weights on every regressor, a row per unit."""
         matrix, n_regressors = penalized(sums, n_units, self.penalty), len(sums.gram)
         n_components = n_units if self.n_components is None else self.n_components
         components = np.linalg.eigh(sums.gram[:n_units, :n_units])[1][:, n_units - n_components :]
         basis = np.zeros((n_regressors, n_components + n_regressors - n_units))
         basis[:n_units, :n_components] = components
         basis[n_units:, n_components:] = np.eye(n_regressors - n_units)
-        weights = solved(basis.T @ matrix @ basis, sums.cross @ basis) @ basis.T
-        readout = solved(matrix[:n_units, :n_units], sums.readout)
-        network = with_weights(network, weights, readout, self.learns)
-        return self.finished(network, trials, one_step_r2(sums, weights), sums)
+        return solved(basis.T @ matrix @ basis, sums.cross @ basis) @ basis.T

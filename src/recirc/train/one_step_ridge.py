@@ -61,9 +61,13 @@ class OneStepRidge(AbstractStudent):
         network, sums = state.network, state.learner
         matrix, n_units = penalized(sums, network.n_units, self.penalty), network.n_units
         if network.connections is None and network.signs is None:
-            weights = solved(matrix, sums.cross)
+            weights = self.rows(sums, n_units)
         else:
             weights = constrained_rows(matrix, sums.cross, network)
         readout = solved(matrix[:n_units, :n_units], sums.readout)
         network = with_weights(network, weights, readout, self.learns)
         return self.finished(network, trials, one_step_r2(sums, weights), sums)
+
+    def rows(self, sums, n_units):
+        """Weights on every regressor, a row per unit, of a network without constraints."""
+        return solved(penalized(sums, n_units, self.penalty), sums.cross)

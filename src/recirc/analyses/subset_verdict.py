@@ -1,0 +1,121 @@
+"""What refits to subsets of the recorded units let one conclude, in words."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.stats
+
+from recirc.analyses.table import Row, number
+from recirc.analyses.unit_subsets import Refits, SubsetDependence
+
+SAME, DEPENDS, UNTOLD = (
+    "does not depend on which units were recorded",
+    "depends on which units were recorded",
+    "cannot be told from so few",
+)
+DRIFT = np.log(1.5)  # of the logarithm of a time constant, that matters
+LEAST = np.log(2.0)  # that the interval must exclude for "does not depend"
+TURNS = 1 / 3  # of a frequency, that matters
+MEMORY = 0.08  # correlation of residuals with the next ones, of either sign, that matters
+CONSTRAINED = 0.15  # share of the directions of weights, below which nothing can be told
+LONG = 0.9  # of a trial, from which a mode is as slow as a trial shows
+_Z = float(scipy.stats.norm.ppf(0.95))
+
+
+class SubsetVerdict(NamedTuple):
+    """One number's verdict, and the sentences that say why and what follows."""
+
+    number: str
+    verdict: str
+    why: str
+    so: str
+
+    def sentence(self) -> str:
+        return f"{self.number} {self.verdict}: {self.why}. {self.so}"
+
+
+def subset_verdicts(found: SubsetDependence) -> tuple[SubsetVerdict, ...]:
+    """The verdicts on the slowest mode and on the fastest of what can be told of its rotation.
+
+    Non-normality has none: fits to circuits of normal J have .7 of it at every size, from the noise of their weights.
+    """
+    return _slowest(found), _rotation(found)
+
+
+def _slowest(found: SubsetDependence) -> SubsetVerdict:
+    refits = found.refits["slowest_mode_s"]
+    seconds, name = float(np.exp(refits.recorded)), "The slowest time constant of a linear fit"
+    low, high = np.exp(np.clip(refits.all_units[1:], np.log(found.step), np.log(found.trial)))
+    is_long = seconds >= LONG * found.trial
+    said = f"longer than {LONG:g} of a trial ({found.trial:.3g} s)" if is_long else f"{seconds:.3g} s"
+    must_not = f"It is {said} with all recorded units, and must not be taken for the circuit's."
+    change = refits.drift[0] + refits.horizon[0]
+    if found.grows:
+        return SubsetVerdict(name, DEPENDS, "the fit grows without end, and what was recorded does not", must_not)
+    if found.memory < -MEMORY:
+        noise = f"what it leaves unexplained reverses from bin to bin (correlation {found.memory:.2f}), as noise does"
+        return SubsetVerdict(name, DEPENDS, f"{noise}, and how much that hides is up to the number of units", must_not)
+    if is_long and found.memory > MEMORY:
+        kept = f"it outlasts a trial, and what it leaves unexplained persists (correlation {found.memory:.2f})"
+        return SubsetVerdict(name, DEPENDS, f"{kept}, so that units which were not recorded may hold it", must_not)
+    factor = f"more units and predictions further ahead change it by a factor of {np.exp(change):.2g}"
+    if abs(change) > DRIFT and abs(change) > _Z * refits.error:
+        return SubsetVerdict(name, DEPENDS, factor, must_not)
+    if found.constrained < CONSTRAINED:
+        share = f"the recording determines {100 * found.constrained:.0f} % of the directions of weights"
+        return SubsetVerdict(name, UNTOLD, share, f"Nothing follows from {said}; more trials would help.")
+    within = np.exp(change + _Z * refits.error * np.array([-1, 1]))
+    if abs(change) + _Z * refits.error < LEAST:
+        so = f"It is {said}; linear extrapolation to a circuit that is recorded whole gives {low:.3g} to {high:.3g} s."
+        return SubsetVerdict(name, SAME, factor, so)
+    told = f"more units and predictions further ahead change it by a factor of {within[0]:.2g} to {within[1]:.2g}"
+    return SubsetVerdict(name, UNTOLD, told, f"Nothing follows from {said}; more units or trials would decide.")
+
+
+def _rotation(found: SubsetDependence) -> SubsetVerdict:
+    refits: Refits = found.refits["rotation_hz"]
+    hertz, name, change = refits.recorded, "Its rotation", refits.drift[0] + refits.horizon[0]
+    if hertz < 0.5 / found.trial:
+        few = f"it turns less than half a cycle in a trial ({hertz:.2g} cycles/s), as circuits without rotation do"
+        return SubsetVerdict(name, UNTOLD, few, "No rotation may be concluded, nor its absence.")
+    told = f"more units and predictions further ahead change {hertz:.2g} cycles/s by {change:+.2g}"
+    if abs(change) > TURNS * hertz and abs(change) > _Z * refits.error:
+        return SubsetVerdict(name, DEPENDS, told, "It must not be taken for the circuit's.")
+    if abs(change) + _Z * refits.error < TURNS * hertz:
+        return SubsetVerdict(
+            name, SAME, told, f"It is {refits.all_units[0]:.2g} cycles/s for a circuit recorded whole."
+        )
+    open_ = f"{told}, with a standard error of {refits.error:.2g}"
+    return SubsetVerdict(name, UNTOLD, open_, "More units or trials would decide.")
+
+
+def subset_rows(found: SubsetDependence) -> list[Row]:
+    """A row per number and size, the last for a circuit that is recorded whole; seconds, Hz and a share."""
+    rows = []
+    for name, unit in (("slowest_mode_s", "s"), ("rotation_hz", "Hz"), ("nonnormality", "1")):
+        refits = found.refits[name]
+        back = np.exp if name == "slowest_mode_s" else np.asarray
+        row = lambda value, ci, n, where, name=name, unit=unit: Row(  # noqa: E731
+            name, "mechanism", "one_step_ridge", {"set": "unit_subsets", **where}, float(value), ci, n, unit, "lower"
+        )
+        for size, values in zip(refits.sizes, refits.values):
+            numbers = values if values.ndim == 1 else values[:, 0]
+            ends = back(np.quantile(numbers, [0.025, 0.975])) if len(numbers) > 1 else (np.nan, np.nan)
+            rows.append(row(back(numbers.mean()), tuple(map(float, ends)), len(numbers), {"n_units": size}))
+        whole, low, high = map(float, back(np.array(refits.all_units)))
+        rows.append(row(whole, (low, high), len(refits.values[0]), {"n_units": "all"}))
+    share = {"set": "unit_subsets", "n_units": refits.sizes[-1]}
+    rows.append(
+        Row(
+            "constrained_directions",
+            "mechanism",
+            "one_step_ridge",
+            share,
+            found.constrained,
+            (np.nan,) * 2,
+            1,
+            "1",
+            "higher",
+        )
+    )
+    return rows

@@ -1,0 +1,300 @@
+"""Whether what a fit says of a mechanism depends on which units were recorded: fits to random subsets of them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, PRNGKeyArray
+
+from recirc.circuits import RateNetwork, linear
+from recirc.circuits.base import numpy_generator
+from recirc.ranges import check_within
+from recirc.train import LinearDynamics, OneStepRidge
+from recirc.train.student import Sums, check_recorded, sums_of
+from recirc.types import Activity, Trials
+
+SHARES = (0.25, 0.5, 0.75)  # sizes of subsets, of the recorded units
+HALF = 1  # place of the size whose spread is the error from units
+PER_UNIT = 15  # pairs of samples that a fit which predicts further ahead has for each unit, if any size can have them
+FITTED = slice(1, None)  # sizes that the extrapolation rests on
+GROUPS = 10  # of trials, for the jackknife
+JACKKNIFED = 5  # subsets of each size that the jackknife refits
+NUMBERS = ("slowest_mode_s", "rotation_hz", "nonnormality")
+SLOWEST = 100.0  # trial lengths; what is slower, or grows, counts as this
+LEARNS = ("bias",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Refits:
+    """One number of fits to subsets, on the scale where differences are compared: seconds as their logarithm.
+
+    Args:
+        sizes: units of a subset; the last is all.
+        values: of every subset of each size.
+        all_units: extrapolated, linearly in 1 / size, to a circuit that is recorded whole, and its interval.
+        drift: what more units would change, from all recorded ones on, with its standard error.
+        horizon: what predicting further ahead changes, with its standard error.
+    """
+
+    sizes: Sequence[int]
+    values: Sequence[Float[np.ndarray, " subset"]]
+    all_units: tuple[float, float, float]
+    drift: tuple[float, float]
+    horizon: tuple[float, float]
+    error: float
+
+    @property
+    def recorded(self) -> float:
+        """The number with all recorded units."""
+        return float(self.values[-1][0])
+
+
+@dataclasses.dataclass(frozen=True)
+class SubsetDependence:
+    """Numbers of a mechanism against how many units were recorded.
+
+    Args:
+        refits: of every number.
+        trial: length of a trial, seconds; a slower mode is as slow as a trial can show.
+        step: bin, seconds.
+        grows: whether the fit to all recorded units grows without end.
+        memory: correlation of what the fit leaves unexplained with itself one bin later.
+        constrained: share of the directions of weights that the data determine.
+    """
+
+    refits: Mapping[str, Refits]
+    trial: float
+    step: float
+    grows: bool
+    memory: float
+    constrained: float
+
+
+class Recorded(NamedTuple):
+    """Sums of one-step pairs, and of pairs further apart, in groups of trials."""
+
+    near: list[Sums]
+    far: list[Sums]
+
+
+def unit_subsets(
+    activity: Activity, *, n_subsets: int, key: PRNGKeyArray, student: OneStepRidge | LinearDynamics | None = None
+) -> SubsetDependence:
+    r"""Fit a linear network to random subsets of the recorded units, and see what becomes of its mechanism.
+
+    A fit to m units has modes $\lambda$ per bin dt, the eigenvalues of the matrix that takes rates to those of the next
+    bin; their time constants are $-dt / \log |\lambda|$. Of random subsets of a fourth, half and three fourths of the
+    units and of all, the mean of the slowest one's logarithm is extrapolated to a circuit that is recorded whole,
+
+    $$\langle \log \tau(m) \rangle = \log \tau_\infty + b / m .$$
+
+    A fit to part of a circuit need not be wrong alike for all sizes, so two things more are asked: what a fit to pairs
+    of rates further apart says, which is the same if the recorded units' present tells their future (the test of
+    implied time scales), and whether what the fit leaves unexplained remembers itself.
+
+    Args:
+        activity: rates; trials or averages of conditions.
+        n_subsets: of each size, 2 or more.
+        key: decides the subsets.
+        student: fits them; `OneStepRidge` if omitted.
+
+    Raises:
+        ValueError: if there are more units than pairs of samples, a unit is there twice, fewer than 8 units, or subsets
+            have fewer units than the student has components.
+
+    Source: subsets as in Qian et al. 2024 (NeurIPS 37); implied time scales after Swope et al. 2004 (doi
+    10.1021/jp037421y); the jackknife over trials and the delete-half jackknife over units, Efron & Stein 1981 (doi
+    10.1214/aos/1176345462).
+
+    Example:
+        >>> import jax, recirc
+        >>> recirc.enable_x64()
+        >>> keys = jax.random.split(jax.random.key(0), 3)
+        >>> network = recirc.circuits.teacher("random", n_units=40, key=keys[0]).network
+        >>> driven = recirc.circuits.noise_trials(40, n_steps=100, n_trials=20, dt=0.01, key=keys[1])
+        >>> seen = recirc.simulate(network, driven, key=keys[2])
+        >>> found = recirc.analyses.unit_subsets(seen, n_subsets=4, key=keys[2])
+        >>> found.refits["slowest_mode_s"].sizes
+        (10, 20, 30, 40)
+    """
+    student = OneStepRidge(learns=LEARNS) if student is None else dataclasses.replace(student, learns=LEARNS)
+    check_within("[2, inf)", n_subsets=n_subsets)
+    rates, step = np.asarray(activity.rates, np.float64), float(activity.dt)
+    n_units = rates.shape[2]
+    if n_units < 8:
+        raise ValueError(f"{n_units} units; subsets of a fourth of them need 8 or more.")
+    sizes = (*(round(share * n_units) for share in SHARES), n_units)
+    asked = getattr(student, "n_components", None)
+    if asked is not None and asked > sizes[0]:
+        raise ValueError(f"the smallest subsets have {sizes[0]} units and the fit {asked} components; ask for fewer.")
+    random, trial = numpy_generator(key), step * rates.shape[1]
+    check_recorded(type(student).__name__, _network(n_units, step), _trials(rates, step), LEARNS)
+    subsets = [
+        [np.sort(random.permutation(n_units)[:size]) for _ in range(n_subsets if size < n_units else 1)]
+        for size in sizes
+    ]
+    fits = _Fits(student, step, trial)
+    pieces = _pieces(rates)
+    near = [_sums(rates, 1, step) for rates in pieces]
+    slowest = np.exp(fits.numbers(_added(near), subsets[-1][0], 1)[0])
+    ahead = max(2, round(min(slowest / 4, trial / 10) / step))
+    recorded = Recorded(near, [_sums(rates, ahead, step) for rates in pieces])
+    return _dependence(fits, recorded, subsets, ahead, rates)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Fits:
+    """Fits to any units of a recording, from sums over all of them."""
+
+    student: OneStepRidge | LinearDynamics
+    step: float
+    trial: float
+
+    def propagator(self, sums: Sums, units: np.ndarray) -> np.ndarray:
+        """What takes rates of the units to those one pair later."""
+        both = np.append(units, len(sums.gram) - 1)
+        own = sums._replace(gram=sums.gram[np.ix_(both, both)], cross=sums.cross[np.ix_(units, both)])
+        kept = np.exp(-self.step / _tau(self.step))
+        weights = self.student.rows(own, len(units))[:, :-1]
+        return kept * np.eye(len(units)) + (1 - kept) * weights
+
+    def numbers(self, sums: Sums, units: np.ndarray, ahead: int) -> np.ndarray:
+        """`NUMBERS`, the first as its logarithm, and the largest modulus of an eigenvalue."""
+        matrix = self.propagator(sums, units)
+        eigenvalues = np.linalg.eigvals(matrix)
+        sizes, later = np.abs(eigenvalues), ahead * self.step
+        largest, turning = sizes.max(), np.flatnonzero(eigenvalues.imag > 1e-9)
+        seconds = -later / np.log(largest) if largest < 1 else np.inf
+        hertz = 0.0
+        if len(turning):
+            hertz = float(np.angle(eigenvalues[turning[sizes[turning].argmax()]])) / (2 * np.pi * later)
+        centered = matrix - np.trace(matrix) / len(units) * np.eye(len(units))
+        moved = np.sum(np.abs(eigenvalues - np.trace(matrix) / len(units)) ** 2)
+        henrici = np.sqrt(max(np.sum(centered**2) - moved, 0.0)) / np.linalg.norm(centered)
+        return np.array([np.log(np.clip(seconds, self.step, SLOWEST * self.trial)), hertz, henrici, largest])
+
+
+def _dependence(
+    fits: _Fits, recorded: Recorded, subsets: list[list[np.ndarray]], ahead: int, rates: np.ndarray
+) -> SubsetDependence:
+    near, far, everyone = _added(recorded.near), _added(recorded.far), subsets[-1][0]
+    sizes = tuple(len(some[0]) for some in subsets)
+    values = [np.array([fits.numbers(near, units, 1) for units in some]) for some in subsets]
+    fewer = [some[:JACKKNIFED] for some in subsets]
+
+    def means(some: list[np.ndarray], sums: Sums, apart: int) -> np.ndarray:
+        return np.mean([fits.numbers(sums, units, apart) for units in some], axis=0)
+
+    enough = [i for i, size in enumerate(sizes) if far.n_pairs >= PER_UNIT * size]
+    place = enough[-1] if enough else 0
+    beyond = means(fewer[place], far, ahead) - means(fewer[place], near, 1)
+    left_out = [
+        (by_size := np.stack([means(some, a, 1) for some in fewer]), means(fewer[place], b, ahead) - by_size[place])
+        for a, b in zip(_without(near, recorded.near), _without(far, recorded.far))
+    ]
+    refits = {
+        name: _refits(
+            sizes, [each[:, i] for each in values], beyond[i], [(a[:, i], b[i]) for a, b in left_out],
+            most=np.log(fits.trial) if i == 0 else np.inf,
+        )
+        for i, name in enumerate(NUMBERS)
+    }  # fmt: skip
+    matrix = fits.propagator(near, everyone)
+    return SubsetDependence(
+        refits, fits.trial, fits.step, bool(values[-1][0, -1] >= 1), _memory(rates, matrix), _constrained(near)
+    )
+
+
+def _refits(sizes: tuple[int, ...], values: list[np.ndarray], beyond: float, left_out: list, *, most: float) -> Refits:
+    """One number; `most` is the largest that can be told."""
+    design = np.stack([np.ones(len(sizes[FITTED])), 1 / np.array(sizes[FITTED], float)], axis=1)
+    weights = np.linalg.pinv(design)[0]
+
+    def estimates(means: np.ndarray, further: float) -> np.ndarray:
+        whole, recorded = weights @ means[FITTED], means[-1]
+        drift, change = min(whole, most) - min(recorded, most), min(recorded + further, most) - min(recorded, most)
+        return np.array([whole, drift, change, drift + change])
+
+    found = estimates(np.array([each.mean() for each in values]), beyond)
+    jackknifed = np.array([estimates(means, further) for means, further in left_out])
+    n = len(jackknifed)
+    by_trials = (n - 1) / n * np.sum((jackknifed - jackknifed.mean(axis=0)) ** 2, axis=0)
+    drawn = sum(w**2 * each.var(ddof=1) / len(each) for w, each in zip(weights[:-1], values[FITTED][:-1]))
+    by_units = values[HALF].var(ddof=1)  # delete-half jackknife
+    whole = found[0], 1.96 * np.sqrt(by_trials[0] + drawn + by_units)
+    errors = np.sqrt(by_trials + drawn * np.array([1, 1, 0, 1]) + by_units * np.array([1, 0, 0, 0]))
+    return Refits(
+        sizes, values, (float(whole[0]), float(whole[0] - whole[1]), float(whole[0] + whole[1])),
+        (float(found[1]), float(errors[1])), (float(found[2]), float(errors[2])), float(errors[3]),
+    )  # fmt: skip
+
+
+def _memory(rates: np.ndarray, matrix: np.ndarray) -> float:
+    """Correlation of residuals with those one bin later, over units and trials."""
+    left = rates[:, 1:] - rates[:, :-1] @ matrix.T
+    left = left - left.mean(axis=(0, 1))
+    left = left / np.maximum(left.std(axis=(0, 1)), 1e-12)
+    return float(np.mean(left[:, 1:] * left[:, :-1]))
+
+
+def _constrained(sums: Sums) -> float:
+    r"""$\gamma / n$ with $\gamma = \sum_i s_i / (s_i + \alpha / \beta)$, found by MacKay's iteration."""
+    n_units = len(sums.cross)
+    gram, cross = sums.gram[:n_units, :n_units], sums.cross[:, :n_units]
+    mean = sums.gram[-1, :n_units] / sums.n_pairs
+    gram = gram - sums.n_pairs * np.outer(mean, mean)
+    cross = cross - np.outer(sums.totals, mean)
+    spectrum, basis = np.linalg.eigh(gram)
+    spectrum, along = np.maximum(spectrum, 0.0), cross @ basis
+    squares = np.sum(sums.squares - sums.totals**2 / sums.n_pairs)
+    ratio = 1e-3 * spectrum.mean()
+    for _ in range(100):
+        weights = along / (spectrum + ratio)
+        share = np.sum(spectrum / (spectrum + ratio))
+        unexplained = squares - 2 * np.sum(weights * along) + np.sum(weights**2 * spectrum)
+        noise = max(unexplained, 1e-12 * squares) / (n_units * (sums.n_pairs - share))
+        ratio = noise * n_units * share / np.sum(weights**2)
+    return float(np.sum(spectrum / (spectrum + ratio)) / n_units)
+
+
+def _pieces(rates: np.ndarray) -> list[np.ndarray]:
+    """Trials in groups for the jackknife; few trials are cut in time."""
+    if len(rates) < GROUPS // 2:
+        cut = rates.shape[1] // GROUPS
+        rates = rates[:, : cut * GROUPS].reshape(len(rates) * GROUPS, cut, rates.shape[2])
+    n_groups = min(GROUPS, len(rates))
+    return [rates[first::n_groups] for first in range(n_groups)]
+
+
+def _tau(step: float) -> float:
+    return 10 * step  # cancels: a linear network's step is any matrix
+
+
+def _network(n_units: int, step: float) -> RateNetwork:
+    zeros = jnp.zeros((n_units, n_units))
+    return RateNetwork(
+        recurrent=zeros, input_weights=zeros[:, :0], readout=zeros[:0], bias=zeros[0], start=zeros[0],
+        time_constant=_tau(step), nonlinearity=linear,
+    )  # fmt: skip
+
+
+def _trials(rates: np.ndarray, step: float) -> Trials:
+    names = [str(i) for i in range(len(rates))]
+    return Trials(rates[:, :, :0], rates[:, :, :0], dt=step, conditions=names, hints=rates)
+
+
+def _sums(rates: np.ndarray, ahead: int, step: float) -> Sums:
+    """Sums over all pairs of samples that are `ahead` bins apart."""
+    network = _network(rates.shape[2], step)
+    thinned = [rates[:, first::ahead] for first in range(ahead)]
+    return _added([sums_of(network, _trials(each, step), LEARNS) for each in thinned if each.shape[1] > 1])
+
+
+def _added(parts: Sequence[Sums]) -> Sums:
+    return Sums(*(sum(each) for each in zip(*parts)))
+
+
+def _without(whole: Sums, parts: Sequence[Sums]) -> list[Sums]:
+    return [Sums(*(a - b for a, b in zip(whole, part))) for part in parts]
