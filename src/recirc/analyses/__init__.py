@@ -23,3 +23,4 @@ from recirc.analyses.table import select as select
 from recirc.analyses.unit_subsets import unit_subsets as unit_subsets
 from recirc.analyses.verdict import verdict as verdict
 from recirc.analyses.verdict_config import VerdictConfig as VerdictConfig
+from recirc.analyses.which_next import which_next as which_next

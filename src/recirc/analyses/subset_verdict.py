@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from recirc.analyses.table import Row, number
+from recirc.analyses.table import Row
 from recirc.analyses.unit_subsets import Refits, SubsetDependence
 
 SAME, DEPENDS, UNTOLD = (
@@ -15,6 +15,7 @@ SAME, DEPENDS, UNTOLD = (
 )
 DRIFT = np.log(1.5)  # of the logarithm of a time constant, that matters
 LEAST = np.log(2.0)  # that the interval must exclude for "does not depend"
+UNITS = {"slowest_mode_s": "s", "rotation_hz": "Hz", "nonnormality": "1"}
 TURNS = 1 / 3  # of a frequency, that matters
 MEMORY = 0.08  # correlation of residuals with the next ones, of either sign, that matters
 CONSTRAINED = 0.15  # share of the directions of weights, below which nothing can be told
@@ -90,32 +91,18 @@ def _rotation(found: SubsetDependence) -> SubsetVerdict:
 
 
 def subset_rows(found: SubsetDependence) -> list[Row]:
-    """A row per number and size, the last for a circuit that is recorded whole; seconds, Hz and a share."""
-    rows = []
-    for name, unit in (("slowest_mode_s", "s"), ("rotation_hz", "Hz"), ("nonnormality", "1")):
-        refits = found.refits[name]
-        back = np.exp if name == "slowest_mode_s" else np.asarray
-        row = lambda value, ci, n, where, name=name, unit=unit: Row(  # noqa: E731
-            name, "mechanism", "one_step_ridge", {"set": "unit_subsets", **where}, float(value), ci, n, unit, "lower"
-        )
+    """A row per number and size, and one for a circuit that is recorded whole."""
+    rows, where = [], {"set": "unit_subsets"}
+    for name, unit in UNITS.items():
+        refits, back = found.refits[name], np.exp if name == "slowest_mode_s" else np.asarray
         for size, values in zip(refits.sizes, refits.values):
-            numbers = values if values.ndim == 1 else values[:, 0]
-            ends = back(np.quantile(numbers, [0.025, 0.975])) if len(numbers) > 1 else (np.nan, np.nan)
-            rows.append(row(back(numbers.mean()), tuple(map(float, ends)), len(numbers), {"n_units": size}))
-        whole, low, high = map(float, back(np.array(refits.all_units)))
-        rows.append(row(whole, (low, high), len(refits.values[0]), {"n_units": "all"}))
-    share = {"set": "unit_subsets", "n_units": refits.sizes[-1]}
-    rows.append(
-        Row(
-            "constrained_directions",
-            "mechanism",
-            "one_step_ridge",
-            share,
-            found.constrained,
-            (np.nan,) * 2,
-            1,
-            "1",
-            "higher",
-        )
-    )
-    return rows
+            ends = back(np.quantile(values, [0.025, 0.975])) if len(values) > 1 else (np.nan, np.nan)
+            rows.append((name, float(back(values.mean())), ends, len(values), {**where, "n_units": size}, unit))
+        whole, *ends = back(np.array(refits.all_units))
+        rows.append((name, float(whole), ends, len(refits.values[0]), {**where, "n_units": "all"}, unit))
+    share = {**where, "n_units": refits.sizes[-1]}  # pyright: ignore[reportPossiblyUnboundVariable]
+    rows.append(("constrained_directions", found.constrained, (np.nan, np.nan), 1, share, "1"))
+    return [
+        Row(name, "mechanism", "linear fit", value, (float(ends[0]), float(ends[1])), n, place, unit, "lower")
+        for name, value, ends, n, place, unit in rows
+    ]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from recirc.analyses.constrained_directions import constrained_share
 from recirc.circuits import RateNetwork, linear
 from recirc.circuits.base import numpy_generator
 from recirc.ranges import check_within
@@ -23,6 +24,7 @@ GROUPS = 10  # of trials, for the jackknife
 JACKKNIFED = 5  # subsets of each size that the jackknife refits
 NUMBERS = ("slowest_mode_s", "rotation_hz", "nonnormality")
 SLOWEST = 100.0  # trial lengths; what is slower, or grows, counts as this
+CLEAR = 4.0  # s.d. of the smoothing, beyond which noise is another
 LEARNS = ("bias",)
 
 
@@ -80,8 +82,9 @@ class Recorded(NamedTuple):
 
 
 def unit_subsets(
-    activity: Activity, *, n_subsets: int, key: PRNGKeyArray, student: OneStepRidge | LinearDynamics | None = None
-) -> SubsetDependence:
+    activity: Activity, *, n_subsets: int, key: PRNGKeyArray, smoothing: float = 0.0,
+    student: OneStepRidge | LinearDynamics | None = None,
+) -> SubsetDependence:  # fmt: skip
     r"""Fit a linear network to random subsets of the recorded units, and see what becomes of its mechanism.
 
     A fit to m units has modes $\lambda$ per bin dt, the eigenvalues of the matrix that takes rates to those of the next
@@ -98,6 +101,8 @@ def unit_subsets(
         activity: rates; trials or averages of conditions.
         n_subsets: of each size, 2 or more.
         key: decides the subsets.
+        smoothing: s.d. of the Gaussian that smoothed the rates, s. What it makes alike says nothing of the circuit, so
+            that rates predict those four s.d. later, where noise has less than 2 % in common, instead of the next.
         student: fits them; `OneStepRidge` if omitted.
 
     Raises:
@@ -119,7 +124,7 @@ def unit_subsets(
         >>> found.refits["slowest_mode_s"].sizes
         (10, 20, 30, 40)
     """
-    student = OneStepRidge(learns=LEARNS) if student is None else dataclasses.replace(student, learns=LEARNS)
+    student = dataclasses.replace(student or OneStepRidge(), learns=LEARNS)
     check_within("[2, inf)", n_subsets=n_subsets)
     rates, step = np.asarray(activity.rates, np.float64), float(activity.dt)
     n_units = rates.shape[2]
@@ -129,7 +134,12 @@ def unit_subsets(
     asked = getattr(student, "n_components", None)
     if asked is not None and asked > sizes[0]:
         raise ValueError(f"the smallest subsets have {sizes[0]} units and the fit {asked} components; ask for fewer.")
-    random, trial = numpy_generator(key), step * rates.shape[1]
+    random, trial, apart = numpy_generator(key), step * rates.shape[1], max(1, round(CLEAR * smoothing / step))
+    if rates.shape[1] <= 4 * apart:
+        short = f"trials of {trial:g} s are too short for rates smoothed with an s.d. of {smoothing:g} s"
+        raise ValueError(
+            f"{short}; give longer ones, or smooth less (--set preprocessing.smoothing={smoothing / 2:g})."
+        )
     check_recorded(type(student).__name__, _network(n_units, step), _trials(rates, step), LEARNS)
     subsets = [
         [np.sort(random.permutation(n_units)[:size]) for _ in range(n_subsets if size < n_units else 1)]
@@ -137,11 +147,11 @@ def unit_subsets(
     ]
     fits = _Fits(student, step, trial)
     pieces = _pieces(rates)
-    near = [_sums(rates, 1, step) for rates in pieces]
-    slowest = np.exp(fits.numbers(_added(near), subsets[-1][0], 1)[0])
-    ahead = max(2, round(min(slowest / 4, trial / 10) / step))
-    recorded = Recorded(near, [_sums(rates, ahead, step) for rates in pieces])
-    return _dependence(fits, recorded, subsets, ahead, rates)
+    near = [_sums(each, apart, step) for each in pieces]
+    slowest = np.exp(fits.numbers(_added(near), subsets[-1][0], apart)[0])
+    ahead = max(2 * apart, round(min(slowest / 4, trial / 10) / step))
+    recorded = Recorded(near, [_sums(each, ahead, step) for each in pieces])
+    return _dependence(fits, recorded, subsets, (apart, ahead), rates)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,11 +187,12 @@ class _Fits:
 
 
 def _dependence(
-    fits: _Fits, recorded: Recorded, subsets: list[list[np.ndarray]], ahead: int, rates: np.ndarray
+    fits: _Fits, recorded: Recorded, subsets: list[list[np.ndarray]], later: tuple[int, int], rates: np.ndarray
 ) -> SubsetDependence:
+    apart, ahead = later
     near, far, everyone = _added(recorded.near), _added(recorded.far), subsets[-1][0]
     sizes = tuple(len(some[0]) for some in subsets)
-    values = [np.array([fits.numbers(near, units, 1) for units in some]) for some in subsets]
+    values = [np.array([fits.numbers(near, units, apart) for units in some]) for some in subsets]
     fewer = [some[:JACKKNIFED] for some in subsets]
 
     def means(some: list[np.ndarray], sums: Sums, apart: int) -> np.ndarray:
@@ -189,9 +200,9 @@ def _dependence(
 
     enough = [i for i, size in enumerate(sizes) if far.n_pairs >= PER_UNIT * size]
     place = enough[-1] if enough else 0
-    beyond = means(fewer[place], far, ahead) - means(fewer[place], near, 1)
+    beyond = means(fewer[place], far, ahead) - means(fewer[place], near, apart)
     left_out = [
-        (by_size := np.stack([means(some, a, 1) for some in fewer]), means(fewer[place], b, ahead) - by_size[place])
+        (by_size := np.stack([means(some, a, apart) for some in fewer]), means(fewer[place], b, ahead) - by_size[place])
         for a, b in zip(_without(near, recorded.near), _without(far, recorded.far))
     ]
     refits = {
@@ -203,7 +214,12 @@ def _dependence(
     }  # fmt: skip
     matrix = fits.propagator(near, everyone)
     return SubsetDependence(
-        refits, fits.trial, fits.step, bool(values[-1][0, -1] >= 1), _memory(rates, matrix), _constrained(near)
+        refits,
+        fits.trial,
+        fits.step,
+        bool(values[-1][0, -1] >= 1),
+        _memory(rates, matrix, apart),
+        constrained_share(near),
     )
 
 
@@ -231,32 +247,12 @@ def _refits(sizes: tuple[int, ...], values: list[np.ndarray], beyond: float, lef
     )  # fmt: skip
 
 
-def _memory(rates: np.ndarray, matrix: np.ndarray) -> float:
-    """Correlation of residuals with those one bin later, over units and trials."""
-    left = rates[:, 1:] - rates[:, :-1] @ matrix.T
+def _memory(rates: np.ndarray, matrix: np.ndarray, apart: int) -> float:
+    """Correlation of residuals with those of the next pair, over units and trials."""
+    left = rates[:, apart:] - rates[:, :-apart] @ matrix.T
     left = left - left.mean(axis=(0, 1))
     left = left / np.maximum(left.std(axis=(0, 1)), 1e-12)
-    return float(np.mean(left[:, 1:] * left[:, :-1]))
-
-
-def _constrained(sums: Sums) -> float:
-    r"""$\gamma / n$ with $\gamma = \sum_i s_i / (s_i + \alpha / \beta)$, found by MacKay's iteration."""
-    n_units = len(sums.cross)
-    gram, cross = sums.gram[:n_units, :n_units], sums.cross[:, :n_units]
-    mean = sums.gram[-1, :n_units] / sums.n_pairs
-    gram = gram - sums.n_pairs * np.outer(mean, mean)
-    cross = cross - np.outer(sums.totals, mean)
-    spectrum, basis = np.linalg.eigh(gram)
-    spectrum, along = np.maximum(spectrum, 0.0), cross @ basis
-    squares = np.sum(sums.squares - sums.totals**2 / sums.n_pairs)
-    ratio = 1e-3 * spectrum.mean()
-    for _ in range(100):
-        weights = along / (spectrum + ratio)
-        share = np.sum(spectrum / (spectrum + ratio))
-        unexplained = squares - 2 * np.sum(weights * along) + np.sum(weights**2 * spectrum)
-        noise = max(unexplained, 1e-12 * squares) / (n_units * (sums.n_pairs - share))
-        ratio = noise * n_units * share / np.sum(weights**2)
-    return float(np.sum(spectrum / (spectrum + ratio)) / n_units)
+    return float(np.mean(left[:, apart:] * left[:, :-apart]))
 
 
 def _pieces(rates: np.ndarray) -> list[np.ndarray]:
@@ -293,8 +289,11 @@ def _sums(rates: np.ndarray, ahead: int, step: float) -> Sums:
 
 
 def _added(parts: Sequence[Sums]) -> Sums:
-    return Sums(*(sum(each) for each in zip(*parts)))
+    first, *others = parts
+    for other in others:
+        first = Sums(*(a + b for a, b in zip(first, other)))  # pyright: ignore[reportArgumentType]
+    return first
 
 
 def _without(whole: Sums, parts: Sequence[Sums]) -> list[Sums]:
-    return [Sums(*(a - b for a, b in zip(whole, part))) for part in parts]
+    return [Sums(*(a - b for a, b in zip(whole, part))) for part in parts]  # pyright: ignore[reportArgumentType]
