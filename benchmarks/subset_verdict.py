@@ -6,9 +6,11 @@ Every seed draws a teacher of 300 units (tau .1 s), how many are recorded (40, 6
 from the same random states of s.d. .3 or 1 in every trial of a condition), and what there is of it: 8 conditions of 15
 trials of 1 s in bins of 10 ms under noise of .2, linear or tanh; averages of these; or trials with measurement noise of
 a fifth of the rates' s.d. `--spikes` draws averages of Poisson spikes instead (20/s, 15 or 40 trials of a condition,
-smoothed with an s.d. of 30 ms), which is what a fit of a session has. A teacher is safe if the slowest time constant of a fit to all recorded units is within a
-factor of 1.5 of the truth, unsafe beyond a factor of 2, the length of a trial counting as the longest; those between
-are counted apart. Seeds go on until there are enough of both.
+smoothed with an s.d. of 30 ms), which is what a fit of a session has.
+
+A teacher is safe if the slowest time constant of a fit to all recorded units is within a factor of 1.5 of the truth,
+unsafe beyond a factor of 2, the length of a trial counting as the longest; those between are counted apart. Seeds go on
+until there are enough of both.
 """
 
 import argparse

@@ -3,8 +3,8 @@
     python benchmarks/which_next.py [--teachers 60] [--first 0]
 
 Every seed draws a teacher of 300 units and its trials as `benchmarks/subset_verdict.py` does. 30 units are recorded. Of
-60 more there is a pilot: an eighth of the trials. The 15 of these that are ranked first are recorded too; better means a
-larger R², in trials that no map was fitted to, of the 210 units beyond, than 15 units at random give on average (10
+60 more there is a pilot: an eighth of the trials. The 15 of these that are ranked first are recorded too; better means
+a larger R², in trials that no map was fitted to, of the 210 units beyond, than 15 units at random give on average (10
 draws). Beside it stands what 15 units of the largest variance give, which needs no fits.
 """
 

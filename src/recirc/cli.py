@@ -69,6 +69,9 @@ def fit(
     recorded_fraction: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the units to use as hints; the others judge the fit.")
     ] = None,
+    subsets: Annotated[
+        int | None, typer.Option(min=2, help="Also fit so many random subsets of the units, of each of three sizes.")
+    ] = None,
     seed: Seed = 0,
     jobs: Jobs = None,
     require_claims: RequireClaims = False,
@@ -81,7 +84,8 @@ def fit(
         from recirc.runs import load_config
         from recirc.studies import fit
 
-        share = [] if recorded_fraction is None else [f"recorded_fraction={recorded_fraction}"]
+        short = {"recorded_fraction": recorded_fraction, "subsets": subsets}
+        share = [f"{name}={value}" for name, value in short.items() if value is not None]
         return fit.experiment(data, load_config(FitConfig, config, [*_overrides(set_, drop_bad), *share]), seed=seed)
 
     _run(make, out or _default_folder("fit", *(path.stem for path in data)), jobs, require_claims)

@@ -100,6 +100,9 @@ class FitConfig:
         warm_up: before the recording starts, with its first sample held.
         go_cue: when the go input switches on, on the recording's time axis; by default at its event "go...", if it has
             one, else at 0 if that is inside the recording, otherwise after a fifth of it.
+        subsets: how many random subsets of the units, of each of several sizes, are fitted to see what a mechanism owes
+            to which units were recorded (`unit_subsets`); 0 for none.
+        subset_components: leading components of the rates that these fits see; all directions if omitted.
         assume_equal_spacing: place conditions whose labels are no angles around the circle.
         preprocessing: how a session of spikes becomes averages; not used for averages.
 
@@ -135,6 +138,8 @@ class FitConfig:
     dt: float = 0.01
     warm_up: float = 0.3
     go_cue: float | None = None
+    subsets: int = 0
+    subset_components: int | None = None
     assume_equal_spacing: bool = False
     preprocessing: Preprocessing = dataclasses.field(default_factory=Preprocessing)
 
@@ -180,6 +185,8 @@ class FitConfig:
             raise ValueError("gain_factors, drive_factors, noise_factors and input_factors must be positive.")
         if not self.completions or set(self.completions) - set(COMPLETIONS):
             raise ValueError(f"completions are {self.completions}; give one or more of {', '.join(COMPLETIONS)}.")
+        if self.subsets < 0 or self.subsets == 1:
+            raise ValueError(f"subsets is {self.subsets}; give 2 or more of each size, better 20, or 0 for none.")
         if self.n_trial_folds < 2:
             raise ValueError(f"n_trial_folds is {self.n_trial_folds}; one fold is left out, so give 2 or more.")
         if self.n_folds < 2 or self.n_seeds < 1 or self.network.n_units < 1:

@@ -22,6 +22,7 @@ from recirc.analyses.fit_conditions import (
 from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.fit_network import Piece, train_piece
 from recirc.analyses.fit_prepare import prepare
+from recirc.analyses.fit_subsets import with_subsets
 from recirc.analyses.fit_table import make_rows
 from recirc.analyses.fit_trials import go_event, judged_alone, judging_scales, recorded_units, unit_folds, with_go_cue
 from recirc.analyses.pieces import Failure, Map, results, seed_of
@@ -97,12 +98,13 @@ def fit_recording(
         "soft_normalization": config.soft_normalization,
         "sources": stated_sources(config.trainer, RateNetwork),
     }
-    return AnalysisResult(
+    result = AnalysisResult(
         "fit", tuple(rows), tuple(claims),
         dataset_of(fitting.activity, fitting.folds, fitting.groups, made[True], baselines, arrays,
                    is_modeled=activity.outputs is None),
         networks_of(arrays), fitting.history, {"verdict": sentence(rows, claims)}, FIGURES, about,
     )  # fmt: skip
+    return with_subsets(result, fitting.activity, config, key=key) if config.subsets else result
 
 
 @dataclasses.dataclass

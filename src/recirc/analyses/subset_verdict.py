@@ -20,6 +20,10 @@ TURNS = 1 / 3  # of a frequency, that matters
 MEMORY = 0.08  # correlation of residuals with the next ones, of either sign, that matters
 CONSTRAINED = 0.15  # share of the directions of weights, below which nothing can be told
 LONG = 0.9  # of a trial, from which a mode is as slow as a trial shows
+NO_VERDICT = (
+    "Non-normality has no verdict: fits to circuits whose weights are normal have about .7 of it with any number of "
+    "units, from the noise of their weights."
+)
 _Z = float(scipy.stats.norm.ppf(0.95))
 
 
@@ -36,10 +40,7 @@ class SubsetVerdict(NamedTuple):
 
 
 def subset_verdicts(found: SubsetDependence) -> tuple[SubsetVerdict, ...]:
-    """The verdicts on the slowest mode and on the fastest of what can be told of its rotation.
-
-    Non-normality has none: fits to circuits of normal J have .7 of it at every size, from the noise of their weights.
-    """
+    """The verdicts on the slowest mode and on rotation."""
     return _slowest(found), _rotation(found)
 
 
@@ -98,7 +99,7 @@ def subset_rows(found: SubsetDependence) -> list[Row]:
         for size, values in zip(refits.sizes, refits.values):
             ends = back(np.quantile(values, [0.025, 0.975])) if len(values) > 1 else (np.nan, np.nan)
             rows.append((name, float(back(values.mean())), ends, len(values), {**where, "n_units": size}, unit))
-        whole, *ends = back(np.array(refits.all_units))
+        whole, *ends = np.clip(back(np.array(refits.all_units)), 0.0, 1.0 if name == "nonnormality" else np.inf)
         rows.append((name, float(whole), ends, len(refits.values[0]), {**where, "n_units": "all"}, unit))
     share = {**where, "n_units": refits.sizes[-1]}  # pyright: ignore[reportPossiblyUnboundVariable]
     rows.append(("constrained_directions", found.constrained, (np.nan, np.nan), 1, share, "1"))

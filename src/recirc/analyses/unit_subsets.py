@@ -4,28 +4,26 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from recirc.analyses.constrained_directions import constrained_share
-from recirc.circuits import RateNetwork, linear
+from recirc.analyses.lagged_sums import LEARNS, added, hint_trials, in_groups, lagged_sums, linear_network, tau, without
 from recirc.circuits.base import numpy_generator
 from recirc.ranges import check_within
 from recirc.train import LinearDynamics, OneStepRidge
-from recirc.train.student import Sums, check_recorded, sums_of
-from recirc.types import Activity, Trials
+from recirc.train.student import Sums, check_recorded
+from recirc.types import Activity
 
 SHARES = (0.25, 0.5, 0.75)  # sizes of subsets, of the recorded units
 HALF = 1  # place of the size whose spread is the error from units
 PER_UNIT = 15  # pairs of samples that a fit which predicts further ahead has for each unit, if any size can have them
 FITTED = slice(1, None)  # sizes that the extrapolation rests on
-GROUPS = 10  # of trials, for the jackknife
 JACKKNIFED = 5  # subsets of each size that the jackknife refits
 NUMBERS = ("slowest_mode_s", "rotation_hz", "nonnormality")
 SLOWEST = 100.0  # trial lengths; what is slower, or grows, counts as this
+FEWEST = 8  # units
 CLEAR = 4.0  # s.d. of the smoothing, beyond which noise is another
-LEARNS = ("bias",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Refits:
     """
 
     sizes: Sequence[int]
-    values: Sequence[Float[np.ndarray, " subset"]]
+    values: Sequence[Float[np.ndarray, " _"]]
     all_units: tuple[float, float, float]
     drift: tuple[float, float]
     horizon: tuple[float, float]
@@ -118,7 +116,7 @@ def unit_subsets(
         >>> recirc.enable_x64()
         >>> keys = jax.random.split(jax.random.key(0), 3)
         >>> network = recirc.circuits.teacher("random", n_units=40, key=keys[0]).network
-        >>> driven = recirc.circuits.noise_trials(40, n_steps=100, n_trials=20, dt=0.01, key=keys[1])
+        >>> driven = recirc.circuits.noisehint_trials(40, n_steps=100, n_trials=20, dt=0.01, key=keys[1])
         >>> seen = recirc.simulate(network, driven, key=keys[2])
         >>> found = recirc.analyses.unit_subsets(seen, n_subsets=4, key=keys[2])
         >>> found.refits["slowest_mode_s"].sizes
@@ -126,32 +124,41 @@ def unit_subsets(
     """
     student = dataclasses.replace(student or OneStepRidge(), learns=LEARNS)
     check_within("[2, inf)", n_subsets=n_subsets)
-    rates, step = np.asarray(activity.rates, np.float64), float(activity.dt)
-    n_units = rates.shape[2]
-    if n_units < 8:
-        raise ValueError(f"{n_units} units; subsets of a fourth of them need 8 or more.")
+    check_subsets(activity, smoothing=smoothing, student=student)
+    rates, step, n_units = np.asarray(activity.rates, np.float64), float(activity.dt), len(activity.units)
+    random, trial, apart = numpy_generator(key), step * rates.shape[1], _apart(smoothing, step)
     sizes = (*(round(share * n_units) for share in SHARES), n_units)
-    asked = getattr(student, "n_components", None)
-    if asked is not None and asked > sizes[0]:
-        raise ValueError(f"the smallest subsets have {sizes[0]} units and the fit {asked} components; ask for fewer.")
-    random, trial, apart = numpy_generator(key), step * rates.shape[1], max(1, round(CLEAR * smoothing / step))
-    if rates.shape[1] <= 4 * apart:
-        short = f"trials of {trial:g} s are too short for rates smoothed with an s.d. of {smoothing:g} s"
-        raise ValueError(
-            f"{short}; give longer ones, or smooth less (--set preprocessing.smoothing={smoothing / 2:g})."
-        )
-    check_recorded(type(student).__name__, _network(n_units, step), _trials(rates, step), LEARNS)
     subsets = [
         [np.sort(random.permutation(n_units)[:size]) for _ in range(n_subsets if size < n_units else 1)]
         for size in sizes
     ]
     fits = _Fits(student, step, trial)
-    pieces = _pieces(rates)
-    near = [_sums(each, apart, step) for each in pieces]
-    slowest = np.exp(fits.numbers(_added(near), subsets[-1][0], apart)[0])
+    pieces = in_groups(rates)
+    near = [lagged_sums(each, apart, step) for each in pieces]
+    slowest = np.exp(fits.numbers(added(near), subsets[-1][0], apart)[0])
     ahead = max(2 * apart, round(min(slowest / 4, trial / 10) / step))
-    recorded = Recorded(near, [_sums(each, ahead, step) for each in pieces])
+    recorded = Recorded(near, [lagged_sums(each, ahead, step) for each in pieces])
     return _dependence(fits, recorded, subsets, (apart, ahead), rates)
+
+
+def check_subsets(activity: Activity, *, smoothing: float, student: OneStepRidge | LinearDynamics) -> None:
+    """Raise ValueError unless subsets of the units can be fitted, as `unit_subsets` says."""
+    rates, step, n_units = np.asarray(activity.rates, np.float64), float(activity.dt), len(activity.units)
+    if n_units < FEWEST:
+        raise ValueError(f"{n_units} units; subsets of a fourth of them need {FEWEST} or more.")
+    asked, smallest = getattr(student, "n_components", None), round(SHARES[0] * n_units)
+    if asked is not None and asked > smallest:
+        raise ValueError(f"the smallest subsets have {smallest} units and the fit {asked} components; ask for fewer.")
+    if rates.shape[1] <= 4 * (apart := _apart(smoothing, step)):
+        found = (
+            f"trials of {step * rates.shape[1]:g} s are too short for rates smoothed with an s.d. of {smoothing:g} s"
+        )
+        raise ValueError(f"{found}, which are compared {apart * step:g} s apart; give longer ones, or smooth less.")
+    check_recorded("A fit to subsets", linear_network(n_units, step), hint_trials(rates[:, apart - 1 :], step), LEARNS)
+
+
+def _apart(smoothing: float, step: float) -> int:
+    return max(1, round(CLEAR * smoothing / step))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +173,7 @@ class _Fits:
         """What takes rates of the units to those one pair later."""
         both = np.append(units, len(sums.gram) - 1)
         own = sums._replace(gram=sums.gram[np.ix_(both, both)], cross=sums.cross[np.ix_(units, both)])
-        kept = np.exp(-self.step / _tau(self.step))
+        kept = np.exp(-self.step / tau(self.step))
         weights = self.student.rows(own, len(units))[:, :-1]
         return kept * np.eye(len(units)) + (1 - kept) * weights
 
@@ -190,7 +197,7 @@ def _dependence(
     fits: _Fits, recorded: Recorded, subsets: list[list[np.ndarray]], later: tuple[int, int], rates: np.ndarray
 ) -> SubsetDependence:
     apart, ahead = later
-    near, far, everyone = _added(recorded.near), _added(recorded.far), subsets[-1][0]
+    near, far, everyone = added(recorded.near), added(recorded.far), subsets[-1][0]
     sizes = tuple(len(some[0]) for some in subsets)
     values = [np.array([fits.numbers(near, units, apart) for units in some]) for some in subsets]
     fewer = [some[:JACKKNIFED] for some in subsets]
@@ -203,7 +210,7 @@ def _dependence(
     beyond = means(fewer[place], far, ahead) - means(fewer[place], near, apart)
     left_out = [
         (by_size := np.stack([means(some, a, apart) for some in fewer]), means(fewer[place], b, ahead) - by_size[place])
-        for a, b in zip(_without(near, recorded.near), _without(far, recorded.far))
+        for a, b in zip(without(near, recorded.near), without(far, recorded.far))
     ]
     refits = {
         name: _refits(
@@ -219,7 +226,7 @@ def _dependence(
         fits.step,
         bool(values[-1][0, -1] >= 1),
         _memory(rates, matrix, apart),
-        constrained_share(near),
+        constrained_share(recorded.near, overlap=apart),
     )
 
 
@@ -253,47 +260,3 @@ def _memory(rates: np.ndarray, matrix: np.ndarray, apart: int) -> float:
     left = left - left.mean(axis=(0, 1))
     left = left / np.maximum(left.std(axis=(0, 1)), 1e-12)
     return float(np.mean(left[:, apart:] * left[:, :-apart]))
-
-
-def _pieces(rates: np.ndarray) -> list[np.ndarray]:
-    """Trials in groups for the jackknife; few trials are cut in time."""
-    if len(rates) < GROUPS // 2:
-        cut = rates.shape[1] // GROUPS
-        rates = rates[:, : cut * GROUPS].reshape(len(rates) * GROUPS, cut, rates.shape[2])
-    n_groups = min(GROUPS, len(rates))
-    return [rates[first::n_groups] for first in range(n_groups)]
-
-
-def _tau(step: float) -> float:
-    return 10 * step  # cancels: a linear network's step is any matrix
-
-
-def _network(n_units: int, step: float) -> RateNetwork:
-    zeros = jnp.zeros((n_units, n_units))
-    return RateNetwork(
-        recurrent=zeros, input_weights=zeros[:, :0], readout=zeros[:0], bias=zeros[0], start=zeros[0],
-        time_constant=_tau(step), nonlinearity=linear,
-    )  # fmt: skip
-
-
-def _trials(rates: np.ndarray, step: float) -> Trials:
-    names = [str(i) for i in range(len(rates))]
-    return Trials(rates[:, :, :0], rates[:, :, :0], dt=step, conditions=names, hints=rates)
-
-
-def _sums(rates: np.ndarray, ahead: int, step: float) -> Sums:
-    """Sums over all pairs of samples that are `ahead` bins apart."""
-    network = _network(rates.shape[2], step)
-    thinned = [rates[:, first::ahead] for first in range(ahead)]
-    return _added([sums_of(network, _trials(each, step), LEARNS) for each in thinned if each.shape[1] > 1])
-
-
-def _added(parts: Sequence[Sums]) -> Sums:
-    first, *others = parts
-    for other in others:
-        first = Sums(*(a + b for a, b in zip(first, other)))  # pyright: ignore[reportArgumentType]
-    return first
-
-
-def _without(whole: Sums, parts: Sequence[Sums]) -> list[Sums]:
-    return [Sums(*(a - b for a, b in zip(whole, part))) for part in parts]  # pyright: ignore[reportArgumentType]

@@ -32,16 +32,16 @@ def which_next(
 ) -> tuple[Ranked, ...]:
     r"""Rank kinds of units, of which more may be recorded, by what the other units do not settle.
 
-    Every kind is left out in turn. Each of an ensemble of ridge maps $W_s$ sees a random half $s$ of the other units and
-    predicts the rates that were left out, in the half of the trials that it was not fitted to;
+    Every kind is left out in turn. Each of an ensemble of ridge maps $W_s$ sees a random half $s$ of the other units
+    and predicts the rates that were left out, in the half of the trials that it was not fitted to;
 
     $$e = \left\langle (W_s r_s - r)_i^2(t) \right\rangle_{s, i, t}
         = \left\langle (\bar y - r)_i^2(t) \right\rangle_{i, t}
         + \left\langle \mathrm{Var}_s (W_s r_s)_i(t) \right\rangle_{i, t}, \qquad
       \bar y = \langle W_s r_s \rangle_s$$
 
-    over fits, units, times and trials, in squared units of rates. Where e is small, the other units settle what those of
-    the kind do, and more of it add little.
+    over fits, units, times and trials, in squared units of rates. Where e is small, the other units settle what those
+    of the kind do, and more of it add little.
 
     Args:
         activity: rates; 2 or more trials or conditions.

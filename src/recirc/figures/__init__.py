@@ -15,5 +15,6 @@ from recirc.figures.probes import generalization as generalization, noise_curve 
 from recirc.figures.scores import Column as Column, mechanism_shares as mechanism_shares, score_grid as score_grid
 from recirc.figures.specification import specification_curve as specification_curve
 from recirc.figures.style import render as render, save as save
+from recirc.figures.subsets import numbers_against_size as numbers_against_size
 from recirc.figures.units import EpochRates as EpochRates, example_units as example_units, psths as psths
 from recirc.figures.units import rasters as rasters, target_against_output as target_against_output

@@ -15,6 +15,7 @@ from recirc.compare import JPCA, soft_constant
 from recirc.figures.flow import principal_components
 from recirc.figures.fraction import r2_by_direction
 from recirc.figures.planes import Plane, jpca_planes
+from recirc.figures.subsets import numbers_against_size
 from recirc.figures.units import EpochRates, example_units, psths, target_against_output
 from recirc.types import Activity
 
@@ -145,6 +146,9 @@ DRAWINGS: dict[str, dict[str, Callable[[AnalysisResult], Figure]]] = {
         ),
         "principal_components": _predicted_components,
         "outputs": _outputs_while_left_out,
+        "subsets": lambda result: numbers_against_size(
+            array_of(result, "subset_numbers"), result.table, longest=result.about.get("trial_s")
+        ),
     },
     "compare": {"principal_components": _two_activities},
     "verdict": {

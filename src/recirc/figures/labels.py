@@ -20,6 +20,8 @@ LABELS = {  # of what no class of `recirc.compare` says
     "unit_feature_distance": "distance of unit features", "jpca_frequency": "frequency of rotation (Hz)",
     "dsa_identity": "reference's dynamics to identity (rad)", "dsa_speed_ratio": "speed of dynamics, ratio",
     "dsa_scale": "dynamics, twin 0, half 1", "input_dsa": "dynamics without inputs (rad)",
+    "rotation_hz": "rotation (Hz)", "nonnormality": "departure from normality",
+    "constrained_directions": "directions of weights determined", "unit_subsets": "subsets of units",
     "n_fixed_points": "fixed points", "slowest_mode_s": "slowest mode (s)",
     "state_share": "share of the state at go", "input_share": "share of the input after go",
     "interaction_share": "share of both together", "follows_state_r2": "follows the state, R²",
