@@ -62,7 +62,8 @@ def analyse(size: Preset, asked: Sequence[dict], map: Map = map) -> AnalysisResu
     judged = claims(table, key=key)
     return AnalysisResult(
         NAME, (*rows, *summary_rows(rows, key=key)), tuple(judged), activity, weights,
-        network_history(found, ("arm", "seed", *PLACE)), {"verdict": verdict(table, judged, size)}, figures_of(table, weights),
+        network_history(found, ("arm", "seed", *PLACE)), {"verdict": verdict(table, judged, size)},
+        figures_of(table, weights),
         about={"sources": stated_sources(*METHODS)},
     )  # fmt: skip
 
@@ -86,7 +87,7 @@ def datasets(members: Sequence[tuple[dict, dict]]) -> tuple[xr.Dataset, xr.Datas
     names = labels([student for student, _ in members], {"arm": "", "seed": -1, **PLACE})
     most = max((len(arrays["bias"]) for _, arrays in members), default=0)
     padded = [{name: _padded(name, each, most) for name, each in arrays.items()} for _, arrays in members]
-    axes = {name: ("time", "unit") for name in ("rates", "target_rates")}
+    axes = dict.fromkeys(("rates", "target_rates"), ("time", "unit"))
     activity = xr.Dataset(stacked(padded, axes), names)
     if "rates" in activity:
         activity["time"] = ("time", (np.arange(activity.sizes["time"]) + 2) * design.DT, {"units": "s"})

@@ -11,9 +11,22 @@ from jaxtyping import Float
 
 from recirc import circuits
 from recirc.analyses import specification_key
-from recirc.circuits import Restarted, Teacher, simulate
+from recirc.circuits import RateNetwork, Restarted, Teacher, simulate
 from recirc.studies.qian2024.design import (
-    BENT, CENTRAL, CONTROL, DT, FINE, LONG, N_OUTPUTS, N_TRIALS, NOISE, SECONDS, START, TAU, TRIAL,
+    BENT,
+    CENTRAL,
+    CONTROL,
+    DT,
+    FINE,
+    LONG,
+    N_OUTPUTS,
+    N_TRIALS,
+    NOISE,
+    SECONDS,
+    START,
+    STEPS,
+    TAU,
+    TRIAL,
 )  # fmt: skip
 from recirc.types import Trials
 
@@ -58,7 +71,8 @@ def recording(data: str, is_new: bool, **circuit) -> Recording:
     network = made(**circuit)[0].network
     start_key, noise_key, key = jax.random.split(specification_key(circuit | {"data": data, "is_new": is_new}), 3)
     is_long = data == "recording" and circuit["circuit"] in (CENTRAL, CONTROL) and not is_new
-    seconds, n_trials, dt = LONG if is_long else SECONDS, 1, FINE if data == "fine_steps" else DT
+    seconds, n_trials = LONG if is_long else SECONDS, 1
+    dt = FINE if data == "fine_steps" else STEPS.get(circuit["circuit"], DT)
     if data == "trials":
         seconds, n_trials = TRIAL, round(SECONDS / TRIAL) if is_new else N_TRIALS
     sizes = {"n_steps": round(seconds / dt), "n_trials": n_trials}
@@ -81,16 +95,15 @@ def shown_run(data: str, is_new: bool, circuit: dict) -> Recording:
 def kicked(n_recorded: int, **circuit) -> Float[np.ndarray, "kick time unit"]:
     """What recorded units do after a kick to each of them in turn, at the origin, without noise."""
     teacher, order = made(**circuit)
-    return after_kicks(teacher.network, order[:n_recorded])
+    return after_kicks(teacher.network, order[:n_recorded], STEPS.get(circuit["circuit"], DT))
 
 
-def after_kicks(network, units: np.ndarray) -> Float[np.ndarray, "kick time unit"]:
-    """What these units do after a kick to each of them in turn."""
+def after_kicks(network: RateNetwork, units: np.ndarray, dt: float) -> Float[np.ndarray, "kick time unit"]:
+    """What these units do after a kick to each of them in turn, in steps of dt."""
     network = dataclasses.replace(network, noise=None, input_weights=jnp.zeros((network.n_units, 0)))
     kicks = KICK * jnp.eye(network.n_units)[:, units]
-    shape = len(units), round(AFTER / DT)
-    still = Trials(
-        jnp.zeros((*shape, 0)), jnp.zeros((*shape, len(network.readout))), dt=DT, conditions=["kick"] * len(units)
-    )
+    shape = len(units), round(AFTER / dt)
+    silent = [jnp.zeros((*shape, n)) for n in (0, len(network.readout))]
+    still = Trials(*silent, dt=dt, conditions=["kick"] * len(units))
     rates = simulate(Restarted(network, kicks), still, key=jax.random.key(0)).rates  # nothing is random
     return np.asarray(rates)[:, :, units]

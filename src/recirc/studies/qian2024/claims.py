@@ -12,7 +12,20 @@ from recirc.analyses.table import BASELINE
 from recirc.compare import sign_flip_power
 from recirc.runs.report import read_words
 from recirc.studies.qian2024.design import (
-    CENTRAL, CONTROL, FEEDFORWARD, FRACTION, LONG, LOW_RANK, N_HIDDEN, N_TRIALS, OTHERS, SECONDS, SOURCE, TRIAL, Preset,
+    CENTRAL,
+    CONTROL,
+    FEEDFORWARD,
+    FRACTION,
+    HALF,
+    LONG,
+    LOW_RANK,
+    N_HIDDEN,
+    N_TRIALS,
+    OTHERS,
+    SECONDS,
+    SOURCE,
+    TRIAL,
+    Preset,
 )  # fmt: skip
 
 SLOWEST, MATCHED, TWIN = "slowest_mode_s", "recorded_r2", f"{BASELINE}untrained"
@@ -20,9 +33,8 @@ MATCHES, MATCHES_WELL = 0.5, 0.6  # R² from which recorded units count as match
 SPURIOUS = 3.0  # times the time constant: what makes a mode spurious, in `n_spurious_slow`
 RATIO = 2.0  # of slowest time constants, between kinds of circuits and numbers of units
 HELP = 1.5  # by which something must shorten the slowest time constant to be called a help
-HALF = 0.5
 OURS = "ours"
-SOURCES = {"hidden": OURS, "hidden_trials": OURS, "task": OURS}
+SOURCES = dict.fromkeys(("part", "part_trials", "hidden", "hidden_trials", "task", "units_trials"), OURS)
 
 RECORDING = {"data": "recording", "fraction": FRACTION, "length_s": SECONDS, "n_hidden": 0}
 TRIALS = RECORDING | {"data": "trials", "length_s": N_TRIALS * TRIAL}
@@ -47,20 +59,24 @@ def effects(table: pd.DataFrame, *, circuit: str = CENTRAL, column: str = "value
         column: "value" of the students; or `TWIN`, of the same students untrained.
     """
     of = lambda arm, **place: log_slowest(table, arm, column=column, circuit=circuit, **place)  # noqa: E731
-    ridge = of("ridge", **RECORDING)
-    units, long = RECORDING | {"fraction": HALF}, RECORDING | {"length_s": LONG}
-    hidden = lambda place: place | {"n_hidden": N_HIDDEN}  # noqa: E731
-    task = [of("bptt", **each) - of("bptt_task", **each) for each in (RECORDING, hidden(RECORDING))]
+    changed = lambda place, **other: of("ridge", **place | other)  # noqa: E731
+    hidden = lambda arm, place: of(arm, **place | {"n_hidden": N_HIDDEN})  # noqa: E731
+    ridge, many = of("ridge", **RECORDING), of("ridge", **TRIALS)
+    bptt, bptt_hidden = of("bptt", **RECORDING), hidden("bptt", RECORDING)
+    task = bptt - of("bptt_task", **RECORDING) + bptt_hidden - hidden("bptt_task", RECORDING)
     matched = by_seed(table, MATCHED, "ridge", circuit=circuit, set="train", **RECORDING)
-    is_matched = matched.index[matched >= MATCHES]
+    truth = log_slowest(table, "ridge", column="teacher", circuit=circuit, **RECORDING)
     found = {
         "matched": matched.clip(lower=-1.0) if column == "value" else matched[:0],
-        "slow": (ridge - of("ridge", **RECORDING | {"fraction": 1.0})).reindex(is_matched),
-        "hidden": of("bptt", **RECORDING) - of("bptt", **hidden(RECORDING)),
-        "hidden_trials": of("bptt", **TRIALS) - of("bptt", **hidden(TRIALS)),
-        "task": (task[0] + task[1]) / 2,
-        "time": of("ridge", **long) - ridge,
-        "units": ridge - of("ridge", **units),
+        "slow": (ridge - truth).reindex(matched.index[matched >= MATCHES]),
+        "part": ridge - changed(RECORDING, fraction=1.0),
+        "part_trials": many - changed(TRIALS, fraction=1.0),
+        "hidden": bptt - bptt_hidden,
+        "hidden_trials": of("bptt", **TRIALS) - hidden("bptt", TRIALS),
+        "task": task / 2,
+        "time": changed(RECORDING, length_s=LONG) - ridge,
+        "units": ridge - changed(RECORDING, fraction=HALF),
+        "units_trials": many - changed(TRIALS, fraction=HALF),
     }
     return {name: values.dropna().sort_index().to_numpy(float) for name, values in found.items()}
 
@@ -78,17 +94,18 @@ def kinds(table: pd.DataFrame, *, column: str = "value") -> dict[str, np.ndarray
     return {name: values.dropna().sort_index().to_numpy(float) for name, values in differences.items()}
 
 
+def _ratio(smallest: float, **more) -> dict:
+    return {"smallest": float(np.log(smallest)), "shown": np.exp, **more}
+
+
 BOUNDS = {
     "matched": {"smallest": MATCHES_WELL, "none": MATCHES},
-    "slow": {"smallest": float(np.log(SPURIOUS)), "shown": np.exp},
-    "feedforward": {"smallest": float(np.log(RATIO)), "shown": np.exp},
-    "low_rank": {"smallest": float(np.log(RATIO)), "shown": np.exp},
-    "hidden": {"smallest": float(np.log(HELP)), "shown": np.exp},
-    "hidden_trials": {"smallest": float(np.log(HELP)), "shown": np.exp},
-    "task": {"smallest": float(np.log(HELP)), "shown": np.exp},
-    "time": {"smallest": -float(np.log(HELP)), "none": -float(np.log(HELP)), "planned": 0.0, "shown": np.exp},
-    "units": {"smallest": float(np.log(RATIO)), "shown": np.exp},
-}
+    "slow": _ratio(SPURIOUS), "part": _ratio(RATIO), "part_trials": _ratio(RATIO),
+    "feedforward": _ratio(RATIO), "low_rank": _ratio(RATIO),
+    "hidden": _ratio(HELP), "hidden_trials": _ratio(HELP), "task": _ratio(HELP),
+    "time": _ratio(1 / HELP, none=-float(np.log(HELP)), planned=0.0),
+    "units": _ratio(RATIO), "units_trials": _ratio(RATIO),
+}  # fmt: skip
 
 
 def stated(values: dict[str, np.ndarray]) -> list[Effect]:

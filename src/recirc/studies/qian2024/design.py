@@ -12,11 +12,12 @@ N_UNITS = {"stability_optimized": 200}  # which takes long to make; all others h
 N_MANY = 500
 TAU, NOISE, START = 0.1, 0.2, 1.0  # seconds; s.d. of the noise current over 1 ms, and of the states at the start
 DT, FINE = 0.01, 0.001  # seconds in a step, and in one of the published ones
+STEPS = {"stability_optimized": FINE}  # whose modes turn so fast that steps of 10 ms make them grow; all others have DT
 SECONDS, LONG = 30.0, 120.0  # of a recording, and of the longest
 TRIAL, N_TRIALS = 1.0, 400  # seconds of a trial, and how many where there are many
 PUBLISHED = 1e-3  # penalty on squared weights beside squared errors of x
 N_OUTPUTS, N_HIDDEN, GAIN = 3, 50, 0.8  # random sums of all units; hidden units; gain of an untrained student
-FRACTION = 0.1
+FRACTION, HALF = 0.1, 0.5  # of the units recorded
 
 CENTRAL, CONTROL = "feedforward", "random"  # the circuit of the central effect, and that of which none is expected
 FEEDFORWARD, LOW_RANK = ("feedforward", "delay_line"), ("low_rank_oscillation", "low_rank_normal")
@@ -34,8 +35,9 @@ class Preset:
 
     Args:
         n_seeds: circuits of every kind, each with all students that claims are about.
-        n_control: of the control's circuits, those with students that learn by gradient, too.
-        n_shown: circuits for what no claim is about: tanh units, other students, steps of 1 ms.
+        n_control: of the control's circuits, those with all of these students, too.
+        n_shown: circuits of every kind for what no claim is about: DSA and InputDSA, and of the central kind other
+            students, steps of 1 ms, and tanh units.
         fractions: shares of the units recorded, of the central circuit and the control.
         lengths: seconds recorded, of the same.
         training: fields of `BpttStudent`.
@@ -44,7 +46,7 @@ class Preset:
     n_seeds: int
     n_control: int
     n_shown: int
-    fractions: tuple[float, ...] = (0.05, FRACTION, 0.5, 1.0)
+    fractions: tuple[float, ...] = (FRACTION, HALF, 1.0)
     lengths: tuple[float, ...] = (SECONDS, LONG)
     training: dict = dataclasses.field(default_factory=lambda: dict(TRAINING))
 
@@ -52,8 +54,8 @@ class Preset:
 # The penalty is that with the largest R² of one step in recordings that no student saw: benchmarks/README.md.
 TRAINING = {"n_passes": 4, "n_updates": 200, "forcing": 0.05, "penalty": 0.1}
 PRESETS = {
-    "quick": Preset(10, 1, 1),
-    "full": Preset(24, 24, 8, (0.02, 0.05, FRACTION, 0.25, 0.5, 1.0), (SECONDS / 4, SECONDS, LONG)),
+    "quick": Preset(8, 2, 1),
+    "full": Preset(12, 6, 4, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
 }
 
 
@@ -73,27 +75,27 @@ def specifications(preset: Preset, seed: int) -> list[dict]:
     found = []
     for index in range(preset.n_seeds):
         kinds = (*KINDS, *([BENT] if index < preset.n_shown else []))
+        shared = {"seed": index, "study_seed": seed, "is_shown": index < preset.n_shown, "training": preset.training}
         found += [
-            {"circuit": kind, "seed": index, "study_seed": seed, "n_units": N_UNITS.get(kind, N_MANY),
-             "training": dict(preset.training), "students": _students(preset, kind, index)}
+            {"circuit": kind, "n_units": N_UNITS.get(kind, N_MANY), "students": _students(preset, kind, index)} | shared
             for kind in kinds
-        ]  # fmt: skip
+        ]
     return found
 
 
 def _students(preset: Preset, kind: str, index: int) -> list[dict]:
     if kind == BENT:
         return [student(arm, fraction=share) for arm in ("ridge", "cornn") for share in (FRACTION, 1.0)]
-    asked = [student("ridge")]
-    if kind in (CENTRAL, CONTROL):
-        asked += [student("ridge", fraction=share) for share in preset.fractions if share != FRACTION]
-        asked += [student("ridge", length_s=length) for length in preset.lengths if length != SECONDS]
-        asked.append(student("ridge", data="trials"))
-    if kind == CENTRAL or (kind == CONTROL and index < preset.n_control):
+    asked, is_whole = [student("ridge")], kind == CENTRAL or (kind == CONTROL and index < preset.n_control)
+    if is_whole:
+        for data in ("recording", "trials"):
+            asked += [student("ridge", data=data, fraction=share) for share in preset.fractions]
+        asked += [student("ridge", length_s=length) for length in preset.lengths]
         asked += gradient_students()
     if kind == CENTRAL and index < preset.n_shown:
         asked += [student("curbd"), student("linear_dynamics"), student("ridge", data="fine_steps")]
-    return sorted(asked, key=lambda each: each["data"])  # runs are made one after the other
+    once = [each for place, each in enumerate(asked) if each not in asked[:place]]
+    return sorted(once, key=lambda each: each["data"])  # so that runs are made one after the other
 
 
 def gradient_students() -> Sequence[dict]:

@@ -14,7 +14,7 @@ from recirc.analyses.arrays import weights_of
 from recirc.circuits import RateNetwork, Restarted, simulate
 from recirc.studies.qian2024 import circuit as work
 from recirc.studies.qian2024.circuit import Recording
-from recirc.studies.qian2024.design import DT, GAIN, PUBLISHED, SECONDS, TRIAL
+from recirc.studies.qian2024.design import DT, FRACTION, GAIN, PUBLISHED, SECONDS, STEPS, TRIAL
 from recirc.train import AbstractTrainer, BpttStudent, Cornn, Curbd, LinearDynamics, OneStepRidge, fit
 from recirc.train.student import first_states
 from recirc.types import Activity, Outcome, Score, Trials
@@ -40,7 +40,7 @@ def train_students(specification: Mapping[str, Any]) -> Result:
     done, arrays = [], {}
     for index, asked in enumerate(specification["students"]):
         seen = learned_from(asked, circuit)
-        found, network = train_student(asked, circuit, seen, specification["training"])
+        found, network = train_student(asked, circuit, seen, specification)
         done.append(found)
         if network is not None and specification["seed"] == EXAMPLE_SEED and network.n_units <= 2 * seen.hints.shape[2]:
             arrays |= {f"{index}_{name}": each for name, each in kept(network, asked, circuit).items()}
@@ -88,7 +88,7 @@ def trainer_of(asked: Mapping[str, Any], seen: Trials, training: dict) -> Abstra
 
 
 def train_student(
-    asked: Mapping[str, Any], circuit: dict, seen: Trials, training: dict
+    asked: Mapping[str, Any], circuit: dict, seen: Trials, specification: Mapping[str, Any]
 ) -> tuple[dict, RateNetwork | None]:
     """Rows and history of one student, and what it is if its training did not diverge."""
     teacher, order = work.made(**circuit)
@@ -101,25 +101,28 @@ def train_student(
     twin_key, fit_key = jax.random.split(specification_key(circuit | {"n_hidden": asked["n_hidden"]}))
     twin = circuits.with_hidden(empty, asked["n_hidden"], key=twin_key, gain=GAIN)
     start = twin if asked["arm"].startswith("bptt") else empty
-    trained = fit(trainer_of(asked, seen, training), start, seen, key=fit_key)
+    trained = fit(trainer_of(asked, seen, specification["training"]), start, seen, key=fit_key)
     about = {"history": trained.history}
     if trained.outcome is Outcome.DIVERGED:
         return about | {"outcome": trained.message, "rows": []}, None
-    rows, theirs = (measured(each, asked, circuit) for each in (trained.network, twin))
+    rows, theirs = (measured(each, asked, circuit, specification["is_shown"]) for each in (trained.network, twin))
     error = Score("output_nmse", trained.history[-1]["output_nmse"], "performance", **LOWER)
     rows = [*with_twin(rows, theirs), Row.of(error, asked["arm"], {"set": "train"})]
     return about | {"rows": [dataclasses.asdict(row) for row in rows]}, trained.network
 
 
-def measured(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> list[Row]:
-    """A student against what its circuit is known to be; "teacher" is the circuit's number."""
-    teacher, order = work.made(**circuit)
+def measured(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, is_shown: bool) -> list[Row]:
+    """A student against what its circuit is known to be; "teacher" is the circuit's number.
+
+    DSA and InputDSA are measured where `is_shown`, of a tenth of the units.
+    """
+    teacher = work.made(**circuit)[0]
     truth, modes = compare.linear_modes(teacher), compare.linear_modes(network, state=np.zeros(network.n_units))
     slowest = lambda found: min(float(found.time_constants[0]), LONGEST)  # noqa: E731
     n_units = n_recorded(asked, circuit)
     wanted = work.kicked(n_units, **circuit)
     with np.errstate(all="ignore"):
-        off = work.after_kicks(network, np.arange(n_units)) - wanted
+        off = work.after_kicks(network, np.arange(n_units), STEPS.get(circuit["circuit"], DT)) - wanted
         kicks = float(1 - np.sum(off**2) / np.sum(wanted**2))
     scores = [
         (Score("slowest_mode_s", slowest(modes), unit="s", **LOWER, **MECHANISM), slowest(truth)),
@@ -130,7 +133,7 @@ def measured(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> l
         *_fixed_points(network, asked, circuit),
     ]
     rows = [Row.of(score, asked["arm"], {"set": "origin"}, teacher=known) for score, known in scores]
-    return rows + _driven(network, asked, circuit, order[n_units:])
+    return rows + _driven(network, asked, circuit, is_shown and asked["fraction"] <= FRACTION)
 
 
 def _fixed_points(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> list[tuple[Score, float]]:
@@ -150,18 +153,18 @@ def _fixed_points(network: RateNetwork, asked: Mapping[str, Any], circuit: dict)
 
 def driven(network: RateNetwork, run: Recording, units: np.ndarray) -> np.ndarray:
     """Rates of a student that starts from what was recorded and gets the recorded units' own noise."""
-    n_units, hints = len(units), run.rates[:, :, units]
-    trials = Trials(run.trials.inputs[:, :, units], np.zeros((*hints.shape[:2], 0)), dt=run.trials.dt,
-                    conditions=run.trials.conditions, hints=hints, hint_units=[str(unit) for unit in units])  # fmt: skip
-    later = Trials(trials.inputs[:, 1:], trials.targets[:, 1:], dt=trials.dt, conditions=trials.conditions)
+    n_units, inputs, hints = len(units), run.trials.inputs[:, :, units], run.rates[:, :, units]
+    shared = {"dt": run.trials.dt, "conditions": run.trials.conditions}
+    seen = Trials(inputs, hints[:, :, :0], hints=hints, hint_units=[str(unit) for unit in units], **shared)
+    later = Trials(inputs[:, 1:], hints[:, 1:, :0], **shared)
     weights = jnp.eye(network.n_units)[:, :n_units]
     alone = dataclasses.replace(network, input_weights=weights, readout=network.readout[:0], noise=None)
-    return np.asarray(simulate(Restarted(alone, first_states(network, trials)), later, key=jax.random.key(0)).rates)
+    return np.asarray(simulate(Restarted(alone, first_states(network, seen)), later, key=jax.random.key(0)).rates)
 
 
-def _driven(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, unseen: np.ndarray) -> list[Row]:
+def _driven(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, with_dynamics: bool) -> list[Row]:
     """What a student does when it is driven as the recorded units were: their match, the other units, dynamics."""
-    units = work.made(**circuit)[1][: n_recorded(asked, circuit)]
+    units, unseen = np.split(work.made(**circuit)[1], [n_recorded(asked, circuit)])
     runs = {
         "train": work.shown_run(asked["data"], False, circuit),
         "new_run": work.shown_run(asked["data"], True, circuit),
@@ -175,9 +178,9 @@ def _driven(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, unsee
             matched = float(np.median(1 - error / np.sum((true - true.mean((0, 1))) ** 2, axis=(0, 1))))
         rows.append(Row.of(Score("recorded_r2", matched, "unit"), asked["arm"], {"set": name}))
     if max(np.abs(each).max() for each in rates.values()) < 1e6:
-        rows += _mapped(rates, runs, asked["arm"], unseen) + _dynamics(
-            rates["new_run"], runs["new_run"], units, asked["arm"]
-        )
+        rows += _mapped(rates, runs, asked["arm"], unseen)
+        if with_dynamics:
+            rows += _dynamics(rates["new_run"], runs["new_run"], units, asked["arm"])
     return rows
 
 

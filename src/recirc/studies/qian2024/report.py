@@ -14,10 +14,28 @@ from recirc.figures import array_of
 from recirc.figures.labels import label, percent
 from recirc.runs.report import ReportText, Table
 from recirc.studies.qian2024.claims import (
-    MATCHED, N_KNOWN, RECORDING, SLOWEST, SPREADS, TEXTS, TRIALS, controls, powers,
+    MATCHED,
+    N_KNOWN,
+    RECORDING,
+    SLOWEST,
+    SPREADS,
+    TEXTS,
+    TRIALS,
+    controls,
+    powers,
 )  # fmt: skip
 from recirc.studies.qian2024.design import (
-    BENT, CENTRAL, CONTROL, FRACTION, KINDS, N_HIDDEN, N_TRIALS, SECONDS, SOURCE, TRAINING, Preset,
+    BENT,
+    CENTRAL,
+    CONTROL,
+    FRACTION,
+    KINDS,
+    N_HIDDEN,
+    N_TRIALS,
+    SECONDS,
+    SOURCE,
+    TRAINING,
+    Preset,
 )  # fmt: skip
 
 HIDDEN = f"{N_HIDDEN} hidden units"
@@ -25,62 +43,54 @@ TRUTH = "circuit"
 
 
 def slowest(result: AnalysisResult) -> Figure:
-    """Slowest time constants of students of a part, beside those of circuits, of untrained students, and of the whole."""
+    """Slowest time constants of students of a part, each beside its circuit's."""
     table, lines = having(result.table, "seed"), []
     for kind in KINDS:
         own = select(table, SLOWEST, "ridge", circuit=kind, **RECORDING)
-        lines.append((label(kind), "hints", _numbers(own, "value")))
+        lines.append((label(kind), "ridge", _numbers(own, "value")))
         lines.append(("the circuit", "reference", _numbers(own, "teacher")))
-    return figures.strips({"students of a tenth of the units, ridge": lines}, metric=SLOWEST)
+    return figures.strips({"students of a tenth of the units": lines}, metric=SLOWEST)
 
 
 def helps(result: AnalysisResult) -> Figure:
     """Slowest time constants of all students of the central circuit and of the control."""
-    table = having(result.table, "seed")
-    cells = _cells(table)
-    of = lambda circuit, arm, place: _numbers(select(table, SLOWEST, arm, circuit=circuit, **place), "value")  # noqa: E731
-    parts = {
-        f"{label(circuit)} circuit": [(name, arm, of(circuit, arm, place)) for name, arm, place in cells]
-        for circuit in (CENTRAL, CONTROL)
-    }
+    table, parts = having(result.table, "seed"), {}
+    for circuit in (CENTRAL, CONTROL):
+        own = select(table, SLOWEST, circuit=circuit)
+        lines = [(name, arm, _numbers(select(own, arm=arm, **place), "value")) for name, arm, place in _cells(table)]
+        parts[f"{label(circuit)} circuits"] = lines
     return figures.strips(parts, metric=SLOWEST)
 
 
 def matched(result: AnalysisResult) -> Figure:
-    """How well recorded units are matched, and what follows a kick, by kind of circuit."""
-    table = having(result.table, "seed")
-    of = lambda kind, metric, **place: _numbers(
-        select(table, metric, "ridge", circuit=kind, **place, **RECORDING), "value"
-    )  # noqa: E731
-    asked = {
-        "recorded units, R²": {"metric": MATCHED, "set": "train"},
-        "after a kick, R²": {"metric": "kicked_units_r2"},
+    """How well recorded units are matched, in the run that was shown and in another, and what follows a kick."""
+    table = select(having(result.table, "seed"), arm="ridge", **RECORDING)
+    asked = {"recorded units": (MATCHED, "train"), "in a new run": (MATCHED, "new_run")}
+    asked["after a kick"] = ("kicked_units_r2", "origin")
+    parts = {
+        title: [
+            (label(kind), "ridge", _numbers(select(table, metric, circuit=kind, set=where), "value")) for kind in KINDS
+        ]
+        for title, (metric, where) in asked.items()
     }
-    parts = {title: [(label(kind), "hints", of(kind, **place)) for kind in KINDS] for title, place in asked.items()}
     return figures.strips(parts, metric=MATCHED)
 
 
 def units(result: AnalysisResult) -> Figure:
     """Recorded units of the first central circuit, and students driven by the same noise."""
-    arrays = _examples(result, array_of(result, "rates"))
-    made = arrays.isel(arm=slice(None))
-    target = _examples(result, array_of(result, "target_rates")).isel(arm=0)
-    shape = lambda values: (
-        values.rename(unit="output").expand_dims("condition", axis=-3).assign_coords(condition=["recording"])
-    )  # noqa: E731
-    return figures.target_against_output(shape(target), shape(made))
+    target, made = (_examples(array_of(result, name)) for name in ("target_rates", "rates"))
+    target, made = (each.rename(unit="output").expand_dims(condition=["recording"]) for each in (target, made))
+    axes = ("condition", "time", "output")
+    return figures.target_against_output(target.isel(arm=0).transpose(*axes), made.transpose("arm", *axes))
 
 
 def eigenvalues(result: AnalysisResult) -> Figure:
     """Eigenvalues of J of students of the first central circuit; the circuit's own are all 0."""
-    if result.networks is None:
-        raise figures.NothingToDraw("the result holds no weights.")
-    weights = _examples(result, array_of_networks(result))
+    weights = _examples(_recurrent(result))
     return figures.eigenvalues({name: weights.sel(arm=name).values for name in weights["arm"].values})
 
 
-def array_of_networks(result: AnalysisResult) -> xr.DataArray:
-    """J of the networks that are kept."""
+def _recurrent(result: AnalysisResult) -> xr.DataArray:
     if result.networks is None or "recurrent" not in result.networks:
         raise figures.NothingToDraw("the result holds no weights.")
     return result.networks["recurrent"]
@@ -89,8 +99,8 @@ def array_of_networks(result: AnalysisResult) -> xr.DataArray:
 EXAMPLES = {"ridge": ("ridge", 0), "bptt": ("bptt", 0), f"bptt, {N_HIDDEN} hidden": ("bptt", N_HIDDEN)}
 
 
-def _examples(result: AnalysisResult, values: xr.DataArray) -> xr.DataArray:
-    """One student per arm of the central circuit, of the recording, with an axis of arms in place of that of networks."""
+def _examples(values: xr.DataArray) -> xr.DataArray:
+    """One student of the central circuit per arm, of the recording, with an axis of arms in place of that of networks."""
     found = {}
     for name, (arm, n_hidden) in EXAMPLES.items():
         place = {"arm": arm, "n_hidden": n_hidden, "circuit": CENTRAL, "data": "recording", "length_s": SECONDS}
@@ -121,29 +131,31 @@ def _numbers(table: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def _cells(table: pd.DataFrame) -> list[tuple[str, str, dict]]:
-    """What students of a recording can differ in: name in print, arm, and place."""
-    own = select(table, SLOWEST, "ridge", circuit=CENTRAL, data="recording")
+    """What students of a circuit can differ in: name in print, arm, and place."""
+    own = select(table, SLOWEST, "ridge", circuit=CENTRAL)
+    where = ((f"{SECONDS:g} s", RECORDING), (f"{N_TRIALS} trials", TRIALS))
     found = [
-        (f"{percent(share)} of the units", "ridge", RECORDING | {"fraction": share})
+        (f"{percent(share)} of units, {data}", "ridge", place | {"fraction": share})
+        for data, place in where
         for share in levels_of(own, "fraction")
     ]
-    found += [(f"{length:g} s, 10 %", "ridge", RECORDING | {"length_s": length})
-              for length in levels_of(own, "length_s") if length != SECONDS]  # fmt: skip
-    for data, place in ((f"{SECONDS:g} s", RECORDING), (f"{N_TRIALS} trials", TRIALS)):
-        if place is TRIALS:
-            found.append((f"ridge, {data}", "ridge", place))
-        for arm, extra in (("bptt", ""), ("bptt_task", ", task")):
-            for n_hidden, said in ((0, ""), (N_HIDDEN, f", {HIDDEN}")):
-                if place is RECORDING or arm == "bptt":
-                    found.append((f"BPTT{extra}{said}, {data}", arm, place | {"n_hidden": n_hidden}))
+    lengths = [each for each in levels_of(select(own, data="recording"), "length_s") if each != SECONDS]
+    tenth = f"{percent(FRACTION)} of units"
+    found += [(f"{tenth}, {length:g} s", "ridge", RECORDING | {"length_s": length}) for length in lengths]
+    learned = [("BPTT", "bptt", data, place) for data, place in where]
+    learned.append(("BPTT, task", "bptt_task", *where[0]))
+    for name, arm, data, place in learned:
+        found += [(f"{name}, {data}", arm, place), (f"{name}, {HIDDEN}, {data}", arm, place | {"n_hidden": N_HIDDEN})]
     return found
 
 
 COLUMNS = {  # metric, and the set that it is of
-    "slowest mode (s)": (SLOWEST, "origin"), "spurious": ("n_spurious_slow", "origin"), "non-normality": ("nonnormality", "origin"),
-    "slowest turns (Hz)": ("slowest_mode_hz", "origin"), "kicks, R²": ("kicked_units_r2", "origin"),
-    "recorded, R²": (MATCHED, "train"), "in a new run": (MATCHED, "new_run"), "unrecorded, R²": ("heldout_neuron_r2", "new_run"),
-    "DSA": ("dsa", "new_run"), "InputDSA": ("input_dsa", "new_run"), "task error": ("output_nmse", "train"),
+    "slowest mode (s)": (SLOWEST, "origin"), "spurious": ("n_spurious_slow", "origin"),
+    "non-normality": ("nonnormality", "origin"), "slowest turns (Hz)": ("slowest_mode_hz", "origin"),
+    "fixed points": ("n_fixed_points", "origin"), "kicks, R²": ("kicked_units_r2", "origin"),
+    "recorded, R²": (MATCHED, "train"), "in a new run": (MATCHED, "new_run"),
+    "unrecorded, R²": ("heldout_neuron_r2", "new_run"), "DSA": ("dsa", "new_run"), "InputDSA": ("input_dsa", "new_run"),
+    "task error": ("output_nmse", "train"),
 }  # fmt: skip
 
 
@@ -191,8 +203,8 @@ def verdict(table: pd.DataFrame, judged: list[Claim], size: Preset) -> str:
     spurious = _median(select(table, "n_spurious_slow", "ridge", **own), "value")
     return TEXTS["verdict"].format(
         n_claims=len(judged), supported=verdicts.count(True), contradicted=verdicts.count(False),
-        undecided=verdicts.count(None), n_seeds=size.n_seeds, slow=number(slow), truth=number(truth), whole=number(whole),
-        spurious=number(spurious), matched=number(match.median() if len(match) else None, 2),
+        undecided=verdicts.count(None), n_seeds=size.n_seeds, slow=number(slow), truth=number(truth),
+        whole=number(whole), spurious=number(spurious), matched=number(match.median() if len(match) else None, 2),
     )  # fmt: skip
 
 
