@@ -53,7 +53,7 @@ class BpttStudent(AbstractStudent):
             the gradient.
         forcing: seconds between moments at which recorded units are set; None for the start of a trial alone.
         penalty: alpha.
-        task_weight: w; with 0 the readout alone learns the targets.
+        task_weight: w; with 0 the readout is fitted afterwards, by least squares, and nothing else knows the targets.
         learns: which of input_weights, bias and readout learn beside J and the start of hidden units.
         free_run: as in `OneStepRidge`.
 
@@ -106,9 +106,10 @@ class BpttStudent(AbstractStudent):
     def step(self, state, trials, *, key):
         (optimizer, before), network = state.learner, state.network
         samples = _samples(network, trials, self.forcing)
-        network, optimizer = _update_all(
-            self, network, optimizer, samples, jax.random.split(key, self.n_updates), trials.dt
-        )
+        keys = jax.random.split(key, self.n_updates)
+        network, optimizer = _update_all(self, network, optimizer, samples, keys, trials.dt)
+        if self.task_weight == 0 and "readout" in self.learns:
+            network = _read_out(network, samples, trials.dt)
         entry = {"one_step_r2": _one_step_r2(network, trials)} | run_freely(network, trials, self.free_run)
         return State(network, None, (optimizer, before + self.n_updates)), entry
 
@@ -151,12 +152,11 @@ def _loss(learned, trainer: BpttStudent, network: RateNetwork, batch: _Samples, 
     changed = dataclasses.replace(network, **learned)
     rates = changed.rates(_states(changed, batch, dt))
     counted, n_hints, n_outputs = batch.mask[:, None], batch.wanted.shape[1], batch.targets.shape[1]
-    missed = (rates[:, :n_hints] - batch.wanted) / batch.spread[:, None]
+    missed = (rates[:, :n_hints] - batch.wanted) / batch.spread[None, :, None]
     loss = jnp.sum(counted * missed**2) / (jnp.sum(counted) * n_hints)
-    if n_outputs:
-        seen = rates if trainer.task_weight > 0 else jax.lax.stop_gradient(rates)
-        off = (jnp.einsum("on,tnb->tob", changed.readout, seen) - batch.targets) / batch.scale[:, None]
-        loss += (trainer.task_weight or 1.0) * jnp.sum(counted * off**2) / (jnp.sum(counted) * n_outputs)
+    if n_outputs and trainer.task_weight > 0:
+        off = (jnp.einsum("on,tnb->tob", changed.readout, rates) - batch.targets) / batch.scale[None, :, None]
+        loss += trainer.task_weight * jnp.sum(counted * off**2) / (jnp.sum(counted) * n_outputs)
     return loss + trainer.penalty / network.n_units * jnp.sum(changed.recurrent**2)
 
 
@@ -180,6 +180,15 @@ def _update_all(trainer: BpttStudent, network: RateNetwork, optimizer, samples: 
         return (dataclasses.replace(network, **learned).constrained(), optimizer), None  # pyright: ignore
 
     return jax.lax.scan(update, (network, optimizer), keys)[0]
+
+
+def _read_out(network: RateNetwork, samples: _Samples, dt: float) -> RateNetwork:
+    """The network with the readout that makes the targets of its rates best."""
+    counts = np.asarray(samples.mask) > 0
+    rates = np.asarray(network.rates(_all_states(network, samples, dt)))
+    pairs = (np.moveaxis(np.asarray(values), 1, 2)[counts].astype(float) for values in (rates, samples.targets))
+    readout = np.linalg.lstsq(*pairs, rcond=1e-6)[0].T
+    return dataclasses.replace(network, readout=jnp.asarray(readout, network.readout.dtype))
 
 
 def _one_step_r2(network: RateNetwork, trials: Trials) -> float:

@@ -40,7 +40,10 @@ def train_students(specification: Mapping[str, Any]) -> Result:
     done, arrays = [], {}
     for index, asked in enumerate(specification["students"]):
         seen = learned_from(asked, circuit)
-        found, network = train_student(asked, circuit, seen, specification)
+        try:
+            found, network = train_student(asked, circuit, seen, specification)
+        except ValueError as error:  # the others of its circuit go on
+            found, network = {"outcome": str(error), "rows": [], "history": []}, None
         done.append(found)
         if network is not None and specification["seed"] == EXAMPLE_SEED and network.n_units <= 2 * seen.hints.shape[2]:
             arrays |= {f"{index}_{name}": each for name, each in kept(network, asked, circuit).items()}

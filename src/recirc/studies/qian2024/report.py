@@ -100,7 +100,7 @@ EXAMPLES = {"ridge": ("ridge", 0), "bptt": ("bptt", 0), f"bptt, {N_HIDDEN} hidde
 
 
 def _examples(values: xr.DataArray) -> xr.DataArray:
-    """One student of the central circuit per arm, of the recording, with an axis of arms in place of that of networks."""
+    """One student of a recording of the central circuit per arm, with an axis of arms in place of that of networks."""
     found = {}
     for name, (arm, n_hidden) in EXAMPLES.items():
         place = {"arm": arm, "n_hidden": n_hidden, "circuit": CENTRAL, "data": "recording", "length_s": SECONDS}
