@@ -170,8 +170,11 @@ def _update_all(trainer: BpttStudent, network: RateNetwork, optimizer, samples: 
         batch = samples
         if trainer.batch_size < n_trials:
             chosen = jax.random.choice(key, n_trials, (trainer.batch_size,), replace=False)
-            by_trial = (samples.inputs, samples.wanted, samples.targets, samples.mask, samples.starts)
-            batch = _Samples(*(each[..., chosen] for each in by_trial), samples.spread, samples.scale)
+            inputs, wanted, targets, mask, starts = (
+                each[..., chosen]
+                for each in (samples.inputs, samples.wanted, samples.targets, samples.mask, samples.starts)
+            )
+            batch = _Samples(inputs, wanted, targets, mask, starts, samples.spread, samples.scale)
         learned = trainer.learned(network)
         gradient = jax.grad(_loss)(learned, trainer, network, batch, dt)
         with jax.numpy_dtype_promotion("standard"):  # Adam raises floats to whole numbers

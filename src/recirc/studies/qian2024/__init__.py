@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from recirc.analyses import AnalysisResult, Result, frame, results, summary_rows
-from recirc.analyses.arrays import labels, stacked, weights_dataset
+from recirc.analyses.arrays import Arrays, labels, stacked, weights_dataset
 from recirc.analyses.pieces import Failure, Map
 from recirc.analyses.sources import stated_sources
 from recirc.analyses.summaries import network_history, network_rows
@@ -82,12 +82,12 @@ def by_student(piece: dict, result: Result | Failure) -> list[tuple[dict, Result
     return found
 
 
-def datasets(members: Sequence[tuple[dict, dict]]) -> tuple[xr.Dataset, xr.Dataset]:
+def datasets(members: Sequence[tuple[dict, Arrays]]) -> tuple[xr.Dataset, xr.Dataset]:
     """Weights, padded with zeros to those of the largest student, and a few units, of the students that were kept."""
     names = labels([student for student, _ in members], {"arm": "", "seed": -1, **PLACE})
     most = max((len(arrays["bias"]) for _, arrays in members), default=0)
     padded = [{name: _padded(name, each, most) for name, each in arrays.items()} for _, arrays in members]
-    axes = dict.fromkeys(("rates", "target_rates"), ("time", "unit"))
+    axes = {"rates": ("time", "unit"), "target_rates": ("time", "unit")}
     activity = xr.Dataset(stacked(padded, axes), names)
     if "rates" in activity:
         activity["time"] = ("time", (np.arange(activity.sizes["time"]) + 2) * design.DT, {"units": "s"})

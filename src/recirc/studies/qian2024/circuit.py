@@ -30,7 +30,7 @@ from recirc.studies.qian2024.design import (
 )  # fmt: skip
 from recirc.types import Trials
 
-KICK, AFTER = 0.1, 0.5  # size of a kick, and seconds that are looked at after it
+KICK, AFTER, N_KICKED = 0.1, 0.5, 50  # size of a kick, seconds that are looked at after it, and units kicked at most
 
 
 class Recording(NamedTuple):
@@ -99,11 +99,11 @@ def kicked(n_recorded: int, **circuit) -> Float[np.ndarray, "kick time unit"]:
 
 
 def after_kicks(network: RateNetwork, units: np.ndarray, dt: float) -> Float[np.ndarray, "kick time unit"]:
-    """What these units do after a kick to each of them in turn, in steps of dt."""
+    """What these units do after a kick to each of them in turn (of many, to the first ones), in steps of dt."""
     network = dataclasses.replace(network, noise=None, input_weights=jnp.zeros((network.n_units, 0)))
-    kicks = KICK * jnp.eye(network.n_units)[:, units]
-    shape = len(units), round(AFTER / dt)
+    kicks = KICK * jnp.eye(network.n_units)[:, units[:N_KICKED]]
+    shape = kicks.shape[1], round(AFTER / dt)
     silent = [jnp.zeros((*shape, n)) for n in (0, len(network.readout))]
-    still = Trials(*silent, dt=dt, conditions=["kick"] * len(units))
+    still = Trials(*silent, dt=dt, conditions=["kick"] * shape[0])
     rates = simulate(Restarted(network, kicks), still, key=jax.random.key(0)).rates  # nothing is random
     return np.asarray(rates)[:, :, units]

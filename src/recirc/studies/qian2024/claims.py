@@ -34,7 +34,7 @@ SPURIOUS = 3.0  # times the time constant: what makes a mode spurious, in `n_spu
 RATIO = 2.0  # of slowest time constants, between kinds of circuits and numbers of units
 HELP = 1.5  # by which something must shorten the slowest time constant to be called a help
 OURS = "ours"
-SOURCES = dict.fromkeys(("part", "part_trials", "hidden", "hidden_trials", "task", "units_trials"), OURS)
+SOURCES = dict.fromkeys(["part", "part_trials", "hidden", "hidden_trials", "task", "units_trials"], OURS)
 
 RECORDING = {"data": "recording", "fraction": FRACTION, "length_s": SECONDS, "n_hidden": 0}
 TRIALS = RECORDING | {"data": "trials", "length_s": N_TRIALS * TRIAL}
@@ -47,7 +47,7 @@ TEXTS = read_words(Path(__file__).with_name("report.toml"))["claims"]
 def log_slowest(table: pd.DataFrame, arm: str, *, column: str = "value", **place) -> pd.Series:
     """Log of the slowest time constant by seed, of a student; with `column` of its twin or its circuit."""
     rows = select(table, SLOWEST, arm, **place).dropna(subset="seed").set_index("seed")
-    return np.log(rows.reindex(columns=[column])[column].astype(float).dropna())
+    return rows.reindex(columns=[column])[column].astype(float).dropna().map(np.log)
 
 
 def effects(table: pd.DataFrame, *, circuit: str = CENTRAL, column: str = "value") -> dict[str, np.ndarray]:
