@@ -13,7 +13,7 @@ from recirc.runs.experiment import run
 from recirc.studies import qian2024
 from recirc.studies.qian2024 import circuit as work
 from recirc.studies.qian2024 import design
-from recirc.studies.qian2024.claims import BOUNDS, RECORDING, SOURCES, TRIALS, claims, controls, effects, kinds
+from recirc.studies.qian2024.claims import BOUNDS, RECORDING, SOURCES, TRIALS, claims, controls, effects, kinds, powers
 
 TINY = design.Preset(1, 0, 1, training={"n_passes": 1, "n_updates": 2, "forcing": 0.05, "penalty": 0.1})
 NAMES = list(BOUNDS)
@@ -95,6 +95,10 @@ def test_no_claim_is_about_students_that_are_not_asked_for():
         table = frame(rows)
         values = effects(table) | kinds(table)
         assert {name: len(each) for name, each in values.items()} == dict.fromkeys(BOUNDS, preset.n_seeds)
+
+
+def test_the_full_preset_has_power_for_every_claim():
+    assert min(powers(design.PRESETS["full"]).values()) >= 0.7
 
 
 def test_students_of_a_circuit_share_its_runs():

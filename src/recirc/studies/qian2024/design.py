@@ -55,7 +55,7 @@ class Preset:
 TRAINING = {"n_passes": 4, "n_updates": 200, "forcing": 0.05, "penalty": 0.1}
 PRESETS = {
     "quick": Preset(8, 1, 1, training=TRAINING | {"n_updates": 100}),
-    "full": Preset(12, 4, 3, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
+    "full": Preset(24, 4, 3, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
 }
 
 

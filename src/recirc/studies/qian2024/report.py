@@ -18,7 +18,6 @@ from recirc.studies.qian2024.claims import (
     N_KNOWN,
     RECORDING,
     SLOWEST,
-    SPREADS,
     TEXTS,
     TRIALS,
     controls,
@@ -80,6 +79,8 @@ def units(result: AnalysisResult) -> Figure:
     """Recorded units of the first central circuit, and students driven by the same noise."""
     target, made = (_examples(array_of(result, name)) for name in ("target_rates", "rates"))
     target, made = (each.rename(unit="output").expand_dims(condition=["recording"]) for each in (target, made))
+    names = [f"unit {i + 1}" for i in range(target.sizes["output"])]
+    target, made = (each.assign_coords(output=names) for each in (target, made))
     axes = ("condition", "time", "output")
     return figures.target_against_output(target.isel(arm=0).transpose(*axes), made.transpose("arm", *axes))
 
@@ -210,7 +211,7 @@ def verdict(table: pd.DataFrame, judged: list[Claim], size: Preset) -> str:
 
 def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportText:
     """The words of the report of a study of one size, the name of which is `preset`."""
-    power = ", ".join(f"{TEXTS['short'][name]} {value:.2f}" for name, value in powers(size).items()) if SPREADS else ""
+    power = ", ".join(f"{TEXTS['short'][name]} {value:.2f}" for name, value in powers(size).items())
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], "n_seeds": size.n_seeds,
               "n_control": size.n_control, "n_shown": size.n_shown, "power": power, "n_known": N_KNOWN,
               "n_hidden": N_HIDDEN, "n_trials": N_TRIALS, "training": TRAINING}  # fmt: skip
