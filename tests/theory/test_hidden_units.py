@@ -113,6 +113,12 @@ def test_hidden_units_begin_without_inputs_bias_and_readout(key):
         circuits.with_hidden(network, -1, key=key)
 
 
+@pytest.mark.parametrize("change", [{"forcing": 0.0}, {"task_weight": -1.0}, {"batch_size": 0}, {"clip": 0.0}])
+def test_numbers_out_of_range_are_refused(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        BpttStudent(**change)
+
+
 def test_fewer_units_than_were_recorded_are_refused(key):
     network = circuits.teacher("random", n_units=5, key=key).network
     driven = circuits.noise_trials(5, n_steps=99, key=key)
