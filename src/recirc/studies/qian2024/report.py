@@ -97,7 +97,7 @@ def _recurrent(result: AnalysisResult) -> xr.DataArray:
     return result.networks["recurrent"]
 
 
-EXAMPLES = {"ridge": ("ridge", 0), "bptt": ("bptt", 0), f"bptt, {N_HIDDEN} hidden": ("bptt", N_HIDDEN)}
+EXAMPLES = {"ridge": ("ridge", 0), "bptt": ("bptt", 0), f"BPTT, {N_HIDDEN} hidden": ("bptt", N_HIDDEN)}
 
 
 def _examples(values: xr.DataArray) -> xr.DataArray:
