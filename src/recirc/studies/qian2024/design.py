@@ -51,7 +51,7 @@ class Preset:
     training: dict = dataclasses.field(default_factory=lambda: dict(TRAINING))
 
 
-# The penalty is that with the largest R² of one step in recordings that no student saw: benchmarks/README.md.
+# The penalty is that with the largest R² of one step in recordings that no student saw: benchmarks/hidden_penalty.py.
 TRAINING = {"n_passes": 4, "n_updates": 200, "forcing": 0.05, "penalty": 0.1}
 PRESETS = {
     "quick": Preset(8, 1, 1, training=TRAINING | {"n_updates": 100}),
