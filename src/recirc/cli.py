@@ -37,7 +37,7 @@ Data = Annotated[Path, typer.Argument(help="Session (NWB, MATLAB) or average rat
 
 @app.command(epilog="Example: recirc reproduce salatiello2020 --preset quick --jobs 4")
 def reproduce(
-    study: Annotated[str, typer.Argument(help="Its name: salatiello2020 or kao2019.")],
+    study: Annotated[str, typer.Argument(help="Its name: salatiello2020, kao2019 or qian2024.")],
     preset: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or an hour.")] = "quick",
     reference: Annotated[
         Path | None,

@@ -20,9 +20,11 @@ KINDS = [
 
 
 def short(kind, **changes):
-    """A trainer of this kind that makes three passes."""
-    passes = {"n_passes": 3} if "n_passes" in kind.__dataclass_fields__ else {"penalties": (1e-3, 1e-2, 1e-1)}
-    return kind(**{**passes, **changes})
+    """A trainer of this kind that makes three passes, in batches, if it has any, of one trial."""
+    fields = kind.__dataclass_fields__
+    passes = {"n_passes": 3} if "n_passes" in fields else {"penalties": (1e-3, 1e-2, 1e-1)}
+    batches = {"batch_size": 1} if "batch_size" in fields else {}
+    return kind(**{**passes, **batches, **changes})
 
 
 TRAINERS = [short(kind) for kind in KINDS] + [short(train.Force, learn="internal")]

@@ -117,6 +117,7 @@ def test_a_degeneracy_and_a_fit_say_what_they_rest_on():
 
 def test_a_study_cites_its_paper_and_its_methods():
     assert {"kao2019", "song2016", "depasquale2018"} <= set(entries(recirc.bibliography("kao2019")))
+    assert {"qian2024", "mikhaeil2022", "perich2020"} <= set(entries(recirc.bibliography("qian2024")))
     both = entries(recirc.bibliography("kao2019", "salatiello2020"))
     assert {"kao2019", "salatiello2020", "sussillo2009", "hennequin2014"} <= set(both)
 

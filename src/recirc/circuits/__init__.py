@@ -27,4 +27,5 @@ from recirc.circuits.teachers import Teacher as Teacher
 from recirc.circuits.teachers import noise_trials as noise_trials
 from recirc.circuits.teachers import recorded as recorded
 from recirc.circuits.teachers import teacher as teacher
+from recirc.circuits.teachers import with_hidden as with_hidden
 from recirc.circuits.updates import linear as linear

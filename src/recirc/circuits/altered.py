@@ -1,4 +1,4 @@
-"""Circuits that are another one, started from other states, kicked once, or in other coordinates."""
+"""Circuits that are another one, started from other states, kicked once, forced, or in other coordinates."""
 
 import equinox as eqx
 import jax
@@ -101,6 +101,34 @@ class Perturbed(_Altered):
 
     def rates(self, state):
         return self.circuit.rates(state[:-1])
+
+
+class Forced(_Altered):
+    """Another circuit, some of whose states are set before its steps (teacher forcing).
+
+    After the inner circuit's inputs come, as further ones, states of its first units, and last whether these are set
+    before this step (1) or not (0).
+
+    Args:
+        circuit, n_forced: the inner circuit, and how many of its states are set.
+    """
+
+    circuit: AbstractCircuit
+    n_forced: int = eqx.field(static=True)
+
+    @property
+    def n_inputs(self) -> int | None:
+        inner = self.circuit.n_inputs
+        return None if inner is None else inner + self.n_forced + 1
+
+    def step(self, state, inputs, noise, dt):
+        given, is_set = inputs[-self.n_forced - 1 : -1], inputs[-1:]
+        first = jnp.where(is_set > 0, given, state[: self.n_forced])
+        state = jnp.concatenate([first, state[self.n_forced :]])
+        return self.circuit.step(state, inputs[: -self.n_forced - 1], noise, dt)
+
+    def velocity(self, state, inputs):
+        return self.circuit.velocity(state, inputs[: -self.n_forced - 1])
 
 
 class Transformed(_Altered):

@@ -126,6 +126,24 @@ def recorded(
     return student, trials.replace(inputs=trials.inputs[:, :, channels], hints=rates[:, :, index], hint_units=names)
 
 
+def with_hidden(student: RateNetwork, n_hidden: int, *, key: PRNGKeyArray, gain: float = 0.8) -> RateNetwork:
+    """A student with further units after its own: ready for trainers by gradient, which no J of zeros is.
+
+    Args:
+        student: gives everything that it has; hidden units have no inputs, bias or readout yet.
+        n_hidden: their number, 0 or more.
+        key: draws all of J, from N(0, g² / units).
+        gain: g.
+    """
+    check_within("[0, inf)", n_hidden=n_hidden, gain=gain)
+    n_units = student.n_units + n_hidden
+    padded = {name: jnp.pad(getattr(student, name), [(0, n_hidden), (0, 0)][:n]) for name, n in
+              {"input_weights": 2, "bias": 1, "start": 1}.items()}  # fmt: skip
+    recurrent = gain / np.sqrt(n_units) * jax.random.normal(key, (n_units, n_units))
+    readout = jnp.pad(student.readout, [(0, 0), (0, n_hidden)])
+    return dataclasses.replace(student, recurrent=recurrent, readout=readout, **padded)
+
+
 def _basis(n_units: int, random: np.random.Generator) -> np.ndarray:
     return scipy.stats.ortho_group.rvs(n_units, random_state=random)
 

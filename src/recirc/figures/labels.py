@@ -33,6 +33,11 @@ LABELS = {  # of what no class of `recirc.compare` says
     "noise_on_go_line": "noise on the go line", "noise_after_go": "noise after go",
     "target_off_share": "target off at go, share", "kicked_states_r2": "what follows a kick, R²",
     "linear_recorded": "linear system, units recorded", "linear_all": "linear system, all units",
+    "n_spurious_slow": "spurious slow modes", "slowest_mode_hz": "the slowest mode turns (Hz)",
+    "kicked_units_r2": "what follows kicks of units, R²", "recorded_r2": "recorded units, R²",
+    "nonnormality": "non-normality", "bptt_task": "BPTT with task", "curbd": "CURBD", "cornn": "CORNN",
+    "stability_optimized": "stability-optimized", "low_rank_oscillation": "low rank, oscillation",
+    "low_rank_normal": "low rank, normal", "feedforward_tanh": "feedforward, tanh",
     "random_map": "the circuit behind a random map", "decay": "the kick, decaying", "kicked_states": "kicked states",
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ import difflib
 import importlib
 import inspect
 
-STUDIES = ("kao2019", "salatiello2020")  # a further study is its file and its name here
+STUDIES = ("kao2019", "qian2024", "salatiello2020")  # a further study is its file and its name here
 
 
 def find(study: str):

@@ -6,6 +6,7 @@ from recirc.train.base import State as State
 from recirc.train.base import TrainingDiverged as TrainingDiverged
 from recirc.train.base import fit as fit
 from recirc.train.bptt import Bptt as Bptt
+from recirc.train.bptt_student import BpttStudent as BpttStudent
 from recirc.train.cornn import Cornn as Cornn
 from recirc.train.curbd import Curbd as Curbd
 from recirc.train.force import Force as Force

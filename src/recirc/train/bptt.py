@@ -119,7 +119,7 @@ class Bptt(AbstractTrainer):
         if n_hints and "readout" not in self.learns:
             raise ValueError(f"there are {n_hints} hints and no readout learns; add it to `learns`, or drop the hints.")
         hint_readout = jnp.zeros((n_hints, network.n_units), network.readout.dtype)
-        optimizer = self._rule().init(self._learned(_with_readout(network, network.readout, hint_readout)))
+        optimizer = adam(self).init(self._learned(_with_readout(network, network.readout, hint_readout)))
         return State(network, None, (optimizer, jnp.zeros((), int), hint_readout))
 
     def _hints(self, trials: Trials) -> Float[Array, "trial time hint"]:
@@ -147,13 +147,15 @@ class Bptt(AbstractTrainer):
                 entry["reached"] = float(entry["output_r2"] >= self.goal_r2 and not is_early)
         return State(network, None, (optimizer, jnp.asarray(int(before) + n_updates), hint_readout)), entry
 
-    def _rule(self) -> optax.GradientTransformation:
-        n_updates, share = self.n_passes * self.n_updates, self.final_learning_rate / self.learning_rate
-        rate = optax.cosine_decay_schedule(self.learning_rate, n_updates, share)
-        return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(rate))
-
     def _learned(self, network: RateNetwork) -> dict[str, Array]:
         return {name: getattr(network, name) for name in self.learns}
+
+
+def adam(trainer) -> optax.GradientTransformation:
+    """The rule by which a gradient trainer changes its weights."""
+    n_updates, share = trainer.n_passes * trainer.n_updates, trainer.final_learning_rate / trainer.learning_rate
+    rate = optax.cosine_decay_schedule(trainer.learning_rate, n_updates, share)
+    return optax.chain(optax.clip_by_global_norm(trainer.clip), optax.adam(rate))
 
 
 def split_by_condition(conditions, held_out: float) -> tuple[np.ndarray, np.ndarray]:
@@ -207,7 +209,7 @@ def _outputs(network: RateNetwork, samples: _Samples, dt: float):
 @eqx.filter_jit
 def _update_all(trainer: Bptt, network: RateNetwork, optimizer, samples: _Samples, schedule, dt: float):
     """One update per key and strength of the penalties; returns network, optimizer state and the losses."""
-    rule, n_trials = trainer._rule(), samples.mask.shape[1]
+    rule, n_trials = adam(trainer), samples.mask.shape[1]
 
     def update(carry, now):
         (network, optimizer), (key, strength) = carry, now

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 import scipy.optimize
+from jaxtyping import Array, Float
 
 from recirc.circuits import RateNetwork, Restarted, linear, simulate
 from recirc.ranges import check_within
@@ -45,6 +46,7 @@ class AbstractStudent(AbstractTrainer):
     is_random = False
     mend: ClassVar[str] = "Try a larger penalty, a longer recording, or fewer units."
     keeps: ClassVar[tuple[str, ...]] = ()  # of "connections" and "signs"
+    hides: ClassVar[bool] = False  # whether there may be further, hidden units, after the recorded ones
     penalty: eqx.AbstractVar[float]
     learns: eqx.AbstractVar[tuple[str, ...]]
     free_run: eqx.AbstractVar[int]
@@ -63,7 +65,7 @@ class AbstractStudent(AbstractTrainer):
     def check(self, network: RateNetwork, trials: Trials) -> None:
         """Raise ValueError unless the trials can be this student's, as the class says."""
         name = type(self).__name__
-        check_recorded(name, network, trials, self.learns)
+        check_recorded(name, network, trials, self.learns, hides=self.hides)
         for field, what in {"connections": "a sparse J", "signs": "Dale's law"}.items():
             if getattr(network, field) is not None and field not in self.keeps:
                 raise ValueError(f"{name} cannot keep {what}; use OneStepRidge, or a network without {field}.")
@@ -74,13 +76,16 @@ class AbstractStudent(AbstractTrainer):
         return State(network, None, learner), entry
 
 
-def check_recorded(name: str, network: RateNetwork, trials: Trials, learns) -> None:
-    """Raise ValueError unless hints can be the rates of the network's units, and determine its weights."""
+def check_recorded(name: str, network: RateNetwork, trials: Trials, learns, *, hides: bool = False) -> None:
+    """Raise ValueError unless hints can be the rates of the network's units, and determine its weights.
+
+    Where `hides`, there may be more units, which are not recorded.
+    """
     if trials.hints is None:
         raise ValueError(f"{name} fits recorded rates and the trials have no hints; give trials with hints.")
     hints, n_units = np.asarray(trials.hints), network.n_units
-    if (n_hints := hints.shape[2]) != n_units:
-        mend = f"build the network with n_units={n_hints}"
+    if (n_hints := hints.shape[2]) != n_units and not (hides and n_hints < n_units):
+        mend = f"build the network with n_units={n_hints}{' or more' if hides else ''}"
         raise ValueError(f"{name}'s units are the recorded ones: {n_units} units, {n_hints} hints; {mend}.")
     sums = hints.sum(axis=(0, 1))
     order = np.argsort(sums, kind="stable")
@@ -105,6 +110,13 @@ def check_recorded(name: str, network: RateNetwork, trials: Trials, learns) -> N
 def states_of(network: RateNetwork, rates: np.ndarray) -> np.ndarray:
     """States that have these rates, $f^{-1}(r)$."""
     return rates if network.nonlinearity is linear else np.arctanh(rates)
+
+
+def first_states(network: RateNetwork, trials: Trials) -> Float[Array, "unit trial"]:
+    """Where every trial starts: recorded units as they were first recorded, hidden ones as the network's do."""
+    recorded = states_of(network, np.asarray(trials.hints)[:, 0]).T
+    hidden = np.tile(np.asarray(network.start)[len(recorded) :, None], (1, trials.n_trials))
+    return jnp.asarray(np.concatenate([recorded, hidden]))
 
 
 class Block(NamedTuple):
@@ -239,16 +251,16 @@ def one_step_r2(sums: Sums, weights: np.ndarray) -> float:
 def run_freely(network: RateNetwork, trials: Trials, n_steps: int) -> dict[str, float]:
     """`free_run_r2` and `output_nmse` of a run by itself, and where it diverged, if it did."""
     hints = np.asarray(trials.hints)[:, : n_steps + 1]
-    later = slice(1, hints.shape[1])
-    start = jnp.asarray(states_of(network, hints[:, 0]).T)
+    later, n_hints = slice(1, hints.shape[1]), hints.shape[2]
+    start = first_states(network, trials)
     targets, mask = np.asarray(trials.targets)[:, later], np.asarray(trials.mask)[:, later, None]
     rest = Trials(trials.inputs[:, later], targets, dt=trials.dt, conditions=trials.conditions)
     quiet = Restarted(dataclasses.replace(network, noise=None), start)
     made = simulate(quiet, rest, key=jax.random.key(0))  # the key is for noise, and there is none
     rates, outputs = np.asarray(made.rates), np.asarray(made.outputs)
-    hints = hints[:, 1:]
+    wild, hints = ~(np.abs(rates) <= FAR * np.abs(hints).max()).all(axis=2), hints[:, 1:]
+    rates = rates[:, :, :n_hints]
     with np.errstate(all="ignore"):
-        wild = ~(np.abs(rates) <= FAR * np.abs(hints).max()).all(axis=2)
         mean = np.sum(mask * hints, (0, 1)) / mask.sum()
         spread = np.sum(mask * (hints - mean) ** 2, dtype=float)
         entry = {"free_run_r2": float(1 - np.sum(mask * (rates - hints) ** 2, dtype=float) / spread)}

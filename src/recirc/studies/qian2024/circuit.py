@@ -1,0 +1,109 @@
+"""The circuits at work: what is recorded of them, and what they do when they are kicked."""
+
+import dataclasses
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from recirc import circuits
+from recirc.analyses import specification_key
+from recirc.circuits import RateNetwork, Restarted, Teacher, simulate
+from recirc.studies.qian2024.design import (
+    BENT,
+    CENTRAL,
+    CONTROL,
+    DT,
+    FINE,
+    LONG,
+    N_OUTPUTS,
+    N_TRIALS,
+    NOISE,
+    SECONDS,
+    START,
+    STEPS,
+    TAU,
+    TRIAL,
+)  # fmt: skip
+from recirc.types import Trials
+
+KICK, AFTER, N_KICKED = 0.1, 0.5, 50  # size of a kick, seconds that are looked at after it, and units kicked at most
+
+
+class Recording(NamedTuple):
+    """A run of a circuit, all of it: trials whose inputs are the noise that drove each unit, and what units did."""
+
+    trials: Trials
+    rates: Float[np.ndarray, "trial time unit"]
+    outputs: Float[np.ndarray, "trial time output"]
+
+    def until(self, n_steps: int) -> "Recording":
+        """Its first steps."""
+        inputs, targets = self.trials.inputs[:, :n_steps], self.trials.targets[:, :n_steps]
+        trials = Trials(inputs, targets, dt=self.trials.dt, conditions=self.trials.conditions)
+        return Recording(trials, self.rates[:, :n_steps], self.outputs[:, :n_steps])
+
+
+@functools.lru_cache(maxsize=1)
+def made(study_seed: int, seed: int, circuit: str, n_units: int) -> tuple[Teacher, np.ndarray]:
+    """A circuit with outputs that are random sums of all its units, and the order in which its units are recorded."""
+    key = specification_key({"study_seed": study_seed, "seed": seed, "circuit": circuit, "n_units": n_units})
+    teacher_key, output_key, order_key = jax.random.split(key, 3)
+    kind, nonlinearity = (CENTRAL, jnp.tanh) if circuit == BENT else (circuit, circuits.linear)
+    found = circuits.teacher(kind, n_units=n_units, key=teacher_key, time_constant=TAU, nonlinearity=nonlinearity)
+    readout = jax.random.normal(output_key, (N_OUTPUTS, n_units)) / np.sqrt(n_units)
+    order = np.asarray(jax.random.permutation(order_key, n_units))
+    return found._replace(network=dataclasses.replace(found.network, readout=readout)), order
+
+
+@functools.lru_cache(maxsize=2)
+def recording(data: str, is_new: bool, **circuit) -> Recording:
+    """A run from random states: "recording" and "fine_steps" are one, "trials" many short ones.
+
+    Args:
+        data: which.
+        is_new: another run than that which students are shown.
+        circuit: arguments of `made`.
+    """
+    network = made(**circuit)[0].network
+    start_key, noise_key, key = jax.random.split(specification_key(circuit | {"data": data, "is_new": is_new}), 3)
+    is_long = data == "recording" and circuit["circuit"] in (CENTRAL, CONTROL) and not is_new
+    seconds, n_trials = LONG if is_long else SECONDS, 1
+    dt = FINE if data == "fine_steps" else STEPS.get(circuit["circuit"], DT)
+    if data == "trials":
+        seconds, n_trials = TRIAL, round(SECONDS / TRIAL) if is_new else N_TRIALS
+    sizes = {"n_steps": round(seconds / dt), "n_trials": n_trials}
+    trials = circuits.noise_trials(network.n_units, **sizes, dt=dt, noise=NOISE, key=noise_key)
+    starts = START * jax.random.normal(start_key, (network.n_units, n_trials))
+    run = simulate(Restarted(network, starts), trials, key=key)
+    return Recording(trials, np.asarray(run.rates), np.asarray(run.outputs))
+
+
+def shown_run(data: str, is_new: bool, circuit: dict) -> Recording:
+    """The seconds of a run that all students are measured on."""
+    whole = recording(data, is_new, **circuit)
+    if data == "trials":
+        n_trials = round(SECONDS / TRIAL)
+        return Recording(whole.trials.select(np.arange(n_trials)), whole.rates[:n_trials], whole.outputs[:n_trials])
+    return whole.until(round(SECONDS / whole.trials.dt))
+
+
+@functools.lru_cache(maxsize=1)
+def kicked(n_recorded: int, **circuit) -> Float[np.ndarray, "kick time unit"]:
+    """What recorded units do after a kick to each of them in turn, at the origin, without noise."""
+    teacher, order = made(**circuit)
+    return after_kicks(teacher.network, order[:n_recorded], STEPS.get(circuit["circuit"], DT))
+
+
+def after_kicks(network: RateNetwork, units: np.ndarray, dt: float) -> Float[np.ndarray, "kick time unit"]:
+    """What these units do after a kick to each of them in turn (of many, to the first ones), in steps of dt."""
+    network = dataclasses.replace(network, noise=None, input_weights=jnp.zeros((network.n_units, 0)))
+    kicks = KICK * jnp.eye(network.n_units)[:, units[:N_KICKED]]
+    shape = kicks.shape[1], round(AFTER / dt)
+    silent = [jnp.zeros((*shape, n)) for n in (0, len(network.readout))]
+    still = Trials(*silent, dt=dt, conditions=["kick"] * shape[0])
+    rates = simulate(Restarted(network, kicks), still, key=jax.random.key(0)).rates  # nothing is random
+    return np.asarray(rates)[:, :, units]

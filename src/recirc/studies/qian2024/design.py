@@ -1,0 +1,105 @@
+"""Which circuits are recorded, how much of them, and by which students: presets, and one specification per circuit."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from recirc import circuits
+from recirc.train import BpttStudent, Cornn, Curbd, LinearDynamics, OneStepRidge
+
+SOURCE = "Qian et al. 2024 (NeurIPS 37)"
+METHODS = (circuits.teacher, circuits.RateNetwork, OneStepRidge, BpttStudent, Cornn, Curbd, LinearDynamics)
+N_UNITS = {"stability_optimized": 100}  # which takes long to make; all others have
+N_MANY = 500
+TAU, NOISE, START = 0.1, 0.2, 1.0  # seconds; s.d. of the noise current over 1 ms, and of the states at the start
+DT, FINE = 0.01, 0.001  # seconds in a step, and in one of the published ones
+STEPS = {"stability_optimized": FINE}  # whose modes turn so fast that steps of 10 ms make them grow; all others have DT
+SECONDS, LONG = 30.0, 120.0  # of a recording, and of the longest
+TRIAL, N_TRIALS = 1.0, 400  # seconds of a trial, and how many where there are many
+PUBLISHED = 1e-3  # penalty on squared weights beside squared errors of x
+N_OUTPUTS, N_HIDDEN, GAIN = 3, 50, 0.8  # random sums of all units; hidden units; gain of an untrained student
+FRACTION, HALF = 0.1, 0.5  # of the units recorded
+
+CENTRAL, CONTROL = "feedforward", "random"  # the circuit of the central effect, and that of which none is expected
+FEEDFORWARD, LOW_RANK = ("feedforward", "delay_line"), ("low_rank_oscillation", "low_rank_normal")
+OTHERS = ("random", "line_attractor", "stability_optimized")
+KINDS = (*FEEDFORWARD, *LOW_RANK, *OTHERS)
+BENT = "feedforward_tanh"  # the central circuit with f = tanh
+
+# What tells students of one arm and seed apart, and what stands in files where it does not apply.
+PLACE = {"circuit": "", "data": "", "fraction": -1.0, "length_s": -1.0, "n_hidden": 0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """How large the study is.
+
+    Args:
+        n_seeds: circuits of every kind, each with all students that claims are about.
+        n_control: of the control's circuits, those with all of these students, too.
+        n_shown: circuits of every kind for what no claim is about: DSA and InputDSA, and of the central kind other
+            students, steps of 1 ms, and tanh units.
+        fractions: shares of the units recorded, of the central circuit and the control.
+        lengths: seconds recorded, of the same.
+        training: fields of `BpttStudent`.
+    """
+
+    n_seeds: int
+    n_control: int
+    n_shown: int
+    fractions: tuple[float, ...] = (FRACTION, HALF, 1.0)
+    lengths: tuple[float, ...] = (SECONDS, LONG)
+    training: dict = dataclasses.field(default_factory=lambda: dict(TRAINING))
+
+
+# The penalty is that with the largest R² of one step in recordings that no student saw: benchmarks/hidden_penalty.py.
+TRAINING = {"n_passes": 4, "n_updates": 200, "forcing": 0.05, "penalty": 0.1}
+PRESETS = {
+    "quick": Preset(8, 1, 1, training=TRAINING | {"n_updates": 100}),
+    "full": Preset(24, 4, 3, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
+}
+
+
+def student(arm: str, *, data: str = "recording", **changes) -> dict:
+    """What a student is and is shown: entries of `PLACE` but for the circuit, and its arm."""
+    length = N_TRIALS * TRIAL if data == "trials" else SECONDS
+    return {"arm": arm, "data": data, "fraction": FRACTION, "length_s": length, "n_hidden": 0, **changes}
+
+
+def specifications(preset: Preset, seed: int) -> list[dict]:
+    """One entry per circuit, everything that decides its students' numbers included.
+
+    Args:
+        preset: how many.
+        seed: of everything random.
+    """
+    found = []
+    for index in range(preset.n_seeds):
+        kinds = (*KINDS, *([BENT] if index < preset.n_shown else []))
+        shared = {"seed": index, "study_seed": seed, "is_shown": index < preset.n_shown, "training": preset.training}
+        found += [
+            {"circuit": kind, "n_units": N_UNITS.get(kind, N_MANY), "students": _students(preset, kind, index)} | shared
+            for kind in kinds
+        ]
+    return found
+
+
+def _students(preset: Preset, kind: str, index: int) -> list[dict]:
+    if kind == BENT:
+        return [student(arm, fraction=share) for arm in ("ridge", "cornn") for share in (FRACTION, 1.0)]
+    asked, is_whole = [student("ridge")], kind == CENTRAL or (kind == CONTROL and index < preset.n_control)
+    if is_whole:
+        for data in ("recording", "trials"):
+            asked += [student("ridge", data=data, fraction=share) for share in preset.fractions]
+        asked += [student("ridge", length_s=length) for length in preset.lengths]
+        asked += gradient_students()
+    if kind == CENTRAL and index < preset.n_shown:
+        asked += [student("curbd"), student("linear_dynamics"), student("ridge", data="fine_steps")]
+    once = [each for place, each in enumerate(asked) if each not in asked[:place]]
+    return sorted(once, key=lambda each: each["data"])  # so that runs are made one after the other
+
+
+def gradient_students() -> Sequence[dict]:
+    """Those that learn by gradient: with and without hidden units and task, of one recording and of many trials."""
+    hidden = (0, N_HIDDEN)
+    asked = [student(arm, n_hidden=n) for n in hidden for arm in ("bptt", "bptt_task")]
+    return [*asked, *(student("bptt", data="trials", n_hidden=n) for n in hidden)]

@@ -1,0 +1,229 @@
+"""Fit the students of one circuit, and measure each against what the circuit is known to be."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from recirc import circuits, compare
+from recirc.analyses import Result, Row, specification_key, with_twin
+from recirc.analyses.arrays import weights_of
+from recirc.circuits import RateNetwork, Restarted, simulate
+from recirc.studies.qian2024 import circuit as work
+from recirc.studies.qian2024.circuit import Recording
+from recirc.studies.qian2024.design import DT, FRACTION, GAIN, PUBLISHED, SECONDS, STEPS, TRIAL
+from recirc.train import AbstractTrainer, BpttStudent, Cornn, Curbd, LinearDynamics, OneStepRidge, fit
+from recirc.train.student import first_states
+from recirc.types import Activity, Outcome, Score, Trials
+
+LONGEST = SECONDS  # seconds: slower modes, and those that grow, count as so slow
+EXAMPLE_SEED = 0  # whose weights and activity are kept: the first, whatever it looks like
+KEPT_SECONDS, KEPT_UNITS = 3.0, 4
+N_STARTS = 8  # of a search for fixed points
+MAP_PENALTY = 1e-3
+
+
+def train_students(specification: Mapping[str, Any]) -> Result:
+    """All students of one circuit: rows and history of each, and of the first seed weights and activity.
+
+    Students of one circuit see the same runs and, of fewer units, the first of the same order, so that they can be
+    compared in pairs.
+
+    Args:
+        specification: an entry of `design.specifications`.
+    """
+    circuit = {name: specification[name] for name in ("study_seed", "seed", "circuit", "n_units")}
+    done, arrays = [], {}
+    for index, asked in enumerate(specification["students"]):
+        seen = learned_from(asked, circuit)
+        try:
+            found, network = train_student(asked, circuit, seen, specification)
+        except ValueError as error:  # the others of its circuit go on
+            found, network = {"outcome": str(error), "rows": [], "history": []}, None
+        done.append(found)
+        is_example = specification["seed"] == EXAMPLE_SEED and asked["fraction"] == FRACTION
+        if network is not None and is_example:
+            arrays |= {f"{index}_{name}": each for name, each in kept(network, asked, circuit).items()}
+    return Result(arrays, {"students": done})
+
+
+def learned_from(asked: Mapping[str, Any], circuit: dict) -> Trials:
+    """What a student is shown: rates of the recorded units, and the outputs; nothing of the noise.
+
+    A single run is cut into trials of a second, which loses the steps between them, for students that learn by
+    gradient, and left whole for others.
+    """
+    whole, order = work.recording(asked["data"], False, **circuit), work.made(**circuit)[1]
+    if asked["data"] != "trials":
+        whole = whole.until(round(asked["length_s"] / whole.trials.dt))
+    units = order[: n_recorded(asked, circuit)]
+    rates, outputs, dt = whole.rates[:, :, units], whole.outputs, whole.trials.dt
+    if asked["arm"].startswith("bptt"):
+        n_steps = round(TRIAL / dt)
+        rates, outputs = (values.reshape(-1, n_steps, values.shape[2]) for values in (rates, outputs))
+    names = [str(i) for i in range(len(rates))]
+    hints = {"hints": rates, "hint_units": [str(unit) for unit in units]}
+    return Trials(np.zeros((*rates.shape[:2], 0)), outputs, dt=dt, conditions=names, **hints)
+
+
+def n_recorded(asked: Mapping[str, Any], circuit: dict) -> int:
+    """How many units of the circuit are recorded."""
+    return round(asked["fraction"] * circuit["n_units"])
+
+
+def trainer_of(asked: Mapping[str, Any], seen: Trials, training: Mapping[str, Any]) -> AbstractTrainer:
+    """How a student is fitted; ridge with the published penalty, and the others that have one with as much."""
+    step = float(1 - np.exp(-seen.dt / work.TAU))
+    n_pairs = seen.n_trials * (seen.n_steps - 1)
+    published = float(PUBLISHED / step**2 / (np.mean(np.asarray(seen.hints) ** 2) * n_pairs))
+    ways: dict[str, AbstractTrainer] = {
+        "ridge": OneStepRidge(penalty=published, learns=("readout",)),
+        "linear_dynamics": LinearDynamics(penalty=published, learns=("readout",)),
+        "cornn": Cornn(penalty=published, learns=("readout",)),
+        "curbd": Curbd(n_passes=5, update_interval=seen.dt),  # pyright: ignore
+        "bptt": BpttStudent(task_weight=0.0, learns=("readout",), **training),
+        "bptt_task": BpttStudent(task_weight=1.0, learns=("readout",), **training),
+    }
+    return ways[asked["arm"]]
+
+
+def train_student(
+    asked: Mapping[str, Any], circuit: dict, seen: Trials, specification: Mapping[str, Any]
+) -> tuple[dict, RateNetwork | None]:
+    """Rows and history of one student, and what it is if its training did not diverge."""
+    teacher, order = work.made(**circuit)
+    units = order[: n_recorded(asked, circuit)]
+    empty = dataclasses.replace(
+        teacher.network, recurrent=jnp.zeros((len(units), len(units))), input_weights=jnp.zeros((len(units), 0)),
+        readout=jnp.zeros((len(teacher.network.readout), len(units))), bias=jnp.zeros(len(units)),
+        start=jnp.zeros(len(units)),
+    )  # fmt: skip
+    twin_key, fit_key = jax.random.split(specification_key(circuit | {"n_hidden": asked["n_hidden"]}))
+    twin = circuits.with_hidden(empty, asked["n_hidden"], key=twin_key, gain=GAIN)
+    start = twin if asked["arm"].startswith("bptt") else empty
+    trained = fit(trainer_of(asked, seen, specification["training"]), start, seen, key=fit_key)
+    about = {"history": trained.history}
+    if trained.outcome is Outcome.DIVERGED:
+        return about | {"outcome": trained.message, "rows": []}, None
+    rows, theirs = (measured(each, asked, circuit, specification["is_shown"]) for each in (trained.network, twin))
+    error = Score("output_nmse", trained.history[-1]["output_nmse"], "performance", "lower")
+    rows = [*with_twin(rows, theirs), Row.of(error, asked["arm"], {"set": "train"})]
+    return about | {"rows": [dataclasses.asdict(row) for row in rows]}, trained.network
+
+
+def measured(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, is_shown: bool) -> list[Row]:
+    """A student against what its circuit is known to be; "teacher" is the circuit's number.
+
+    DSA and InputDSA are measured where `is_shown`, of a tenth of the units.
+    """
+    teacher = work.made(**circuit)[0]
+    truth, modes = compare.linear_modes(teacher), compare.linear_modes(network, state=np.zeros(network.n_units))
+    slowest = lambda found: min(float(found.time_constants[0]), LONGEST)  # noqa: E731
+    n_units = n_recorded(asked, circuit)
+    wanted = work.kicked(n_units, **circuit)
+    with np.errstate(all="ignore"):
+        off = work.after_kicks(network, np.arange(n_units), STEPS.get(circuit["circuit"], DT)) - wanted
+        kicks = float(1 - np.sum(off**2) / np.sum(wanted**2))
+    scores = [
+        (Score("slowest_mode_s", slowest(modes), "mechanism", "lower", "s"), slowest(truth)),
+        (Score("n_spurious_slow", float(compare.n_spurious_slow(modes, truth)), "mechanism", "lower"), 0.0),
+        (Score("nonnormality", modes.nonnormality, "mechanism"), truth.nonnormality),
+        (Score("slowest_mode_hz", float(modes.frequencies[0]), "mechanism", unit="Hz"), float(truth.frequencies[0])),
+        (Score("kicked_units_r2", kicks, "mechanism"), None),
+        *_fixed_points(network, asked, circuit),
+    ]
+    rows = [Row.of(score, asked["arm"], {"set": "origin"}, teacher=known) for score, known in scores]
+    return rows + _driven(network, asked, circuit, is_shown and asked["fraction"] <= FRACTION)
+
+
+def _fixed_points(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> list[tuple[Score, float]]:
+    """How many are found from recorded states, where units are not linear, and from as many of the whole circuit."""
+    if network.nonlinearity is circuits.linear:
+        return []
+    teacher, order = work.made(**circuit)
+    run = work.shown_run(asked["data"], False, circuit)
+    states = np.arctanh(run.rates[0, :: run.rates.shape[1] // N_STARTS][:N_STARTS])
+    own = order[: n_recorded(asked, circuit)]
+    hidden = np.zeros((len(states), network.n_units - len(own)))
+    found = compare.find_fixed_points(network, np.zeros(0), np.concatenate([states[:, own], hidden], axis=1))
+    alone = dataclasses.replace(teacher.network, input_weights=teacher.network.input_weights[:, :0])
+    true = compare.find_fixed_points(alone, np.zeros(0), states)
+    return [(Score("n_fixed_points", float(len(found.points)), "mechanism", "lower"), float(len(true.points)))]
+
+
+def driven(network: RateNetwork, run: Recording, units: np.ndarray) -> np.ndarray:
+    """Rates of a student that starts from what was recorded and gets the recorded units' own noise."""
+    n_units, inputs, hints = len(units), run.trials.inputs[:, :, units], run.rates[:, :, units]
+    shared = {"dt": run.trials.dt, "conditions": run.trials.conditions}
+    seen = Trials(inputs, hints[:, :, :0], hints=hints, hint_units=[str(unit) for unit in units], **shared)
+    later = Trials(inputs[:, 1:], hints[:, 1:, :0], **shared)
+    weights = jnp.eye(network.n_units)[:, :n_units]
+    alone = dataclasses.replace(network, input_weights=weights, readout=network.readout[:0], noise=None)
+    return np.asarray(simulate(Restarted(alone, first_states(network, seen)), later, key=jax.random.key(0)).rates)
+
+
+def _driven(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, with_dynamics: bool) -> list[Row]:
+    """What a student does when it is driven as the recorded units were: their match, the other units, dynamics."""
+    units, unseen = np.split(work.made(**circuit)[1], [n_recorded(asked, circuit)])
+    runs = {
+        "train": work.shown_run(asked["data"], False, circuit),
+        "new_run": work.shown_run(asked["data"], True, circuit),
+    }
+    rates = {name: driven(network, run, units) for name, run in runs.items()}
+    rows = []
+    for name, run in runs.items():
+        true = run.rates[:, 1:, units]
+        with np.errstate(all="ignore"):
+            error = np.sum((rates[name][:, :, : len(units)] - true) ** 2, axis=(0, 1))
+            matched = float(np.median(1 - error / np.sum((true - true.mean((0, 1))) ** 2, axis=(0, 1))))
+        rows.append(Row.of(Score("recorded_r2", matched, "unit"), asked["arm"], {"set": name}))
+    if max(np.abs(each).max() for each in rates.values()) < 1e6:
+        rows += _mapped(rates, runs, asked["arm"], unseen)
+        if with_dynamics:
+            rows += _dynamics(rates["new_run"], runs["new_run"], units, asked["arm"])
+    return rows
+
+
+def _mapped(rates, runs: Mapping[str, Recording], arm: str, unseen: np.ndarray) -> list[Row]:
+    """Units that were not recorded, by a linear map that is fitted to one run and scored on another."""
+    if not len(unseen):
+        return []
+    made, true = (
+        {
+            name: Activity(values, dt=runs[name].trials.dt, conditions=runs[name].trials.conditions)
+            for name, values in each
+        }
+        for each in (rates.items(), ((name, run.rates[:, 1:, unseen]) for name, run in runs.items()))
+    )
+    mapped = compare.NeuronMap.fit(made["train"], true["train"], penalties=(MAP_PENALTY,))
+    return [Row.of(mapped.score(made["new_run"], true["new_run"]), arm, {"set": "new_run"})]
+
+
+def _dynamics(rates: np.ndarray, run: Recording, units: np.ndarray, arm: str) -> list[Row]:
+    """DSA and InputDSA of the recorded units, in pieces of a second of a new run, in steps of 10 ms."""
+    if run.trials.dt < DT:
+        return []
+    length = round(TRIAL / DT) - 1
+    pieces = lambda values: values[:, : values.shape[1] // length * length].reshape(-1, length, len(units))  # noqa: E731
+    found = [pieces(values) for values in (run.rates[:, 1:, units], rates[:, :, : len(units)])]
+    names = [str(i) for i in range(len(found[0]))]
+    true, made = (Activity(values, dt=DT, conditions=names) for values in found)
+    where = {"set": "new_run"}
+    rows = [Row.of(compare.DSA()(true, made), arm, where)]
+    noise = pieces(np.asarray(run.trials.inputs)[:, 1:, units])
+    inputs = Trials(noise, noise[:, :, :0], dt=DT, conditions=names)
+    score = compare.InputDSA()(true, made, inputs, inputs)
+    return [*rows, Row.of(score, arm, where)]
+
+
+def kept(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> dict[str, np.ndarray]:
+    """Weights of a student, and a few units in the run that it saw, beside what was recorded."""
+    units = work.made(**circuit)[1][: n_recorded(asked, circuit)]
+    run = work.shown_run(asked["data"], False, circuit)
+    every, until = round(DT / run.trials.dt), round(KEPT_SECONDS / DT)
+    thin = lambda values: values.reshape(-1, values.shape[2])[::every][:until, :KEPT_UNITS].astype(np.float32)  # noqa: E731
+    rates = {"rates": thin(driven(network, run, units)), "target_rates": thin(run.rates[:, 1:, units])}
+    return {**weights_of(network, np.float32), **rates}

@@ -1,0 +1,189 @@
+"""The study of partial recordings: its claims judge what is planted, and a small run leaves a whole folder."""
+
+import tomllib
+
+import jax
+import numpy as np
+import pytest
+
+import recirc
+from recirc.analyses import Row, frame
+from recirc.analyses.pieces import Done, Failure, piece_key
+from recirc.runs.experiment import run
+from recirc.studies import qian2024
+from recirc.studies.qian2024 import circuit as work
+from recirc.studies.qian2024 import design
+from recirc.studies.qian2024.claims import BOUNDS, RECORDING, SOURCES, TRIALS, claims, controls, effects, kinds, powers
+
+TINY = design.Preset(1, 0, 1, training={"n_passes": 1, "n_updates": 2, "forcing": 0.05, "penalty": 0.1})
+NAMES = list(BOUNDS)
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)
+
+
+def _row(metric, value, arm, place, seed, **more) -> Row:
+    return Row(metric, "mechanism", arm, value, condition=place | {"set": "train", "seed": seed}, **more)
+
+
+def _planted(ratio: float, n_seeds: int, *, matched: float = 0.8) -> list[Row]:
+    """Students whose slowest modes are `ratio` times as slow wherever a claim says that they are."""
+    rows = []
+    for seed in range(n_seeds):
+        slow = lambda arm, value, place, seed=seed, **at: _row(  # noqa: E731
+            "slowest_mode_s", value * (1 + 0.01 * np.cos(3 * seed)), arm, place | at, seed,
+            teacher=0.1, baselines={"untrained": 0.3},
+        )  # fmt: skip
+        for name in design.KINDS:
+            worse = ratio if name in (*design.FEEDFORWARD, *design.LOW_RANK) else 1.0
+            rows.append(slow("ridge", 0.1 * worse, RECORDING, circuit=name))
+        own = {"circuit": design.CENTRAL}
+        rows.append(slow("ridge", 0.1 * ratio, TRIALS, **own))
+        for place in (RECORDING, TRIALS):
+            rows += [slow("ridge", 0.1, place, **own, fraction=share) for share in (design.HALF, 1.0)]
+            rows += [slow("bptt", 0.1 * ratio, place, **own), slow("bptt", 0.1, place, **own, n_hidden=50)]
+        rows.append(slow("ridge", 0.1 * ratio, RECORDING, **own, length_s=design.LONG))
+        rows += [
+            slow("bptt_task", 0.1, RECORDING, **own),
+            slow("bptt_task", 0.1 / ratio, RECORDING, **own, n_hidden=50),
+        ]
+        rows.append(_row("recorded_r2", matched + 0.01 * np.cos(seed), "ridge", RECORDING | own, seed))
+    return rows
+
+
+def test_planted_effects_are_judged_for_what_they_are(key):
+    verdict = lambda rows: dict(zip(NAMES, [c.supported for c in claims(frame(rows), key=key)]))  # noqa: E731
+    assert verdict(_planted(8.0, 10)) == dict.fromkeys(NAMES, True)
+    nothing = verdict(_planted(1.0, 10, matched=0.2))
+    assert nothing == dict.fromkeys(NAMES, False) | {"slow": None, "time": True}, "where nothing matches, none is asked"
+    assert verdict(_planted(8.0, 2)) == dict.fromkeys(NAMES), "two circuits are too few"
+
+
+def test_effects_are_those_planted_and_each_claim_has_its_source(key):
+    table = frame(_planted(8.0, 10))
+    found = dict(zip(NAMES, claims(table, key=key)))
+    assert found["slow"].effect == pytest.approx(8, rel=0.02)
+    assert found["time"].effect == pytest.approx(1, rel=1e-6)
+    assert [found[name].effect for name in ("part", "hidden", "task")] == pytest.approx([8.0] * 3)
+    assert {name for name, claim in found.items() if claim.source == "ours"} == set(SOURCES)
+    assert all(np.isfinite(claim.smallest) for claim in found.values())
+
+
+def test_controls_stand_beside_every_claim():
+    """Twins of one size have no effect, whatever the claim; of random circuits there is none here."""
+    lines = controls(frame(_planted(8.0, 6)))
+    assert len(lines) == len(BOUNDS)
+    for name, (_, effect, twins, control) in zip(NAMES, lines):
+        assert effect > (0.5 if name in ("matched", "time") else 5)
+        wanted = {"matched": None, "slow": pytest.approx(3.0)}.get(name, pytest.approx(1.0))
+        assert twins == wanted
+        assert control is None
+
+
+def test_no_claim_is_about_students_that_are_not_asked_for():
+    """Every preset has all that the claims look at, for every seed."""
+    for preset in design.PRESETS.values():
+        asked = [(each | {"circuit": e["circuit"]}, e["seed"]) for e in design.specifications(preset, 0)
+                 for each in e["students"]]  # fmt: skip
+        rows = [
+            _row(metric, 0.5, place["arm"], {name: place[name] for name in design.PLACE}, seed, teacher=0.1)
+            for place, seed in asked
+            for metric in ("slowest_mode_s", "recorded_r2")
+        ]
+        table = frame(rows)
+        values = effects(table) | kinds(table)
+        assert {name: len(each) for name, each in values.items()} == dict.fromkeys(BOUNDS, preset.n_seeds)
+
+
+def test_the_full_preset_has_power_for_every_claim():
+    assert min(powers(design.PRESETS["full"]).values()) >= 0.7
+
+
+def test_students_of_a_circuit_share_its_runs():
+    circuit = {"study_seed": 0, "seed": 0, "circuit": "random", "n_units": 12}
+    whole, new = (work.recording("recording", is_new, **circuit) for is_new in (False, True))
+    assert whole.rates.shape == (1, round(design.LONG / design.DT), 12)
+    assert not np.allclose(whole.rates[:, :100], new.rates[:, :100])
+    teacher, order = work.made(**circuit)
+    assert sorted(order.tolist()) == list(range(12))
+    assert np.allclose(whole.outputs, whole.rates @ np.asarray(teacher.network.readout).T)
+    kicks = work.kicked(3, **circuit)
+    assert kicks.shape == (3, 50, 3)
+    assert np.abs(kicks[:, 0]).argmax(axis=1).tolist() == [0, 1, 2], "at first it is the kicked unit that moves"
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="quick, full"):
+        qian2024.experiment(preset="quik", seed=0)
+
+
+def small(seed: int) -> list[dict]:
+    """Specifications of a study of small circuits."""
+    kept = ("feedforward", "feedforward_tanh", "random", "low_rank_normal")
+    entries = [entry for entry in design.specifications(TINY, seed) if entry["circuit"] in kept]
+    left_out = [{"fraction": design.HALF}, {"length_s": design.LONG}, {"data": "trials", "fraction": 1.0}]
+    left_out += [{"arm": "bptt_task", "n_hidden": 0}, {"data": "trials", "n_hidden": design.N_HIDDEN}]
+    plain = lambda each: not any(where.items() <= each.items() for where in left_out)  # noqa: E731
+    fewer = lambda entry: {"students": [each for each in entry["students"] if plain(each)]}  # noqa: E731
+    return [entry | {"n_units": 100} | fewer(entry) for entry in entries]
+
+
+def test_a_study_whose_circuits_all_fail_ends_in_rows_that_say_so():
+    entries = small(0)
+    lose = lambda function, pieces: [Done(piece_key(piece), Failure("killed")) for piece in pieces]  # noqa: E731
+    result = qian2024.analyse(TINY, entries, lose)
+    single = [row for row in result.rows if "seed" in row.condition]
+    assert len(single) == sum(len(entry["students"]) for entry in entries)
+    assert {row.condition["outcome"] for row in single} == {"killed"}
+    assert [claim.supported for claim in result.claims] == [None] * len(BOUNDS)
+    assert result.figures == ()
+    assert "–" in result.sentences["verdict"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of a small study, its result and its words."""
+    out, entries = tmp_path_factory.mktemp("partial") / "run", small(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(design.PRESETS, "tiny", TINY)
+        patch.setattr(design, "specifications", lambda preset, seed: entries)
+        study = qian2024.experiment(preset="tiny", seed=0)
+        return out, run(study, out, jobs=1), study.words
+
+
+def test_a_small_study_leaves_a_whole_folder(folder):
+    out, result, words = folder
+    assert recirc.runs.verify(out) == []
+    config = tomllib.loads((out / "config.toml").read_text())
+    assert (config["preset"], config["dt"], config["preset_sizes"]["n_shown"]) == ("tiny", design.DT, 1)
+    page = (out / "report.html").read_text()
+    assert "undecided" in page
+    assert "<script" not in page
+    drawn = {path.stem for path in (out / "figures").iterdir()}
+    assert drawn == set(words(result).pictures) == set(qian2024.DRAWINGS)
+
+
+def test_every_student_has_all_measures_beside_its_twin(folder):
+    table = folder[1].table.dropna(subset="seed")
+    asked = [each | {"circuit": e["circuit"]} for e in small(0) for each in e["students"]]
+    for each in asked:
+        own = recirc.analyses.select(table, **each)
+        assert {"slowest_mode_s", "n_spurious_slow", "nonnormality", "kicked_units_r2", "recorded_r2"} <= set(
+            own["metric"]
+        )
+        assert ("heldout_neuron_r2" in set(own["metric"])) == (each["fraction"] < 1)
+        assert ("n_fixed_points" in set(own["metric"])) == (each["circuit"] == "feedforward_tanh")
+        slowest = own[own["metric"] == "slowest_mode_s"].iloc[0]
+        assert np.isfinite([slowest["value"], slowest["teacher"], slowest["baseline_untrained"]]).all()
+    assert {"dsa", "input_dsa"} <= set(table["metric"])
+
+
+def test_weights_on_disk_are_those_of_the_first_circuits(folder):
+    out, _, _ = folder
+    weights, activity = (recirc.data.read_dataset(out / name) for name in ("networks.nc", "activity.nc"))
+    assert weights["arm"].values.tolist() == activity["arm"].values.tolist()
+    sizes = {int((np.abs(J).sum(axis=1) > 0).sum()) for J in weights["recurrent"].values}
+    assert sizes >= {10, 10 + design.N_HIDDEN}
+    assert np.isfinite(activity["rates"].values).any()
