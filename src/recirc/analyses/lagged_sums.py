@@ -23,10 +23,12 @@ def in_groups(rates: np.ndarray) -> list[np.ndarray]:
 
 
 def tau(step: float) -> float:
-    return 10 * step  # cancels: a linear network's step is any matrix
+    """A time constant for networks of this step; it cancels, since a linear network's step is any matrix."""
+    return 10 * step
 
 
 def linear_network(n_units: int, step: float) -> RateNetwork:
+    """A linear network without weights."""
     zeros = jnp.zeros((n_units, n_units))
     return RateNetwork(
         recurrent=zeros, input_weights=zeros[:, :0], readout=zeros[:0], bias=zeros[0], start=zeros[0],
@@ -35,6 +37,7 @@ def linear_network(n_units: int, step: float) -> RateNetwork:
 
 
 def hint_trials(rates: np.ndarray, step: float) -> Trials:
+    """Rates as hints, without inputs and targets."""
     names = [str(i) for i in range(len(rates))]
     return Trials(rates[:, :, :0], rates[:, :, :0], dt=step, conditions=names, hints=rates)
 
@@ -47,6 +50,7 @@ def lagged_sums(rates: np.ndarray, ahead: int, step: float) -> Sums:
 
 
 def added(parts: Sequence[Sums]) -> Sums:
+    """Sums over all parts."""
     first, *others = parts
     for other in others:
         first = Sums(*(a + b for a, b in zip(first, other)))  # pyright: ignore[reportArgumentType]
@@ -54,4 +58,5 @@ def added(parts: Sequence[Sums]) -> Sums:
 
 
 def without(whole: Sums, parts: Sequence[Sums]) -> list[Sums]:
+    """Sums over all parts but one, for each."""
     return [Sums(*(a - b for a, b in zip(whole, part))) for part in parts]  # pyright: ignore[reportArgumentType]

@@ -116,7 +116,7 @@ def unit_subsets(
         >>> recirc.enable_x64()
         >>> keys = jax.random.split(jax.random.key(0), 3)
         >>> network = recirc.circuits.teacher("random", n_units=40, key=keys[0]).network
-        >>> driven = recirc.circuits.noisehint_trials(40, n_steps=100, n_trials=20, dt=0.01, key=keys[1])
+        >>> driven = recirc.circuits.noise_trials(40, n_steps=100, n_trials=20, dt=0.01, key=keys[1])
         >>> seen = recirc.simulate(network, driven, key=keys[2])
         >>> found = recirc.analyses.unit_subsets(seen, n_subsets=4, key=keys[2])
         >>> found.refits["slowest_mode_s"].sizes
