@@ -5,7 +5,7 @@ Importing the package is cheap and changes no setting: submodules load on first 
 
 import importlib
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _SUBMODULES = ("analyses", "circuits", "compare", "data", "figures", "runs", "studies", "tasks", "train", "types")
 _NAMES = {

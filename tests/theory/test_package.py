@@ -58,12 +58,12 @@ def _line_below(marker: str, name: str = "README.md") -> str:
 
 def test_import_loads_nothing_heavy_and_is_fast():
     code = (
-        "import sys, time; began = time.perf_counter(); import recirc; took = time.perf_counter() - began\n"
+        "import sys, time; began = time.process_time(); import recirc; took = time.process_time() - began\n"
         f"import json; print(json.dumps([took, [name for name in {HEAVY} if name in sys.modules]]))"
     )
     runs = [json.loads(_python(code)) for _ in range(3)]
     assert [loaded for _, loaded in runs] == [[], [], []]
-    assert min(took for took, _ in runs) < 0.5  # about 0.005 s on an idle machine: busy ones pass too
+    assert min(took for took, _ in runs) < 0.05  # seconds of the processor, about 0.005
 
 
 def test_importing_every_module_changes_no_setting_of_jax():
