@@ -61,7 +61,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0])
 def pages(session: nox.Session) -> None:
     """The slow job: every tutorial and figure of the gallery is run anew, and its page says when."""
-    session.install("-e", ".[nwb]")
+    session.install("-e", ".[nwb]", "wandb", "tensorboardX")
     session.run("python", "tools/run_pages.py", *session.posargs)
 
 

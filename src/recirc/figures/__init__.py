@@ -12,7 +12,8 @@ from recirc.figures.levels import level_marks as level_marks
 from recirc.figures.planes import HandPaths as HandPaths, Plane as Plane, eigenvalues as eigenvalues
 from recirc.figures.planes import jpca_planes as jpca_planes, switch_trajectories as switch_trajectories
 from recirc.figures.probes import generalization as generalization, noise_curve as noise_curve, strips as strips
-from recirc.figures.scores import Column as Column, mechanism_shares as mechanism_shares, score_grid as score_grid
+from recirc.figures.mechanism_shares import mechanism_shares as mechanism_shares
+from recirc.figures.scores import Column as Column, score_grid as score_grid
 from recirc.figures.specification import specification_curve as specification_curve
 from recirc.figures.style import render as render, save as save
 from recirc.figures.subsets import numbers_against_size as numbers_against_size

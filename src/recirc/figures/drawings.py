@@ -21,7 +21,15 @@ from recirc.types import Activity
 
 
 class NothingToDraw(ValueError):
-    """The result lacks what the figure shows."""
+    """The result lacks what the figure shows.
+
+    Example:
+        >>> try:
+        ...     recirc.figures.array_of(recirc.analyses.AnalysisResult("fit", ()), "prediction")
+        ... except NothingToDraw as error:
+        ...     print(error)
+        the result of fit holds no 'prediction' to draw.
+    """
 
 
 def draw(result: AnalysisResult, name: str) -> Figure:
@@ -35,6 +43,16 @@ def draw(result: AnalysisResult, name: str) -> Figure:
         NothingToDraw: if the result lacks what the figure shows.
         TypeError: if it is no result.
         ValueError: if the analysis has no figure of this name.
+
+    Example:
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> theta, time = np.deg2rad(45 * np.arange(8))[:, None, None], 0.01 * np.arange(50)[:, None]
+        >>> rates = 9 + 5 * np.cos(theta - np.arange(12)) * np.sin(9 * time + np.arange(12) ** 2)
+        >>> a = recirc.Activity(rates, dt=0.01, conditions=45 * np.arange(8)).to_xarray()["rates"]
+        >>> arrays = {"a": a.rename(unit="a_unit"), "b": a.rename(unit="b_unit")}
+        >>> result = recirc.analyses.AnalysisResult("compare", (), arrays=xr.Dataset(arrays))
+        >>> figure = recirc.figures.draw(result, "principal_components")
     """
     check_kind(AnalysisResult, "what recirc.analyses gave, an AnalysisResult", result=result)
     ways = DRAWINGS.get(result.study, {})
@@ -50,6 +68,13 @@ def array_of(result: AnalysisResult, name: str) -> xr.DataArray:
 
     Raises:
         NothingToDraw: if there is none of this name.
+
+    Example:
+        >>> import xarray as xr
+        >>> rates = xr.DataArray([1.0, 2.0], dims="time")
+        >>> result = recirc.analyses.AnalysisResult("fit", (), arrays=xr.Dataset({"prediction": rates}))
+        >>> array_of(result, "prediction").sizes["time"]
+        2
     """
     if name not in result.arrays:
         raise NothingToDraw(f"the result of {result.study} holds no {name!r} to draw.")
@@ -86,7 +111,14 @@ def _two_activities(result: AnalysisResult) -> Figure:
 
 
 class Shown(NamedTuple):
-    """A network: what it is called, its rates (condition, time, network_unit), and its part of the result's table."""
+    """A network: what it is called, its rates (condition, time, network_unit), and its part of the result's table.
+
+    Example:
+        >>> import pandas as pd
+        >>> rates = recirc.Activity([[[1.0], [2.0]]], dt=0.1, conditions=["0"]).to_xarray()["rates"]
+        >>> Shown("tanh, seed 0", rates.rename(unit="network_unit"), pd.DataFrame()).title
+        'tanh, seed 0'
+    """
 
     title: str
     rates: xr.DataArray
@@ -96,7 +128,19 @@ class Shown(NamedTuple):
 def units_beside(
     result: AnalysisResult, networks: Sequence[Shown], *, zero: str = "time 0", go: float | None = None
 ) -> Figure:
-    """Units of the reference, and those of networks at the same ranks of movement tuning; as `psths`."""
+    """Units of the reference, and those of networks at the same ranks of movement tuning; as `psths`.
+
+    Example:
+        >>> import numpy as np
+        >>> theta, time = np.deg2rad(45 * np.arange(8))[:, None, None], 0.01 * np.arange(-40, 50)[:, None]
+        >>> rates = 9 + 5 * np.exp(-(((time - np.linspace(-0.3, 0.4, 12)) / 0.1) ** 2)) * np.cos(theta - np.arange(12))
+        >>> arrays = recirc.Activity(rates, dt=0.01, start=-0.4, conditions=45 * np.arange(8)).to_xarray()
+        >>> about = {"config": {"preparation": (-0.4, -0.1), "movement": (0.0, 0.4)}}
+        >>> target = arrays.rename(rates="target_rates")
+        >>> result = recirc.analyses.AnalysisResult("verdict", (), arrays=target, about=about)
+        >>> network = recirc.figures.Shown("network", (arrays["rates"] / 10).rename(unit="network_unit"), result.table)
+        >>> figure = recirc.figures.units_beside(result, [network])
+    """
     preparation, movement = (tuple(result.about["config"][name]) for name in ("preparation", "movement"))
     panels = [EpochRates("reference", result.arrays["target_rates"], preparation, movement)]
     for title, rates, _ in networks:
@@ -107,7 +151,19 @@ def units_beside(
 
 
 def rotations_beside(result: AnalysisResult, networks: Sequence[Shown]) -> Figure:
-    """The plane of the fastest rotation in the reference and in networks, each with its numbers; as `jpca_planes`."""
+    """The plane of the fastest rotation in the reference and in networks, each with its numbers; as `jpca_planes`.
+
+    Example:
+        >>> import numpy as np
+        >>> theta, time = np.deg2rad(45 * np.arange(8))[:, None, None], 0.01 * np.arange(-10, 50)[:, None]
+        >>> rates = 20 + 5 * np.cos(theta - np.arange(12) + (6 + np.arange(12)) * time) * (1 + time)
+        >>> arrays = recirc.Activity(rates, dt=0.01, start=-0.1, conditions=45 * np.arange(8)).to_xarray()
+        >>> about = {"config": {"rotation": (0.0, 0.4), "soft": 5.0}}
+        >>> target = arrays.rename(rates="target_rates")
+        >>> result = recirc.analyses.AnalysisResult("verdict", (), arrays=target, about=about)
+        >>> network = recirc.figures.Shown("network", arrays["rates"].rename(unit="network_unit"), result.table)
+        >>> figure = recirc.figures.rotations_beside(result, [network])
+    """
     (start, stop), soft = result.about["config"]["rotation"], result.about["config"]["soft"]
     theirs = _activity(result.arrays["target_rates"])
     planes = []

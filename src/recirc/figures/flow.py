@@ -29,6 +29,13 @@ class Flow:
         fixed_points: projected onto the plane; those of another condition's input do not belong here.
         stable: which of them are stable.
         held: index of the condition whose input was held, if it was one's own; its trajectory is thick.
+
+    Example:
+        >>> import numpy as np
+        >>> x, y = np.meshgrid([-1.0, 1.0], [-1.0, 1.0])
+        >>> flow = Flow(x, y, -x, -y, np.zeros((1, 3, 2)), ["0"], np.zeros((1, 2)), np.array([True]))
+        >>> flow.fixed_points.shape
+        (1, 2)
     """
 
     x: Float[np.ndarray, "row column"]
@@ -52,6 +59,18 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
     Args:
         networks: (title, flow per epoch), each with the same epochs; panels of a row share their axes.
         axis: what an axis of the plane is called.
+
+    Example:
+        >>> import numpy as np
+        >>> x, y = np.meshgrid(np.linspace(-2, 2, 13), np.linspace(-2, 2, 13))
+        >>> angle = np.deg2rad(45 * np.arange(8))[:, None] + np.linspace(0, 1.5, 30)
+        >>> paths = np.exp(-np.linspace(0, 1, 30))[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=2)
+        >>> labels, zero = [f"{45 * i}" for i in range(8)], np.zeros((1, 2))
+        >>> still, turning = (
+        ...     recirc.figures.Flow(x, y, -2 * x - w * y, w * x - 2 * y, paths, labels, zero, np.array([True]))
+        ...     for w in (0.5, 3.0)
+        ... )
+        >>> figure = recirc.figures.flow_fields([("network", {"hold": still, "movement": turning})])
     """
     epochs = list(dict.fromkeys(name for _, flows in networks for name in flows))
     flows = [flow for _, here in networks for flow in here.values()]
@@ -130,6 +149,14 @@ def principal_components(
         networks: (arm, condition, time, unit), with coordinate `arm`; any number of units.
         heldout: labels of the conditions that were not trained.
         name: what the first system is called.
+
+    Example:
+        >>> import numpy as np
+        >>> theta, time = np.deg2rad(45 * np.arange(8))[:, None, None], 0.01 * np.arange(50)[:, None]
+        >>> rates = 9 + 5 * np.cos(theta - np.arange(12)) * np.sin(9 * time + np.arange(12) ** 2)
+        >>> circuit = recirc.Activity(rates, dt=0.01, conditions=45 * np.arange(8)).to_xarray()["rates"]
+        >>> network = np.tanh(circuit / 9)  # any function of the rates, for an example
+        >>> figure = recirc.figures.principal_components(circuit, network.expand_dims(arm=["hints"]))
     """
     conditions = circuit["condition"].values.astype(str)
     trained = ~np.isin(conditions, np.asarray(list(heldout), str))

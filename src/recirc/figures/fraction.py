@@ -52,6 +52,20 @@ def similarity_against_fraction(
         condition_set: the "set" of the condition.
         teacher: what the teacher is called.
         baselines: whether to draw the rows' baselines.
+
+    Example:
+        >>> import numpy as np
+        >>> random = np.random.default_rng(0)
+        >>> arms = [("hints", share) for share in (0.01, 0.05, 0.25, 1.0)] + [("no_hints", None), ("untrained", None)]
+        >>> rows = [
+        ...     recirc.analyses.Row(
+        ...         "svcca5_concatenated", "population", arm, random.normal(0.75 if share else 0.5, 0.04),
+        ...         condition={"set": "train", "seed": seed} | ({"fraction": share} if share else {}),
+        ...         null={"kind": "rotated", "mean": 0.3, "p95": 0.4, "p": 0.01},
+        ...     )
+        ...     for arm, share in arms for seed in range(5)
+        ... ]
+        >>> figure = recirc.figures.similarity_against_fraction(recirc.analyses.frame(rows))
     """
     table = select(table, set=condition_set)
     table = table[table["metric"].isin(metrics)]
@@ -139,6 +153,18 @@ def r2_by_direction(
         network: arm of single networks, one row per seed.
         ensemble: arm of the prediction averaged over networks.
         baselines: whether to draw the rows' baselines.
+
+    Example:
+        >>> import numpy as np
+        >>> random = np.random.default_rng(0)
+        >>> rows = [
+        ...     recirc.analyses.Row(
+        ...         "heldout_direction_r2", "unit", arm, random.normal(0.6, 0.1), baselines={"gp": 0.65},
+        ...         condition={"set": "heldout_direction", "direction": f"{angle}", "seed": seed},
+        ...     )
+        ...     for angle in range(0, 360, 45) for arm, seed in (("network", 0), ("network", 1), ("ensemble", None))
+        ... ]
+        >>> figure = recirc.figures.r2_by_direction(recirc.analyses.frame(rows))
     """
     table = having(select(table, metric, set=condition_set), "direction")
     fractions, places = levels_of(table, "fraction") or [None], levels_of(table, "direction")

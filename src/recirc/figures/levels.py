@@ -21,6 +21,15 @@ def level_marks(levels: pd.DataFrame) -> Figure:
     Args:
         levels: a line per network, with "performs", "units", "population", "verdict" and "silent" (share of units);
             its index has "arm", "target_off_share", "rate_penalty" and "seed".
+
+    Example:
+        >>> import pandas as pd
+        >>> cells = [(arm, share, 0.0, seed) for arm in ("tanh", "relu") for share in (0.0, 0.5) for seed in range(4)]
+        >>> index = pd.MultiIndex.from_tuples(cells, names=["arm", "target_off_share", "rate_penalty", "seed"])
+        >>> levels = pd.DataFrame({"performs": True, "units": False, "population": False, "silent": 0.1}, index)
+        >>> levels["verdict"] = ["initial-condition driven" if share else "input driven" for _, share, _, _ in cells]
+        >>> levels["units"] = [arm == "relu" for arm, *_ in cells]
+        >>> figure = recirc.figures.level_marks(levels)
     """
     levels = levels.reset_index()
     places_of = zip(levels["arm"], levels["rate_penalty"], levels["target_off_share"])

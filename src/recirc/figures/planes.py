@@ -34,6 +34,11 @@ class Plane:
         coordinates: on the two axes of the plane.
         conditions: labels; those that are angles set the colors.
         caption: what belongs beside it: R², ratio with p, frequency, window.
+
+    Example:
+        >>> import numpy as np
+        >>> Plane("recording", np.zeros((8, 40, 2)), [f"{45 * i}" for i in range(8)], "ratio .86 (p .01)").title
+        'recording'
     """
 
     title: str
@@ -54,6 +59,12 @@ class HandPaths:
         conditions: labels of the old targets.
         step: of the jump, marked on the path; None if the hand has not moved by then.
         caption: what belongs beside it, such as the end-point error.
+
+    Example:
+        >>> import numpy as np
+        >>> hand, old, new = np.zeros((8, 40, 2)), np.zeros((8, 2)), np.ones((8, 2))
+        >>> HandPaths("jump at go", hand, old, new, [f"{45 * i}" for i in range(8)], 20, "R² .97").step
+        20
     """
 
     title: str
@@ -73,6 +84,15 @@ def jpca_planes(planes: Sequence[Plane]) -> Figure:
 
     Args:
         planes: at most four stand beside each other.
+
+    Example:
+        >>> import numpy as np
+        >>> labels = [f"{45 * i}" for i in range(8)]
+        >>> angle = np.deg2rad(45 * np.arange(8))[:, None] + np.linspace(0, 3, 40)
+        >>> paths = np.linspace(0.3, 1, 40)[:, None] * np.stack([np.cos(angle), 0.6 * np.sin(angle)], axis=2)
+        >>> caption = "ratio .86 (p .01), 1.2 Hz"
+        >>> planes = [recirc.figures.Plane(name, paths, labels, caption) for name in ("recording", "tanh")]
+        >>> figure = recirc.figures.jpca_planes(planes)
     """
     figure, axes_list = _grid(planes, 0.42, "dot: start")
     for axes, plane in zip(axes_list, planes):
@@ -95,6 +115,16 @@ def switch_trajectories(paths: Sequence[HandPaths]) -> Figure:
 
     Args:
         paths: at most four stand beside each other.
+
+    Example:
+        >>> import numpy as np
+        >>> angles = np.deg2rad(45 * np.arange(8))
+        >>> old = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        >>> new, reach = np.roll(old, -2, axis=0), np.linspace(0, 1, 60)[None, :, None]
+        >>> hand = old[:, None] * reach * (1 - reach) * 2 + new[:, None] * reach**2
+        >>> labels = [f"{45 * i}" for i in range(8)]
+        >>> paths = recirc.figures.HandPaths("tanh: jump 0.1 s after go", hand, old, new, labels, 15, "R² .97")
+        >>> figure = recirc.figures.switch_trajectories([paths])
     """
     jumps = any(path.step is not None for path in paths)
     note = "ring: first target\ndot: second target" + "\ndiamond: jump" * jumps
@@ -123,9 +153,8 @@ def eigenvalues(spectra: Mapping[str, np.ndarray]) -> Figure:
 
     Example:
         >>> import numpy as np
-        >>> figure = eigenvalues({"hints": np.diag([0.9, -0.5])})
-        >>> figure.axes[0].get_title(loc="left")
-        'hints\\nlargest real part 0.90'
+        >>> weights = np.random.default_rng(0).normal(size=(100, 100)) / 10
+        >>> figure = recirc.figures.eigenvalues({"hints": 0.8 * weights, "no_hints": 1.2 * weights})
     """
     values = {}
     for name, entry in spectra.items():

@@ -32,6 +32,20 @@ def generalization(
         sets: which, in order; all in order of appearance if omitted.
         fraction: of arms that have several, the one to show; the smallest if omitted.
         metric: which.
+
+    Example:
+        >>> import numpy as np
+        >>> random = np.random.default_rng(0)
+        >>> errors = {"train": 0.002, "heldout_direction": 0.2, "private_noise": 0.05}
+        >>> rows = [
+        ...     recirc.analyses.Row(
+        ...         "output_nmse", "generalization", arm, error * factor * random.lognormal(0, 0.3), direction="lower",
+        ...         condition={"set": name, "seed": seed} | ({"sigma": 0.1} if name == "private_noise" else {}),
+        ...     )
+        ...     for name, error in errors.items()
+        ...     for arm, factor in (("no_hints", 2), ("hints", 1)) for seed in range(5)
+        ... ]
+        >>> figure = recirc.figures.generalization(recirc.analyses.frame(rows))
     """
     table, shown = _at_fraction(select(table, metric), fraction)
     if sets is not None:
@@ -76,6 +90,18 @@ def noise_curve(
         metric: which.
         panel: the condition's key that has a panel per value.
         shade: one that has a line per value, darker and thicker the larger it is.
+
+    Example:
+        >>> import numpy as np
+        >>> random = np.random.default_rng(0)
+        >>> rows = [
+        ...     recirc.analyses.Row(
+        ...         "output_nmse", "robustness", arm, factor * sigma**2 * random.lognormal(0, 0.3), direction="lower",
+        ...         condition={"set": "private_noise", "sigma": sigma, "seed": seed},
+        ...     )
+        ...     for arm, factor in (("no_hints", 9), ("hints", 3)) for sigma in (0.05, 0.1, 0.2) for seed in range(5)
+        ... ]
+        >>> figure = recirc.figures.noise_curve(recirc.analyses.frame(rows))
     """
     table, shown = _at_fraction(select(table, metric, set=noise_set), fraction)
     names, places = list(table["arm"].unique()), levels_of(table, panel) or [None]
@@ -124,6 +150,13 @@ def strips(
         parts: of each, by its title, the lines from above: (name, arm whose color it has, numbers).
         metric: what the numbers are.
         lowest: where a linear axis ends, if a number is below.
+
+    Example:
+        >>> import numpy as np
+        >>> random = np.random.default_rng(0)
+        >>> lines = [(name, arm, random.lognormal(mean, 0.4, 12)) for name, arm, mean in (
+        ...     ("hints, 5 %", "hints", -4), ("none", "no_hints", -3), ("FORCE", "force", -2))]
+        >>> figure = recirc.figures.strips({"new directions": lines}, metric="output_nmse")
     """
     n_lines = max(map(len, parts.values()))
     figure, grid = panels(1, len(parts), height=0.7 + 0.24 * n_lines, sharex=True, sharey=True)

@@ -1,4 +1,4 @@
-"""Every cell of a study at a glance: its scores against the interval of a reference, and shares of its mechanism."""
+"""Every cell of a study at a glance: its scores against the interval of a reference."""
 
 import dataclasses
 import textwrap
@@ -10,19 +10,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from recirc.analyses.table import NO_NUMBER, levels_of, networks, per_network, select
-from recirc.compare.mechanism import INITIAL, INPUT, SUFFICES, MechanismSummary
+from recirc.analyses.table import NO_NUMBER, levels_of, networks, select
 from recirc.figures.labels import percent
-from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, key, label, panels, styled
+from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, label, panels, styled
 
 # Told apart by lightness too, and "outside" by its arrow.
 INSIDE, OUTSIDE = "#a9d0ea", "#fdebdc"
 _LABELS, _LINE, _HEADING, _GAP = 1.28, 0.27, 0.24, 0.07  # inches
-_AXES = {  # the name of its threshold, what is so above it, and the mechanisms that say so
-    "state_share": ("least_share", "state dominates", (INITIAL,)),
-    "input_share": ("least_share", "input dominates", (INPUT, SUFFICES)),
-    "target_off_at_go_r2": ("least_follows", "state suffices", (INITIAL, SUFFICES)),
-}
 
 
 class Cell(NamedTuple):
@@ -75,6 +69,10 @@ class Column:
         condition: what rows must hold to leave one per network; None for a key that they must not have.
         name: what stands above; the metric's usual name if empty.
         goal: least value that networks were trained to reach, if they were.
+
+    Example:
+        >>> Column("output_r2", {"set": "test"}, goal=0.95).goal
+        0.95
     """
 
     metric: str
@@ -105,6 +103,20 @@ def score_grid(
 
     Raises:
         ValueError: if a column finds several rows of one network.
+
+    Example:
+        >>> import numpy as np
+        >>> random, rows = np.random.default_rng(0), []
+        >>> for metric, value in (("jpca_ratio", 0.8), ("procrustes_angle", 0.7)):
+        ...     ends = (value - 0.1, value + 0.1)
+        ...     rows.append(recirc.analyses.Row(metric, "population", "reference", value, ci=ends))
+        ...     for arm in ("tanh", "relu"):
+        ...         for seed in range(4):
+        ...             where = {"rate_penalty": 0.0, "target_off_share": 0.0, "seed": seed}
+        ...             found = value + 0.2 * random.normal()
+        ...             rows.append(recirc.analyses.Row(metric, "population", arm, found, condition=where))
+        >>> columns = {"population": [recirc.figures.Column("jpca_ratio"), recirc.figures.Column("procrustes_angle")]}
+        >>> figure = recirc.figures.score_grid(recirc.analyses.frame(rows), columns)
     """
     flat = [column for group in columns.values() for column in group]
     here = cells(table, reference=reference)
@@ -244,44 +256,3 @@ def _explain(axes, y: float) -> None:
             x += 0.21
         axes.text(x, y, text, va="center", fontsize=6.5, color=MUTED)
         x += 0.0475 * len(text) + 0.2
-
-
-@styled
-def mechanism_shares(table: pd.DataFrame) -> Figure:
-    """Shares of state and input in conflict, and R² by the state alone, a line per cell: points are networks.
-
-    The bar is the median; the band is over the threshold of `MechanismSummary`. A network whose "verdict" says so is
-    filled; one with another, as its interval or its swapped movements did not bear it out, is open.
-
-    Args:
-        table: of an analysis, with conditions "verdict", "rate_penalty", "target_off_share", "seed".
-    """
-    here = cells(table[table["metric"].isin(_AXES)])
-    groups = list(dict.fromkeys(cell.group for cell in here))
-    places = {cell: i + 1.35 * (groups.index(cell.group) + 1) for i, cell in enumerate(here)}
-    bottom = max(places.values(), default=0.0) + 0.8
-    figure, grid = panels(1, 3, height=0.85 + 0.155 * bottom, sharey=True)
-    for axes, (metric, (threshold, word, verdicts)) in zip(grid[0], _AXES.items()):
-        least = getattr(MechanismSummary, threshold)
-        axes.axvspan(least, 1.2, color="#ececec", linewidth=0, zorder=0)
-        for cell, y in places.items():
-            own, tone = cell.select(table, metric), color(cell.arm)
-            axes.plot([0, 1], [y, y], color=FAINT, linewidth=0.5, zorder=0.5)
-            axes.plot(
-                [per_network(own).median()] * 2, [y - 0.36, y + 0.36], color=tone, linewidth=2, solid_capstyle="butt"
-            )
-            for value, found in own.reindex(columns=["value", "verdict"]).itertuples(index=False):
-                filled = {"markerfacecolor": tone if found in verdicts or pd.isna(found) else "white", "alpha": 0.8}
-                axes.plot(np.clip(value, 0, 1), y, "o", color=tone, markersize=3.6, mew=0.8, zorder=3, **filled)
-        axes.set(xlim=(-0.04, 1.04), ylim=(bottom, -0.25), xlabel=label(metric))
-        axes.set_title(f"{least:g} and over: {word}", loc="right", color=MUTED)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-    grid[0, 0].set_yticks(list(places.values()), [cell.penalty for cell in here])
-    grid[0, 0].set_ylabel(label("rate_penalty"))
-    for group in groups:
-        first = next(cell for cell in here if cell.group == group)
-        grid[0, 0].text(0.0, places[first] - 1, group, color=color(first.arm), va="center", weight="bold")
-    look = {"color": INK, "marker": "o", "markersize": 4, "linestyle": ""}
-    key(figure, [("the verdict says so", look), ("it does not", look | {"markerfacecolor": "white"})])
-    return figure

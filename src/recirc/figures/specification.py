@@ -31,6 +31,14 @@ def specification_curve(
         choices: of every combination, by name: numbers, words or truth values.
         shares: partial R² of every choice, which stands beside its line.
         name: of the effect.
+
+    Example:
+        >>> import numpy as np
+        >>> choices = [{"drive": drive, "penalty": penalty, "inputs": word}
+        ...            for drive in (0.1, 0.2, 0.4) for penalty in (0.1, 1.0) for word in ("pulse", "throughout")]
+        >>> effects = np.array([10 * each["drive"] * (1.3 if each["inputs"] == "pulse" else 0.8) for each in choices])
+        >>> shares = {"drive": 0.8, "penalty": 0.0, "inputs": 0.2}
+        >>> figure = recirc.figures.specification_curve(effects, effects > 0.9, choices, shares)
     """
     order = np.lexsort((effects, ~counts))
     x, tones = np.arange(len(order)), np.where(counts[order], PALETTE[0], "#b5b5b5")

@@ -37,6 +37,18 @@ def rasters(
         rates: (condition, time, unit) averages of the same units, with coordinates and attribute `units`.
         standard_error: the same, shaded; nan where not known.
         event: what happens at time 0.
+
+    Example:
+        >>> import numpy as np
+        >>> random = np.random.default_rng(0)
+        >>> labels = [f"{90 * (i % 4)}" for i in range(40)]
+        >>> n_spikes = [8 + 2 * (i % 4) for i in range(40)]
+        >>> spikes = [[np.sort(random.uniform(-0.3, 0.6, n)) for n in n_spikes] for unit in "ab"]
+        >>> counts = [[np.histogram(trial, np.linspace(-0.3, 0.6, 19))[0] / 0.05 for trial in unit] for unit in spikes]
+        >>> means = np.stack([np.mean(np.array(counts)[:, i::4], axis=1).T for i in range(4)])
+        >>> conditions = [f"{90 * i}" for i in range(4)]
+        >>> rates = recirc.Activity(means, dt=0.05, start=-0.3, conditions=conditions).to_xarray()["rates"]
+        >>> figure = recirc.figures.rasters(spikes, labels, rates, 0.2 * rates, event="go cue")
     """
     conditions = [str(name) for name in rates["condition"].values]
     colors = dict(zip(conditions, map(direction_color, angles(conditions))))
@@ -80,6 +92,14 @@ def example_units(
         recorded: names of the units that training saw; the others form a group of their own.
         n_each: how many of each group.
         names: what to call the two rows.
+
+    Example:
+        >>> import numpy as np
+        >>> theta, time = np.deg2rad(45 * np.arange(8))[:, None, None], 0.01 * np.arange(50)[:, None]
+        >>> rates = 9 + 5 * np.cos(theta - np.arange(12)) * np.sin(9 * time + np.arange(12) ** 2)
+        >>> circuit = recirc.Activity(rates, dt=0.01, conditions=45 * np.arange(8)).to_xarray()["rates"]
+        >>> prediction = circuit + np.random.default_rng(0).normal(size=circuit.shape) * 0.2 * np.arange(12)
+        >>> figure = recirc.figures.example_units(circuit, prediction)
     """
     seen = np.isin(circuit["unit"].values.astype(str), np.asarray(list(recorded), str))
     error = ((circuit - prediction.values) ** 2).sum(("condition", "time"))
@@ -115,6 +135,14 @@ def target_against_output(target: xr.DataArray, outputs: xr.DataArray, *, arms: 
             of outputs in coordinate `output`, if they have any.
         outputs: (arm, condition, time, output), with coordinate `arm`; one network per arm.
         arms: which, and in which order; all if omitted. The last is drawn on top.
+
+    Example:
+        >>> import numpy as np
+        >>> angles, time = 90 * np.arange(4), 0.01 * np.arange(50)
+        >>> made = np.sin(np.deg2rad(angles)[:, None] + 9 * time)[..., None]
+        >>> activity = recirc.Activity(np.ones((4, 50, 3)), dt=0.01, conditions=angles, outputs=made)
+        >>> target = activity.to_xarray()["outputs"]
+        >>> figure = recirc.figures.target_against_output(target, (0.9 * target + 0.1).expand_dims(arm=["hints"]))
     """
     names = list(outputs["arm"].values) if arms is None else list(arms)
     shown = np.unique(np.linspace(0, target.sizes["condition"] - 1, _MOST).round().astype(int))
@@ -147,6 +175,11 @@ class EpochRates:
         rates: (condition, time, unit), with coordinates `condition`, `time`, `unit` and attribute `units`.
         preparation, movement: epochs, (start, stop) on the clock of `rates`.
         go: time of the go cue on that clock, if there is one.
+
+    Example:
+        >>> rates = recirc.Activity([[[1.0], [2.0]]], dt=0.1, conditions=["0"]).to_xarray()["rates"]
+        >>> EpochRates("network", rates, preparation=(0.0, 0.1), movement=(0.1, 0.2)).title
+        'network'
     """
 
     title: str
@@ -168,6 +201,15 @@ def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go
         activities: the reference first.
         n_units: how many of each.
         zero: the event at time 0, the same for all.
+
+    Example:
+        >>> import numpy as np
+        >>> theta, time = np.deg2rad(45 * np.arange(8))[:, None, None], 0.01 * np.arange(-40, 50)[:, None]
+        >>> course = np.exp(-(((time - np.linspace(-0.3, 0.4, 12)) / 0.1) ** 2))
+        >>> rates = 9 + 5 * course * np.cos(theta - np.arange(12))
+        >>> shown = recirc.Activity(rates, dt=0.01, start=-0.4, conditions=45 * np.arange(8)).to_xarray()["rates"]
+        >>> recording, network = (recirc.figures.EpochRates(name, shown, (-0.4, -0.1), (0.0, 0.4)) for name in "ab")
+        >>> figure = recirc.figures.psths([recording, network])
     """
     n_rows = max(len(activities), 1)
     figure, grid = panels(n_rows, n_units, height=0.45 + 0.95 * n_rows, wheel=0.75, sharex=True)
