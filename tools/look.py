@@ -37,7 +37,9 @@ class Browser:
         self._profile, self._numbers = tempfile.TemporaryDirectory(), itertools.count(1)
         line = f"exec {shutil.which('chromium')} --headless --no-sandbox --disable-gpu --hide-scrollbars --remote-debugging-pipe "
         line += f"--user-data-dir={self._profile.name} 3<&{their_in} 4>&{their_out}"
-        self._process = subprocess.Popen(["bash", "-c", line], pass_fds=(their_in, their_out), stderr=subprocess.DEVNULL)  # noqa: S603, S607
+        self._process = subprocess.Popen(
+            ["bash", "-c", line], pass_fds=(their_in, their_out), stderr=subprocess.DEVNULL
+        )
         self._out, self._in, self._seen = os.fdopen(our_out, "wb"), os.fdopen(our_in, "rb"), b""
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]

@@ -114,6 +114,8 @@ class Trials(_Noun):
 
     Raises:
         ValueError: if shapes disagree, `dt` is not positive, a label is missing, or a value is not finite.
+
+    >>> trials = Trials(np.ones((2, 50, 1)), np.zeros((2, 50, 3)), dt=0.01, conditions=["go", "wait"])
     """
 
     _table: ClassVar[str] = "epochs"

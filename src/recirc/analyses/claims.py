@@ -27,6 +27,12 @@ class Effect:
         planned: effect for which the number of seeds is told; `smallest` if omitted. A claim that nothing as large as
             `none` is missing has `smallest` = `none`, and is planned for where nothing is, 0.
         shown: from the scale of values, on which their mean is taken, to that of the report; rising, as `np.exp`.
+
+    Example:
+        >>> import numpy as np
+        >>> effect = Effect("Hints help", np.array([0.2, 0.3, 0.25, 0.4, 0.35]), smallest=0.1)
+        >>> recirc.analyses.judged([effect], "an example", key=jax.random.key(0))[0].supported
+        True
     """
 
     claim: str

@@ -16,6 +16,10 @@ class NetworkConfig:
         n_units: at least as many as there are hints.
         input_scale: input weights are uniform in ± this.
         time_constant: seconds.
+
+    Example:
+        >>> FitConfig(network=NetworkConfig(n_units=100)).network.n_units
+        100
     """
 
     n_units: int = 300
@@ -108,6 +112,10 @@ class FitConfig:
 
     Raises:
         ValueError: if a number is out of range, or the trainer makes no use of hints.
+
+    Example:
+        >>> FitConfig(n_seeds=5, trainer=recirc.train.Ridge()).n_folds
+        4
     """
 
     network: NetworkConfig = dataclasses.field(default_factory=NetworkConfig)

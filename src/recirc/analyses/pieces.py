@@ -16,7 +16,12 @@ Piece = TypeVar("Piece")
 
 
 class Result(NamedTuple):
-    """What one piece of work gives: named arrays, and anything that JSON can hold."""
+    """What one piece of work gives: named arrays, and anything that JSON can hold.
+
+    Example:
+        >>> Result({}, {"value": 1.0}).metadata["value"]
+        1.0
+    """
 
     arrays: Mapping[str, np.ndarray]
     metadata: Mapping[str, Any] = {}
@@ -29,6 +34,10 @@ class Failure:
     Args:
         text: what happened, in one sentence.
         log: the traceback, or what the system said.
+
+    Example:
+        >>> Failure("the network diverged in pass 3").text
+        'the network diverged in pass 3'
     """
 
     text: str
@@ -36,7 +45,13 @@ class Failure:
 
 
 class Done(NamedTuple):
-    """A piece that is finished, for better or worse; `key` says which, so that maps need not keep the order."""
+    """A piece that is finished, for better or worse; `key` says which, so that maps need not keep the order.
+
+    Example:
+        >>> done = Done("a key", Result({}, {"value": 1.0}))
+        >>> done.result.metadata["value"]
+        1.0
+    """
 
     key: str
     result: Result | Failure

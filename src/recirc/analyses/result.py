@@ -29,6 +29,11 @@ class AnalysisResult:
         sentences: what is found, by level or topic, in words that the numbers wrote.
         figures: names of what can be drawn, by `recirc.figures.draw`.
         about: whatever else the report says of how it came about (chosen settings, notes); JSON.
+
+    Example:
+        >>> result = AnalysisResult("mine", (recirc.analyses.Row("linear_cka", "population", "network", 0.8),))
+        >>> result.table[["metric", "value"]].values.tolist()
+        [['linear_cka', 0.8]]
     """
 
     study: str

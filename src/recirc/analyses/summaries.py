@@ -53,6 +53,11 @@ def with_twin(rows: Iterable[Row], twin: Iterable[Row]) -> list[Row]:
     Args:
         rows: of one network; several may differ in the null alone.
         twin: of its twin.
+
+    Example:
+        >>> trained, twin = (recirc.analyses.Row("linear_cka", "population", "hints", value) for value in (0.8, 0.3))
+        >>> with_twin([trained], [twin])[0].baselines["untrained"]
+        0.3
     """
     place = lambda row: (row.metric, _text(row.condition, ("null", "outcome")))  # noqa: E731
     found = {place(row): row.value for row in twin}
@@ -67,7 +72,16 @@ UNSHARED = ("seed", "outcome", "verdict")  # what rows of one arm and condition 
 
 
 def summary_rows(rows: Iterable[Row], *, key: PRNGKeyArray) -> list[Row]:
-    """Per arm and condition, the median over networks with its bootstrap interval; nulls and baselines likewise."""
+    """Per arm and condition, the median over networks with its bootstrap interval; nulls and baselines likewise.
+
+    Example:
+        >>> rows = [
+        ...     recirc.analyses.Row("linear_cka", "population", "hints", 0.8 + 0.01 * seed, condition={"seed": seed})
+        ...     for seed in range(3)
+        ... ]
+        >>> [round(row.value, 2) for row in summary_rows(rows, key=jax.random.key(0))]
+        [0.81]
+    """
     rows = list(rows)
     table = frame(rows)
     places = pd.Series([f"{row.metric}|{row.arm}|{_text(row.condition, UNSHARED)}" for row in rows], dtype=object)

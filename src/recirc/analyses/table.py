@@ -44,6 +44,10 @@ class Row:
 
     Raises:
         ValueError: if a field is outside these bounds.
+
+    Example:
+        >>> Row("linear_cka", "population", "hints", 0.8, condition={"set": "train", "seed": 0}).condition["set"]
+        'train'
     """
 
     metric: str
@@ -114,6 +118,10 @@ class Claim:
 
     Raises:
         ValueError: if the interval is reversed or `n` is negative.
+
+    Example:
+        >>> Claim("Hints help.", "here", True, 0.21, (0.1, 0.3), 0.01, 12, 0.05).supported
+        True
     """
 
     claim: str
@@ -182,6 +190,11 @@ def select(table: pd.DataFrame, metric: str | None = None, arm: str | None = Non
     """The part of a table with this metric, arm and condition; None as a condition asks for rows that have no such key.
 
     Numbers are compared up to rounding.
+
+    Example:
+        >>> rows = [recirc.analyses.Row("linear_cka", "population", arm, 0.8) for arm in ("hints", "no_hints")]
+        >>> len(select(recirc.analyses.frame(rows), "linear_cka", "hints"))
+        1
     """
     keep = np.ones(len(table), bool)
     for name, wanted in {"metric": metric, "arm": arm}.items():
@@ -232,7 +245,16 @@ def levels_of(table: pd.DataFrame, name: str) -> list:
 
 
 def by_seed(table: pd.DataFrame, metric: str, arm: str | None = None, **condition) -> pd.Series:
-    """Finite values of a number by seed; the mean where a seed has several, as over left-out directions."""
+    """Finite values of a number by seed; the mean where a seed has several, as over left-out directions.
+
+    Example:
+        >>> rows = [
+        ...     recirc.analyses.Row("linear_cka", "population", "hints", 0.8 + 0.1 * seed, condition={"seed": seed})
+        ...     for seed in range(2)
+        ... ]
+        >>> by_seed(recirc.analyses.frame(rows), "linear_cka", "hints").round(1).tolist()
+        [0.8, 0.9]
+    """
     found = networks(select(table, metric, arm, **condition))
     found = found[np.isfinite(found["value"])]
     seeds = found["seed"].to_numpy() if "seed" in found else np.array([])

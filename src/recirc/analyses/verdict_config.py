@@ -32,6 +32,10 @@ class VerdictConfig:
         n_units: units per draw, at most as many as the reference has; None for as many as the network has.
         least_units: units that change under which nothing else is said of a network.
         epochs: of the trials in which fixed points are sought; it needs 64-bit floats.
+
+    Example:
+        >>> VerdictConfig(preparation=(-0.4, 0.0), movement=(0.0, 0.5), n_draws=199).n_draws
+        199
     """
 
     preparation: Window | None = None

@@ -49,6 +49,11 @@ class Restarted(_Altered):
 
     Raises:
         ValueError: when run, if there are neither as many columns as trials nor one.
+
+    Example:
+        >>> network = recirc.circuits.RateNetwork.random(n_units=4, n_inputs=1, n_outputs=1, key=jax.random.key(0))
+        >>> Restarted(network, jax.numpy.ones((4, 2))).initial_state(2).sum()
+        Array(8., ...)
     """
 
     circuit: AbstractCircuit
@@ -75,6 +80,12 @@ class Perturbed(_Altered):
         at_step: the kick comes before this step (0 kicks the initial state); one number, or one per trial.
 
     Source: Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0) for noise relative to the state's own power.
+
+    Example:
+        >>> network = recirc.circuits.RateNetwork.random(n_units=4, n_inputs=1, n_outputs=1, key=jax.random.key(0))
+        >>> kicked = Perturbed(network, jax.numpy.array(10.0), jax.numpy.array(5), jax.random.key(1))
+        >>> kicked.n_inputs
+        1
     """
 
     circuit: AbstractCircuit
@@ -136,6 +147,13 @@ class Transformed(_Altered):
 
     Args:
         circuit, state_map, rate_map: the inner circuit, M and M', which must be invertible.
+
+    Example:
+        >>> import numpy as np
+        >>> network = recirc.circuits.RateNetwork.random(n_units=4, n_inputs=1, n_outputs=1, key=jax.random.key(0))
+        >>> turned = Transformed(network, np.eye(4)[::-1], np.eye(4)[::-1])
+        >>> bool(np.allclose(turned.rates(turned.initial_state(1))[::-1], network.rates(network.initial_state(1))))
+        True
     """
 
     circuit: AbstractCircuit

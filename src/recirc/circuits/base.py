@@ -21,6 +21,11 @@ class AbstractCircuit(eqx.Module):
     """A dynamical system that turns inputs into rates and outputs, many trials side by side.
 
     Arrays inside a circuit have the unit first and the trial last: one step of all trials is one matrix product.
+
+    Example:
+        >>> network = recirc.circuits.RateNetwork.random(n_units=4, n_inputs=1, n_outputs=1, key=jax.random.key(0))
+        >>> isinstance(network, AbstractCircuit), network.initial_state(3).shape
+        (True, (4, 3))
     """
 
     @abc.abstractmethod

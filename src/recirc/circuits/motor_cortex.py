@@ -33,6 +33,11 @@ class StabilityOptimized(AbstractCircuit):
         baseline, max_rate: r_0 and r_max, spikes/s.
 
     Source: Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0), eq. 1-4; they use an adaptive solver.
+
+    Example:
+        >>> circuit = recirc.circuits.stability_optimized(n_units=20, key=jax.random.key(0))
+        >>> isinstance(circuit, StabilityOptimized), circuit.recurrent.shape
+        (True, (20, 20))
     """
 
     recurrent: Float[Array, "unit unit"] = eqx.field(converter=jnp.asarray)
@@ -114,6 +119,11 @@ def observability_gramian(circuit: StabilityOptimized) -> Float[np.ndarray, "uni
 
     Raises:
         ValueError: if the circuit is not stable at rest (the energy is infinite).
+
+    Example:
+        >>> circuit = recirc.circuits.stability_optimized(n_units=20, key=jax.random.key(0))
+        >>> observability_gramian(circuit).shape
+        (20, 20)
     """
     gramian = scipy.linalg.solve_continuous_lyapunov(linearization(circuit).T, -2 * np.eye(circuit.n_units))
     return (gramian + gramian.T) / 2
@@ -132,6 +142,11 @@ def preferred_states(
         ValueError: if `n_states` is out of range or the circuit is unstable at rest.
 
     Source: Hennequin et al. 2014 (doi 10.1016/j.neuron.2014.04.045); the norm is that of Stroud et al. 2018.
+
+    Example:
+        >>> circuit = recirc.circuits.stability_optimized(n_units=20, key=jax.random.key(0))
+        >>> preferred_states(circuit, 2).shape
+        (20, 2)
     """
     n_units = circuit.n_units
     check_within(f"[1, {n_units}]", n_states=n_states)
@@ -142,7 +157,13 @@ def preferred_states(
 
 
 def holding_current(circuit: StabilityOptimized, states: Float[Array, "unit trial"]) -> Float[Array, "unit trial"]:
-    """The input that makes each state a fixed point: u = x - W f(x; g)."""
+    """The input that makes each state a fixed point: u = x - W f(x; g).
+
+    Example:
+        >>> circuit = recirc.circuits.stability_optimized(n_units=20, key=jax.random.key(0))
+        >>> holding_current(circuit, jax.numpy.zeros((20, 1))).shape
+        (20, 1)
+    """
     return states - circuit.recurrent @ circuit.rates(states)
 
 
@@ -173,6 +194,12 @@ def preparation_currents(
         ValueError: if `states` does not have one row per unit, or `rise` or `decay` is not positive.
 
     Source: code of Stroud et al. 2018 (doi 10.1038/s41593-018-0276-0); the nonlinear holding current is ours.
+
+    Example:
+        >>> circuit = recirc.circuits.stability_optimized(n_units=20, key=jax.random.key(0))
+        >>> states = recirc.circuits.preferred_states(circuit, 2)
+        >>> preparation_currents(circuit, states, n_steps=100, dt=0.01, go=0.8).shape
+        (2, 100, 20)
     """
     if states.ndim != 2 or states.shape[0] != circuit.n_units:
         raise ValueError(f"states must have shape (unit, trial) with {circuit.n_units} units, got {states.shape}.")

@@ -68,6 +68,11 @@ def direction_targets(
 
     Raises:
         ValueError: if `directions` is not one row of finite numbers, or as `muscle_signals`.
+
+    Example:
+        >>> import numpy as np
+        >>> direction_targets(np.array([0.0, 90.0]), 0.01 * np.arange(50), key=jax.random.key(0)).shape
+        (2, 50, 2)
     """
     angles = np.asarray(directions, float)
     if angles.ndim != 1 or not np.all(np.isfinite(angles)):
@@ -84,6 +89,11 @@ def condition_targets(
     Args:
         conditions, time: one label per trial (equal labels get equal targets), and seconds from the go cue.
         n_muscles, key: number of muscles, and random key.
+
+    Example:
+        >>> import numpy as np
+        >>> condition_targets(["a", "b"], 0.01 * np.arange(50), key=jax.random.key(0)).shape
+        (2, 50, 2)
     """
     place = {label: i for i, label in enumerate(dict.fromkeys(conditions))}
     signals = muscle_signals(time, n_muscles * len(place), key=key).reshape(len(place), n_muscles, -1)

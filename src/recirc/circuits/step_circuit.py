@@ -31,6 +31,12 @@ class StepCircuit(AbstractCircuit):
         start: x at the start of every trial.
         dt: seconds per step; trials must have the same.
         input_size: number of input channels.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> circuit = StepCircuit(lambda x, u: jnp.tanh(0.5 * x) + u, jnp.tanh, None, jnp.zeros(3), 0.01, 3)
+        >>> circuit.time_step, circuit.initial_state(2).shape
+        (0.01, (3, 2))
     """
 
     update: Callable[..., Any]

@@ -25,6 +25,11 @@ class Teacher(NamedTuple):
     A mode with eigenvalue $\lambda$ of J has the time constant $\tau / (1 - \mathrm{Re} \lambda)$ around the origin,
     which is a fixed point of every teacher, and turns at $|\mathrm{Im} \lambda| / 2\pi\tau$ cycles per second. Those of
     strongly non-normal J cannot be computed: rounding moves the zeros of a chain of 500 units out to .9.
+
+    Example:
+        >>> teacher = recirc.circuits.teacher("line_attractor", n_units=20, key=jax.random.key(0))
+        >>> teacher.network.n_units
+        20
     """
 
     network: RateNetwork
@@ -90,6 +95,10 @@ def noise_trials(
         key: of the noise.
         dt: seconds per step.
         noise: s.d. of the noise current averaged over 1 ms, as in `RateNetwork`.
+
+    Example:
+        >>> noise_trials(5, n_steps=100, key=jax.random.key(0)).inputs.shape
+        (1, 100, 5)
     """
     draws = jax.random.normal(key, (n_trials, n_steps, n_units)) * (noise * np.sqrt(0.001 / dt))
     return Trials(draws, draws[:, :, :0], dt=dt, conditions=[str(i) for i in range(n_trials)])
@@ -111,6 +120,13 @@ def recorded(
 
     Raises:
         ValueError: if a unit is named twice.
+
+    Example:
+        >>> teacher = recirc.circuits.teacher("line_attractor", n_units=20, key=jax.random.key(0))
+        >>> trials = recirc.circuits.noise_trials(20, n_steps=100, key=jax.random.key(1))
+        >>> student, seen = recorded(teacher.network, trials, [0, 3, 5], key=jax.random.key(2))
+        >>> student.n_units, seen.hints.shape
+        (3, (1, 100, 3))
     """
     units = list(units)
     if len(set(units)) < len(units):

@@ -9,7 +9,12 @@ from jaxtyping import Array, Float
 
 
 def linear(x):
-    """The identity: a linear network's nonlinearity."""
+    """The identity: a linear network's nonlinearity.
+
+    Example:
+        >>> linear(2.5)
+        2.5
+    """
     return x
 
 

@@ -113,6 +113,14 @@ def random_subspaces(
         ValueError: if `n_draws` < 1, or as the portrait does.
 
     Source: Elsayed et al. 2016 (doi 10.1038/ncomms13239) and its code; p counts the activity itself.
+
+    Example:
+        >>> import numpy as np
+        >>> a = recirc.Activity(np.random.default_rng(0).normal(size=(8, 80, 12)), dt=0.01, conditions=range(8))
+        >>> index = recirc.compare.AlignmentIndex((0.0, 0.4), (0.4, 0.8), n_components=3)
+        >>> chance = random_subspaces(index, a, n_draws=50, key=jax.random.key(0))
+        >>> 0 < chance.mean < 1
+        True
     """
     if n_draws < 1:
         raise ValueError(f"n_draws must be at least 1, got {n_draws}.")

@@ -66,6 +66,10 @@ class AbstractSimilarity(AbstractMeasure):
         ValueError: if conditions or time axes differ, a rate is not finite, or there are fewer than two samples; of
             rates, if all units of a side are constant, or there are not more samples than dimensions (components, or
             where none are asked for those that hold 99 % of the variance).
+
+    Example:
+        >>> isinstance(recirc.compare.SVCCA(), AbstractSimilarity), recirc.compare.LinearCKA.direction
+        (True, 'higher')
     """
 
     blind_to: eqx.AbstractClassVar[frozenset[str]]
@@ -107,6 +111,10 @@ class AbstractPortrait(AbstractMeasure):
         ValueError: if a rate is not finite, no unit changes, a window or epoch does not fit, or there are not more
             samples than components; where the mean over conditions is subtracted, if there are fewer than two
             conditions or they do not differ, and samples are then (conditions - 1) times steps.
+
+    Example:
+        >>> isinstance(recirc.compare.ParticipationRatio(), AbstractPortrait)
+        True
     """
 
     labels: eqx.AbstractClassVar[Mapping[str, str]]
@@ -117,7 +125,12 @@ class AbstractPortrait(AbstractMeasure):
 
 
 class AbstractProbe(eqx.Module):
-    """A test that runs a circuit under changed circumstances."""
+    """A test that runs a circuit under changed circumstances.
+
+    Example:
+        >>> isinstance(recirc.compare.PrivateNoise(0.1), AbstractProbe)
+        True
+    """
 
     @abc.abstractmethod
     def __call__(self, circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray) -> Score:
@@ -131,6 +144,10 @@ class AbstractNull(eqx.Module):
     original over all samples, and that it does not matter whether units are rotated before or after a draw; surrogates
     are then made of the leading components alone, which is much faster. `of_both` says that both activities of a
     comparison have surrogates: a measure of dynamics depends on what a surrogate makes of one side's speed.
+
+    Example:
+        >>> isinstance(recirc.compare.RotatedConditions(), AbstractNull)
+        True
     """
 
     kind: eqx.AbstractClassVar[str]
@@ -163,7 +180,12 @@ class AbstractNull(eqx.Module):
 
 
 def family(base: type[Base]) -> list[type[Base]]:
-    """Exported classes of a kind that can be used as they are, in the order in which they are exported."""
+    """Exported classes of a kind that can be used as they are, in the order in which they are exported.
+
+    Example:
+        >>> recirc.compare.SVCCA in family(recirc.compare.AbstractSimilarity)
+        True
+    """
     from recirc import compare
 
     kinds = [kind for name, kind in vars(compare).items() if inspect.isclass(kind) and not name.startswith("_")]
@@ -185,6 +207,11 @@ def similarities(level: Level = "population") -> list[AbstractSimilarity]:
 
 
 def labels() -> dict[str, str]:
-    """What the metrics of exported similarities and portraits are called in print."""
+    """What the metrics of exported similarities and portraits are called in print.
+
+    Example:
+        >>> labels()["linear_cka"]
+        'linear CKA'
+    """
     found = {each.metric: each.label for kind in family(AbstractSimilarity) for each in kind.variants()}
     return found | {name: text for kind in family(AbstractPortrait) for name, text in kind.labels.items()}

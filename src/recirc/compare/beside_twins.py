@@ -23,6 +23,12 @@ class BesideTwins(eqx.Module):
         twins: of every twin, as `network`.
         identity: what a state that stays where it is would score against the reference; of `DSA` alone, else nan.
         speed_ratio: how many times as fast the network's dynamics are as the reference's; of `DSA` alone, else nan.
+
+    Example:
+        >>> import numpy as np
+        >>> score = recirc.Score("dsa", 0.4, "mechanism", direction="lower")
+        >>> BesideTwins(score, network=0.4, halves=0.1, twins=np.array([0.7, 0.7])).score.value
+        0.4
     """
 
     score: Score

@@ -21,6 +21,11 @@ class Covariate(NamedTuple):
         values: one per condition.
         scale: center and spread by which numbers are z-scored; they stay as they are when conditions are selected.
         levels: of a category.
+
+    Example:
+        >>> import numpy as np
+        >>> Covariate("direction", "angle", np.deg2rad([0.0, 90.0])).kind
+        'angle'
     """
 
     name: str
@@ -105,6 +110,11 @@ def covariates_of(activity: Activity, names: Sequence[str] | None = None) -> Cov
     Raises:
         ValueError: if a covariate does not exist, is constant, has values that are not finite, or differs between
             trials of one condition.
+
+    Example:
+        >>> a = recirc.Activity([[[1.0], [2.0]]] * 3, dt=0.01, conditions=[0, 90, 180])
+        >>> [each.kind for each in covariates_of(a).columns]
+        ['angle']
     """
     from recirc.data.directions import condition_angles  # loads readers of files
 

@@ -39,6 +39,14 @@ def fixed_points_in_epoch(
         RuntimeError: if 64-bit floats are off.
         ValueError: if there is no such epoch, it is empty in every trial, `n_starts` is not positive, or the
             circuit blows up.
+
+    Example:
+        >>> trials = recirc.tasks.DelayedReach(hold=0.1, delay=0.2).trials(2, key=jax.random.key(0))
+        >>> size = {"n_units": 5, "n_inputs": 3, "n_outputs": 4, "gain": 0.5}
+        >>> network = recirc.circuits.RateNetwork.random(**size, key=jax.random.key(1))
+        >>> found = fixed_points_in_epoch(network, trials, "delay", key=jax.random.key(2), n_starts=2)
+        >>> {label: len(each.points) for label, each in found.items()}
+        {'0': 1, '45': 1}
     """
     if n_starts < 1:
         raise ValueError(f"n_starts must be positive, got {n_starts}.")
@@ -137,6 +145,13 @@ class SlowestMode(AbstractFixedPointProbe):
 
     Returns (when called): metric `slowest_mode_s`, seconds; conditions without a stable fixed point are nan in
     `per_condition` and not in the mean. If there is none at all the value is nan and the settings have an "outcome".
+
+    Example:
+        >>> trials = recirc.tasks.DelayedReach(hold=0.1, delay=0.2).trials(2, key=jax.random.key(0))
+        >>> size = {"n_units": 5, "n_inputs": 3, "n_outputs": 4, "gain": 0.5}
+        >>> network = recirc.circuits.RateNetwork.random(**size, key=jax.random.key(1))
+        >>> SlowestMode(n_starts=2)(network, trials, key=jax.random.key(2)).unit
+        's'
     """
 
     def of(self, found: Mapping[str, FixedPoints]) -> Score:

@@ -39,6 +39,13 @@ class FixedPoints:
         n_starts: searches made; each uses two methods.
         n_converged: searches that reached a fixed point by either method.
         n_far: ends of searches, fixed but left out because they are far from all starts.
+
+    Example:
+        >>> size = {"n_units": 5, "n_inputs": 1, "n_outputs": 1, "gain": 0.5}
+        >>> network = recirc.circuits.RateNetwork.random(**size, key=jax.random.key(0))
+        >>> found = recirc.compare.find_fixed_points(network, [0.0], jax.numpy.zeros((2, 5)))
+        >>> len(found.points), found.n_unstable.tolist()
+        (1, [0])
     """
 
     inputs: Float[np.ndarray, " input"]

@@ -21,6 +21,11 @@ class ProjectionPlane:
         center: a state, or rates.
         axes: one column per direction.
         share: of the variance that the plane was made for, if it was.
+
+    Example:
+        >>> import numpy as np
+        >>> ProjectionPlane(np.zeros(5), np.eye(5)[:, :2]).axes.shape
+        (5, 2)
     """
 
     center: Float[np.ndarray, " unit"]
@@ -77,6 +82,14 @@ class FlowField:
         out_of_plane: share of the squared speed of the rates that the plane does not show, in [0, 1]; 0
             where nothing moves.
         inputs: the input that was held.
+
+    Example:
+        >>> network = recirc.circuits.RateNetwork.random(n_units=5, n_inputs=1, n_outputs=1, key=jax.random.key(0))
+        >>> axes = np.eye(5)[:, :2]
+        >>> plane = recirc.compare.ProjectionPlane(np.zeros(5), axes)
+        >>> field = recirc.compare.flow_field(network, [0.0], np.zeros(5), axes, plane, n_grid=7)
+        >>> isinstance(field, FlowField), field.u.shape
+        (True, (7, 7))
     """
 
     x: Float[np.ndarray, "grid grid"]

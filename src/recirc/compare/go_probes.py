@@ -109,6 +109,12 @@ class TargetSwappedAtGo(AbstractGoProbe):
     state taken from the opposite condition, with the input kept.
 
     Returns (when called): metric `target_swapped_r2`, and as `AbstractGoProbe`.
+
+    Example:
+        >>> trials = recirc.tasks.DelayedReach(hold=0.1, delay=0.2).trials(8, key=jax.random.key(0))
+        >>> network = recirc.circuits.RateNetwork.random(n_units=5, n_inputs=3, n_outputs=4, key=jax.random.key(1))
+        >>> TargetSwappedAtGo()(network, trials, key=jax.random.key(2)).value < 0.5  # untrained
+        True
     """
 
     name: ClassVar[str] = "target_swapped_at_go"
@@ -127,6 +133,12 @@ class StateResetAtGo(AbstractGoProbe):
     About `parts["intact"]` for a circuit that its input drives, 0 or less for one that its state drives.
 
     Returns (when called): metric `state_reset_r2`, and as `AbstractGoProbe`.
+
+    Example:
+        >>> trials = recirc.tasks.DelayedReach(hold=0.1, delay=0.2).trials(8, key=jax.random.key(0))
+        >>> network = recirc.circuits.RateNetwork.random(n_units=5, n_inputs=3, n_outputs=4, key=jax.random.key(1))
+        >>> StateResetAtGo()(network, trials, key=jax.random.key(2)).value < 0.5  # untrained
+        True
     """
 
     name: ClassVar[str] = "state_reset_at_go"
@@ -147,6 +159,12 @@ class NoTarget(AbstractGoProbe):
     when, not where.
 
     Returns (when called): metric `movement_without_target`, and as `AbstractGoProbe`; lower is better.
+
+    Example:
+        >>> trials = recirc.tasks.DelayedReach(hold=0.1, delay=0.2).trials(8, key=jax.random.key(0))
+        >>> network = recirc.circuits.RateNetwork.random(n_units=5, n_inputs=3, n_outputs=4, key=jax.random.key(1))
+        >>> NoTarget()(network, trials, key=jax.random.key(2)).value >= 0
+        True
     """
 
     name: ClassVar[str] = "no_target"

@@ -24,6 +24,13 @@ def condition_mean(seen: Covariates, rates: Rates, new: Covariates) -> NewRates:
     Args:
         seen, rates: conditions that were recorded, and what was.
         new: conditions to predict.
+
+    Example:
+        >>> import numpy as np
+        >>> a = recirc.Activity(np.arange(6.0).reshape(3, 2, 1), dt=0.01, conditions=[0, 90, 180])
+        >>> known = recirc.compare.covariates_of(a)
+        >>> condition_mean(known, a.rates, known)[0].ravel().tolist()
+        [2.0, 3.0]
     """
     return np.broadcast_to(rates.mean(axis=0), (new.n_conditions, *rates.shape[1:]))
 
@@ -56,6 +63,11 @@ class Process(NamedTuple):
 
     Args:
         apart, coupled: `JointGP`s.
+
+    Example:
+        >>> apart = recirc.compare.JointGP((1.0,), duration=0.1, noise=0.1)
+        >>> Process(apart, apart._replace(coupled=True)).coupled.coupled
+        True
     """
 
     apart: JointGP
@@ -99,6 +111,15 @@ def interpolated(
     Returns:
         Predictions by the methods of `INTERPOLATIONS`; by a `JointGP` of fixed length 1 and noise .1 for every time
         apart, "gp_directions"; by the process' parts, "gp_joint" (units apart) and "gp_coupled"; by the whole, "gp".
+
+    Example:
+        >>> import numpy as np
+        >>> rates = np.random.default_rng(0).normal(size=(8, 5, 3))
+        >>> known = recirc.compare.covariates_of(recirc.Activity(rates, dt=0.01, conditions=range(0, 360, 45)))
+        >>> parts = (recirc.compare.JointGP((1.0,), 0.1, 0.1, coupled) for coupled in (False, True))
+        >>> choice = {"groups": [[0]], "scales": np.ones((1, 3)), "processes": [Process(*parts)]}
+        >>> sorted(interpolated(known, rates, dt=0.01, **choice))
+        ['condition_mean', 'cosine_tuning', 'gp', 'gp_coupled', 'gp_directions', 'gp_joint']
     """
     fixed = JointGP((1.0,) * len(known.columns), dt / 1000, 0.1)
     names = (*INTERPOLATIONS, "gp_directions", "gp_joint", "gp_coupled", "gp")
@@ -126,6 +147,14 @@ def direct_map(
         folds: places of the units that are seen, and of those that are predicted from them; together the latter are
             all units.
         scales, groups: as in `interpolated`.
+
+    Example:
+        >>> import numpy as np
+        >>> rates = np.random.default_rng(0).normal(size=(8, 30, 6))
+        >>> a = recirc.Activity(rates, dt=0.01, conditions=range(8))
+        >>> folds = [(np.arange(3), np.arange(3, 6)), (np.arange(3, 6), np.arange(3))]
+        >>> direct_map(a, folds, recirc.compare.left_out_scales(rates), [[i] for i in range(8)]).shape
+        (8, 30, 6)
     """
     rates, names = np.asarray(activity.rates, np.float64), np.array(activity.units)
     found = np.zeros_like(rates)

@@ -35,6 +35,14 @@ class JPCAPlanes(eqx.Module):
         rotation: mean cosine of that angle less pi/2; 1 is pure rotation, 0 none.
         start, stop, dt: window on the activity's clock, and step, seconds.
         settings: every setting that was used.
+
+    Example:
+        >>> import numpy as np
+        >>> angle, time = np.deg2rad(45 * np.arange(8))[:, None, None], 0.01 * np.arange(40)[:, None]
+        >>> rates = np.cos(angle + np.arange(12) + (6 + np.arange(12)) * time)
+        >>> planes = recirc.compare.JPCA(soft=np.inf).fit(recirc.Activity(rates, dt=0.01, conditions=45 * np.arange(8)))
+        >>> isinstance(planes, JPCAPlanes), planes.axes.shape
+        (True, (12, 6))
     """
 
     axes: Float[np.ndarray, "unit axis"]

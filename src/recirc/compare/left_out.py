@@ -20,6 +20,11 @@ def left_out_scales(
         rates: of all conditions.
         constant: of soft normalization, in the unit of the rates.
         groups: places of the conditions that are left out together; every one by itself if omitted.
+
+    Example:
+        >>> import numpy as np
+        >>> left_out_scales(np.arange(6.0).reshape(3, 2, 1), constant=1.0).ravel().tolist()
+        [4.0, 6.0, 4.0]
     """
     rates = np.asarray(rates, np.float64)
     alone = [[i] for i in range(len(rates))]
@@ -60,6 +65,12 @@ def r2_matrix(
         rates: the truth.
         predictions: of every direction while it was left out; nan where there is none.
         scales: as in `left_out_scales`.
+
+    Example:
+        >>> import numpy as np
+        >>> rates = np.random.default_rng(0).normal(size=(3, 20, 4))
+        >>> np.diag(r2_matrix(rates, rates, np.ones((3, 4)))).tolist()
+        [1.0, 1.0, 1.0]
     """
     return np.array([[left_out_r2(truth, made, scale) for made in predictions] for truth, scale in zip(rates, scales)])
 
@@ -73,6 +84,12 @@ def other_directions_null(matrix: Float[np.ndarray, "direction prediction"], i: 
 
     Returns:
         Kind, mean, p95 and p, as in a row of `metrics.json`; None if the direction or all others have no value.
+
+    Example:
+        >>> import numpy as np
+        >>> null = other_directions_null(np.eye(4), 0)
+        >>> null["p"], null["mean"]
+        (0.25, 0.0)
     """
     others = np.delete(matrix[i], i)
     others = others[np.isfinite(others)]
@@ -92,6 +109,11 @@ def shuffled_directions_null(
 
     Returns:
         Kind, mean, p95 and p, as in a row of `metrics.json`.
+
+    Example:
+        >>> import numpy as np
+        >>> shuffled_directions_null(np.eye(4))["mean"] < 0.25  # all orders but the true one
+        True
     """
     n = len(matrix)
     if n <= 7:

@@ -27,6 +27,12 @@ class LinearModes:
         state: the fixed point.
 
     Source: Henrici 1962 (doi 10.1007/BF01386294). Departure: the trace is taken from the norm it is divided by.
+
+    Example:
+        >>> teacher = recirc.circuits.teacher("line_attractor", n_units=20, key=jax.random.key(0))
+        >>> modes = recirc.compare.linear_modes(teacher.network)
+        >>> isinstance(modes, LinearModes)
+        True
     """
 
     eigenvalues: Complex[np.ndarray, " mode"]
@@ -108,6 +114,12 @@ def n_spurious_slow(student: LinearModes, truth: LinearModes, *, factor: float =
     Args:
         student, truth: modes of both.
         factor: c, above 1.
+
+    Example:
+        >>> teacher = recirc.circuits.teacher("line_attractor", n_units=20, key=jax.random.key(0))
+        >>> modes = recirc.compare.linear_modes(teacher.network)
+        >>> n_spurious_slow(modes, modes)
+        0
     """
     check_within("(1, inf)", factor=factor)
     n_modes = min(len(student.eigenvalues), len(truth.eigenvalues))

@@ -13,7 +13,12 @@ from recirc.types import Activity
 
 
 class NoiseCeiling(NamedTuple):
-    """Mean over simulated recordings, their 2.5th and 97.5th percentile, and whether the other side is noisy too."""
+    """Mean over simulated recordings, their 2.5th and 97.5th percentile, and whether the other side is noisy too.
+
+    Example:
+        >>> NoiseCeiling(0.9, (0.85, 0.95), False).value
+        0.9
+    """
 
     value: float
     interval: tuple[float, float]

@@ -51,6 +51,14 @@ def soft_constant(model: Activity, recording: Activity | None = None, constant: 
 
     Raises:
         ValueError: if `constant` is negative, a rate is not finite, or no unit changes.
+
+    Example:
+        >>> import numpy as np
+        >>> rates = np.random.default_rng(0).uniform(0, 1, (2, 50, 3))
+        >>> network = recirc.Activity(rates, dt=0.01, conditions=["a", "b"])
+        >>> recording = recirc.Activity(50 * network.rates, dt=0.01, conditions=["a", "b"])
+        >>> round(soft_constant(network, recording), 3)
+        0.1
     """
     if not constant >= 0:
         raise ValueError(f"constant must not be negative, got {constant}.")

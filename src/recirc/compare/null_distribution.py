@@ -29,6 +29,12 @@ class NullDistribution(eqx.Module):
         draws: every value.
         is_certified: whether the null's false alarms are at their level for this measure and these conditions.
         half_p: as of `half_p`; nan if it was not asked for.
+
+    Example:
+        >>> import numpy as np
+        >>> score = recirc.Score("linear_cka", 0.9, "population")
+        >>> NullDistribution(score, "rotated", 0.5, 0.7, 0.01, np.array([0.4, 0.6])).p
+        0.01
     """
 
     score: Score

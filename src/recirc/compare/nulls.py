@@ -23,6 +23,13 @@ class ShuffledConditions(AbstractNull):
 
     Raises (when drawn from):
         ValueError: if there are fewer than two conditions, or they have different numbers of trials.
+
+    Example:
+        >>> import numpy as np
+        >>> a = recirc.Activity(np.random.default_rng(0).normal(size=(8, 30, 5)), dt=0.01, conditions=range(8))
+        >>> draw = ShuffledConditions().sampler(a)
+        >>> draw(np.random.default_rng(1)).shape
+        (8, 30, 5)
     """
 
     kind: ClassVar[str] = "shuffled_conditions"
@@ -66,6 +73,12 @@ class PhaseRandomized(AbstractNull):
     0.05 in 57 to 100 % of cases, against 4 to 9 % without the decay. Use `FlippedComponents` or `ShuffledConditions`.
 
     Source: Prichard & Theiler 1994 (doi 10.1103/PhysRevLett.73.951), for every trial apart.
+
+    Example:
+        >>> import numpy as np
+        >>> a = recirc.Activity(np.random.default_rng(0).normal(size=(8, 30, 5)), dt=0.01, conditions=range(8))
+        >>> PhaseRandomized().sampler(a)(np.random.default_rng(1)).shape
+        (8, 30, 5)
     """
 
     kind: ClassVar[str] = "phase_randomized"
@@ -105,6 +118,12 @@ class FlippedComponents(AbstractNull):
         of_both: whether both activities of a comparison have surrogates, as `DSA` wants it.
 
     Source: ours, with the aim of Elsayed & Cunningham 2017 (doi 10.1038/nn.4617): covariance over time and units.
+
+    Example:
+        >>> import numpy as np
+        >>> a = recirc.Activity(np.random.default_rng(0).normal(size=(8, 30, 5)), dt=0.01, conditions=range(8))
+        >>> FlippedComponents().sampler(a)(np.random.default_rng(1)).shape
+        (8, 30, 5)
     """
 
     of_both: bool = eqx.field(static=True, default=False)

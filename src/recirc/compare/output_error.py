@@ -26,6 +26,13 @@ class OutputNMSE(AbstractSimilarity):
         ValueError: when called, if an activity has no outputs, or the target is zero everywhere.
 
     Source: DePasquale et al. 2018 (doi 10.1371/journal.pone.0191527), not in per cent.
+
+    Example:
+        >>> import numpy as np
+        >>> wave = np.sin(np.arange(50))[None, :, None]
+        >>> a, b = (recirc.Activity(wave, dt=0.01, conditions=["go"], outputs=scale * wave) for scale in (0.5, 1.0))
+        >>> round(OutputNMSE()(a, b).value, 2)
+        0.25
     """
 
     metric: ClassVar[str] = "output_nmse"
@@ -56,6 +63,13 @@ class OutputR2(AbstractSimilarity):
 
     Raises:
         ValueError: if a group is empty; when called, if a group has an output that is not there or constant.
+
+    Example:
+        >>> import numpy as np
+        >>> wave = np.sin(np.arange(50))[None, :, None]
+        >>> a, b = (recirc.Activity(wave, dt=0.01, conditions=["go"], outputs=scale * wave) for scale in (0.5, 1.0))
+        >>> round(OutputR2()(a, b).value, 2)
+        0.75
     """
 
     metric: ClassVar[str] = "output_r2"

@@ -67,6 +67,12 @@ class PrivateNoise(AbstractProbe):
 
     Raises:
         ValueError: if `sigma` is negative, or the circuit has no field `noise`.
+
+    Example:
+        >>> trials = recirc.tasks.Oscillation().trials(1, key=jax.random.key(0))
+        >>> network = recirc.circuits.RateNetwork.random(n_units=5, n_inputs=1, n_outputs=1, key=jax.random.key(1))
+        >>> PrivateNoise(0.2)(network, trials, key=jax.random.key(2)).metric
+        'output_nmse'
     """
 
     sigma: float = 0.1
@@ -98,6 +104,12 @@ class PerturbedState(AbstractProbe):
 
     Raises:
         ValueError: when called, if the trials have no such epoch or the kick falls outside a trial.
+
+    Example:
+        >>> trials = recirc.tasks.Oscillation().trials(1, key=jax.random.key(0))
+        >>> network = recirc.circuits.RateNetwork.random(n_units=5, n_inputs=1, n_outputs=1, key=jax.random.key(1))
+        >>> PerturbedState(snr_db=20.0, time_s=0.1)(network, trials, key=jax.random.key(2)).metric
+        'output_nmse'
     """
 
     snr_db: float = 30.0
@@ -134,6 +146,12 @@ class InputScale(AbstractProbe):
         measure: as in `NewTrials`.
 
     Returns (when called): as `NewTrials`, with settings `{"set": "input_scale", "scale": scale}`.
+
+    Example:
+        >>> trials = recirc.tasks.Oscillation().trials(1, key=jax.random.key(0))
+        >>> network = recirc.circuits.RateNetwork.random(n_units=5, n_inputs=1, n_outputs=1, key=jax.random.key(1))
+        >>> InputScale(2.0)(network, trials, key=jax.random.key(2)).metric
+        'output_nmse'
     """
 
     scale: float = 1.5

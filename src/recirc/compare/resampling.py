@@ -23,6 +23,11 @@ class Ceiling(eqx.Module):
         reached: median of what the other activity scores against the halves; nan if there is none.
         values: of every split.
         direction: "higher" or "lower", whichever is better.
+
+    Example:
+        >>> import numpy as np
+        >>> Ceiling("linear_cka", 0.9, (0.85, 0.95), 0.7, np.array([0.88, 0.92])).reached
+        0.7
     """
 
     metric: str = eqx.field(static=True)

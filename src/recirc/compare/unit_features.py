@@ -143,6 +143,16 @@ def unit_feature_distance(features: Score, reference: Score, *, n_splits: int = 
     Raises:
         ValueError: if a score is not of `UnitFeatures`, thresholds differ, a population has fewer than four
             units with a value, or `n_splits` < 1.
+
+    Example:
+        >>> import numpy as np
+        >>> random = np.random.default_rng(0)
+        >>> rates, conditions = random.uniform(0, 9, (2, 8, 80, 20)), 45 * np.arange(8)
+        >>> a, b = (recirc.Activity(each, dt=0.01, conditions=conditions) for each in rates)
+        >>> features = recirc.compare.UnitFeatures((0.0, 0.3), (0.4, 0.8))
+        >>> distance = unit_feature_distance(features(a), features(b), n_splits=9, key=jax.random.key(0))
+        >>> distance.direction
+        'lower'
     """
     if not all(score.metric.startswith("unit_") and "peak_time" in score.parts for score in (features, reference)):
         raise ValueError(f"give two scores of UnitFeatures, got {features.metric!r} and {reference.metric!r}.")

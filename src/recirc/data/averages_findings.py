@@ -24,6 +24,12 @@ def check_averages(
         averages: spikes/s.
         for_fit: whether they are to be fitted, which needs conditions and units to leave out, or to be compared.
         n_folds, recorded_fraction: of the fit, as for `fewest_units`.
+
+    Example:
+        >>> import numpy as np
+        >>> rates = np.random.default_rng(0).uniform(0, 20, (8, 50, 9))
+        >>> check_averages(recirc.Activity(rates, dt=0.01, conditions=range(0, 360, 45)))
+        []
     """
     needed = fewest_units(n_folds, recorded_fraction)
     of_a_fit = _of_conditions(averages, needed) if for_fit else ()

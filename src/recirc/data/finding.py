@@ -15,6 +15,10 @@ class Finding:
         level: "blocks a fit", "likely wrong" or "worth knowing".
         where, what, why, mend: the part of the file, what was found in it, why it matters, and how to mend it.
         can_drop: whether leaving out spikes and trials mends it (`Preprocessing.drop_bad`).
+
+    Example:
+        >>> Finding("worth knowing", "units", "2 never spike", "they say nothing", "leave them out").level
+        'worth knowing'
     """
 
     level: Literal["blocks a fit", "likely wrong", "worth knowing"]

@@ -46,6 +46,14 @@ def check_session(
         session, preprocessing: as it was stored, and as it would be prepared.
         key: random key of the halves that reliability is told by.
         **fit: what it is for, as for `check_averages`; and `assume_equal_spacing`, as for `directions`.
+
+    Example:
+        >>> import numpy as np
+        >>> trials = {"start_time": np.arange(8.0), "stop_time": np.arange(8.0) + 0.9}
+        >>> session = recirc.data.Session((np.arange(0.1, 8, 0.1),), ("u0",), trials)
+        >>> findings, prepared = check_session(session, recirc.data.Preprocessing(), key=jax.random.key(0))
+        >>> findings[0].level
+        'blocks a fit'
     """
     findings, prepared, is_even = [], None, bool(fit.pop("assume_equal_spacing", False))
     try:

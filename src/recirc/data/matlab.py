@@ -43,6 +43,15 @@ def read_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> Session | 
     Warns:
         DataWarning: that averages were taken for spikes/s; if variables, fields or constant units were left out, or
             arrays turned, as their lengths tell.
+
+    Example:
+        >>> import numpy as np, scipy.io
+        >>> fields = [("A", object), ("times", object)]
+        >>> conditions = np.array([(np.random.rand(30, 5), np.arange(30.0)) for _ in range(4)], fields)
+        >>> scipy.io.savemat("averages.mat", {"Data": conditions})
+        >>> with __import__("warnings").catch_warnings(action="ignore"):
+        ...     read_matlab("averages.mat").rates.shape
+        (4, 30, 5)
     """
     path = Path(path)
     variables = matlab_variables(path, max_ratio=max_ratio)

@@ -80,6 +80,11 @@ def write_netcdf(activity: Activity, path: str | PathLike) -> None:
 
     Raises:
         StorageError: if it cannot be written; an older file is then untouched.
+
+    Example:
+        >>> write_netcdf(recirc.Activity([[[1.0], [2.0]] * 3] * 2, dt=0.01, conditions=["a", "b"]), "reach.nc")
+        >>> recirc.data.read_netcdf("reach.nc").conditions
+        ('a', 'b')
     """
     write_atomic(Path(path), netcdf_bytes(activity.to_xarray()))
 
@@ -95,6 +100,12 @@ def netcdf_bytes(dataset: xr.Dataset) -> bytes:
 
 
 def read_dataset(path: str | PathLike) -> xr.Dataset:
-    """Labelled arrays from a netCDF-4 file, all in memory; DataFileError as of `safe_open`."""
+    """Labelled arrays from a netCDF-4 file, all in memory; DataFileError as of `safe_open`.
+
+    Example:
+        >>> recirc.data.write_netcdf(recirc.Activity([[[1.0], [2.0]]] * 2, dt=0.01, conditions=["a", "b"]), "reach.nc")
+        >>> dict(read_dataset("reach.nc").sizes)
+        {'condition': 2, 'time': 2, 'unit': 1}
+    """
     with safe_open(path):
         return xr.load_dataset(path, engine="h5netcdf")

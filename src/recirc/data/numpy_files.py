@@ -44,6 +44,14 @@ def read_numpy(path: str | PathLike, *, max_ratio: float = 200.0) -> Activity:
 
     Warns:
         DataWarning: if units were left out because their rate never changes.
+
+    Example:
+        >>> import numpy as np, pathlib
+        >>> np.save("rates.npy", np.random.default_rng(0).uniform(0, 20, (4, 30, 5)))
+        >>> lines = 'file = "rates.npy"\\naxes = ["condition", "time", "unit"]\\ndt = 0.01\\nunits = "spikes/s"\\n'
+        >>> _ = pathlib.Path("rates.toml").write_text(lines + 'conditions = ["0", "90", "180", "270"]')
+        >>> read_numpy("rates.toml").rates.shape
+        (4, 30, 5)
     """
     path = Path(path)
     table = _description(path)

@@ -44,6 +44,13 @@ class Prepared:
         reliability: of every unit, from conditions with four trials or more; nan if there are none.
         aligned_at: time of the event in every trial, s on the session's clock.
         unit_columns: of a session, what is known of the units that are used.
+
+    Example:
+        >>> import numpy as np
+        >>> rates = np.random.default_rng(0).uniform(0, 20, (8, 50, 9))
+        >>> averages = recirc.Activity(rates, dt=0.01, conditions=range(0, 360, 45))
+        >>> Prepared(averages, recirc.data.Preprocessing()).averages.n_trials
+        8
     """
 
     averages: Activity

@@ -29,7 +29,12 @@ DAMAGE = (*_BUILT_IN, SyntaxError, struct.error, tokenize.TokenError, zipfile.Ba
 
 
 class DataFileError(ValueError):
-    """A data file is refused; the message names file, entry and mend; `opened` if it is what it holds that is wrong."""
+    """A data file is refused; the message names file, entry and mend; `opened` if it is what it holds that is wrong.
+
+    Example:
+        >>> issubclass(DataFileError, ValueError)
+        True
+    """
 
     def __init__(self, message: str, *, opened: bool = False):
         super().__init__(message)

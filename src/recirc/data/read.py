@@ -69,6 +69,13 @@ def read_prepared(path: str | PathLike, preprocessing: Preprocessing, *, seed: i
 
     Raises:
         DataFileError, ValueError: as `read`.
+
+    Example:
+        >>> import numpy as np
+        >>> rates = np.random.default_rng(0).uniform(0, 20, (8, 50, 9))
+        >>> recirc.data.write_netcdf(recirc.Activity(rates, dt=0.01, conditions=range(0, 360, 45)), "reach.nc")
+        >>> read_prepared("reach.nc", recirc.data.Preprocessing()).averages.n_trials
+        8
     """
     found = read_recording(path)
     if isinstance(found, Activity):

@@ -84,6 +84,12 @@ def r2_ceiling(
 
     Returns:
         Not above 1; below 0 if there is nothing but noise; nan if an error is not known or nothing changes.
+
+    Example:
+        >>> import numpy as np
+        >>> rates = np.sin(np.arange(50.0))[:, None]
+        >>> 0.5 < r2_ceiling(rates, np.full((50, 1), 0.2), np.ones(1)) < 1
+        True
     """
     power = (((averages - averages.mean(axis=0)) / scale) ** 2).sum()
     return float(1 - ((standard_error / scale) ** 2).sum() / power) if power > 0 else float("nan")

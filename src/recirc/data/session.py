@@ -137,6 +137,12 @@ class Session:
 
     Raises:
         ValueError: if lengths disagree, or start_time or stop_time is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> trials = {"start_time": np.array([0.0]), "stop_time": np.array([1.0])}
+        >>> Session((np.array([0.1, 0.4]),), ("u0",), trials).units
+        ('u0',)
     """
 
     spikes: tuple[np.ndarray, ...]

@@ -59,6 +59,12 @@ def write_trials(trials: Trials, path: str | PathLike) -> None:
 
     Raises:
         StorageError: if it cannot be written; an older file is then untouched.
+
+    Example:
+        >>> trials = recirc.tasks.CenterOutReach().trials(8, key=jax.random.key(0))
+        >>> write_trials(trials, "trials.npz")
+        >>> recirc.data.read_trials("trials.npz").n_trials
+        8
     """
     arrays = {name: np.asarray(getattr(trials, name)) for name in KNOWN}
     write_npz(Path(path), arrays | {f"{EPOCH}{name}": span for name, span in trials.epochs.items()})

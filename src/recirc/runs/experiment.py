@@ -27,6 +27,11 @@ class Experiment:
         seed: of everything random.
         inputs: files that decide the results.
         foretold: how much work it is, as a sentence; said when it begins.
+
+    Example:
+        >>> experiment = recirc.studies.experiment("salatiello2020", seed=1)
+        >>> experiment.study, experiment.preset, experiment.seed
+        ('salatiello2020', 'quick', 1)
     """
 
     study: str

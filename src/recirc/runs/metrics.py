@@ -22,6 +22,11 @@ def read_metrics(text: str) -> tuple[dict[str, str], list[Row], list[Claim]]:
 
     Raises:
         ValueError: if it is not JSON, has another schema, or an entry lacks a field or has one too many.
+
+    Example:
+        >>> about, rows, claims = read_metrics('{"schema": 2, "study": "fit", "preset": "", "rows": [], "claims": []}')
+        >>> about["study"], rows
+        ('fit', [])
     """
     try:
         data = json.loads(text)

@@ -22,11 +22,21 @@ if TYPE_CHECKING:
 
 
 class FolderError(ValueError):
-    """A folder cannot be used for this run."""
+    """A folder cannot be used for this run.
+
+    Example:
+        >>> issubclass(FolderError, ValueError)
+        True
+    """
 
 
 class FinishedError(FolderError):
-    """The folder holds a finished run; `same` says whether it is this one."""
+    """The folder holds a finished run; `same` says whether it is this one.
+
+    Example:
+        >>> issubclass(FinishedError, ValueError)
+        True
+    """
 
     def __init__(self, root: Path, same: bool):
         which = "this run, finished" if same else "another finished run"
@@ -39,6 +49,11 @@ class RunFolder:
 
     Open it with `RunFolder.open`, as a context. `root` is its path, `resumed` says whether it was begun before,
     `started` when, `inputs` holds what its input files were then.
+
+    Example:
+        >>> with RunFolder.open("run", specification={"seed": 0}) as folder:
+        ...     print(folder.resumed, recirc.runs.is_done("run"))
+        False False
     """
 
     def __init__(self, root: Path, lock, header: dict, resumed: bool):
@@ -169,12 +184,22 @@ class RunFolder:
 
 
 def is_done(path: str | Path) -> bool:
-    """Whether a folder is finished."""
+    """Whether a folder is finished.
+
+    Example:
+        >>> is_done("nowhere")
+        False
+    """
     return (Path(path) / "DONE").is_file()
 
 
 def verify(path: str | Path) -> list[str]:
-    """What is wrong with a finished folder, one sentence each; nothing if it is as DONE says."""
+    """What is wrong with a finished folder, one sentence each; nothing if it is as DONE says.
+
+    Example:
+        >>> verify("nowhere")
+        ['nowhere has no DONE: it is unfinished.']
+    """
     if not is_done(path):
         return [f"{path} has no DONE: it is unfinished."]
     lines = [line.partition("  ") for line in (Path(path) / "DONE").read_text().splitlines()]

@@ -46,6 +46,11 @@ class FolderMap:
         ValueError: if the script that calls it has no such guard.
         StorageError: if a result cannot be written.
         VersionError: if a worker has other package versions.
+
+    Example:
+        >>> with recirc.runs.RunFolder.open("folder", specification={}) as folder:
+        ...     FolderMap(folder, jobs=1).jobs
+        1
     """
 
     def __init__(self, folder: RunFolder, *, jobs: int = 1, progress: Progress | None = None):

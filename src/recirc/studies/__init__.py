@@ -15,6 +15,10 @@ def find(study: str):
 
     Raises:
         ValueError: if there is none of this name.
+
+    Example:
+        >>> find("kao2019").NAME
+        'kao2019'
     """
     if study not in STUDIES:
         near = difflib.get_close_matches(study, STUDIES, n=1)

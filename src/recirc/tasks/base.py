@@ -14,6 +14,11 @@ class AbstractTask(eqx.Module):
     """A recipe for trials; its fields are its configuration.
 
     `is_random` says whether the key changes the trials.
+
+    Example:
+        >>> task = recirc.tasks.CenterOutReach()
+        >>> isinstance(task, AbstractTask), task.trials(8, key=jax.random.key(0)).n_trials
+        (True, 8)
     """
 
     is_random: ClassVar[bool] = True

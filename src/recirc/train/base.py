@@ -24,11 +24,22 @@ from recirc.types import Activity, Outcome, Trials, require_x64
 
 
 class TrainingDiverged(ArithmeticError):
-    """Raised by `fit(..., throw=True)` when a training diverges; its text is the fit's message."""
+    """Raised by `fit(..., throw=True)` when a training diverges; its text is the fit's message.
+
+    Example:
+        >>> issubclass(TrainingDiverged, ArithmeticError)
+        True
+    """
 
 
 class State(eqx.Module):
-    """A training between two passes."""
+    """A training between two passes.
+
+    Example:
+        >>> network = recirc.circuits.RateNetwork.random(n_units=4, n_inputs=1, n_outputs=1, key=jax.random.key(0))
+        >>> State(network, None, None).network.n_units
+        4
+    """
 
     network: RateNetwork  # with the weights learned so far
     embedder: Activity | None  # what the target-generating network did, if the trainer has one
@@ -93,6 +104,12 @@ class Fit(eqx.Module):
         history, seconds: one entry per pass, and wall time.
         embedder: activity of the target-generating network, if any; its similarity to the recorded circuit is the most
             that the trained network can be expected to reach.
+
+    Example:
+        >>> network = recirc.circuits.RateNetwork.random(n_units=4, n_inputs=1, n_outputs=1, key=jax.random.key(0))
+        >>> fit = Fit(network, Outcome.FINISHED, "all is well", [{"output_nmse": 0.1}], None, seconds=2.0)
+        >>> fit.history[-1]["output_nmse"]
+        0.1
     """
 
     network: RateNetwork

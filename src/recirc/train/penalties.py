@@ -35,7 +35,12 @@ class Run(eqx.Module):
 
 
 class AbstractPenalty(eqx.Module):
-    """A term of the loss. One whose `is_immediate` is true sees states and gradients as constants."""
+    """A term of the loss. One whose `is_immediate` is true sees states and gradients as constants.
+
+    Example:
+        >>> isinstance(recirc.train.RatePenalty(), AbstractPenalty)
+        True
+    """
 
     weight: eqx.AbstractVar[float]
 
@@ -59,6 +64,10 @@ class RatePenalty(AbstractPenalty):
         weight: lambda; being a mean, it means the same for any number of units and samples.
 
     Source: Song, Yang & Wang 2016 (doi 10.1371/journal.pcbi.1004792). Departure: padded samples do not count.
+
+    Example:
+        >>> recirc.train.Bptt(penalties=(RatePenalty(0.5), recirc.train.WeightPenalty())).penalties[0].weight
+        0.5
     """
 
     weight: float = eqx.field(static=True, default=0.1)
@@ -77,6 +86,10 @@ class WeightPenalty(AbstractPenalty):
         ValueError: if `of` is unknown or `weight` is negative.
 
     Source: Song, Yang & Wang 2016 (doi 10.1371/journal.pcbi.1004792).
+
+    Example:
+        >>> WeightPenalty(of="readout").of
+        'readout'
     """
 
     weight: float = eqx.field(static=True, default=1e-3)
@@ -99,6 +112,10 @@ class JacobianPenalty(AbstractPenalty):
         weight: lambda. It grows with the number of units squared; 1e-5 to 1e-3 were used.
 
     Source: Sussillo, Churchland, Kaufman & Shenoy 2015 (doi 10.1038/nn.4042).
+
+    Example:
+        >>> recirc.train.Bptt(penalties=(JacobianPenalty(1e-3),)).penalties[0].weight
+        0.001
     """
 
     weight: float = eqx.field(static=True, default=1e-4)
@@ -125,6 +142,10 @@ class OmegaPenalty(AbstractPenalty):
     Source: Pascanu, Mikolov & Bengio 2013 (arXiv 1211.5063) in the form of Song, Yang & Wang 2016
     (doi 10.1371/journal.pcbi.1004792), which squares the norms and takes f' at the same time as g. Departure: $\alpha =
     1 - e^{-dt/\tau}$, the step that the network makes.
+
+    Example:
+        >>> recirc.train.Bptt(penalties=(OmegaPenalty(),)).penalties[0].weight
+        2.0
     """
 
     weight: float = eqx.field(static=True, default=2.0)

@@ -39,6 +39,10 @@ class AbstractStudent(AbstractTrainer):
     `init` raises a ValueError if there is not one hint per unit, two are the same, the network has feedback, f is
     neither tanh nor linear, rates are beyond what tanh can make, there are more weights per unit than one-step pairs,
     or the student cannot keep a constraint that the network has.
+
+    Example:
+        >>> recirc.train.Cornn.one_to_one and issubclass(recirc.train.Cornn, AbstractStudent)
+        True
     """
 
     uses_hints = True
