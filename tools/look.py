@@ -25,7 +25,8 @@ MEASURE = """(() => {
     const box = e.getBoundingClientRect();
     if (!inside && box.width && box.right > wide + 1) out.push(`${e.tagName} ${e.className} ${Math.round(box.right)}`);
   }
-  return {scroll: document.documentElement.scrollWidth, height: document.documentElement.scrollHeight, out: out.slice(0, 4)};
+  const page = document.documentElement;
+  return {scroll: page.scrollWidth, height: page.scrollHeight, out: out.slice(0, 4)};
 })()"""
 
 
@@ -35,8 +36,8 @@ class Browser:
     def __enter__(self):
         (their_in, our_out), (our_in, their_out) = os.pipe(), os.pipe()
         self._profile, self._numbers = tempfile.TemporaryDirectory(), itertools.count(1)
-        line = f"exec {shutil.which('chromium')} --headless --no-sandbox --disable-gpu --hide-scrollbars --remote-debugging-pipe "
-        line += f"--user-data-dir={self._profile.name} 3<&{their_in} 4>&{their_out}"
+        line = f"exec {shutil.which('chromium')} --headless --no-sandbox --disable-gpu --hide-scrollbars "
+        line += f"--remote-debugging-pipe --user-data-dir={self._profile.name} 3<&{their_in} 4>&{their_out}"
         self._process = subprocess.Popen(
             ["bash", "-c", line], pass_fds=(their_in, their_out), stderr=subprocess.DEVNULL
         )

@@ -2,9 +2,10 @@
 
     python tools/run_pages.py [PAGE.md ...]     # all of them without a name
 
-A page is its own notebook (`jupytext --to ipynb PAGE.md` makes one to click through). Blocks of Python share a namespace, blocks of
-sh the same empty folder; what either prints, and a value on the last line of a block, is written below the block, figures and
-tables as a notebook shows them. The last line of a page says when it was run, and how long that took.
+A page is its own notebook (`jupytext --to ipynb PAGE.md` makes one to click through). Blocks of Python share a
+namespace, blocks of sh the same empty folder; what either prints, and a value on the last line of a block, is written
+below the block, figures and tables as a notebook shows them. The last line of a page says when it was run, and how long
+that took.
 The gallery is made here too: for every figure its docstring's example, and what that draws.
 """
 
@@ -86,7 +87,7 @@ def _processor_time() -> float:
 def _shell(code: str, picture: Path, pictures: list[Path]) -> str:
     """What commands print, and the picture that they made; an exit code of 1 is how a command says no."""
     before, environment = set(Path().glob("*.png")), _environment()
-    done = subprocess.run(["bash", "-ec", code], env=environment, capture_output=True, text=True)  # noqa: S603, S607
+    done = subprocess.run(["bash", "-ec", code], env=environment, capture_output=True, text=True)
     if done.returncode > 1 or "Warning" in done.stderr:
         raise RuntimeError(done.stdout + done.stderr)
     made = sorted(set(Path().glob("*.png")) - before)
@@ -177,8 +178,9 @@ def run_gallery() -> float:
     about = f"recirc {recirc.__version__}, Python {platform.python_version()}, {took:.0f} s of processor time"
     said = f"\n*Run on {datetime.date.today().isoformat()} with {about}.*\n"
     head = (
-        "# Gallery\n\nEvery figure of `recirc.figures` with the code that draws it, which is the example of its docstring: "
-        "small made-up\nnumbers in the place of yours. [What each shows](figures.md). All need `import recirc`.\n\n"
+        "# Gallery\n\nEvery figure of `recirc.figures` with the code that draws it, which is the example of its "
+        "docstring: small\nmade-up numbers in the place of yours. [What each shows](figures.md). All need "
+        "`import recirc`.\n\n"
     )
     (DOCS / "gallery.md").write_text(head + "\n".join(lines) + said, encoding="utf-8")
     return took

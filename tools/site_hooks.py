@@ -39,7 +39,7 @@ def reference(layer: str) -> str:
 
 
 def _entry(item, name: str) -> str:
-    """The directive of a name, from where it is defined; data cannot say where that is, and are found where exported."""
+    """The directive of a name, from where it is defined, or, as data cannot say where that is, where it is exported."""
     home = f"{item.__module__}.{item.__qualname__}" if hasattr(item, "__qualname__") else name
     return f"::: {home}\n    options:\n      heading: {name}\n      toc_label: {name.rsplit('.')[-1]}"
 

@@ -306,3 +306,30 @@ def test_words_of_a_file_are_filled_and_chosen(tmp_path):
     assert (text.verdict, [section.title for section in text.sections]) == ("", ["First", "Second"])
     with pytest.raises(KeyError, match="numbers"):
         report.ReportText.from_toml(tmp_path / "words.toml", values)
+
+
+def test_a_claim_is_a_mark_and_a_bar_around_the_smallest_effect_that_matters():
+    claim = Claim("Hints help (SVCCA).", "here", True, 0.2, (0.1, 0.3), 0.01, 12, 0.1)
+    line = report_tables.claim_line(claim)
+    assert (line["short"], line["mark"]) == ("Hints help", "●")
+    assert line["bar"] == pytest.approx([80, 50, 98])  # twice the smallest, the smallest, and beyond the edge
+    missing = Claim("Little is missing.", "here", False, -0.15, (-0.2, -0.12), 0.5, 12, -0.1)
+    assert max(report_tables.claim_line(missing)["bar"]) < 50  # less than what may be missing
+    assert report_tables.claim_line(Claim("Unknown.", "here", None, 0.2))["bar"] is None
+
+
+def test_the_grid_counts_numbers_better_than_every_simpler_explanation(tmp_path):
+    beside = {"untrained": 0.5, "gp": 0.6}
+    rows = [Row("svcca5_concatenated", "population", "hints", value, condition={"set": "train", "seed": seed},
+                baselines=beside) for seed, value in enumerate((0.55, 0.7, 0.8, 0.9))]  # fmt: skip
+    rows.append(Row("output_nmse", "performance", "hints", 0.4, condition={"set": "train", "seed": 0},
+                    direction="lower", baselines=beside))  # fmt: skip
+    rows.append(Row("output_nmse", "robustness", "hints", 0.4, condition={"set": "train", "seed": 0}))
+    grid = report_tables.level_grid(frame(rows))
+    assert grid["levels"] == ["performance", "population"]
+    (line,) = grid["lines"]
+    assert [(cell["mark"], cell["n"], cell["of"]) for cell in line["cells"]] == [("●", 1, 1), ("◕", 3, 4)]
+    assert report_tables.level_grid(frame(rows[-1:])) is None
+    page = Page(report.build(make(tmp_path / "run", rows)))
+    assert "3/4" in page.text
+    assert_harmless(page)

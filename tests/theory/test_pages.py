@@ -1,4 +1,4 @@
-"""The pages of the site: every block on them is run somewhere, outputs are those of the code above them, nothing is left out."""
+"""The pages of the site: every block is run somewhere, outputs are those of the code above, nothing is left out."""
 
 import importlib.util
 import inspect
@@ -106,7 +106,7 @@ def test_every_public_name_is_in_the_reference():
         path = "recirc" if layer == "recirc" else f"recirc.{layer}"
         missing = [name for name in hooks.public_names(layer) if f"      heading: {path}.{name}\n" not in page]
         assert missing == []
-    assert {name for name in recirc._NAMES} <= set(hooks.public_names("recirc"))
+    assert set(recirc._NAMES) <= set(hooks.public_names("recirc"))
 
 
 LAYERS = ("tasks", "data", "circuits", "train", "compare", "analyses", "figures", "runs", "studies")

@@ -212,6 +212,7 @@ def build(folder, redraw: bool = True, result: AnalysisResult | None = None) -> 
         text=text,
         pictures={name: _embed(folder, name) for name in text.pictures},
         claims=[tables.claim_line(claim) for claim in claims],
+        levels=tables.level_grid(table),
         key_numbers=tables.key_numbers(table) if text.key_numbers else None,
         metrics=tables.metric_lines(table),
         n_rows=len(rows),

@@ -1,6 +1,8 @@
 """The tables of a report: numbers in print, and which numbers stand where."""
 
 import math
+import re
+import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +12,14 @@ from recirc.analyses import Claim, select
 from recirc.analyses.result import VERDICTS, interval
 from recirc.analyses.table import BASELINE, baseline_columns, having, keys_of, levels_of, networks, number, per_network
 from recirc.figures.labels import circumstance, label, percent
+from recirc.types import Level
 
 _RANGE: list[Any] = ["median", "min", "max", "count"]
 _OWN = (*_RANGE, "low", "high")
 _NOISE_SHOWN = 0.1
 _NOT_VARIED = ("set", "sigma", "direction", "regime", "fraction", "seed", "outcome", "n_failed")
+_MARKS = {True: "●", False: "✕", None: "○"}  # told apart without color
+_QUARTERS = "○◔◑◕●"
 _KEY_NUMBERS = (
     ("training error", "output_nmse", "train"),
     ("held-out directions, error", "output_nmse", "heldout_direction"),
@@ -33,11 +38,60 @@ def cell(value) -> str:
 
 
 def claim_line(claim: Claim) -> dict:
-    """A claim and its verdict as text."""
+    """A claim and its verdict as text, with the places of its interval for a bar."""
     numbers = {name: number(getattr(claim, name)) for name in ("effect", "smallest", "n", "needs", "power")}
     words = {"claim": claim.claim, "source": claim.source, "verdict": VERDICTS[claim.supported]}
+    words |= {"short": re.split(r" \(|: ", claim.claim)[0], "mark": _MARKS[claim.supported], "bar": _bar(claim)}
     p = "< 0.001" if claim.p < 0.001 else number(claim.p, 2)
     return words | numbers | {"p": p, "ci": interval(claim.ci) or number(None)}
+
+
+def _bar(claim: Claim) -> list[float] | None:
+    """Effect and ends of the interval, from 0 to 100: the smallest effect that matters is at 50, twice that at 80."""
+    values = [claim.effect, *claim.ci]
+    if not (claim.smallest and math.isfinite(claim.smallest)) or any(map(math.isnan, values)):
+        return None
+    beyond = [(value - claim.smallest) / abs(claim.smallest) for value in values]
+    return [50 + 30 * min(max(value, -1.6), 1.6) for value in beyond]
+
+
+def level_grid(table: pd.DataFrame) -> dict | None:
+    """Per arm and level, of the networks' numbers, how many are better than every simpler explanation beside them.
+
+    Numbers of weights alone are left out, since they are no achievement. None if nothing has a baseline.
+    """
+    beside = baseline_columns(table)
+    own = having(table, "seed").dropna(subset="value").dropna(subset=beside, how="all")
+    own = own[own["set"] != "weights"] if "set" in own else own
+    if own.empty:
+        return None
+    higher = own["better"] == "higher"
+    best = own[beside].max(axis=1).where(higher, own[beside].min(axis=1))
+    own = own.assign(beats=(own["value"] > best).where(higher, own["value"] < best))
+    levels = [level for level in typing.get_args(Level) if level in set(own["level"])]
+    lines = []
+    for arm in (name for name in table["arm"].unique() if name in set(own["arm"])):
+        of_arm = select(own, arm=arm)
+        for fraction in sorted(levels_of(of_arm, "fraction")) or [None]:
+            here = select(of_arm, fraction=fraction) if fraction else of_arm
+            name = label(arm) + (f", {percent(fraction)} recorded" if fraction else "")
+            lines.append({"arm": name, "cells": [_level_cell(here[here["level"] == level]) for level in levels]})
+    return {"levels": levels, "lines": lines}
+
+
+def _level_cell(own: pd.DataFrame) -> dict | None:
+    if own.empty:
+        return None
+    places = own.groupby(["metric", *(name for name in ("set",) if name in own)], sort=False)["beats"].agg(
+        ["sum", "count"]
+    )
+    said = [f"{label(place[0])}, {label(str(place[-1]))}: {n} of {of}" for place, n, of in places.itertuples()]
+    return {
+        "mark": _QUARTERS[round(4 * own["beats"].mean())],
+        "n": int(own["beats"].sum()),
+        "of": len(own),
+        "said": said,
+    }
 
 
 def _cell(group: Mapping[Any, float]) -> dict[str, Any]:
