@@ -17,6 +17,7 @@ from pathlib import Path
 
 import jax
 import jaxtyping
+import numpy as np
 import pytest
 
 import recirc
@@ -208,8 +209,15 @@ def test_calls_on_data_in_memory_run(tmp_path):
     assert _python(code, folder=tmp_path).startswith("More alike than unrelated populations by")
 
 
-def test_networks_of_others_on_the_page_run(tmp_path):
-    assert _python(_blocks("docs/circuits.md"), folder=tmp_path) == ""
+@pytest.mark.parametrize("page", ["docs/circuits.md", "docs/data.md"])
+def test_blocks_of_the_pages_run(page, tmp_path):
+    assert _python(_blocks(page), folder=tmp_path) == ""
+
+
+def test_the_file_that_names_axes_is_one(tmp_path):
+    np.savez(tmp_path / "rates.npz", rates=np.random.default_rng(0).uniform(0, 20, (4, 30, 5)))
+    (tmp_path / "rates.toml").write_text(_blocks("docs/data.md", "toml"))
+    assert recirc.read(tmp_path / "rates.toml").conditions == ("0", "90", "180", "270")
 
 
 @pytest.mark.parametrize("page", ["docs/extend.md"])
@@ -225,10 +233,13 @@ def test_the_configuration_shown_is_one(tmp_path):
 
     (tmp_path / "fit.toml").write_text(_blocks("docs/runs.md", "toml"))
     config = recirc.runs.load_config(FitConfig, tmp_path / "fit.toml")
+    (tmp_path / "chain.toml").write_text(_blocks("docs/tutorial.md", "toml").replace("[preprocessing]\n", ""))
+    chain = recirc.runs.load_config(recirc.data.Preprocessing, tmp_path / "chain.toml")
+    assert chain.align == "move_onset_time"
     assert (config.network.n_units, config.trainer.n_passes, config.trainer.drive) == (400, 20, 0.05)
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/*.md")), ids=lambda p: p.name)
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
     assert [target for target in targets if not (page.parent / target).exists()] == []
