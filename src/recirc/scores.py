@@ -13,7 +13,12 @@ Direction = typing.Literal["higher", "lower"]
 
 
 class Outcome(enum.Enum):
-    """How a training ended. Every member's value is a sentence fit for a report."""
+    """How a training ended. Every member's value is a sentence fit for a report.
+
+    Example:
+        >>> Outcome.DIVERGED is Outcome.FINISHED
+        False
+    """
 
     FINISHED = "finished: all passes were made"
     REACHED = "stopped: the goal was reached"
@@ -33,6 +38,10 @@ class Score(eqx.Module):
 
     Raises:
         ValueError: if `level` or `direction` is none of these words.
+
+    Example:
+        >>> Score("linear_cka", 0.93, "population").direction
+        'higher'
     """
 
     metric: str = eqx.field(static=True)

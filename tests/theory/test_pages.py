@@ -109,6 +109,13 @@ def test_every_public_name_is_in_the_reference():
     assert set(recirc._NAMES) <= set(hooks.public_names("recirc"))
 
 
+def test_examples_of_docstrings_become_blocks_of_code():
+    pytest.importorskip("griffe")
+    fenced = _tool("griffe_examples").fenced
+    assert fenced("One line.\n\nExample:\n    >>> 1 + 1\n    2\n") == "One line.\n\n```pycon\n>>> 1 + 1\n2\n```\n"
+    assert fenced("One line.\n\n>>> 1 + 1\n2\n\nMore.") == "One line.\n\n```pycon\n>>> 1 + 1\n2\n```\n\nMore.\n"
+
+
 LAYERS = ("tasks", "data", "circuits", "train", "compare", "analyses", "figures", "runs", "studies")
 SHOWN_BY = {  # in files that are full: the name whose example shows them
     "compare.MechanismSummary": "compare.mechanism_of",
