@@ -16,8 +16,8 @@ class Outcome(enum.Enum):
     """How a training ended. Every member's value is a sentence fit for a report.
 
     Example:
-        >>> Outcome.DIVERGED is Outcome.FINISHED
-        False
+        >>> Outcome.FINISHED.value
+        'finished: all passes were made'
     """
 
     FINISHED = "finished: all passes were made"

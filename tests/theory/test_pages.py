@@ -14,7 +14,7 @@ import recirc
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 SHORT = {"analyses.md", "circuits.md", "data.md", "extend.md", "runs.md"}  # run by `test_package.py`
-LIMIT = 120  # seconds of processor time that a tutorial may take
+LIMIT = 240  # seconds of processor time: two minutes on two cores
 
 
 def _tool(name: str):
