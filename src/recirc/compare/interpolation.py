@@ -29,7 +29,7 @@ def condition_mean(seen: Covariates, rates: Rates, new: Covariates) -> NewRates:
         >>> import numpy as np
         >>> a = recirc.Activity(np.arange(6.0).reshape(3, 2, 1), dt=0.01, conditions=[0, 90, 180])
         >>> known = recirc.compare.covariates_of(a)
-        >>> condition_mean(known, a.rates, known)[0].ravel().tolist()
+        >>> condition_mean(known, np.asarray(a.rates), known)[0].ravel().tolist()
         [2.0, 3.0]
     """
     return np.broadcast_to(rates.mean(axis=0), (new.n_conditions, *rates.shape[1:]))
