@@ -214,6 +214,10 @@ def test_blocks_of_the_pages_run(page, tmp_path):
     assert _python(_blocks(page), folder=tmp_path) == ""
 
 
+def test_units_to_record_next_are_ranked_on_the_page(tmp_path):
+    assert "deep" in _python(_blocks("docs/subsets.md"), folder=tmp_path)
+
+
 def test_the_file_that_names_axes_is_one(tmp_path):
     np.savez(tmp_path / "rates.npz", rates=np.random.default_rng(0).uniform(0, 20, (4, 30, 5)))
     (tmp_path / "rates.toml").write_text(_blocks("docs/data.md", "toml"))

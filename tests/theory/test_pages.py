@@ -13,7 +13,7 @@ import recirc
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-SHORT = {"analyses.md", "circuits.md", "data.md", "extend.md", "runs.md"}  # run by `test_package.py`
+SHORT = {"analyses.md", "circuits.md", "data.md", "extend.md", "runs.md", "subsets.md"}  # run by `test_package.py`
 LIMIT = 240  # seconds of processor time: two minutes on two cores
 
 

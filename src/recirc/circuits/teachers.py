@@ -150,6 +150,11 @@ def with_hidden(student: RateNetwork, n_hidden: int, *, key: PRNGKeyArray, gain:
         n_hidden: their number, 0 or more.
         key: draws all of J, from N(0, g² / units).
         gain: g.
+
+    Example:
+        >>> student = recirc.circuits.RateNetwork.random(n_units=3, n_inputs=1, n_outputs=1, key=jax.random.key(0))
+        >>> with_hidden(student, 2, key=jax.random.key(1)).n_units
+        5
     """
     check_within("[0, inf)", n_hidden=n_hidden, gain=gain)
     n_units = student.n_units + n_hidden

@@ -18,6 +18,17 @@ def numbers_against_size(numbers: xr.DataArray, table: pd.DataFrame, *, longest:
         numbers: (number, subset_size, subset); of all units there is one subset.
         table: of an analysis, with a row "unit_subsets" of every number for "all" units.
         longest: the longest time constant that can be told, s.
+
+    Example:
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> random, sizes = np.random.default_rng(0), np.array([10, 20, 40])
+        >>> values = 0.2 + 2 / sizes[:, None] + random.normal(0, 0.02, (1, 3, 8))
+        >>> coordinates = {"number": ["nonnormality"], "subset_size": sizes}
+        >>> numbers = xr.DataArray(values, coordinates, ("number", "subset_size", "subset"))
+        >>> where = {"set": "unit_subsets", "n_units": "all"}
+        >>> row = recirc.analyses.Row("nonnormality", "mechanism", "network", 0.2, (0.15, 0.25), condition=where)
+        >>> figure = recirc.figures.numbers_against_size(numbers, recirc.analyses.frame([row]))
     """
     figure, grid = panels(1, numbers.sizes["number"], height=2.6)
     sizes = numbers["subset_size"].values
