@@ -209,9 +209,13 @@ def test_calls_on_data_in_memory_run(tmp_path):
     assert _python(code, folder=tmp_path).startswith("More alike than unrelated populations by")
 
 
-@pytest.mark.parametrize("page", ["docs/circuits.md", "docs/data.md", "docs/subsets.md"])
+@pytest.mark.parametrize("page", ["docs/circuits.md", "docs/data.md"])
 def test_blocks_of_the_pages_run(page, tmp_path):
     assert _python(_blocks(page), folder=tmp_path) == ""
+
+
+def test_units_to_record_next_are_ranked_on_the_page(tmp_path):
+    assert "deep" in _python(_blocks("docs/subsets.md"), folder=tmp_path)
 
 
 def test_the_file_that_names_axes_is_one(tmp_path):

@@ -151,7 +151,8 @@ class Transformed(_Altered):
     Example:
         >>> import numpy as np
         >>> network = recirc.circuits.RateNetwork.random(n_units=4, n_inputs=1, n_outputs=1, key=jax.random.key(0))
-        >>> turned = Transformed(network, np.eye(4)[::-1], np.eye(4)[::-1])
+        >>> turn = jax.numpy.eye(4)[::-1]
+        >>> turned = Transformed(network, turn, turn)
         >>> bool(np.allclose(turned.rates(turned.initial_state(1))[::-1], network.rates(network.initial_state(1))))
         True
     """

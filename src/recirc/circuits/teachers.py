@@ -152,10 +152,9 @@ def with_hidden(student: RateNetwork, n_hidden: int, *, key: PRNGKeyArray, gain:
         gain: g.
 
     Example:
-        >>> import jax, recirc
-        >>> seen = recirc.circuits.RateNetwork.random(n_units=4, key=jax.random.key(0))
-        >>> recirc.circuits.with_hidden(seen, 3, key=jax.random.key(1)).n_units
-        7
+        >>> student = recirc.circuits.RateNetwork.random(n_units=3, n_inputs=1, n_outputs=1, key=jax.random.key(0))
+        >>> with_hidden(student, 2, key=jax.random.key(1)).n_units
+        5
     """
     check_within("[0, inf)", n_hidden=n_hidden, gain=gain)
     n_units = student.n_units + n_hidden

@@ -20,16 +20,15 @@ def numbers_against_size(numbers: xr.DataArray, table: pd.DataFrame, *, longest:
         longest: the longest time constant that can be told, s.
 
     Example:
-        >>> import numpy as np, pandas as pd, xarray as xr
-        >>> random, sizes = np.random.default_rng(0), [10, 20, 30, 40]
-        >>> means = 0.5 - 2.0 / np.array(sizes)[:, None]
-        >>> seconds = means * np.exp(0.5 * random.normal(size=(4, 12)) / np.sqrt(sizes)[:, None])
-        >>> seconds[-1, 1:] = np.nan
-        >>> numbers = xr.DataArray(seconds[None], dims=("number", "subset_size", "subset"),
-        ...     coords={"number": ["slowest_mode_s"], "subset_size": sizes})
-        >>> whole = {"metric": "slowest_mode_s", "set": "unit_subsets", "n_units": "all"}
-        >>> table = pd.DataFrame([whole | {"value": 0.5, "low": 0.4, "high": 0.65}])
-        >>> figure = recirc.figures.numbers_against_size(numbers, table, longest=1.0)
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> random, sizes = np.random.default_rng(0), np.array([10, 20, 40])
+        >>> values = 0.2 + 2 / sizes[:, None] + random.normal(0, 0.02, (1, 3, 8))
+        >>> coordinates = {"number": ["nonnormality"], "subset_size": sizes}
+        >>> numbers = xr.DataArray(values, coordinates, ("number", "subset_size", "subset"))
+        >>> where = {"set": "unit_subsets", "n_units": "all"}
+        >>> row = recirc.analyses.Row("nonnormality", "mechanism", "network", 0.2, (0.15, 0.25), condition=where)
+        >>> figure = recirc.figures.numbers_against_size(numbers, recirc.analyses.frame([row]))
     """
     figure, grid = panels(1, numbers.sizes["number"], height=2.6)
     sizes = numbers["subset_size"].values
