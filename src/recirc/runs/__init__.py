@@ -9,7 +9,7 @@ _NAMES = {
     **dict.fromkeys(("ConfigError", "dump_config", "load_config"), "config"),
     **dict.fromkeys(("FinishedError", "FolderError", "RunFolder", "is_done", "verify"), "store"),
     "Experiment": "experiment",
-    "FolderMap": "sweep",
+    "FolderMap": "folder_map",
     "read_metrics": "metrics",
 }
 

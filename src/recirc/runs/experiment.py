@@ -8,9 +8,9 @@ from typing import Any
 
 from recirc.analyses.pieces import Map
 from recirc.analyses.result import AnalysisResult
+from recirc.runs.folder_map import FolderMap
 from recirc.runs.report import ReportText, build, write_text
 from recirc.runs.store import RunFolder
-from recirc.runs.sweep import FolderMap
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Where a run comes from: versions, machine, device, seeds, inputs."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
@@ -12,6 +13,7 @@ from pathlib import Path
 _PACKAGES = ("jax", "jaxlib", "equinox", "numpy", "scipy", "diffrax", "scikit-learn", "xarray", "h5py")
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Versions of everything that decides the numbers."""
     import recirc
