@@ -109,7 +109,7 @@ class Progress:
         minutes, new = ((self.clock() if now is None else now) - self._begun) / 60, self.done - self.before
         parts = [f"{self.failed} failed"] if self.failed else []
         if new and minutes > 0:
-            parts.append(f"{new / minutes:.3g} a minute")
+            parts.append(f"{new / minutes:,.{0 if new >= 10 * minutes else 2}f} a minute")
         if self.done < self.total and (left := self.seconds_left()) is not None:
             parts.append(f"about {duration(left)} left")
         return ", ".join(parts)
