@@ -15,7 +15,7 @@ import numpy as np
 from recirc.analyses import Result, results
 from recirc.analyses.pieces import piece_key
 from recirc.runs import FolderMap, RunFolder
-from recirc.runs.folder_map import _name
+from recirc.runs.folder_map import name_of
 from recirc.runs.worker import packed
 
 SECONDS = 0.05
@@ -49,7 +49,7 @@ def resumed(n: int) -> str:
             for start in range(0, n, 100):
                 records = {}
                 for piece in pieces[start : start + 100]:
-                    name = _name(wait, piece_key(piece), folder.identity)
+                    name = name_of(wait, piece_key(piece), folder.identity)
                     records[name] = packed(name, wait(0.0, piece), 1.0)
                 folder.pieces.write(records)
         n_files = len([path for path in Path(place).rglob("*") if path.is_file()])

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from recirc.cli import experiments, files  # noqa: F401 their verbs join the application, in this order
+from recirc.cli import experiments, files, sweeps  # noqa: F401 their verbs join the application, in this order
 from recirc.cli.options import app
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from recirc.cli.options import DropBad, Jobs, Out, RequireClaims, Seed, app, overrides
+from recirc.cli.options import DropBad, Jobs, Out, Redact, RequireClaims, Seed, app, overrides
 from recirc.cli.running import default_folder, run
 
 
@@ -21,6 +21,7 @@ def reproduce(
     seed: Seed = 0,
     jobs: Jobs = None,
     require_claims: RequireClaims = False,
+    redact: Redact = False,
     out: Out = None,
 ):
     """Run a published study again and write its numbers, figures and report."""
@@ -31,7 +32,13 @@ def reproduce(
         settings = {} if reference is None else {"reference": reference, "reference_onset": reference_onset}
         return studies.experiment(study, preset=preset, seed=seed, **settings)
 
-    run(make, out or default_folder(study, preset, *([f"seed{seed}"] if seed else [])), jobs, require_claims)
+    run(
+        make,
+        out or default_folder(study, preset, *([f"seed{seed}"] if seed else [])),
+        jobs,
+        require_claims,
+        redact=redact,
+    )
 
 
 @app.command(epilog="Example: recirc fit session.nwb --set trainer.n_passes=20 --jobs 4")
@@ -49,6 +56,7 @@ def fit(
     seed: Seed = 0,
     jobs: Jobs = None,
     require_claims: RequireClaims = False,
+    redact: Redact = False,
     out: Out = None,
 ):
     """Train networks on a recording: its task and its dynamics together, cross-validated."""
@@ -62,7 +70,7 @@ def fit(
         share = [f"{name}={value}" for name, value in short.items() if value is not None]
         return fit.experiment(data, load_config(FitConfig, config, [*overrides(set_, drop_bad), *share]), seed=seed)
 
-    run(make, out or default_folder("fit", *(path.stem for path in data)), jobs, require_claims)
+    run(make, out or default_folder("fit", *(path.stem for path in data)), jobs, require_claims, redact=redact)
 
 
 @app.command(epilog="Example: recirc compare recording.nc recirc-fit-session --out likeness")
@@ -76,6 +84,7 @@ def compare(
         bool, typer.Option("--exchangeable", help="Conditions have no order: any is as like one as another.")
     ] = False,
     require_claims: RequireClaims = False,
+    redact: Redact = False,
     out: Out = None,
 ):
     """Score two activities, or a network driven by trials, on every similarity, with nulls."""
@@ -85,4 +94,4 @@ def compare(
 
         return compare.experiment(a, b, compare.CompareConfig(exchangeable=exchangeable), trials=trials)
 
-    run(make, out or default_folder("compare", a.stem, b.stem), 1, require_claims)
+    run(make, out or default_folder("compare", a.stem, b.stem), 1, require_claims, redact=redact)

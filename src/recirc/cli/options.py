@@ -23,6 +23,9 @@ Jobs = Annotated[
 RequireClaims = Annotated[
     bool, typer.Option("--require-claims", help="Exit with 1 if a claim is not supported, undecided included.")
 ]
+Redact = Annotated[
+    bool, typer.Option("--redact", help="Leave user, machine and paths out of what the folder says of its origin.")
+]
 DropBad = Annotated[
     bool, typer.Option("--drop-bad", help="Leave spikes and trials out that cannot be right, and count them.")
 ]

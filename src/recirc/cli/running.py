@@ -36,18 +36,18 @@ def run_plain(work: Callable[[], int]) -> NoReturn:
     raise typer.Exit(code)
 
 
-def run(make: Callable, folder: Path, jobs: int | None, require_claims: bool) -> NoReturn:
-    """Run the experiment that `make` makes into a folder, say its verdict and exit."""
+def run(make: Callable, folder: Path, jobs: int | None, require_claims: bool = False, **how) -> NoReturn:
+    """Run the experiment that `make` makes into a folder, say its verdict and exit; `how` as in `experiment.run`."""
 
     def work():
         from recirc.runs.experiment import run
 
-        return run(make(), folder, jobs=jobs or _n_cores(), argv=["recirc", *sys.argv[1:]])
+        return run(make(), folder, jobs=jobs or n_cores(), argv=["recirc", *sys.argv[1:]], **how)
 
     run_into(work, folder, require_claims)
 
 
-def _n_cores() -> int:
+def n_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -71,7 +71,7 @@ def run_into(work: Callable, folder: Path, require_claims: bool = False) -> NoRe
 
 def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
     """Exit code of the work, its verdict printed; faults that the user can mend become one sentence."""
-    from recirc.runs import FinishedError
+    from recirc.runs import FinishedError, Unfinished
     from recirc.runs.environment import keep_compiled_programs, plain_messages
     from recirc.runs.provenance import describe_device
     from recirc.runs.report import read_result
@@ -89,6 +89,8 @@ def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
             return _say(str(error), WRONG_USE)
         typer.echo(f"{folder} is finished; for a new run give another --out.")
         result = read_result(folder)
+    except Unfinished as rest:
+        return _say(str(rest), DONE if rest.is_expected else WRONG_USE)
     except (ValueError, StorageError) as error:
         if os.environ.get("RECIRC_DEBUG"):
             raise

@@ -188,7 +188,7 @@ class _Source:
             if not isinstance(value, dict):
                 self.fail(place, f'{place[-1]} must be a table such as {{column = "value"}}, {got}')
             return value
-        if hint is not typing.Any and (dataclasses.is_dataclass(hint) or inspect.isabstract(hint)):
+        if dataclasses.is_dataclass(hint) or inspect.isabstract(hint):
             return self.build(hint, value, place, default)
         if isinstance(value, float) and not math.isfinite(value):
             self.fail(place, f"{place[-1]} is {value}; give a finite number.")

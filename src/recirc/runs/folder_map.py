@@ -8,6 +8,7 @@ from typing import Any
 
 from recirc.analyses.pieces import Done, Failure, Result, compute, piece_key
 from recirc.runs import engine
+from recirc.runs.locks import Share
 from recirc.runs.progress import Progress
 from recirc.runs.store import RunFolder, Unfinished
 from recirc.runs.worker import unpacked
@@ -26,6 +27,7 @@ class FolderMap:
         folder: where finished pieces are kept.
         jobs: worker processes on this machine, each with one thread.
         progress: told of every piece; by default a `Progress` that calls pieces what they call themselves.
+        share: which pieces are computed; by default those that the folder is open for.
 
     Raises:
         ValueError: if `jobs` is not positive.
@@ -37,17 +39,23 @@ class FolderMap:
         Unfinished: if the folder is open for one shard and pieces of others are not there yet.
     """
 
-    def __init__(self, folder: RunFolder, *, jobs: int = 1, progress: Progress | None = None):
+    def __init__(
+        self, folder: RunFolder, *, jobs: int = 1, progress: Progress | None = None, share: Share | None = None
+    ):
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}.")
-        self.folder, self.jobs, self.progress = folder, jobs, progress
+        self.folder, self.jobs, self.progress, self.share = folder, jobs, progress, share or folder.share
+
+    def with_share(self, share: Share) -> "FolderMap":
+        """The same map, for another share of the pieces."""
+        return FolderMap(self.folder, jobs=self.jobs, progress=self.progress, share=share)
 
     def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
         """Every piece as it is finished; those of an earlier call first."""
         keyed = {piece_key(piece): piece for piece in pieces}
         identity = self.folder.identity
-        names = {_name(function, key, identity): key for key in keyed}
-        store, share = self.folder.pieces, self.folder.share
+        names = {name_of(function, key, identity): key for key in keyed}
+        store, share = self.folder.pieces, self.share
         store.refresh(self.folder.is_alone)
         own = [name for i, name in enumerate(names) if share.has(i)]
         before = [name for name in names if name in store and not store.is_tentative(name)]
@@ -96,7 +104,7 @@ class FolderMap:
             raise StorageError(f"{text}; run the same command again.") from error
 
 
-def _name(function: Callable, key: str, identity: str) -> str:
+def name_of(function: Callable, key: str, identity: str) -> str:
     """Name of a piece in the store; two functions may be mapped over equal pieces."""
     while isinstance(function, functools.partial):
         function = function.args[1] if function.func is compute else function.func

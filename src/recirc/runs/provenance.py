@@ -5,11 +5,13 @@ import functools
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+_FOLDERS = re.compile(r"[^=\s]*[/\\]")  # in a word of a command
 _PACKAGES = ("jax", "jaxlib", "equinox", "numpy", "scipy", "diffrax", "scikit-learn", "xarray", "h5py")
 
 
@@ -67,7 +69,13 @@ def now() -> str:
 
 
 def manifest(
-    argv: Sequence[str], seeds: Sequence[int], inputs: Mapping[str, dict], *, start: str, specification: str
+    argv: Sequence[str],
+    seeds: Sequence[int],
+    inputs: Mapping[str, dict],
+    *,
+    start: str,
+    specification: str,
+    redact: bool = False,
 ) -> dict:
     """The contents of `manifest.json`.
 
@@ -77,10 +85,14 @@ def manifest(
         inputs: what `describe_inputs` said of them when the run began.
         start: when the run began, as `now` gives it.
         specification: hash of the whole specification.
+        redact: leave folders out, which tell of user and machine: paths become names of files.
 
     Raises:
         ValueError: if the device asked for is absent.
     """
+    if redact:
+        argv = [_FOLDERS.sub("", word) for word in argv]
+        inputs = {Path(name).name: record for name, record in inputs.items()}
     device, cpu = describe_device(), platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -89,4 +101,4 @@ def manifest(
         "specification": specification, "argv": list(argv), "seeds": list(seeds), "start": start, "end": now(),
         "versions": versions(), "platform": platform.platform(), "device": device,
         "cpu": {"name": cpu, "cores": os.cpu_count()}, "dtype": device["dtype"], "inputs": inputs,
-    }  # fmt: skip
+    } | ({"redacted": True} if redact else {})  # fmt: skip

@@ -30,7 +30,10 @@ class FinishedError(FolderError):
 
 
 class Unfinished(Exception):
-    """What this driver has to do is done, and pieces of others are not there yet; `missing` says how many."""
+    """What this driver has to do is done, and pieces of others are not there yet: `missing` of them.
+
+    `is_expected` says that this is what a shard comes to.
+    """
 
     def __init__(self, folder: "RunFolder", missing: int, total: int):
         here = folder.share
@@ -40,7 +43,7 @@ class Unfinished(Exception):
         )
         end = "the last shard to end writes the table" if here.total else "run the sweep there, or its missing shards"
         super().__init__(f"{what}; {rest}: {end}.")
-        self.missing = missing
+        self.missing, self.is_expected = missing, here.total > 0
 
 
 class RunFolder:
@@ -126,8 +129,8 @@ class RunFolder:
 
     @property
     def identity(self) -> str:
-        """What decides every piece beside what it says itself: the package's version and the inputs' hashes."""
-        return piece_key([self._header["versions"]["recirc"], _hashes_of(self.inputs)])
+        """As `identity_of`, of this run."""
+        return identity_of(self.inputs)
 
     def take_over(self) -> None:
         """Have the folder alone, when this driver's share is done.
@@ -207,9 +210,9 @@ class RunFolder:
         """Write `history.jsonl`, one line per training pass."""
         self.write("history.jsonl", "".join(strict_json(line, None) + "\n" for line in passes))
 
-    def write_manifest(self, argv: Sequence[str], seeds: Sequence[int]) -> None:
+    def write_manifest(self, argv: Sequence[str], seeds: Sequence[int], *, redact: bool = False) -> None:
         """Write `manifest.json`; call it last but for the report, since it holds the time of the end."""
-        begun = {"start": self.started, "specification": self._header["specification"]}
+        begun = {"start": self.started, "specification": self._header["specification"], "redact": redact}
         self.write("manifest.json", strict_json(provenance.manifest(argv, seeds, self.inputs, **begun)))
 
     def finish(self) -> None:
@@ -240,6 +243,11 @@ def _hashes(root: Path) -> dict[str, str]:
     names = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
     names = [name for name in names if name.parts[0] not in ("DONE", "parts")]
     return {name.as_posix(): provenance.hash_file(root / name) for name in names}
+
+
+def identity_of(inputs: Mapping[str, Mapping]) -> str:
+    """What decides every piece of work beside what it says itself: the package's version and its inputs' hashes."""
+    return piece_key([provenance.versions()["recirc"], _hashes_of(inputs)])
 
 
 def _hashes_of(inputs: Mapping[str, Mapping]) -> list[str]:
