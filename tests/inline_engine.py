@@ -7,6 +7,8 @@ from recirc.runs.engine import Engine
 
 
 class _Future:
+    status = "finished"
+
     def __init__(self, result):
         self._result = result
 

@@ -197,5 +197,5 @@ def test_report_seals_the_folder_again(call, tmp_path):
 def test_absent_device_is_named():
     found = _run("import sys, recirc.cli\nsys.argv = ['recirc', 'report', '.']; recirc.cli.main()", JAX_PLATFORMS="tpu")
     assert found.returncode == 2
-    assert "JAX_PLATFORMS=tpu asks for a device that is not here" in found.stderr
+    assert "asks for tpu, a device that is not here; give --device cpu" in found.stderr
     assert "Traceback" not in found.stderr

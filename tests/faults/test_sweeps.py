@@ -47,17 +47,17 @@ n = 2
         ("circuit.gain", "circut.gain", r"line 17: Training has no field 'circut'; did you mean 'circuit'"),
         ("[0.0, 0.1]", '[0.0, "a"]', r"line 14: noise must be a number, got text 'a'"),
         ("[0.0, 0.1]", "[0.0, nan]", r"line 16: values is nan; give a finite number"),
-        ("[0]", "[nan]", r"line 2: seeds must be a whole number"),
+        ("[0]", "[nan]", r"line 2: seeds is nan"),
         ("[0]", "[]", r"seeds must be at least one"),
         ("[0]", "[-1]", r"none negative"),
         ("low = 0.5\n", "", r"line 17: Axis: the axis circuit\.gain needs either values, or low, high and n"),
-        ("n = 2", "n = 0", r"needs low < high and n of at least 1"),
-        ("n = 2", 'n = 2\nspacing = "logarithmic"', r"spacing is 'logarithmic'; did you mean 'log'"),
+        ("n = 2", "n = 0", r"needs low < high, n from 1 to 10000"),
+        ("n = 2", "n = 10001", r"needs low < high, n from 1 to 10000"),
+        ("n = 2", 'n = 2\nspacing = "linar"', r"line 22: spacing is 'linar'; did you mean 'linear'"),
         ("low = 0.5", 'low = 0.0\nspacing = "log"', r"low must be positive"),
         ("circuit.gain", "trainer.noise", r"trainer\.noise has two axes"),
         ('kind = "CenterOutReach"', 'kind = "CenterOutReach"\ndt = 0.1', r"Cannot overwrite a value"),
-        ("n = 2", "n = 2000000", r"more than 1000000 runs"),
-        ("circuit.gain", "task.movement", r"axis task\.movement"),
+        ("[0]", f"[{', '.join(map(str, range(250_001)))}]", r"a configuration has at most 65536"),
         ("title", "keep = ['wieghts']\ntitle", r"line 1: keep is 'wieghts'; did you mean 'weights'"),
     ],
 )
@@ -110,6 +110,17 @@ def test_wrong_use_is_a_sentence_and_exits_2(arguments, message, call):
     assert found.exit_code == 2
     assert message in found.output
     assert "Traceback" not in found.output
+
+
+def test_a_gpu_that_is_not_here_is_named_before_anything_is_made(tmp_path):
+    (tmp_path / "a.toml").write_text(GOOD)
+    command = [sys.executable, "-m", "recirc", "sweep", "a.toml", "--device", "gpu", "--out", "run"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        pytest.skip("there is a GPU")
+    assert found.returncode == 2
+    assert "asks for cuda, a device that is not here; give --device cpu" in found.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call, tmp_path):

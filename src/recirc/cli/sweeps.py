@@ -1,7 +1,8 @@
 """The verb for many runs."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +23,9 @@ def sweep(
     cluster: Annotated[
         str | None, typer.Option(metavar="ADDRESS|FILE.toml", help="Workers of a Dask scheduler, instead of --jobs.")
     ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "gpu"], typer.Option(help="What computes; auto: JAX_PLATFORMS, or the CPU.")
+    ] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many runs, how long and how large, and stop.")
     ] = False,
@@ -29,6 +33,8 @@ def sweep(
     out: Out = None,
 ):
     """Do many runs from one file, into one table; failures are kept as results."""
+    if device != "auto":
+        os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(device, device)
     first, *folders = files
     path = first / "config.toml" if merge and first.is_dir() else first
     folders = [first, *folders] if path != first else folders

@@ -19,8 +19,12 @@ RETRIES = 3
 LOCAL_SECONDS = 2.0  # of work in a bundle: little is lost when a driver on this machine ends
 
 
-class VersionError(RuntimeError):
-    """A worker has other versions of the packages than the process that it works for."""
+class VersionError(ValueError):
+    """A worker has other versions of the packages than the process that it works for, or other settings."""
+
+
+class ClusterError(ValueError):
+    """The workers are gone."""
 
 
 class Bundles:
@@ -93,6 +97,8 @@ def compute(
             ready = []
             for future in here.finished(list(running), progress):
                 bundle = running.pop(future)
+                if future.status in ("cancelled", "lost"):
+                    raise ClusterError("the scheduler is gone; start it again and run the same command.")
                 if isinstance(future.exception(), KilledWorker):
                     found = [_given_up(name, here.log) for name in bundles.put_back(bundle)]
                 else:
@@ -130,11 +136,16 @@ class Engine:
 
     def n_workers(self) -> int:
         """How many bundles can run at once."""
-        self.client.wait_for_workers(self.wanted or 1, timeout=300)
+        try:
+            self.client.wait_for_workers(self.wanted or 1, timeout=300)
+        except TimeoutError:
+            raise ClusterError("no worker came within 300 s; start some and run the same command.") from None
         return self.wanted or len(self.client.scheduler_info(n_workers=-1)["workers"])
 
     def finished(self, running: list, progress: Progress) -> list:
         """Those of the futures that have ended, at least one."""
+        from concurrent.futures import CancelledError
+
         from distributed import wait
 
         while True:
@@ -142,6 +153,8 @@ class Engine:
                 return list(wait(running, 1, "FIRST_COMPLETED").done)  # pyright: ignore
             except TimeoutError:
                 progress.tick()
+            except CancelledError:
+                return [future for future in running if future.status in ("cancelled", "lost")]
 
 
 def need_guard() -> None:

@@ -83,7 +83,7 @@ def run(
             print(experiment.foretold, file=sys.stderr, flush=True)
         for other in merge:
             print(f"{folder.merge(other)} finished pieces taken from {other}.", file=sys.stderr, flush=True)
-        result = experiment.analyse(FolderMap(folder, jobs=jobs))
+        result = experiment.analyse(FolderMap(folder, jobs=jobs, cluster=cluster))
         _write(folder, experiment, result, argv, redact)
     return result
 

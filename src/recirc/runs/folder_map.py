@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from recirc.analyses.pieces import Done, Failure, Result, compute, piece_key
-from recirc.runs import engine
+from recirc.runs import cluster, engine
 from recirc.runs.locks import Share
 from recirc.runs.progress import Progress
 from recirc.runs.store import RunFolder, Unfinished
@@ -26,6 +26,7 @@ class FolderMap:
     Args:
         folder: where finished pieces are kept.
         jobs: worker processes on this machine, each with one thread.
+        cluster: workers of a Dask scheduler instead, by its address or a TOML file (`runs.cluster.ClusterConfig`).
         progress: told of every piece; by default a `Progress` that calls pieces what they call themselves.
         share: which pieces are computed; by default those that the folder is open for.
 
@@ -40,15 +41,22 @@ class FolderMap:
     """
 
     def __init__(
-        self, folder: RunFolder, *, jobs: int = 1, progress: Progress | None = None, share: Share | None = None
+        self,
+        folder: RunFolder,
+        *,
+        jobs: int = 1,
+        cluster: str | None = None,
+        progress: Progress | None = None,
+        share: Share | None = None,
     ):
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}.")
-        self.folder, self.jobs, self.progress, self.share = folder, jobs, progress, share or folder.share
+        self.folder, self.jobs, self.cluster, self.progress = folder, jobs, cluster, progress
+        self.share = share or folder.share
 
     def with_share(self, share: Share) -> "FolderMap":
         """The same map, for another share of the pieces."""
-        return FolderMap(self.folder, jobs=self.jobs, progress=self.progress, share=share)
+        return FolderMap(self.folder, jobs=self.jobs, cluster=self.cluster, progress=self.progress, share=share)
 
     def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
         """Every piece as it is finished; those of an earlier call first."""
@@ -78,7 +86,10 @@ class FolderMap:
         """Names of pieces as they are finished and kept."""
         if not todo:
             return
-        where = engine.local(min(self.jobs, len(todo)), self.folder.root / "parts")
+        if self.cluster is None:
+            where = engine.local(min(self.jobs, len(todo)), self.folder.root / "parts")
+        else:
+            where = cluster.existing(self.cluster)
         with contextlib.closing(engine.compute(where, function, dict(todo), progress)) as bundles:
             for bundle in bundles:
                 records = {name: record for name, record, _ in bundle}

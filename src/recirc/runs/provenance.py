@@ -57,7 +57,10 @@ def describe_device() -> dict[str, str]:
     try:
         device = jax.devices()[0]
     except (RuntimeError, AssertionError):
-        raise ValueError(f"JAX_PLATFORMS={asked} asks for a device that is not here; set it to cpu.") from None
+        raise ValueError(
+            f"--device or JAX_PLATFORMS asks for {asked}, a device that is not here; give --device cpu, or set "
+            "JAX_PLATFORMS=cpu."
+        ) from None
     wide = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
     found = {"asked": asked or "any", "used": device.platform, "kind": device.device_kind}
     return found | {"dtype": "float64" if wide else "float32"}

@@ -13,7 +13,7 @@ from recirc.runs.config import ConfigError, changed, load_config, place_in
 from recirc.studies.sweep.bases import AbstractBase
 from recirc.studies.sweep.training import Training
 
-MOST = 1_000_000  # runs of one sweep
+MOST, MOST_OF_AXIS = 1_000_000, 10_000  # runs of one sweep, values of one axis
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +51,9 @@ class Axis:
         if self.values:
             return
         low, high = self.ends
-        if not low < high or (self.n or 0) < 1 or self.seed < 0:
-            raise ValueError(f"the axis {self.field} needs low < high and n of at least 1, and no negative seed.")
+        if not low < high or not 1 <= (self.n or 0) <= MOST_OF_AXIS or self.seed < 0:
+            text = f"needs low < high, n from 1 to {MOST_OF_AXIS}, and no negative seed"
+            raise ValueError(f"the axis {self.field} {text}.")
         if self.spacing.endswith("log") and low <= 0:
             raise ValueError(f"the axis {self.field} has equal ratios, so low must be positive; got {low}.")
 
