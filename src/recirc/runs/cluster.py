@@ -90,7 +90,7 @@ def existing(where: str) -> Iterator[Engine]:
     given = {name: str(Path(value).expanduser()) for name, value in files.items() if value is not None}
     try:
         security = Security(require_encryption=address.startswith("tls") or None, **given)
-        client = Client(address, security=security, timeout=PATIENCE, set_as_default=False)
+        client = Client(address, security=security, timeout=PATIENCE)
     except (OSError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).split("\n")[0]
         raise ConfigError(f"no scheduler answers at {address} with these certificates: {reason}") from None
