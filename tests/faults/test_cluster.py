@@ -63,7 +63,7 @@ def _openssl(*words, folder) -> None:
 def _certificates(folder) -> list[str]:
     """Those of an authority, and of a member that it has signed; arguments of Dask's commands."""
     folder.mkdir()
-    new = ["-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
     _openssl("req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=lab", folder=folder)
     _openssl("req", *new, "-keyout", "key.pem", "-out", "request", "-subj", "/CN=member", folder=folder)
     sign = ["x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
@@ -115,10 +115,10 @@ def test_workers_in_another_network_with_certificates_and_none_without(networks,
         f'certificate = "{tmp_path}/ours/certificate.pem"\nkey = "{tmp_path}/ours/key.pem"\n'
     )
     (tmp_path / "stranger.toml").write_text((tmp_path / "cluster.toml").read_text().replace("/ours/", "/others/"))
-    monkeypatch.setattr("recirc.runs.cluster.PATIENCE", 15.0)
+    monkeypatch.setattr("recirc.runs.cluster.PATIENCE", 8.0)
     logs = {name: tmp_path / f"{name}.log" for name in ("scheduler", "member", "stranger")}
     host = ["--host", f"tls://{SUBNET}.2", "--port", "8786"]
-    worker = ["worker", address, "--nthreads", "1", "--no-dashboard", "--preload", "recirc.runs.worker"]
+    worker = ["worker", address, "--nthreads", "1", "--no-dashboard", "--preload", "recirc.runs.preload"]
     with (
         _started(NAMES[0], "scheduler", *host, *ours, "--no-dashboard", log=logs["scheduler"]),
         _started(NAMES[1], *worker, *others, "--name", "stranger", log=logs["stranger"]),

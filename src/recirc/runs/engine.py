@@ -92,7 +92,7 @@ def compute(
             while bundles and len(running) < n_workers:
                 bundle = bundles.take(n_workers)
                 work = [(name, todo[name][1]) for name in bundle]
-                running[here.client.submit(run_bundle, versions, function, work, pure=False)] = bundle
+                running[here.client.submit(run_bundle, versions, function, work, here.scratch, pure=False)] = bundle
             yield from ready  # now, when the workers are busy again
             ready = []
             for future in here.finished(list(running), progress):
@@ -129,10 +129,11 @@ class Engine:
         wanted: how many are waited for; None to take those that there are.
         seconds: of work in a bundle.
         log: what was heard of deaths.
+        scratch: folder where trainings keep their state, if the workers see the same disk.
     """
 
-    def __init__(self, client, wanted: int | None, seconds: float, log: list[str]):
-        self.client, self.wanted, self.seconds, self.log = client, wanted, seconds, log
+    def __init__(self, client, wanted: int | None, seconds: float, log: list[str], scratch: str | None = None):
+        self.client, self.wanted, self.seconds, self.log, self.scratch = client, wanted, seconds, log, scratch
 
     def n_workers(self) -> int:
         """How many bundles can run at once."""
@@ -202,9 +203,9 @@ def local(n_workers: int, place: Path) -> Iterator[Engine]:
         cluster = LocalCluster(
             n_workers=n_workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
             dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
-            local_directory=stack.enter_context(files), env=environment(), preload=["recirc.runs.worker"],
+            local_directory=stack.enter_context(files), env=environment(), preload=["recirc.runs.preload"],
         )  # fmt: skip
         stack.enter_context(cluster)
         nanny.addFilter(note_death)
         stack.callback(nanny.removeFilter, note_death)
-        yield Engine(stack.enter_context(Client(cluster)), n_workers, LOCAL_SECONDS, log)
+        yield Engine(stack.enter_context(Client(cluster)), n_workers, LOCAL_SECONDS, log, str(place))

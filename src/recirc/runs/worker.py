@@ -1,12 +1,9 @@
-"""In a worker process: compute a bundle of pieces and give the results back as bytes.
-
-`dask worker --preload recirc.runs.worker` starts one that a driver accepts.
-"""
+"""In a worker process: compute a bundle of pieces and give the results back as bytes."""
 
 import contextlib
 import ctypes
 import os
-import signal
+import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,15 +12,16 @@ from typing import Any
 
 from recirc.analyses.pieces import Done, Failure, Result
 from recirc.runs import provenance
-from recirc.runs.environment import environment, keep_compiled_programs, plain_messages
+from recirc.runs.environment import environment, keep_compiled_programs
 from recirc.storage import pack, unpack
+from recirc.train.checkpoint_folder import checkpoints_in
 
 MOST_MEMORY = 750e6  # bytes of a worker between two bundles, beyond which it forgets its compiled programs
 _LENGTH = struct.Struct("<Q")
 
 
 def run_bundle(
-    versions: Mapping[str, str], function: Callable[[Any], Done], pieces: Sequence[tuple[str, Any]]
+    versions: Mapping[str, str], function: Callable[[Any], Done], pieces: Sequence[tuple[str, Any]], scratch: str | None
 ) -> bytes:
     """Compute pieces one after the other.
 
@@ -31,6 +29,7 @@ def run_bundle(
         versions: those of the driver; with others nothing is computed.
         function: of one piece.
         pieces: name in the store, and piece.
+        scratch: folder where trainings keep their state until their piece is finished; None for nowhere.
 
     Returns:
         What `records` reads: of every piece what is to be kept.
@@ -43,8 +42,11 @@ def run_bundle(
     keep_compiled_programs()
     found = []
     for name, piece in pieces:
-        began = time.perf_counter()
-        result = function(piece).result
+        began, place = time.perf_counter(), Path(scratch) / f"training-{name[:32]}" if scratch else None
+        with checkpoints_in(place):
+            result = function(piece).result
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
         found.append(_framed(packed(name, result, time.perf_counter() - began)))
     free_memory()
     return b"".join(found)
@@ -88,7 +90,7 @@ def _unfit(versions: Mapping[str, str]) -> str:
         return f"a worker has {'; '.join(other)}. Install the same versions everywhere."
     wanted = {name: value for name, value in environment().items() if name != "JAX_PLATFORMS"}
     if any(os.environ.get(name) != value for name, value in wanted.items()):
-        return "a worker has other settings of threads; start it with `--preload recirc.runs.worker`."
+        return "a worker has other settings of threads; start it with `--preload recirc.runs.preload`."
     return ""
 
 
@@ -101,12 +103,3 @@ def free_memory() -> None:
         n_pages = int(Path("/proc/self/statm").read_text().split()[1])
         if n_pages * os.sysconf("SC_PAGESIZE") > MOST_MEMORY:
             jax.clear_caches()
-
-
-def dask_setup(worker) -> None:
-    """In a new worker: settle threads, leave Ctrl-C and the like to the driver, and warn in sentences."""
-    os.environ.update(environment())
-    worker.plain = contextlib.ExitStack()
-    worker.plain.enter_context(plain_messages())
-    for number in (signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)
