@@ -56,22 +56,6 @@ def networks():
         yield
 
 
-def _openssl(*words, folder) -> None:
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-
-
-def _certificates(folder) -> list[str]:
-    """Those of an authority, and of a member that it has signed; arguments of Dask's commands."""
-    folder.mkdir()
-    new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    _openssl("req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=lab", folder=folder)
-    _openssl("req", *new, "-keyout", "key.pem", "-out", "request", "-subj", "/CN=member", folder=folder)
-    sign = ["x509", "-req", "-in", "request", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"]
-    _openssl(*sign, "-days", "2", "-out", "certificate.pem", folder=folder)
-    names = {"ca-file": "ca", "cert": "certificate", "key": "key"}
-    return [word for option, name in names.items() for word in (f"--tls-{option}", f"{folder / name}.pem")]
-
-
 @contextlib.contextmanager
 def _started(network: str, *words: str, log):
     command = ["ip", "netns", "exec", network, sys.executable, "-m", "dask", *words]
@@ -108,7 +92,7 @@ def test_workers_in_another_network_with_certificates_and_none_without(networks,
     monkeypatch.setenv("RECIRC_CACHE", str(tmp_path / "cache"))
     import elsewhere  # pyright: ignore[reportMissingImports]
 
-    ours, others = _certificates(tmp_path / "ours"), _certificates(tmp_path / "others")
+    ours, others = certificates(tmp_path / "ours"), certificates(tmp_path / "others")
     address = f"tls://{SUBNET}.2:8786"
     (tmp_path / "cluster.toml").write_text(
         f'address = "{address}"\nca_file = "{tmp_path}/ours/ca.pem"\n'

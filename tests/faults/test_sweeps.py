@@ -137,6 +137,24 @@ def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call,
     assert "the mean of 2 finished networks" in found.output
 
 
+def test_a_sweep_that_is_under_way_has_a_report_which_goes_when_it_ends(call, tmp_path, monkeypatch):
+    call("a.toml", "--shard", "1/2", "--out", "run")
+
+    def finish(seconds):
+        page = (tmp_path / "run/parts/live/report.html").read_text()
+        assert "4 runs, 1 seeds of every setting. 2 of them have no numbers" in page
+        assert "not finished yet" in page
+        assert call("a.toml", "--shard", "2/2", "--out", "run").exit_code == 0
+
+    monkeypatch.setattr("recirc.cli.files.time.sleep", finish)
+    found = CliRunner().invoke(app, ["report", "run", "--live"])
+    assert found.exit_code == 0, found.output
+    assert "2 finished; see run/parts/live/report.html" in found.output
+    assert not (tmp_path / "run/parts").exists()
+    (tmp_path / "none").mkdir()
+    assert CliRunner().invoke(app, ["report", "none", "--live"]).exit_code == 2
+
+
 def test_redacted_folders_name_neither_user_nor_machine_nor_path(call, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["recirc", "sweep", f"{tmp_path}/a.toml", f"--out={tmp_path}/run", "--redact"])
     assert call(tmp_path / "a.toml", "--out", tmp_path / "run", "--redact").exit_code == 0

@@ -1,5 +1,6 @@
 """Verbs on files and folders: check, demo data, reports."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,8 @@ import typer
 
 from recirc.cli.options import Data, DropBad, Seed, app, overrides
 from recirc.cli.running import DONE, run_into, run_plain
+
+SECONDS_BETWEEN = 30  # of two reports of a sweep that is under way
 
 
 @app.command(epilog="Example: recirc check session.nwb --figure first-look.png")
@@ -56,8 +59,25 @@ def demo_data(file: Annotated[Path, typer.Argument(help="NWB file to write; it m
 
 
 @app.command(epilog="Example: recirc report recirc-salatiello2020-quick")
-def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")]):
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run folder.")],
+    live: Annotated[
+        bool, typer.Option("--live", help="Of a sweep that is under way: report what is there, until it ends.")
+    ] = False,
+):
     """Rebuild the tables, figures and report of a run, without training."""
+
+    def follow() -> int:
+        from recirc.runs import is_done
+        from recirc.runs.live import live_report
+        from recirc.studies import sweep
+
+        while not is_done(directory):
+            page, n_finished = live_report(directory, sweep.experiment(sweep.load_sweep(directory / "config.toml")))
+            typer.echo(f"{n_finished} finished; see {page}.")
+            time.sleep(SECONDS_BETWEEN)
+        typer.echo(f"See {directory / 'report.html'}.")
+        return DONE
 
     def work():
         from recirc import studies
@@ -72,4 +92,6 @@ def report(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Run fo
             folder.finish()
         return result
 
+    if live:
+        run_plain(follow)
     run_into(work, directory)
