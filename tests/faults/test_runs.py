@@ -56,7 +56,7 @@ DRIVER = """
 import sys
 import recirc.runs.experiment, recirc.studies
 
-def run(seed, out, *, jobs, argv):
+def run(seed, out, *, jobs, argv, **how):
     import work
     from recirc.analyses import AnalysisResult, Row, results
     from recirc.runs import FolderMap, RunFolder
@@ -117,11 +117,12 @@ def test_sweep_survives_dead_workers_errors_and_repeats(work, tmp_path, monkeypa
         assert "killed by signal 9" in by_name["always dies"].log
         assert by_name["error"].text == "ValueError: bad luck"
         assert "Traceback" in by_name["error"].log
-        assert not list((tmp_path / "run/parts").glob("workers-*"))
+    assert not list((tmp_path / "run/parts").glob("workers-*"))
     calls = {path.name: len(path.read_text().split()) for path in (tmp_path / "calls").iterdir()}
-    # An error is not tried again, unless the next piece kills its worker before the driver has fetched it.
+    # What is finished is not done again, unless the next piece kills its worker before the driver has fetched it.
     assert calls.pop("error") <= 2
-    assert calls == {"good": 2, "dies once": 2, "always dies": 3}
+    assert calls.pop("good") <= 3
+    assert calls == {"dies once": 2, "always dies": 3}
 
 
 def _start(tmp_path, jobs: int) -> subprocess.Popen:

@@ -66,13 +66,13 @@ class Bundles:
 
 
 def compute(
-    engine: "contextlib.AbstractContextManager[Engine]", function: Callable, todo: dict[str, tuple[str, Any]],
+    here: "Engine", function: Callable, todo: dict[str, tuple[str, Any]],
     progress: Progress,
 ) -> Generator[list[tuple[str, bytes, bool]]]:  # fmt: skip
     """(name, record to be kept, whether it failed) of pieces, bundle by bundle as they are finished.
 
     Args:
-        engine: as `local` or another makes it.
+        here: the workers.
         function: of one piece.
         todo: name in the store -> kind and piece.
         progress: started.
@@ -85,7 +85,6 @@ def compute(
     versions, running, ready = provenance.versions(), {}, []
     with contextlib.ExitStack() as stack:
         stack.callback(progress.stop)
-        here = stack.enter_context(engine)
         bundles = Bundles({name: kind for name, (kind, _) in todo.items()}, here.seconds, progress)
         while bundles or running:
             n_workers = progress.n_workers = here.n_workers()

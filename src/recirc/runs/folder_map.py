@@ -86,15 +86,24 @@ class FolderMap:
         """Names of pieces as they are finished and kept."""
         if not todo:
             return
-        if self.cluster is None:
-            where = engine.local(min(self.jobs, len(todo)), self.folder.root / "parts")
-        else:
-            where = cluster.existing(self.cluster)
-        with contextlib.closing(engine.compute(where, function, dict(todo), progress)) as bundles:
+        here = self._workers(min(self.jobs, len(todo)))
+        with contextlib.closing(engine.compute(here, function, dict(todo), progress)) as bundles:
             for bundle in bundles:
                 records = {name: record for name, record, _ in bundle}
                 self.folder.pieces.write(records, [name for name, _, failed in bundle if failed])
                 yield from records
+
+    def _workers(self, n_workers: int) -> engine.Engine:
+        """Workers that stay for the next call, until the folder is closed; more of them if that has more to do."""
+        stack, here = self.folder.at_end, self.folder.workers
+        if here is None or (here.wanted is not None and here.wanted < n_workers):
+            stack.close()
+            if self.cluster is None:
+                found = engine.local(n_workers, self.folder.root / "parts")
+            else:
+                found = cluster.existing(self.cluster)
+            here = self.folder.workers = stack.enter_context(found)
+        return here
 
     def _of_all(self, names: Mapping[str, str]) -> Iterator[Done]:
         """Every piece, when this shard is the last to end."""

@@ -1,11 +1,12 @@
 """The run folder: staged while it grows, sealed by DONE when it is whole."""
 
+import contextlib
 import json
 import os
 import shutil
+import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from recirc.analyses.pieces import piece_key
 from recirc.analyses.table import Claim, Row
@@ -16,7 +17,7 @@ from recirc.runs.metrics import metrics_text, strict_json
 from recirc.runs.segments import Segments
 from recirc.storage import TEMPORARY, explained, write_atomic
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     import xarray
 
 
@@ -51,11 +52,13 @@ class RunFolder:
 
     Open it with `RunFolder.open`, as a context. `root` is its path, `resumed` says whether it was begun before,
     `started` when, `inputs` holds what its input files were then, `pieces` what is finished, `share` whose work it is.
+    `workers` compute for it, until `at_end` is closed with the folder.
     """
 
     def __init__(self, root: Path, lock: Lock, header: dict, resumed: bool, share: Share):
         self.root, self._lock, self._header, self.resumed, self.share = root, lock, header, resumed, share
         self.started, self.inputs, self.pieces = header["started"], header["inputs"], Segments(root / "parts")
+        self.at_end, self.workers = contextlib.ExitStack(), typing.cast(typing.Any, None)
         if self.is_alone:
             self._clear()
 
@@ -118,7 +121,8 @@ class RunFolder:
         return str(self.root)
 
     def close(self) -> None:
-        """Let others write to the folder."""
+        """Stop the workers, if there are any, and let others write to the folder."""
+        self.at_end.close()
         self.pieces.close()
         self._lock.close()
 
@@ -217,6 +221,7 @@ class RunFolder:
 
     def finish(self) -> None:
         """Seal the folder: write DONE with the sha256 of every file, in the format of `sha256sum`."""
+        self.at_end.close()
         lines = [f"{digest}  {name}\n" for name, digest in sorted(_hashes(self.root).items())]
         write_atomic(self.root / "DONE", "".join(lines).encode())
         shutil.rmtree(self.root / "parts", ignore_errors=True)
