@@ -14,7 +14,7 @@ from recirc.cli import app
 from recirc.runs import ConfigError, FinishedError, RunFolder
 from recirc.storage import StorageError
 
-VERBS = ("reproduce", "fit", "compare", "report")
+VERBS = ("reproduce", "fit", "compare", "sweep", "report")
 
 
 CLAIMS = {
@@ -152,7 +152,7 @@ def test_a_finished_folder_says_its_verdict_again_and_another_is_refused(call, t
 def test_arguments_reach_the_experiments(call, tmp_path):
     seen = []
 
-    def work(made, folder, *, jobs, argv):
+    def work(made, folder, *, jobs, argv, redact):
         seen.append((*made, str(folder), jobs))
         return result_of()
 
