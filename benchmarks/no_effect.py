@@ -20,8 +20,8 @@ recirc.enable_x64()
 from recirc.analyses import by_seed, frame, judged, results, select
 from recirc.analyses.summaries import network_rows
 from recirc.compare import seeds_needed
+from recirc.runs.folder_map import FolderMap
 from recirc.runs.store import RunFolder
-from recirc.runs.sweep import FolderMap
 from recirc.studies.salatiello2020.arms import PLACE, PRESETS, specification
 from recirc.studies.salatiello2020.claims import (
     ERROR,

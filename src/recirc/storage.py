@@ -3,14 +3,14 @@
 import contextlib
 import errno
 import hashlib
-import io
 import json
+import math
 import os
 import re
+import struct
 import unicodedata
 import uuid
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DIGEST_BYTES = 32
+_KINDS = "biufcSUmM"  # of arrays that can be kept: numbers, text, times
 TEMPORARY = "." + 32 * "[0-9a-f]" + ".tmp"
 
 
@@ -80,28 +81,65 @@ def write_atomic(path: Path, data: bytes) -> None:
                 temporary.unlink(missing_ok=True)
 
 
-def write_arrays(path: Path, arrays: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-    """Keep arrays, with what they are of, for `read_arrays`: an npz archive followed by its SHA-256 digest.
+def pack(arrays: Mapping[str, Any], about: Mapping[str, Any]) -> bytes:
+    """Arrays, with what they are of, as bytes: the length of a JSON head, the head, the arrays one after the other.
 
     Args:
-        path, arrays: the file (an older one is replaced), and numbers or strings by any names.
+        arrays: numbers or text by any names.
         about: anything that JSON can hold.
 
     Raises:
         TypeError: if an array holds Python objects, or `about` is not JSON.
-        StorageError: as `write_atomic`.
+
+    Example:
+        >>> unpack(pack({}, {"seed": 3}))
+        ({}, {'seed': 3})
     """
     import numpy as np
 
-    named = {f"array {name}": np.asarray(value) for name, value in arrays.items()}
-    for name, array in named.items():
-        if array.dtype.hasobject:
-            raise TypeError(f"{name} holds Python objects; a result holds numbers and strings.")
-    text = json.dumps(dict(about)).encode()
-    buffer = io.BytesIO()
-    np.savez(buffer, about=np.frombuffer(text, np.uint8), **named)  # pyright: ignore[reportArgumentType]
-    archive = buffer.getvalue()
-    write_atomic(path, archive + hashlib.sha256(archive).digest())
+    found = {name: np.ascontiguousarray(value).reshape(np.shape(value)) for name, value in arrays.items()}
+    for name, array in found.items():
+        if array.dtype.kind not in _KINDS:
+            raise TypeError(f"array {name} holds Python objects; a result holds numbers and strings.")
+    heads = [[name, array.dtype.str, array.shape] for name, array in found.items()]
+    head = json.dumps({"about": dict(about), "arrays": heads}).encode()
+    return b"".join([struct.pack("<Q", len(head)), head, *(array.tobytes() for array in found.values())])
+
+
+def unpack(data: bytes | memoryview) -> "tuple[dict[str, np.ndarray], dict[str, Any]]":
+    """What `pack` was given, the same bits; nothing in the bytes is executed.
+
+    Raises:
+        ValueError, KeyError, TypeError, struct.error: if the bytes are not what `pack` makes.
+    """
+    import numpy as np
+
+    (length,) = struct.unpack_from("<Q", data)
+    place, arrays = 8 + length, {}
+    head = json.loads(bytes(data[8:place]))
+    for name, kind, shape in head["arrays"]:
+        dtype = np.dtype(kind)
+        if dtype.kind not in _KINDS:
+            raise ValueError(f"array {name} is of a kind that is not kept")
+        n_bytes = math.prod(shape) * dtype.itemsize
+        arrays[name] = np.frombuffer(bytearray(data[place : place + n_bytes]), dtype).reshape(shape)
+        place += n_bytes
+    return arrays, head["about"]
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Keep arrays in a file for `read_arrays`: as `pack` makes them, followed by their SHA-256 digest.
+
+    Args:
+        path: the file; an older one is replaced.
+        arrays, about: as for `pack`.
+
+    Raises:
+        TypeError: as `pack`.
+        StorageError: as `write_atomic`.
+    """
+    packed = pack(arrays, about)
+    write_atomic(path, packed + hashlib.sha256(packed).digest())
 
 
 def read_arrays(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, Any]] | None":
@@ -112,18 +150,14 @@ def read_arrays(path: Path) -> "tuple[dict[str, np.ndarray], dict[str, Any]] | N
     Warns:
         UserWarning: if the file cannot be read or is damaged; then, too, None is returned.
     """
-    import numpy as np
-
     try:
         content = path.read_bytes()
-        archive, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-        if hashlib.sha256(archive).digest() != digest:
+        packed, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+        if hashlib.sha256(packed).digest() != digest:
             raise ValueError("its digest differs")
-        with np.load(io.BytesIO(archive), allow_pickle=False) as file:
-            about = json.loads(file["about"].tobytes())
-            return {name[6:]: file[name] for name in file.files if name.startswith("array ")}, about
+        return unpack(packed)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
         warnings.warn(f"{path} is damaged ({error}); what it held is computed again.", stacklevel=3)
         return None

@@ -14,7 +14,7 @@ from recirc.cli import app
 from recirc.runs import ConfigError, FinishedError, RunFolder
 from recirc.storage import StorageError
 
-VERBS = ("reproduce", "fit", "compare", "report")
+VERBS = ("reproduce", "fit", "compare", "sweep", "report")
 
 
 CLAIMS = {
@@ -152,7 +152,7 @@ def test_a_finished_folder_says_its_verdict_again_and_another_is_refused(call, t
 def test_arguments_reach_the_experiments(call, tmp_path):
     seen = []
 
-    def work(made, folder, *, jobs, argv):
+    def work(made, folder, *, jobs, argv, redact):
         seen.append((*made, str(folder), jobs))
         return result_of()
 
@@ -197,5 +197,5 @@ def test_report_seals_the_folder_again(call, tmp_path):
 def test_absent_device_is_named():
     found = _run("import sys, recirc.cli\nsys.argv = ['recirc', 'report', '.']; recirc.cli.main()", JAX_PLATFORMS="tpu")
     assert found.returncode == 2
-    assert "JAX_PLATFORMS=tpu asks for a device that is not here" in found.stderr
+    assert "asks for tpu, a device that is not here; give --device cpu" in found.stderr
     assert "Traceback" not in found.stderr

@@ -121,7 +121,7 @@ def test_what_was_in_the_folder_before_stays(tmp_path):
 def test_silent_units_are_left_out_and_listed_in_the_report(tmp_path, monkeypatch):
     data = dataset()
     data["rates"][:, :, 3] = 0.0
-    monkeypatch.setattr(experiment, "FolderMap", lambda folder, jobs: map)
+    monkeypatch.setattr(experiment, "FolderMap", lambda folder, **how: map)
     config = FitConfig(
         network=NetworkConfig(n_units=15), trainer=FullForce(n_passes=1), n_seeds=1, n_folds=2, bias_scales=(0.5,),
         gain_factors=(), drive_factors=(), noise_factors=(), penalties=(0.01,),

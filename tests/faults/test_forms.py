@@ -21,8 +21,8 @@ from recirc.cli import app
 from recirc.data import DataFileError, DataWarning, read_matlab, read_netcdf, read_numpy, read_nwb, read_recording
 from recirc.data.findings import WRONG
 from recirc.data.keeping import keep_only
+from recirc.runs.folder_map import FolderMap
 from recirc.runs.store import RunFolder
-from recirc.runs.sweep import FolderMap
 from recirc.studies import check
 
 ROOT = Path(__file__).parents[2]

@@ -13,6 +13,7 @@ import pytest
 import recirc
 from recirc.circuits import RateNetwork
 from recirc.train import Force, FullForce, Ridge, TrainingDiverged
+from recirc.train.checkpoint_folder import checkpoints_in
 
 N_UNITS = 10
 TRAINERS = [FullForce(n_passes=2), Force(n_passes=2), Ridge(penalties=(1e-3,))]
@@ -211,3 +212,43 @@ class TestPrecision:
         fit = recirc.fit(FullForce(n_passes=1), *single, key=key)
         assert fit.network.recurrent.dtype == fit.network.input_weights.dtype == jnp.float64
         assert single[0].recurrent.dtype == jnp.float32
+
+
+class Killed(BaseException):
+    """Stands for a signal that ends the process between two passes."""
+
+
+class TestCheckpointsThatNobodyAskedFor:
+    def test_a_stopped_training_goes_on_to_the_same_bits(self, tmp_path, key, monkeypatch):
+        monkeypatch.setattr("recirc.train.base.EVERY", 0.0)
+        network, trials = make()
+        clean, passes = recirc.fit(FullForce(n_passes=4), network, trials, key=key), []
+
+        def stop(index, _):
+            passes.append(index)
+            if index == 2:
+                raise Killed
+
+        with checkpoints_in(tmp_path), pytest.raises(Killed):
+            recirc.fit(FullForce(n_passes=4), network, trials, key=key, progress=stop)
+        assert len(list(tmp_path.glob("*.checkpoint"))) == 1
+        with checkpoints_in(tmp_path):
+            resumed = recirc.fit(
+                FullForce(n_passes=4), network, trials, key=key, progress=lambda i, _: passes.append(i)
+            )
+        assert passes == [0, 1, 2, 2, 3]
+        assert resumed.history == clean.history
+        assert np.array_equal(resumed.network.recurrent, clean.network.recurrent)
+
+    def test_short_trainings_leave_none_and_an_unwritable_place_is_a_warning(self, tmp_path, key, monkeypatch):
+        network, trials = make()
+        with checkpoints_in(tmp_path):
+            recirc.fit(FullForce(n_passes=2), network, trials, key=key)
+        assert not list(tmp_path.iterdir())
+        monkeypatch.setattr("recirc.train.base.EVERY", 0.0)
+        (tmp_path / "file").touch()
+        with (
+            checkpoints_in(tmp_path / "file"),
+            pytest.warns(UserWarning, match="a checkpoint is not kept: cannot write"),
+        ):
+            recirc.fit(FullForce(n_passes=1), network, trials, key=key)

@@ -80,7 +80,7 @@ def recording(path, angles=ANGLES, n_units=12, dt=0.02, n_steps=21, outputs=Fals
 @pytest.fixture
 def serial(monkeypatch):
     """Pieces one after the other in this process."""
-    monkeypatch.setattr(experiment, "FolderMap", lambda folder, jobs: map)
+    monkeypatch.setattr(experiment, "FolderMap", lambda folder, **how: map)
 
 
 # Interpolation over directions

@@ -123,6 +123,8 @@ SHOWN_BY = {  # in files that are full: the name whose example shows them
     "data.read_nwb": "data.read_recording",
     "runs.ConfigError": "runs.load_config",
     "runs.dump_config": "runs.load_config",
+    "runs.verify": "runs.is_done",
+    "runs.Unfinished": "runs.RunFolder",
 }
 
 

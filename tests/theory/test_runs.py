@@ -17,8 +17,8 @@ from recirc.analyses.pieces import piece_key
 from recirc.data import read_dataset
 from recirc.runs import RunFolder, dump_config, load_config, read_metrics, verify
 from recirc.runs.metrics import metrics_text
-from recirc.runs.store import read_part, write_part
-from recirc.storage import file_name
+from recirc.runs.worker import packed, unpacked
+from recirc.storage import file_name, unpack
 
 
 class AbstractRule(eqx.Module):
@@ -88,14 +88,12 @@ def test_overrides_win_over_the_file_and_take_bare_words(tmp_path):
     assert load_config(Study, path, overrides) == expected
 
 
-def test_part_loads_as_it_was_saved(tmp_path):
+def test_a_piece_loads_as_it_was_kept():
     result = Result(
         {"file": np.arange(6.0).reshape(2, 3), "names": np.array(["é", "b"]), "none": np.zeros((0, 4), np.float32)},
         {"history": [1.5, math.inf], "outcome": "DIVERGED"},
     )
-    write_part(tmp_path / "a.npz", "a", result)
-    loaded = read_part(tmp_path / "a.npz", "a")
-    assert loaded is not None
+    loaded = unpacked(*unpack(packed("a", result, 1.0)))
     assert loaded.metadata == result.metadata
     assert loaded.arrays.keys() == result.arrays.keys()
     for name, array in result.arrays.items():

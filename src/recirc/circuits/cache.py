@@ -39,7 +39,7 @@ def cached_arrays(
         raise ValueError(f"the name of a cached construction must be an identifier, got {name!r}.")
     text = json.dumps({"name": name, "specification": specification}, sort_keys=True, allow_nan=False)
     about = json.loads(text)
-    path = cache_folder() / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.npz"
+    path = cache_folder() / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:32]}.arrays"
     kept = read_arrays(path)
     if kept is not None and kept[1] == about:
         return kept[0]

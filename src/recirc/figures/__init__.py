@@ -2,7 +2,7 @@
 
 # ruff: noqa: I001
 
-from recirc.figures.drawings import DRAWINGS as DRAWINGS, NothingToDraw as NothingToDraw, Shown as Shown, draw as draw
+from recirc.figures.drawings import DRAWINGS as DRAWINGS, Shown as Shown, draw as draw
 from recirc.figures.drawings import array_of as array_of, rotations_beside as rotations_beside
 from recirc.figures.drawings import units_beside as units_beside
 from recirc.figures.flow import Flow as Flow, flow_fields as flow_fields, principal_components as principal_components
@@ -15,7 +15,8 @@ from recirc.figures.probes import generalization as generalization, noise_curve 
 from recirc.figures.mechanism_shares import mechanism_shares as mechanism_shares
 from recirc.figures.scores import Column as Column, score_grid as score_grid
 from recirc.figures.specification import specification_curve as specification_curve
-from recirc.figures.style import render as render, save as save
+from recirc.figures.style import NothingToDraw as NothingToDraw, render as render, save as save
 from recirc.figures.subsets import numbers_against_size as numbers_against_size
+from recirc.figures.sweeps import heat_maps as heat_maps, measures_by_axis as measures_by_axis
 from recirc.figures.units import EpochRates as EpochRates, example_units as example_units, psths as psths
 from recirc.figures.units import rasters as rasters, target_against_output as target_against_output

@@ -15,21 +15,11 @@ from recirc.compare import JPCA, soft_constant
 from recirc.figures.flow import principal_components
 from recirc.figures.fraction import r2_by_direction
 from recirc.figures.planes import Plane, jpca_planes
+from recirc.figures.style import NothingToDraw
 from recirc.figures.subsets import numbers_against_size
+from recirc.figures.sweeps import heat_maps, measures_by_axis
 from recirc.figures.units import EpochRates, example_units, psths, target_against_output
 from recirc.types import Activity
-
-
-class NothingToDraw(ValueError):
-    """The result lacks what the figure shows.
-
-    Example:
-        >>> try:
-        ...     recirc.figures.array_of(recirc.analyses.AnalysisResult("fit", ()), "prediction")
-        ... except NothingToDraw as error:
-        ...     print(error)
-        the result of fit holds no 'prediction' to draw.
-    """
 
 
 def draw(result: AnalysisResult, name: str) -> Figure:
@@ -207,6 +197,7 @@ DRAWINGS: dict[str, dict[str, Callable[[AnalysisResult], Figure]]] = {
         ),
     },
     "compare": {"principal_components": _two_activities},
+    "sweep": {"measures_by_axis": measures_by_axis, "heat_maps": heat_maps},
     "verdict": {
         "units": lambda result: units_beside(result, _network(result)),
         "rotations": lambda result: rotations_beside(result, _network(result)),

@@ -53,6 +53,18 @@ _RC: Any = {f"{part}.{name}": value for part, look in _LOOK.items() for name, va
 _RING = LinearSegmentedColormap.from_list("ring", ["#0072b2", "#cc79a7", "#e69f00", "#009e73", "#0072b2"])
 
 
+class NothingToDraw(ValueError):
+    """The result lacks what the figure shows.
+
+    Example:
+        >>> try:
+        ...     recirc.figures.array_of(recirc.analyses.AnalysisResult("fit", ()), "prediction")
+        ... except NothingToDraw as error:
+        ...     print(error)
+        the result of fit holds no 'prediction' to draw.
+    """
+
+
 def _settings():
     return mpl.rc_context({**mpl.rcParamsDefault, **_RC, "backend": mpl.rcParams["backend"]})
 

@@ -6,10 +6,11 @@ Submodules load on first use, so that the command line can set threads before Nu
 import importlib
 
 _NAMES = {
-    **dict.fromkeys(("ConfigError", "dump_config", "load_config"), "config"),
-    **dict.fromkeys(("FinishedError", "FolderError", "RunFolder", "is_done", "verify"), "store"),
+    **dict.fromkeys(("ConfigError", "load_config"), "config"),
+    "dump_config": "config_text",
+    **dict.fromkeys(("FinishedError", "FolderError", "RunFolder", "Unfinished", "is_done", "verify"), "store"),
     "Experiment": "experiment",
-    "FolderMap": "sweep",
+    "FolderMap": "folder_map",
     "read_metrics": "metrics",
 }
 

@@ -1,14 +1,13 @@
-"""Configuration: TOML text to typed components and back."""
+"""Configuration: TOML text to typed components; `config_text` is the way back."""
 
 import dataclasses
 import difflib
 import inspect
-import json
 import math
 import re
 import tomllib
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 _LARGEST = 65_536
@@ -53,14 +52,28 @@ def load_config(cls: type[_Component], path: str | Path | None = None, overrides
     return source.build(cls, source.tree, ())
 
 
-def dump_config(config) -> str:
-    """TOML text that `load_config` reads back to an equal component.
+def changed(component: _Component, field: str, value, where: str) -> _Component:
+    """A component with one field changed, checked as `load_config` checks a file.
+
+    Args:
+        component: a dataclass.
+        field: dotted, as after `--set`.
+        value: as TOML has it.
+        where: the change was asked for, for the message.
 
     Raises:
-        ValueError: if a number is not finite or an optional string is the word "none".
-        TypeError: if a field has a type that TOML cannot hold.
+        ConfigError: as `load_config`.
     """
-    return "\n".join(_dump_table(config, "", type(config))).strip() + "\n"
+    source, place = _Source("", "", {}), tuple(field.split("."))
+    source.overridden[place] = where
+    for name in reversed(place):
+        value = {name: value}
+    return source.build(type(component), value, (), component)
+
+
+def place_in(path: str | Path, *place: str) -> str:
+    """File and line where a key is set, for a message."""
+    return _Source.read(path).where(place)
 
 
 class _Source:
@@ -131,9 +144,9 @@ class _Source:
             here = (*place, name)
             if name not in fields:
                 self.fail(here, f"{cls.__name__} has no field {name!r}; {_nearest(name, fields)}")
-            values[name] = self.convert(hints[name], value, here, values.get(name, _default(fields[name])))
+            values[name] = self.convert(hints[name], value, here, values.get(name, default_of(fields[name])))
         for name in [name for name in fields if name not in values]:
-            if _default(fields[name]) is dataclasses.MISSING:
+            if default_of(fields[name]) is dataclasses.MISSING:
                 self.fail(place, f"{cls.__name__} needs a value for {'.'.join((*place, name))}; add it.")
         try:
             return cls(**values)
@@ -157,7 +170,7 @@ class _Source:
         """A value of the type `hint` from a TOML value."""
         if type(None) in typing.get_args(hint) and value == "none":
             return None
-        arguments = typing.get_args(hint := _plain(hint))
+        arguments = typing.get_args(hint := plain_type(hint))
         got = f"got {'text' if isinstance(value, str) else type(value).__name__} {value!r}."
         if typing.get_origin(hint) is typing.Literal:
             if not any(type(value) is type(choice) and value == choice for choice in arguments):
@@ -166,7 +179,7 @@ class _Source:
         if typing.get_origin(hint) is tuple:
             if not isinstance(value, list):
                 self.fail(place, f"{place[-1]} must be a list such as [1, 2], {got}")
-            hints = _item_hints(arguments, len(value))
+            hints = item_types(arguments, len(value))
             if len(hints) != len(value):
                 self.fail(place, f"{place[-1]} must have {len(hints)} values, got {len(value)}.")
             places = [(*place, str(i)) if isinstance(item, dict) else place for i, item in enumerate(value)]
@@ -179,6 +192,8 @@ class _Source:
             return self.build(hint, value, place, default)
         if isinstance(value, float) and not math.isfinite(value):
             self.fail(place, f"{place[-1]} is {value}; give a finite number.")
+        if hint is typing.Any:
+            return tuple(self.convert(hint, item, place) for item in value) if isinstance(value, list) else value
         if hint is float and type(value) is int:
             return float(value)
         if hint not in _WORDS:
@@ -188,17 +203,19 @@ class _Source:
         return value
 
 
-def _default(field: dataclasses.Field):
+def default_of(field: dataclasses.Field):
+    """Default of a field of a dataclass."""
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
-def _plain(hint):
+def plain_type(hint):
     """The type, where it may be None too; a configuration knows no other unions."""
     plain = [argument for argument in typing.get_args(hint) if argument is not type(None)]
     return plain[0] if type(None) in typing.get_args(hint) else hint
 
 
-def _item_hints(arguments: tuple, n_items: int) -> tuple:
+def item_types(arguments: tuple, n_items: int) -> tuple:
+    """Type of every item of a tuple, from the arguments of its type."""
     return (arguments[0],) * n_items if arguments[-1] is Ellipsis else arguments
 
 
@@ -247,51 +264,3 @@ def _holds(tree, place: _Place) -> bool:
     except (LookupError, TypeError, ValueError):
         return False
     return True
-
-
-def _dump_table(config, place: str, declared) -> list[str]:
-    lines, tables = [], []
-    for name, value, hint in _written(config, declared):
-        if dataclasses.is_dataclass(value):
-            tables += ["", f"[{place}{name}]", *_dump_table(value, f"{place}{name}.", hint)]
-        else:
-            lines.append(f"{name} = {_dump_value(value, name, hint)}")
-    return lines + tables
-
-
-def _written(config, declared) -> Iterator[tuple[str, typing.Any, typing.Any]]:
-    """Name, value and type of all that a table holds."""
-    if inspect.isabstract(declared):
-        yield "kind", type(config).__name__, str
-    hints = typing.get_type_hints(type(config))
-    for field in dataclasses.fields(config):
-        value, hint = getattr(config, field.name), hints[field.name]
-        if not field.init or (callable(value) and not dataclasses.is_dataclass(value) and value is _default(field)):
-            continue
-        if isinstance(value, str) and value == "none" and type(None) in typing.get_args(hint):
-            raise ValueError(f"{field.name} is the word 'none', which a configuration reads as no value.")
-        yield field.name, value, _plain(hint)
-
-
-def _dump_value(value, name: str, hint) -> str:
-    match value:
-        case None:
-            return '"none"'
-        case bool():
-            return str(value).lower()
-        case float() if not math.isfinite(value):
-            raise ValueError(f"{name} is {value}; a configuration holds finite numbers only.")
-        case int() | float():
-            return repr(value)
-        case str():
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        case dict():
-            items = (f"{json.dumps(key)} = {_dump_value(each, key, tuple[None, ...])}" for key, each in value.items())
-            return f"{{{', '.join(items)}}}"
-        case tuple() | list():
-            hints = _item_hints(typing.get_args(hint), len(value))
-            return f"[{', '.join(_dump_value(item, name, kind) for item, kind in zip(value, hints))}]"
-        case _ if dataclasses.is_dataclass(value):
-            items = (f"{key} = {_dump_value(item, key, kind)}" for key, item, kind in _written(value, hint))
-            return f"{{{', '.join(items)}}}"
-    raise TypeError(f"{name} has type {type(value).__name__}, which a configuration cannot hold.")

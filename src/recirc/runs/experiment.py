@@ -2,15 +2,18 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
+
 from recirc.analyses.pieces import Map
 from recirc.analyses.result import AnalysisResult
+from recirc.runs.folder_map import FolderMap
+from recirc.runs.locks import NOTHING, Share
 from recirc.runs.report import ReportText, build, write_text
 from recirc.runs.store import RunFolder
-from recirc.runs.sweep import FolderMap
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Experiment:
         seed: of everything random.
         inputs: files that decide the results.
         foretold: how much work it is, as a sentence; said when it begins.
+        seeds: every seed, if there are more than `seed`.
+        files: further files of the folder, text or labelled arrays, by name.
 
     Example:
         >>> experiment = recirc.studies.experiment("salatiello2020", seed=1)
@@ -43,9 +48,21 @@ class Experiment:
     seed: int = 0
     inputs: Sequence[Path] = ()
     foretold: str = ""
+    seeds: Sequence[int] = ()
+    files: Callable[[AnalysisResult], Mapping[str, str | xr.Dataset]] = lambda result: {}
 
 
-def run(experiment: Experiment, out: str | Path, *, jobs: int = 1, argv: Sequence[str] = ()) -> AnalysisResult:
+def run(
+    experiment: Experiment,
+    out: str | Path,
+    *,
+    jobs: int = 1,
+    argv: Sequence[str] = (),
+    shard: str = "1/1",
+    merge: Sequence[str | Path] = (),
+    cluster: str | None = None,
+    redact: bool = False,
+) -> AnalysisResult:
     """Run an experiment into a folder, or go on with it.
 
     Args:
@@ -53,24 +70,42 @@ def run(experiment: Experiment, out: str | Path, *, jobs: int = 1, argv: Sequenc
         out: the run folder; it appears whole, and is sealed by DONE.
         jobs: worker processes; the numbers do not depend on it.
         argv: the command, for the manifest.
+        shard: "I/N" for every N-th piece only, from the I-th.
+        merge: folders of shards, whose finished pieces are collected; then nothing is computed.
+        cluster: address of a Dask scheduler, or a TOML file that says where it is; None for processes here.
+        redact: leave user, machine and paths out of the manifest.
 
     Raises:
         ValueError: if the folder cannot be used, or the work cannot be done.
+        Unfinished: if pieces of other shards are not there yet.
         StorageError: if results cannot be written.
     """
     record = {"study": experiment.study, "preset": experiment.preset, "specification": experiment.specification}
-    with RunFolder.open(out, specification=record, inputs=experiment.inputs) as folder:
+    share = NOTHING if merge else Share.parse(shard)
+    with RunFolder.open(out, specification=record, inputs=experiment.inputs, share=share) as folder:
         folder.write("config.toml", experiment.config())
         if experiment.foretold:
             print(experiment.foretold, file=sys.stderr, flush=True)
-        result = experiment.analyse(FolderMap(folder, jobs=jobs))
-        folder.write_metrics(experiment.study, experiment.preset, result.rows, result.claims)
-        folder.write_dataset("activity.nc", result.arrays)
-        if result.networks is not None:
-            folder.write_dataset("networks.nc", result.networks)
-        folder.write_history(result.history)
-        write_text(folder, dataclasses.replace(experiment.words(result), about=result.about))
-        folder.write_manifest(argv, [experiment.seed])
-        build(folder, result=result)
-        folder.finish()
+        for other in merge:
+            print(f"{folder.merge(other)} finished pieces taken from {other}.", file=sys.stderr, flush=True)
+        result = experiment.analyse(FolderMap(folder, jobs=jobs, cluster=cluster))
+        _write(folder, experiment, result, argv, redact)
     return result
+
+
+def _write(
+    folder: RunFolder, experiment: Experiment, result: AnalysisResult, argv: Sequence[str], redact: bool
+) -> None:
+    """Every file of a finished run, and its seal."""
+    folder.write_metrics(experiment.study, experiment.preset, result.rows, result.claims)
+    if result.arrays.variables:
+        folder.write_dataset("activity.nc", result.arrays)
+    if result.networks is not None:
+        folder.write_dataset("networks.nc", result.networks)
+    folder.write_history(result.history)
+    write_text(folder, dataclasses.replace(experiment.words(result), about=result.about))
+    for name, content in experiment.files(result).items():
+        (folder.write if isinstance(content, str) else folder.write_dataset)(name, content)  # pyright: ignore
+    folder.write_manifest(argv, experiment.seeds or [experiment.seed], redact=redact)
+    build(folder, result=result)
+    folder.finish()

@@ -1,17 +1,21 @@
 """Where a run comes from: versions, machine, device, seeds, inputs."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
+_FOLDERS = re.compile(r"[^=\s]*[/\\]")  # in a word of a command
 _PACKAGES = ("jax", "jaxlib", "equinox", "numpy", "scipy", "diffrax", "scikit-learn", "xarray", "h5py")
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Versions of everything that decides the numbers."""
     import recirc
@@ -53,7 +57,10 @@ def describe_device() -> dict[str, str]:
     try:
         device = jax.devices()[0]
     except (RuntimeError, AssertionError):
-        raise ValueError(f"JAX_PLATFORMS={asked} asks for a device that is not here; set it to cpu.") from None
+        raise ValueError(
+            f"--device or JAX_PLATFORMS asks for {asked}, a device that is not here; give --device cpu, or set "
+            "JAX_PLATFORMS=cpu."
+        ) from None
     wide = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
     found = {"asked": asked or "any", "used": device.platform, "kind": device.device_kind}
     return found | {"dtype": "float64" if wide else "float32"}
@@ -65,7 +72,13 @@ def now() -> str:
 
 
 def manifest(
-    argv: Sequence[str], seeds: Sequence[int], inputs: Mapping[str, dict], *, start: str, specification: str
+    argv: Sequence[str],
+    seeds: Sequence[int],
+    inputs: Mapping[str, dict],
+    *,
+    start: str,
+    specification: str,
+    redact: bool = False,
 ) -> dict:
     """The contents of `manifest.json`.
 
@@ -75,10 +88,14 @@ def manifest(
         inputs: what `describe_inputs` said of them when the run began.
         start: when the run began, as `now` gives it.
         specification: hash of the whole specification.
+        redact: leave folders out, which tell of user and machine: paths become names of files.
 
     Raises:
         ValueError: if the device asked for is absent.
     """
+    if redact:
+        argv = [_FOLDERS.sub("", word) for word in argv]
+        inputs = {Path(name).name: record for name, record in inputs.items()}
     device, cpu = describe_device(), platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -87,4 +104,4 @@ def manifest(
         "specification": specification, "argv": list(argv), "seeds": list(seeds), "start": start, "end": now(),
         "versions": versions(), "platform": platform.platform(), "device": device,
         "cpu": {"name": cpu, "cores": os.cpu_count()}, "dtype": device["dtype"], "inputs": inputs,
-    }  # fmt: skip
+    } | ({"redacted": True} if redact else {})  # fmt: skip

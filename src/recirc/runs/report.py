@@ -71,6 +71,7 @@ class ReportText:
         failures: (which run, what happened), besides those that `metrics.json` tells of.
         command: the line that makes this run again; that of `manifest.json` if empty.
         key_numbers: whether the medians over all networks of an arm are worth a table.
+        every_number: whether all lines of `metrics.json` are; a large sweep has its own table.
         about: that of the result, which figures may need.
     """
 
@@ -81,16 +82,17 @@ class ReportText:
     failures: Sequence[Sequence[str]] = ()
     command: str = ""
     key_numbers: bool = True
+    every_number: bool = True
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_toml(cls, path: Path, values: Mapping[str, Any], **tables: Table) -> "ReportText":
         """The words that a file holds, filled with what a run has found.
 
-        Every text in it is for `str.format`. There are `title`, `verdict` and perhaps `key_numbers`; `sections`, each
-        with a `title`, a `text`, captions of `figures` by name, names of `tables`, and in `needs` the name of a value
-        that must be true for it to be there; `unknowns`, each with `what`, `paper` and `here`; and `choices`, the
-        sentences that stand for the possible values of one name. `claims` are for `read_words`.
+        Every text in it is for `str.format`. There are `title`, `verdict` and perhaps `key_numbers` and `every_number`;
+        `sections`, each with a `title`, a `text`, captions of `figures` by name, names of `tables`, and in `needs` the
+        name of a value that must be true for it to be there; `unknowns`, each with `what`, `paper` and `here`; and
+        `choices`, the sentences that stand for the possible values of one name. `claims` are for `read_words`.
 
         Args:
             path: of the file.
@@ -214,9 +216,9 @@ def build(folder, redraw: bool = True, result: AnalysisResult | None = None) -> 
         claims=[tables.claim_line(claim) for claim in claims],
         levels=tables.level_grid(table),
         key_numbers=tables.key_numbers(table) if text.key_numbers else None,
-        metrics=tables.metric_lines(table),
+        metrics=tables.metric_lines(table) if text.every_number else [],
         n_rows=len(rows),
-        failures=[*text.failures, *tables.failures(table)],
+        failures=[*text.failures, *(tables.failures(table) if text.every_number else ())],
         command=text.command or shlex.join(str(word) for word in manifest.get("argv", ())),
         provenance=tables.provenance_lines(manifest),
         inputs=manifest.get("inputs", {}),

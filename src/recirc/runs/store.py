@@ -1,54 +1,49 @@
 """The run folder: staged while it grows, sealed by DONE when it is whole."""
 
-import fcntl
+import contextlib
 import json
 import os
-import platform
 import shutil
-import warnings
+import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
-from recirc.analyses.pieces import Result, piece_key
+from recirc.analyses.pieces import piece_key
 from recirc.analyses.table import Claim, Row
 from recirc.data.netcdf import netcdf_bytes
 from recirc.runs import provenance
+from recirc.runs.locks import WHOLE, FinishedError, FolderError, Lock, Share
 from recirc.runs.metrics import metrics_text, strict_json
-from recirc.storage import TEMPORARY, explained, file_name, read_arrays, write_arrays, write_atomic
+from recirc.runs.segments import Segments
+from recirc.storage import TEMPORARY, explained, write_atomic
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     import xarray
 
 
-class FolderError(ValueError):
-    """A folder cannot be used for this run.
+class Unfinished(Exception):
+    """What this driver has to do is done, and pieces of others are not there yet: `missing` of them.
 
-    Example:
-        >>> issubclass(FolderError, ValueError)
-        True
+    `is_expected` says that this is what a shard comes to.
     """
 
-
-class FinishedError(FolderError):
-    """The folder holds a finished run; `same` says whether it is this one.
-
-    Example:
-        >>> issubclass(FinishedError, ValueError)
-        True
-    """
-
-    def __init__(self, root: Path, same: bool):
-        which = "this run, finished" if same else "another finished run"
-        super().__init__(f"{root} holds {which}, and is not overwritten; for a new run give another --out.")
-        self.root, self.same = root, same
+    def __init__(self, folder: "RunFolder", missing: int, total: int):
+        here = folder.share
+        what = f"shard {here.index} of {here.total} is finished" if here.total else "nothing more was found"
+        rest = (
+            f"{missing} of {total} pieces are not in {folder.root} yet" if missing else "the others are still at work"
+        )
+        end = "the last shard to end writes the table" if here.total else "run the sweep there, or its missing shards"
+        super().__init__(f"{what}; {rest}: {end}.")
+        self.missing, self.is_expected = missing, here.total > 0
 
 
 class RunFolder:
     """A folder of results that is either unfinished and resumable, or sealed by DONE.
 
     Open it with `RunFolder.open`, as a context. `root` is its path, `resumed` says whether it was begun before,
-    `started` when, `inputs` holds what its input files were then.
+    `started` when, `inputs` holds what its input files were then, `pieces` what is finished, `share` whose work it is.
+    `workers` compute for it, until `at_end` is closed with the folder.
 
     Example:
         >>> with RunFolder.open("run", specification={"seed": 0}) as folder:
@@ -56,20 +51,24 @@ class RunFolder:
         False False
     """
 
-    def __init__(self, root: Path, lock, header: dict, resumed: bool):
-        self.root, self._lock, self._header, self.resumed = root, lock, header, resumed
-        self.started, self.inputs = header["started"], header["inputs"]
-        for leftover in root.rglob(TEMPORARY):
-            leftover.unlink()
+    def __init__(self, root: Path, lock: Lock, header: dict, resumed: bool, share: Share):
+        self.root, self._lock, self._header, self.resumed, self.share = root, lock, header, resumed, share
+        self.started, self.inputs, self.pieces = header["started"], header["inputs"], Segments(root / "parts")
+        self.at_end, self.workers = contextlib.ExitStack(), typing.cast(typing.Any, None)
+        if self.is_alone:
+            self._clear()
 
     @classmethod
-    def open(cls, path: str | Path, *, specification, inputs: Sequence[str | Path] = ()) -> "RunFolder":
+    def open(
+        cls, path: str | Path, *, specification, inputs: Sequence[str | Path] = (), share: Share = WHOLE
+    ) -> "RunFolder":
         """Begin a run, or go on with the same run where it stopped.
 
         Args:
             path: the folder; made if it does not exist.
             specification: all that decides the results: dataclasses or JSON.
             inputs: files that the run reads.
+            share: which pieces are to be computed here; others with other shares may be at work at once.
 
         Raises:
             FinishedError: if the folder is finished.
@@ -83,14 +82,14 @@ class RunFolder:
             found = _header_of(root)
             raise FinishedError(root, found is not None and found["specification"] == header["specification"])
         _refuse_foreign(root)
-        lock = _lock(root)
+        lock = Lock(root, share)
         place = root / "parts" / "run.json"
         try:
             if resumed := place.exists():
                 header = _same_run(root, json.loads(place.read_text()), header)
             else:
                 write_atomic(place, strict_json(header).encode())
-            return cls(root, lock, header, resumed)
+            return cls(root, lock, header, resumed, share)
         except BaseException:
             lock.close()
             raise
@@ -106,7 +105,7 @@ class RunFolder:
         header = _header_of(root)
         if header is None or not (root / "metrics.json").is_file():
             raise FolderError(f"{root} is not a run folder with manifest.json and metrics.json.")
-        return cls(root, _lock(root), header, True)
+        return cls(root, Lock(root, WHOLE), header, True, WHOLE)
 
     def __enter__(self) -> "RunFolder":
         return self
@@ -118,8 +117,52 @@ class RunFolder:
         return str(self.root)
 
     def close(self) -> None:
-        """Let others write to the folder."""
+        """Stop the workers, if there are any, and let others write to the folder."""
+        self.at_end.close()
+        self.pieces.close()
         self._lock.close()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other driver may be at work in the folder."""
+        return self._lock.is_alone
+
+    @property
+    def identity(self) -> str:
+        """As `identity_of`, of this run."""
+        return identity_of(self.inputs)
+
+    def take_over(self) -> None:
+        """Have the folder alone, when this driver's share is done.
+
+        Raises:
+            Unfinished: if others are at work in it.
+            FolderError: if another one has just finished it.
+        """
+        if not self._lock.take_over():
+            raise Unfinished(self, 0, 0)
+        self._clear()
+
+    def merge(self, other: str | Path) -> int:
+        """Take the finished pieces of another unfinished folder of the same run; returns how many are new.
+
+        Raises:
+            FolderError: if it holds none, or a run of another specification or version.
+        """
+        place = Path(other) / "parts" / "run.json"
+        if not place.is_file():
+            raise FolderError(f"{other} holds no unfinished run; give the folders that shards have written.")
+        begun = json.loads(place.read_text())
+        inputs = begun["inputs"] if _hashes_of(begun["inputs"]) == _hashes_of(self.inputs) else self.inputs
+        _same_run(Path(other), begun, self._header | {"inputs": inputs, "versions": provenance.versions()})
+        found = Segments(place.parent)
+        found.refresh()
+        self.pieces.refresh()
+        return self.pieces.merge(found)
+
+    def _clear(self) -> None:
+        for leftover in self.root.rglob(TEMPORARY):
+            leftover.unlink()
 
     def path(self, name: str) -> Path:
         """Path of a file in the folder.
@@ -167,17 +210,14 @@ class RunFolder:
         """Write `history.jsonl`, one line per training pass."""
         self.write("history.jsonl", "".join(strict_json(line, None) + "\n" for line in passes))
 
-    def write_manifest(self, argv: Sequence[str], seeds: Sequence[int]) -> None:
+    def write_manifest(self, argv: Sequence[str], seeds: Sequence[int], *, redact: bool = False) -> None:
         """Write `manifest.json`; call it last but for the report, since it holds the time of the end."""
-        begun = {"start": self.started, "specification": self._header["specification"]}
+        begun = {"start": self.started, "specification": self._header["specification"], "redact": redact}
         self.write("manifest.json", strict_json(provenance.manifest(argv, seeds, self.inputs, **begun)))
-
-    def part_path(self, key: str) -> Path:
-        """Where the finished piece of work with this key is kept."""
-        return self.root / "parts" / f"{file_name(key)}.npz"
 
     def finish(self) -> None:
         """Seal the folder: write DONE with the sha256 of every file, in the format of `sha256sum`."""
+        self.at_end.close()
         lines = [f"{digest}  {name}\n" for name, digest in sorted(_hashes(self.root).items())]
         write_atomic(self.root / "DONE", "".join(lines).encode())
         shutil.rmtree(self.root / "parts", ignore_errors=True)
@@ -194,12 +234,7 @@ def is_done(path: str | Path) -> bool:
 
 
 def verify(path: str | Path) -> list[str]:
-    """What is wrong with a finished folder, one sentence each; nothing if it is as DONE says.
-
-    Example:
-        >>> verify("nowhere")
-        ['nowhere has no DONE: it is unfinished.']
-    """
+    """What is wrong with a finished folder, one sentence each; nothing if it is as DONE says."""
     if not is_done(path):
         return [f"{path} has no DONE: it is unfinished."]
     lines = [line.partition("  ") for line in (Path(path) / "DONE").read_text().splitlines()]
@@ -216,11 +251,21 @@ def _hashes(root: Path) -> dict[str, str]:
     return {name.as_posix(): provenance.hash_file(root / name) for name in names}
 
 
+def identity_of(inputs: Mapping[str, Mapping]) -> str:
+    """What decides every piece of work beside what it says itself: the package's version and its inputs' hashes."""
+    return piece_key([provenance.versions()["recirc"], _hashes_of(inputs)])
+
+
+def _hashes_of(inputs: Mapping[str, Mapping]) -> list[str]:
+    return sorted(record["sha256"] for record in inputs.values())
+
+
 def _header_of(root: Path) -> dict | None:
     """What a folder with a manifest was begun with."""
     try:
         record = json.loads((root / "manifest.json").read_text())
-        return {"specification": record["specification"], "inputs": record["inputs"], "started": record["start"]}
+        header = {name: record[name] for name in ("specification", "inputs", "versions")}
+        return header | {"started": record["start"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -232,9 +277,10 @@ def _refuse_foreign(root: Path) -> None:
         if not root.exists() or (root / "parts" / "run.json").exists():
             return
         entries = [*root.iterdir(), *(root / "parts").glob("*")]
-    strange = [entry for entry in entries if entry.name not in ("parts", "lock") and entry.suffix != ".tmp"]
+    names = [entry.name for entry in entries if entry.name not in ("parts", "lock") and entry.suffix != ".tmp"]
+    strange = [name for name in names if not name.startswith("lock-")]
     if strange:
-        raise FolderError(f"{root} holds {strange[0].name!r}, which no run left there; give a new or empty --out.")
+        raise FolderError(f"{root} holds {strange[0]!r}, which no run left there; give a new or empty --out.")
 
 
 def _same_run(root: Path, begun: dict, header: dict) -> dict:
@@ -250,40 +296,3 @@ def _same_run(root: Path, begun: dict, header: dict) -> dict:
             mixed = f"{root} was begun with {name} {old} and this is {version}; results would mix"
             raise FolderError(f"{mixed}. Go back to that version, or give another --out.")
     return begun
-
-
-def _lock(root: Path):
-    """An open, locked file; the system releases it when its process ends, however it ends."""
-    place = root / "parts" / "lock"
-    with explained(root):
-        place.parent.mkdir(parents=True, exist_ok=True)
-        stream = os.fdopen(os.open(place, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = stream.read(200).strip()
-        stream.close()
-        raise FolderError(f"another process ({owner}) is writing to {root}; wait for it or stop it.") from None
-    except OSError:  # a disk without locks: two drivers then do the same work twice, harmlessly
-        return stream
-    if not place.exists() or not os.path.samestat(os.fstat(stream.fileno()), place.stat()):
-        stream.close()
-        raise FolderError(f"another process has just finished {root}; run the same command again.")
-    stream.truncate(0)
-    stream.write(f"pid {os.getpid()} on {platform.node()}")
-    stream.flush()
-    return stream
-
-
-def write_part(path: Path, key: str, result: Result) -> None:
-    """Write one finished piece of work; raises as `recirc.storage.write_arrays`."""
-    write_arrays(path, result.arrays, {"key": key, "metadata": dict(result.metadata)})
-
-
-def read_part(path: Path, key: str) -> Result | None:
-    """A finished piece of work, or None, with a warning, if the file is damaged or of another piece."""
-    arrays, about = read_arrays(path) or ({}, None)
-    if about is not None and about["key"] != key:
-        warnings.warn(f"{path} belongs to another piece of work; that piece is computed again.", stacklevel=2)
-        return None
-    return None if about is None else Result(arrays, about["metadata"])

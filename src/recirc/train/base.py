@@ -20,6 +20,7 @@ from recirc.circuits import RateNetwork
 from recirc.circuits.base import check_shapes
 from recirc.notebook import fields_table
 from recirc.storage import read_arrays, write_arrays
+from recirc.train.checkpoint_folder import EVERY, Pace, checkpoint_folder, optional
 from recirc.types import Activity, Outcome, Trials, require_x64
 
 
@@ -139,7 +140,8 @@ def fit(
         key: for everything random.
         progress: called after every pass with its index and its log entry.
         throw: raise on divergence instead of returning it.
-        checkpoint: file to keep the state in after every pass; the same call goes on from it, to the same bits.
+        checkpoint: file to keep the state in after every pass; the same call goes on from it, to the same bits. Pieces
+            of work in a run folder keep theirs by themselves.
 
     Returns:
         The trained network with its history. A divergence, or a goal that was missed, is an outcome, not an error.
@@ -169,10 +171,14 @@ def fit(
     began = time.perf_counter()
     init_key, pass_key = jax.random.split(key)
     state = trainer.init(network, trials, key=init_key)
-    history, identity = [], ""
-    if checkpoint is not None:
+    history, identity, folder = [], "", checkpoint_folder() if checkpoint is None else None
+    pace = Pace(0.0 if folder is None else EVERY)
+    if checkpoint is not None or folder is not None:
         curves = network.rates(jnp.tile(jnp.linspace(-5.0, 5.0, 101)[None], (network.n_units, 1)))
         identity = identify((trainer, network, trials, key, curves))  # nonlinearities may share a name
+    if folder is not None:
+        checkpoint = folder / f"{identity[:32]}.checkpoint"
+    if checkpoint is not None:
         state, history = load_checkpoint(checkpoint, state, identity)
     while len(history) < trainer.n_passes and not (history and history[-1].get("reached")):
         index = len(history)
@@ -183,8 +189,9 @@ def fit(
         if "bad_trial" in entry:
             break
         state = after
-        if checkpoint is not None:
-            save_checkpoint(checkpoint, state, history, identity)
+        if checkpoint is not None and pace.is_due():
+            with optional(folder is not None):
+                save_checkpoint(checkpoint, state, history, identity)
     outcome, message = _end(trainer, history)
     if throw and outcome is Outcome.DIVERGED:
         raise TrainingDiverged(message)

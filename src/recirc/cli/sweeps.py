@@ -1,0 +1,59 @@
+"""The verb for many runs."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from recirc.cli.options import Jobs, Out, Redact, app
+from recirc.cli.running import DONE, default_folder, n_cores, run, run_plain
+
+
+@app.command(epilog="Example: recirc sweep docs/sweeps/noise_and_size.toml --jobs 4 --out sweep")
+def sweep(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.toml", help="What is run, and what is varied.")],
+    jobs: Jobs = None,
+    shard: Annotated[
+        str, typer.Option(metavar="I/N", help="Do every N-th run only, from the I-th; the last shard writes the table.")
+    ] = "1/1",
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Compute nothing: collect what shards left in the folders named after FILE.")
+    ] = False,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS|FILE.toml", help="Workers of a Dask scheduler, instead of --jobs.")
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "gpu"], typer.Option(help="What computes; auto: JAX_PLATFORMS, or the CPU.")
+    ] = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how many runs, how long and how large, and stop.")
+    ] = False,
+    redact: Redact = False,
+    out: Out = None,
+):
+    """Do many runs from one file, into one table; failures are kept as results."""
+    if device != "auto":
+        os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(device, device)
+    first, *folders = files
+    path = first / "config.toml" if merge and first.is_dir() else first
+    folders = [first, *folders] if path != first else folders
+    folder = out or default_folder("sweep", first.stem)
+
+    def make():
+        from recirc.runs.config import ConfigError
+        from recirc.studies import sweep
+
+        if bool(folders) != merge:
+            raise ConfigError("--merge takes the folders of shards after the file, and nothing else takes folders.")
+        return sweep.experiment(sweep.load_sweep(path))
+
+    def foretell() -> int:
+        from recirc.studies import sweep
+
+        typer.echo(sweep.foretell(sweep.load_sweep(path), folder, jobs or n_cores()))
+        return DONE
+
+    if dry_run:
+        run_plain(foretell)
+    run(make, folder, jobs, redact=redact, shard=shard, merge=folders, cluster=cluster)

@@ -1,0 +1,210 @@
+"""Where pieces of work are computed: processes on this machine, or the workers of a Dask scheduler that is there."""
+
+import contextlib
+import logging
+import sys
+import tempfile
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from recirc.analyses.pieces import Failure
+from recirc.runs import provenance
+from recirc.runs.environment import environment
+from recirc.runs.progress import Progress
+from recirc.runs.worker import packed, records, run_bundle
+
+RETRIES = 3
+LOCAL_SECONDS = 2.0  # of work in a bundle: little is lost when a driver on this machine ends
+
+
+class VersionError(ValueError):
+    """A worker has other versions of the packages than the process that it works for, or other settings."""
+
+
+class ClusterError(ValueError):
+    """The workers are gone."""
+
+
+class Bundles:
+    """Pieces that wait, handed out in bundles of about so many seconds.
+
+    Args:
+        kinds: name in the store -> kind of each piece that is to be computed.
+        seconds: of work in a bundle, by the mean of finished pieces of the same kind; one piece until there is any.
+        progress: knows these means.
+    """
+
+    def __init__(self, kinds: dict[str, str], seconds: float, progress: Progress):
+        self.kinds, self.seconds, self.progress = kinds, seconds, progress
+        self.waiting, self.singly, self.deaths = deque(kinds), deque(), Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.singly)
+
+    def take(self, n_workers: int) -> list[str]:
+        """The next bundle; near the end they become smaller, so that all workers end together."""
+        if self.singly:
+            return [self.singly.popleft()]
+        most, bundle, seconds = -(-len(self.waiting) // (2 * n_workers)), [], 0.0
+        while self.waiting and len(bundle) < most and (not bundle or seconds < self.seconds):
+            mean = self.progress.mean_seconds(self.kinds[self.waiting[0]])
+            if mean is None and bundle:
+                break
+            seconds += self.seconds if mean is None else mean
+            bundle.append(self.waiting.popleft())
+        return bundle
+
+    def put_back(self, bundle: list[str]) -> list[str]:
+        """Take a bundle back whose worker has died; returns the pieces that are given up."""
+        if len(bundle) == 1:
+            self.deaths[bundle[0]] += 1
+        given_up = [name for name in bundle if self.deaths[name] > RETRIES]
+        self.singly.extendleft(name for name in bundle if self.deaths[name] <= RETRIES)
+        return given_up
+
+
+def compute(
+    here: "Engine", function: Callable, todo: dict[str, tuple[str, Any]],
+    progress: Progress,
+) -> Generator[list[tuple[str, bytes, bool]]]:  # fmt: skip
+    """(name, record to be kept, whether it failed) of pieces, bundle by bundle as they are finished.
+
+    Args:
+        here: the workers.
+        function: of one piece.
+        todo: name in the store -> kind and piece.
+        progress: started.
+
+    Raises:
+        VersionError: if a worker has other versions than this process.
+    """
+    from distributed import KilledWorker
+
+    versions, running, ready = provenance.versions(), {}, []
+    with contextlib.ExitStack() as stack:
+        stack.callback(progress.stop)
+        bundles = Bundles({name: kind for name, (kind, _) in todo.items()}, here.seconds, progress)
+        while bundles or running:
+            n_workers = progress.n_workers = here.n_workers()
+            while bundles and len(running) < n_workers:
+                bundle = bundles.take(n_workers)
+                work = [(name, todo[name][1]) for name in bundle]
+                running[here.client.submit(run_bundle, versions, function, work, here.scratch, pure=False)] = bundle
+            yield from ready  # now, when the workers are busy again
+            ready = []
+            for future in here.finished(list(running), progress):
+                bundle = running.pop(future)
+                if future.status in ("cancelled", "lost"):
+                    raise ClusterError("the scheduler is gone; start it again and run the same command.")
+                if isinstance(future.exception(), KilledWorker):
+                    found = [_given_up(name, here.log) for name in bundles.put_back(bundle)]
+                else:
+                    found = list(_received(future.result()))
+                for name, _, failed, seconds in found:
+                    progress.advance(todo[name][0], seconds, failed=failed)
+                ready += [[(name, record, failed) for name, record, failed, _ in found]] if found else []
+    yield from ready
+
+
+def _received(data: bytes) -> Iterator[tuple[str, bytes, bool, float]]:
+    for record, _, about in records(data):
+        if "refused" in about:
+            raise VersionError(about["refused"])
+        yield about["name"], record, "failure" in about, about["seconds"]
+
+
+def _given_up(name: str, log: list[str]) -> tuple[str, bytes, bool, None]:
+    text = f"its process was killed {RETRIES + 1} times, perhaps because memory ran out"
+    return name, packed(name, Failure(text, "\n".join(log)), 0.0), True, None
+
+
+class Engine:
+    """Workers that are there.
+
+    Args:
+        client: of their scheduler.
+        wanted: how many are waited for; None to take those that there are.
+        seconds: of work in a bundle.
+        log: what was heard of deaths.
+        scratch: folder where trainings keep their state, if the workers see the same disk.
+    """
+
+    def __init__(self, client, wanted: int | None, seconds: float, log: list[str], scratch: str | None = None):
+        self.client, self.wanted, self.seconds, self.log, self.scratch = client, wanted, seconds, log, scratch
+
+    def n_workers(self) -> int:
+        """How many bundles can run at once."""
+        try:
+            self.client.wait_for_workers(self.wanted or 1, timeout=300)
+        except TimeoutError:
+            raise ClusterError("no worker came within 300 s; start some and run the same command.") from None
+        return self.wanted or len(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def finished(self, running: list, progress: Progress) -> list:
+        """Those of the futures that have ended, at least one."""
+        from concurrent.futures import CancelledError
+
+        from distributed import wait
+
+        while True:
+            try:
+                return list(wait(running, 1, "FIRST_COMPLETED").done)  # pyright: ignore
+            except TimeoutError:
+                progress.tick()
+            except CancelledError:
+                return [future for future in running if future.status in ("cancelled", "lost")]
+
+
+def need_guard() -> None:
+    """Raise ValueError if the script that runs would be run again by every worker, which imports it."""
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script and Path(script).is_file() and "__name__" not in Path(script).read_text(errors="replace"):
+        mend = 'put what it does under `if __name__ == "__main__":`'
+        raise ValueError(f"{script} asks for worker processes, and each of them would run it again; {mend}.")
+
+
+@contextlib.contextmanager
+def local(n_workers: int, place: Path) -> Iterator[Engine]:
+    """Processes on this machine.
+
+    Args:
+        n_workers: how many, each with one thread.
+        place: folder for their files.
+
+    Raises:
+        ValueError: if the script that asks for them has no `if __name__ == "__main__":`.
+    """
+    need_guard()
+    import dask.config
+    from distributed import Client, LocalCluster
+
+    settings = {
+        "distributed.deploy.lost-worker-timeout": "300s",  # a busy machine takes its time to start another
+        "distributed.admin.large-graph-warning-threshold": "4 GiB",  # every bundle carries its recording
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.scheduler.worker-ttl": None,
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
+        "distributed.worker.multiprocessing-method": "spawn",
+    }
+    log: list[str] = []
+
+    def note_death(record: logging.LogRecord) -> bool:
+        log.extend([record.getMessage()] if "killed" in record.getMessage() else [])
+        return True
+
+    nanny = logging.getLogger("distributed.nanny")
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(settings))
+        files = tempfile.TemporaryDirectory(dir=place, prefix="workers-", ignore_cleanup_errors=True)
+        cluster = LocalCluster(
+            n_workers=n_workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
+            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
+            local_directory=stack.enter_context(files), env=environment(), preload=["recirc.runs.preload"],
+        )  # fmt: skip
+        stack.enter_context(cluster)
+        nanny.addFilter(note_death)
+        stack.callback(nanny.removeFilter, note_death)
+        yield Engine(stack.enter_context(Client(cluster)), n_workers, LOCAL_SECONDS, log, str(place))

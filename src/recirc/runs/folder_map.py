@@ -1,0 +1,143 @@
+"""A map over pieces of work that keeps each result in a run folder as soon as it is there."""
+
+import contextlib
+import functools
+import hashlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import Any
+
+from recirc.analyses.pieces import Done, Failure, Result, compute, piece_key
+from recirc.runs import cluster, engine
+from recirc.runs.locks import Share
+from recirc.runs.progress import Progress
+from recirc.runs.store import RunFolder, Unfinished
+from recirc.runs.worker import unpacked
+from recirc.storage import StorageError
+
+
+class FolderMap:
+    """A map over pieces that uses worker processes and keeps each result in a run folder.
+
+    A piece is named by what it says, the function, the package's version and the input files' hashes; it is finished
+    when its record is whole. Results depend neither on the engine nor on order, and what was finished before, by
+    whomever, is not computed again. When a worker is killed, the pieces of its bundle run singly; one that kills its
+    worker is tried up to three times more. A script needs `if __name__ == "__main__":`.
+
+    Args:
+        folder: where finished pieces are kept.
+        jobs: worker processes on this machine, each with one thread.
+        cluster: workers of a Dask scheduler instead, by its address or a TOML file (`runs.cluster.ClusterConfig`).
+        progress: told of every piece; by default a `Progress` that calls pieces what they call themselves.
+        share: which pieces are computed; by default those that the folder is open for.
+
+    Raises:
+        ValueError: if `jobs` is not positive.
+
+    Raises (when called):
+        ValueError: if the script that calls it has no such guard.
+        StorageError: if a result cannot be written.
+        VersionError: if a worker has other package versions.
+        Unfinished: if the folder is open for one shard and pieces of others are not there yet.
+
+    Example:
+        >>> with recirc.runs.RunFolder.open("folder", specification={}) as folder:
+        ...     FolderMap(folder, jobs=1).jobs
+        1
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        *,
+        jobs: int = 1,
+        cluster: str | None = None,
+        progress: Progress | None = None,
+        share: Share | None = None,
+    ):
+        if jobs < 1:
+            raise ValueError(f"jobs must be at least 1, got {jobs}.")
+        self.folder, self.jobs, self.cluster, self.progress = folder, jobs, cluster, progress
+        self.share = share or folder.share
+
+    def with_share(self, share: Share) -> "FolderMap":
+        """The same map, for another share of the pieces."""
+        return FolderMap(self.folder, jobs=self.jobs, cluster=self.cluster, progress=self.progress, share=share)
+
+    def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
+        """Every piece as it is finished; those of an earlier call first."""
+        keyed = {piece_key(piece): piece for piece in pieces}
+        identity = self.folder.identity
+        names = {name_of(function, key, identity): key for key in keyed}
+        store, share = self.folder.pieces, self.share
+        store.refresh(self.folder.is_alone)
+        own = [name for i, name in enumerate(names) if share.has(i)]
+        before = [name for name in names if name in store and not store.is_tentative(name)]
+        kept = set(before)
+        todo = {name: (kind_of(piece := keyed[names[name]]), piece) for name in own if name not in kept}
+        progress = self.progress or Progress(getattr(next(iter(keyed.values()), None), "what", "networks"))
+        progress.start(len(own), len(own) - len(todo), [kind for kind, _ in todo.values()])
+        for name in before if share.is_whole else ():
+            result, seconds = self._read(name)
+            progress.heard(kind_of(keyed[names[name]]), seconds)
+            yield Done(names[name], result)
+        with contextlib.closing(self._compute(function, todo, progress)) as computed:
+            for name in computed:
+                if share.is_whole:
+                    yield Done(names[name], self._read(name)[0])
+        if not share.is_whole:
+            yield from self._of_all(names)
+
+    def _compute(self, function: Callable, todo: Mapping[str, tuple[str, Any]], progress: Progress) -> Generator[str]:
+        """Names of pieces as they are finished and kept."""
+        if not todo:
+            return
+        here = self._workers(min(self.jobs, len(todo)))
+        with contextlib.closing(engine.compute(here, function, dict(todo), progress)) as bundles:
+            for bundle in bundles:
+                records = {name: record for name, record, _ in bundle}
+                self.folder.pieces.write(records, [name for name, _, failed in bundle if failed])
+                yield from records
+
+    def _workers(self, n_workers: int) -> engine.Engine:
+        """Workers that stay for the next call, until the folder is closed; more of them if that has more to do."""
+        stack, here = self.folder.at_end, self.folder.workers
+        if here is None or (here.wanted is not None and here.wanted < n_workers):
+            stack.close()
+            if self.cluster is None:
+                found = engine.local(n_workers, self.folder.root / "parts")
+            else:
+                found = cluster.existing(self.cluster)
+            here = self.folder.workers = stack.enter_context(found)
+        return here
+
+    def _of_all(self, names: Mapping[str, str]) -> Iterator[Done]:
+        """Every piece, when this shard is the last to end."""
+        self.folder.take_over()
+        store = self.folder.pieces
+        store.refresh()
+        if missing := sum(name not in store for name in names):
+            raise Unfinished(self.folder, missing, len(names))
+        for name, key in names.items():
+            yield Done(key, self._read(name)[0])
+
+    def _read(self, name: str) -> tuple[Result | Failure, float]:
+        try:
+            arrays, about = self.folder.pieces.read(name)
+            return unpacked(arrays, about), about["seconds"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            text = f"a record in {self.folder.root / 'parts'} was whole and cannot be read back ({error})"
+            raise StorageError(f"{text}; run the same command again.") from error
+
+
+def name_of(function: Callable, key: str, identity: str) -> str:
+    """Name of a piece in the store; two functions may be mapped over equal pieces."""
+    while isinstance(function, functools.partial):
+        function = function.args[1] if function.func is compute else function.func
+    text = f"{function.__module__}.{function.__qualname__} {key} {identity}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def kind_of(piece: Any) -> str:
+    """What a piece is one of, for estimates of time: its `kind`, or its arm."""
+    arm = piece.get("arm", "") if isinstance(piece, Mapping) else ""
+    return str(getattr(piece, "kind", arm))

@@ -1,0 +1,105 @@
+"""In a worker process: compute a bundle of pieces and give the results back as bytes."""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import struct
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from recirc.analyses.pieces import Done, Failure, Result
+from recirc.runs import provenance
+from recirc.runs.environment import environment, keep_compiled_programs
+from recirc.storage import pack, unpack
+from recirc.train.checkpoint_folder import checkpoints_in
+
+MOST_MEMORY = 750e6  # bytes of a worker between two bundles, beyond which it forgets its compiled programs
+_LENGTH = struct.Struct("<Q")
+
+
+def run_bundle(
+    versions: Mapping[str, str], function: Callable[[Any], Done], pieces: Sequence[tuple[str, Any]], scratch: str | None
+) -> bytes:
+    """Compute pieces one after the other.
+
+    Args:
+        versions: those of the driver; with others nothing is computed.
+        function: of one piece.
+        pieces: name in the store, and piece.
+        scratch: folder where trainings keep their state until their piece is finished; None for nowhere.
+
+    Returns:
+        What `records` reads: of every piece what is to be kept.
+    """
+    if refused := _unfit(versions):
+        return _framed(pack({}, {"refused": refused}))
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    keep_compiled_programs()
+    found = []
+    for name, piece in pieces:
+        began, place = time.perf_counter(), Path(scratch) / f"training-{name[:32]}" if scratch else None
+        with checkpoints_in(place):
+            result = function(piece).result
+        if place is not None:
+            shutil.rmtree(place, ignore_errors=True)
+        found.append(_framed(packed(name, result, time.perf_counter() - began)))
+    free_memory()
+    return b"".join(found)
+
+
+def packed(name: str, result: Result | Failure, seconds: float) -> bytes:
+    """A finished piece as it is kept; a result that cannot be kept is a failure."""
+    if isinstance(result, Result):
+        try:
+            return pack(result.arrays, {"name": name, "seconds": seconds, "metadata": dict(result.metadata)})
+        except TypeError as error:
+            result = Failure(f"TypeError: {error}")
+    failure = {"text": result.text, "log": result.log}
+    return pack({}, {"name": name, "seconds": seconds, "failure": failure})
+
+
+def unpacked(arrays: Mapping, about: Mapping[str, Any]) -> Result | Failure:
+    """A finished piece from what `packed` kept."""
+    return Failure(**about["failure"]) if "failure" in about else Result(arrays, about["metadata"])
+
+
+def records(data: bytes) -> Iterator[tuple[bytes, dict, dict[str, Any]]]:
+    """Each record of a bundle: as it is kept, its arrays, and what they are of."""
+    place = 0
+    while place < len(data):
+        (length,) = _LENGTH.unpack_from(data, place)
+        place += _LENGTH.size + length
+        record = data[place - length : place]
+        yield record, *unpack(record)
+
+
+def _framed(record: bytes) -> bytes:
+    return _LENGTH.pack(len(record)) + record
+
+
+def _unfit(versions: Mapping[str, str]) -> str:
+    """Why this process must not compute for a driver with these versions; empty if it may."""
+    here = provenance.versions()
+    other = [f"{name} {here.get(name)}, not {wanted}" for name, wanted in versions.items() if here.get(name) != wanted]
+    if other:
+        return f"a worker has {'; '.join(other)}. Install the same versions everywhere."
+    wanted = {name: value for name, value in environment().items() if name != "JAX_PLATFORMS"}
+    if any(os.environ.get(name) != value for name, value in wanted.items()):
+        return "a worker has other settings of threads; start it with `--preload recirc.runs.preload`."
+    return ""
+
+
+def free_memory() -> None:
+    """Give unused memory back to the system, and forget compiled programs, which are on disk, if much stays in use."""
+    import jax
+
+    with contextlib.suppress(OSError, AttributeError):  # systems other than Linux
+        ctypes.CDLL(None).malloc_trim(0)
+        n_pages = int(Path("/proc/self/statm").read_text().split()[1])
+        if n_pages * os.sysconf("SC_PAGESIZE") > MOST_MEMORY:
+            jax.clear_caches()

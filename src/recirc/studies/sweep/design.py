@@ -1,0 +1,202 @@
+"""The experiment that a sweep is: runs to one table, to pictures, to a folder."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recirc.analyses import AnalysisResult, Failure, Result, Row, results
+from recirc.analyses.arrays import weights_dataset
+from recirc.analyses.pieces import Map
+from recirc.analyses.table import number
+from recirc.analyses.wide import OUTCOME, column, measures_of, text, to_csv, to_dataset, wide
+from recirc.runs import dump_config
+from recirc.runs.experiment import Experiment
+from recirc.runs.locks import NOTHING, WHOLE
+from recirc.runs.progress import duration
+from recirc.runs.report import ReportText, Table
+from recirc.studies.sweep.bases import AbstractBase, AbstractExperiment
+from recirc.studies.sweep.config import SweepConfig, settings
+from recirc.studies.sweep.cost import cost
+from recirc.studies.sweep.training import Piece, Training, train_piece
+
+N_BEST, N_FAILED = 10, 100  # lines of a table of the report
+Run = tuple[dict[str, Any], AbstractBase, int]
+
+
+def experiment(config: SweepConfig) -> Experiment:
+    """A sweep, ready to be run into a folder.
+
+    Raises:
+        ConfigError: if an axis does not fit the base, or a setting is refused by it.
+    """
+    runs, specification = runs_of(config), dataclasses.replace(config, base=config.base.specification())
+    return Experiment(
+        "sweep", specification, functools.partial(analyse, config, runs),
+        words=functools.partial(words, config, len(runs)), config=lambda: dump_config(config),
+        seed=config.seeds[0], seeds=tuple(dict.fromkeys(config.seeds)), inputs=config.base.inputs,
+        files=functools.partial(files, config), foretold=f"A sweep of {len(runs)} runs.",
+    )  # fmt: skip
+
+
+def foretell(config: SweepConfig, out: Path, jobs: int) -> str:
+    """How many runs a sweep has, how long it takes and how large it becomes, in sentences.
+
+    Times are those of finished networks in the folder, if it has any; otherwise of a few networks that are trained here
+    for one pass and for two.
+
+    Args:
+        config: of the sweep.
+        out: its folder.
+        jobs: worker processes.
+    """
+    runs, base = runs_of(config), config.base
+    said = f"{len(runs)} runs: {len(runs) // len(set(config.seeds))} settings, {len(set(config.seeds))} seeds."
+    if not isinstance(base, Training):
+        assert isinstance(base, AbstractExperiment)  # noqa: S101 there are no others
+        one = base.experiment(config.seeds[0]).foretold or "How long one takes is not known before it has been run."
+        return f"{said} Of the first: {one}"
+    pieces = pieces_of(config, runs)
+    seconds, n_bytes, n_finished, how = cost(pieces, out)
+    size = f"the store {n_bytes / 1e6:.3g} MB in one file per driver; the table {len(runs)} lines"
+    left = f"{n_finished} are finished; the rest takes" if n_finished else "They take"
+    shared = f"{duration(seconds / jobs)} with {jobs} jobs"
+    return f"{said} {left} about {duration(seconds)} of one core, {shared} ({how}); {size}."
+
+
+def runs_of(config: SweepConfig) -> list[Run]:
+    """Every run of a sweep, each once: values by field, the base with them, and the seed."""
+    found: dict[tuple, Run] = {}
+    for values, base in settings(config):
+        for seed in config.seeds:
+            found.setdefault((*values.values(), seed), (values, base, seed))
+    return list(found.values())
+
+
+def keys_of_runs(config: SweepConfig) -> list[str]:
+    """What says which run a row is of: fields of axes, and the seed."""
+    return [*(axis.field for axis in config.axes), "seed"]
+
+
+def pieces_of(config: SweepConfig, runs: Iterable[Run]) -> list[Piece]:
+    """The networks of a sweep of trainings."""
+    return [Piece(base, seed, tuple(config.keep)) for _, base, seed in runs if isinstance(base, Training)]
+
+
+def analyse(config: SweepConfig, runs: list[Run], map: Map = map) -> AnalysisResult:
+    """Do every run and collect its numbers; one that failed has a row that says why.
+
+    Args:
+        config, runs: the sweep, and what `runs_of` makes of it.
+        map: does the pieces of work.
+    """
+    if isinstance(config.base, Training):
+        found = [result for _, result in results(train_piece, pieces_of(config, runs), map)]
+    else:
+        found = _experiments(runs, map)
+    rows, history = [], []
+    for (values, _, seed), result in zip(runs, found):
+        place = values | {"seed": seed}
+        rows += _rows(result, place)
+        if isinstance(result, Result):
+            history += [
+                {name: text(value) for name, value in place.items()} | e for e in result.metadata.get("history", ())
+            ]
+    kept = [(run, result.arrays) for run, result in zip(runs, found) if isinstance(result, Result) and result.arrays]
+    about = {"axes": {axis.field: axis.spacing for axis in config.axes}, "keys": keys_of_runs(config)}
+    return AnalysisResult(
+        "sweep", tuple(rows), networks=_weights(kept) if kept else None, history=history,
+        figures=("measures_by_axis", "heat_maps"), about=about,
+    )  # fmt: skip
+
+
+def _experiments(runs: list[Run], map: Map) -> list[Result | Failure]:
+    """Experiments one after the other, the work in each shared out; shards take whole ones."""
+    share = getattr(map, "share", WHOLE)
+    with_share = getattr(map, "with_share", lambda share: map)
+    for i, run in enumerate(runs):
+        if not share.is_whole and share.has(i):
+            _one(run, with_share(WHOLE))
+    last = with_share(WHOLE if share.is_whole else NOTHING)
+    return [_one(run, last) for run in runs]
+
+
+def _one(run: Run, map: Map) -> Result | Failure:
+    _, base, seed = run
+    assert isinstance(base, AbstractExperiment)  # noqa: S101 all of one sweep are of one kind
+    try:
+        found = base.experiment(seed).analyse(map)
+    except (ValueError, ArithmeticError) as error:
+        return Failure(f"{type(error).__name__}: {error}")
+    own = [row for row in found.rows if not {"seed", "direction"} & set(row.condition)]
+    return Result({}, {"rows": [dataclasses.asdict(row) for row in own]})
+
+
+def _rows(result: Result | Failure, place: dict[str, Any]) -> list[Row]:
+    outcome = result.text if isinstance(result, Failure) else result.metadata.get("outcome")
+    if isinstance(result, Failure) or outcome is not None:
+        condition = {"set": "train", "outcome": str(outcome)} | place
+        return [Row("output_nmse", "performance", "network", np.nan, condition=condition, direction="lower")]
+    rows = [Row(**entry | {"ci": tuple(entry["ci"])}) for entry in result.metadata["rows"]]
+    return [dataclasses.replace(row, condition={**row.condition, **place}) for row in rows]
+
+
+def _weights(kept: list[tuple[Run, Mapping[str, np.ndarray]]]):
+    """Weights of every network; smaller ones are padded with zeros to the size of the largest."""
+    most = {name: np.max([arrays[name].shape for _, arrays in kept], axis=0) for name in kept[0][1]}
+    padded = [
+        {name: np.pad(value, [(0, n - m) for n, m in zip(most[name], value.shape)]) for name, value in arrays.items()}
+        for _, arrays in kept
+    ]
+    names = [*kept[0][0][0], "seed"]
+    places = [[*map(text, values.values()), seed] for (values, _, seed), _ in kept]
+    coordinates = {name: ("network", np.array(column)) for name, column in zip(names, zip(*places))}
+    coordinates["n_units"] = ("network", np.array([len(arrays["recurrent"]) for _, arrays in kept]))
+    return weights_dataset(padded, coordinates)
+
+
+def files(config: SweepConfig, result: AnalysisResult) -> dict[str, Any]:
+    """The table: a line per run, as CSV and as labelled arrays."""
+    table = wide(result.rows, keys_of_runs(config))
+    units = {column(row, keys_of_runs(config)): row.unit for row in result.rows}
+    return {"table.csv": to_csv(table), "table.nc": to_dataset(table, units)}
+
+
+def words(config: SweepConfig, n_runs: int, result: AnalysisResult) -> ReportText:
+    """The words of the report."""
+    table = wide(result.rows, keys_of_runs(config))
+    failed = table[table[OUTCOME] != ""]
+    better = {column(row, keys_of_runs(config)): row.direction for row in result.rows}
+    shown = [_best(table, name, better.get(name, "higher")) for name in measures_of(table)[:6]]
+    values = {
+        "title": config.title, "n_runs": n_runs, "n_seeds": len(set(config.seeds)), "n_failed": len(failed),
+        "axes": "; ".join(_axis_line(table, axis.field) for axis in config.axes) or "nothing but the seed",
+        "is_grid": len(config.axes) > 1, "failed": "some" if len(failed) else "none",
+    }  # fmt: skip
+    made = ReportText.from_toml(Path(__file__).with_name("words.toml"), values)
+    first, *others = made.sections
+    reasons = [(", ".join(f"{key} {text(line[key])}" for key in keys_of_runs(config)), line[OUTCOME])
+               for line in failed.head(N_FAILED).to_dict("records")]  # fmt: skip
+    return dataclasses.replace(made, sections=[dataclasses.replace(first, tables=shown), *others], failures=reasons)
+
+
+def _axis_line(table, field: str) -> str:
+    found = list(dict.fromkeys(table[field].tolist()))
+    few = found if len(found) <= 6 else [*found[:3], "…", found[-1]]
+    return f"{field}: {', '.join(number(v) if isinstance(v, float) else text(v) for v in few)}"
+
+
+def _best(table, name: str, direction: str) -> Table:
+    """The settings with the best medians over seeds."""
+    axes = [str(key) for key in table.columns[: list(table.columns).index("seed")]]
+    groups = table.groupby([table[axis].map(text) for axis in axes] or [0] * len(table), sort=False)[name]
+    found = groups.agg(["median", "min", "max", "count"]).reset_index()
+    found = found.sort_values("median", ascending=direction == "lower", kind="stable").head(N_BEST)
+    lines = [
+        [line[axis] for axis in axes] + [line[c] for c in ("median", "min", "max", "count")]
+        for line in found.to_dict("records")
+    ]
+    return Table([*axes, "median", "lowest", "highest", "seeds"], lines, f"{name}: best settings", folded=True)

@@ -1,0 +1,123 @@
+"""The training of one network on a task, with what is measured of it."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from recirc import compare
+from recirc.analyses import Result, Row, specification_key
+from recirc.analyses.arrays import weights_of
+from recirc.circuits import RateNetwork, simulate
+from recirc.studies.sweep.bases import AbstractBase
+from recirc.tasks import AbstractTask, CenterOutReach
+from recirc.train import AbstractTrainer, FullForce, fit
+from recirc.types import Outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class Circuit:
+    """The network before training; fields as of `RateNetwork.random`, inputs and outputs are those of the task.
+
+    Args:
+        n_units, gain, density, input_scale, time_constant, noise, bias_scale, readout_scale, autapses,
+            excitatory_fraction: as there.
+    """
+
+    n_units: int = 300
+    gain: float = 1.5
+    density: float = 1.0
+    input_scale: float = 0.5
+    time_constant: float = 0.01
+    noise: float = 0.0
+    bias_scale: float = 0.0
+    readout_scale: float = 0.0
+    autapses: bool = True
+    excitatory_fraction: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Training(AbstractBase):
+    """The training of one network on a task.
+
+    The output error on the trials of the training is always measured.
+
+    Args:
+        task, n_trials: what it is trained on.
+        circuit: the network before.
+        trainer: how it is trained.
+        test: another task, whose trials it has never seen, on which the output error is measured; None for none.
+        probes: tests of the trained network under changed circumstances.
+        portraits: measures of its activity in the trials.
+
+    Raises:
+        ValueError: if `n_trials` is not positive.
+    """
+
+    task: AbstractTask = dataclasses.field(default_factory=CenterOutReach)
+    n_trials: int = 8
+    circuit: Circuit = dataclasses.field(default_factory=Circuit)
+    trainer: AbstractTrainer = dataclasses.field(default_factory=FullForce)
+    test: AbstractTask | None = None
+    probes: tuple[compare.AbstractProbe, ...] = ()
+    portraits: tuple[compare.AbstractPortrait, ...] = ()
+
+    def __post_init__(self):
+        if self.n_trials < 1:
+            raise ValueError(f"n_trials must be at least 1, got {self.n_trials}.")
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """One network of a sweep.
+
+    Args:
+        training: how it is made and measured.
+        seed: of everything random, with the training.
+        keep: "weights", "history".
+    """
+
+    what = "networks"
+    training: Training
+    seed: int
+    keep: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def kind(self) -> str:
+        """Networks of one kind take about as long."""
+        return f"{type(self.training.trainer).__name__} {self.training.circuit.n_units}"
+
+
+def train_piece(piece: Piece) -> Result:
+    """Train one network and measure it. Its random numbers are drawn from the hash of all that it is."""
+    training, trainer = piece.training, piece.training.trainer
+    seed = {"training": training, "seed": piece.seed}
+    task_key, network_key, fit_key, test_key, probe_key = jax.random.split(specification_key(seed), 5)
+    trials = training.task.trials(training.n_trials, key=task_key)
+    network = RateNetwork.random(
+        key=network_key, n_inputs=trials.inputs.shape[2], n_outputs=trials.targets.shape[2],
+        **{field.name: getattr(training.circuit, field.name) for field in dataclasses.fields(training.circuit)},
+    )  # fmt: skip
+    found = fit(trainer, network, trials, key=fit_key)
+    history = {"history": found.history} if "history" in piece.keep else {}
+    if found.outcome is Outcome.DIVERGED:
+        return Result({}, {"outcome": found.message} | history)
+    scores = [compare.NewTrials("train")(found.network, trials, key=probe_key)]
+    if training.test is not None:
+        unseen = training.test.trials(training.n_trials, key=test_key)
+        scores.append(compare.NewTrials("test")(found.network, unseen, key=probe_key))
+    scores += [probe(found.network, trials, key=probe_key) for probe in training.probes]
+    rows = [Row.of(score, "network") for score in scores]
+    if training.portraits:
+        made = simulate(found.network, trials, key=probe_key)
+        drawn = [portrait(made) for portrait in training.portraits]
+        names = [score.metric for score in drawn]
+        rows += [Row.of(s, "network", {"set": "train"} if names.count(s.metric) == 1 else None) for s in drawn]
+    arrays = weights_of(found.network, np.float32) if "weights" in piece.keep else {}
+    return Result(arrays, {"rows": [dataclasses.asdict(row) for row in rows]} | history)

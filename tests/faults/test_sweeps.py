@@ -1,0 +1,174 @@
+"""Rows 21, 23, 25, 26 and 28-32 for sweeps: files that are wrong are refused with the line, before anything is run."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from inline_engine import use
+from typer.testing import CliRunner
+
+import recirc
+from recirc.cli import app
+from recirc.runs import ConfigError
+from recirc.studies import sweep
+
+GOOD = """title = "Small"
+seeds = [0]
+[base]
+n_trials = 2
+[base.task]
+kind = "CenterOutReach"
+movement = 0.1
+dt = 0.005
+[base.circuit]
+n_units = 8
+[base.trainer]
+kind = "FullForce"
+n_passes = 1
+[[axes]]
+field = "trainer.noise"
+values = [0.0, 0.1]
+[[axes]]
+field = "circuit.gain"
+low = 0.5
+high = 1.5
+n = 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("n_trials", "n_trails", r"line 4: Training has no field 'n_trails'; did you mean 'n_trials'"),
+        ("seeds", "sedes", r"line 2: SweepConfig has no field 'sedes'; did you mean 'seeds'"),
+        ("FullForce", "FullFrce", r"line 12: kind of base\.trainer is FullFrce; did you mean 'FullForce'"),
+        ("trainer.noise", "trainer.nose", r"line 14: FullForce has no field 'nose'; did you mean 'noise'"),
+        ("circuit.gain", "circut.gain", r"line 17: Training has no field 'circut'; did you mean 'circuit'"),
+        ("[0.0, 0.1]", '[0.0, "a"]', r"line 14: noise must be a number, got text 'a'"),
+        ("[0.0, 0.1]", "[0.0, nan]", r"line 16: values is nan; give a finite number"),
+        ("[0]", "[nan]", r"line 2: seeds is nan"),
+        ("[0]", "[]", r"seeds must be at least one"),
+        ("[0]", "[-1]", r"none negative"),
+        ("low = 0.5\n", "", r"line 17: Axis: the axis circuit\.gain needs either values, or low, high and n"),
+        ("n = 2", "n = 0", r"needs low < high, n from 1 to 10000"),
+        ("n = 2", "n = 10001", r"needs low < high, n from 1 to 10000"),
+        ("n = 2", 'n = 2\nspacing = "linar"', r"line 22: spacing is 'linar'; did you mean 'linear'"),
+        ("low = 0.5", 'low = 0.0\nspacing = "log"', r"low must be positive"),
+        ("circuit.gain", "trainer.noise", r"trainer\.noise has two axes"),
+        ('kind = "CenterOutReach"', 'kind = "CenterOutReach"\ndt = 0.1', r"Cannot overwrite a value"),
+        ("[0]", f"[{', '.join(map(str, range(250_001)))}]", r"a configuration has at most 65536"),
+        ("title", "keep = ['wieghts']\ntitle", r"line 1: keep is 'wieghts'; did you mean 'weights'"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_line_and_the_nearest_name(old, new, message, tmp_path):
+    assert GOOD.count(old) >= 1
+    (tmp_path / "a.toml").write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=message):
+        sweep.experiment(sweep.load_sweep(tmp_path / "a.toml"))
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Calls the command line, with networks trained in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("recirc.runs.environment.environment", dict)
+    monkeypatch.setattr("recirc.runs.environment.keep_compiled_programs", lambda: None)
+    monkeypatch.setenv("RECIRC_CACHE", str(tmp_path / "cache"))
+    use(monkeypatch)
+    (tmp_path / "a.toml").write_text(GOOD)
+    return lambda *arguments: CliRunner().invoke(app, ["sweep", *map(str, arguments)])
+
+
+def test_shards_and_their_merge_from_the_command_line(call, tmp_path):
+    for index in (1, 2):
+        found = call("a.toml", "--shard", f"{index}/2", "--out", f"s{index}")
+        assert found.exit_code == 0, found.output
+        assert f"shard {index} of 2 is finished; 2 of 4 pieces are not in" in found.output
+    found = call("a.toml", "--merge", "s1", "--out", "all")
+    assert found.exit_code == 2
+    assert "2 of 4 pieces are not in" in found.output
+    found = call("--merge", "s1", "s2", "--out", "all")
+    assert found.exit_code == 0, found.output
+    assert "See all/report.html" in found.output
+    assert len((tmp_path / "all/table.csv").read_text().splitlines()) == 5
+    assert "is finished; for a new run" in call("a.toml", "--shard", "1/2", "--out", "all").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.toml"], "cannot read the configuration none.toml"),
+        (["a.toml", "--merge"], "--merge takes the folders of shards"),
+        (["a.toml", "b"], "nothing else takes folders"),
+        (["a.toml", "--shard", "3/2"], "a shard is I/N"),
+        (["a.toml", "--merge", "none"], "none holds no unfinished run"),
+    ],
+)
+def test_wrong_use_is_a_sentence_and_exits_2(arguments, message, call):
+    found = call(*arguments, "--out", "run")
+    assert found.exit_code == 2
+    assert message in found.output
+    assert "Traceback" not in found.output
+
+
+def test_a_gpu_that_is_not_here_is_named_before_anything_is_made(tmp_path):
+    (tmp_path / "a.toml").write_text(GOOD)
+    command = [sys.executable, "-m", "recirc", "sweep", "a.toml", "--device", "gpu", "--out", "run"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        pytest.skip("there is a GPU")
+    assert found.returncode == 2
+    assert "asks for cuda, a device that is not here; give --device cpu" in found.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call, tmp_path):
+    recirc.enable_x64()
+    found = call("a.toml", "--dry-run", "--jobs", 2, "--out", "run")
+    assert found.exit_code == 0, found.output
+    assert "4 runs: 4 settings, 1 seeds" in found.output
+    assert "with 2 jobs (measured on 1 of them, compiled); the store" in found.output
+    assert not (tmp_path / "run").exists()
+    call("a.toml", "--shard", "1/2", "--out", "run")
+    found = call("a.toml", "--dry-run", "--out", "run")
+    assert "2 are finished; the rest takes" in found.output
+    assert "the mean of 2 finished networks" in found.output
+
+
+def test_a_sweep_that_is_under_way_has_a_report_which_goes_when_it_ends(call, tmp_path, monkeypatch):
+    call("a.toml", "--shard", "1/2", "--out", "run")
+
+    def finish(seconds):
+        page = (tmp_path / "run/parts/live/report.html").read_text()
+        assert "4 runs, 1 seeds of every setting. 2 of them have no numbers" in page
+        assert "not finished yet" in page
+        assert call("a.toml", "--shard", "2/2", "--out", "run").exit_code == 0
+
+    monkeypatch.setattr("recirc.cli.files.time.sleep", finish)
+    found = CliRunner().invoke(app, ["report", "run", "--live"])
+    assert found.exit_code == 0, found.output
+    assert "2 finished; see run/parts/live/report.html" in found.output
+    assert not (tmp_path / "run/parts").exists()
+    (tmp_path / "none").mkdir()
+    assert CliRunner().invoke(app, ["report", "none", "--live"]).exit_code == 2
+
+
+def test_redacted_folders_name_neither_user_nor_machine_nor_path(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["recirc", "sweep", f"{tmp_path}/a.toml", f"--out={tmp_path}/run", "--redact"])
+    assert call(tmp_path / "a.toml", "--out", tmp_path / "run", "--redact").exit_code == 0
+    text = "".join(path.read_text() for path in (tmp_path / "run").glob("*.*") if path.suffix != ".nc")
+    for secret in (str(tmp_path), tmp_path.name, os.uname().nodename):
+        assert secret not in text
+    manifest = json.loads((tmp_path / "run/manifest.json").read_text())
+    assert manifest["argv"] == ["recirc", "sweep", "a.toml", "--out=run", "--redact"]
+    assert manifest["redacted"] is True
+
+
+@pytest.mark.parametrize("name", ["a b é 🧠.toml", "=cmd.toml", "x" * 200 + ".toml"])
+def test_odd_names_of_sweeps_work(name, call, tmp_path):
+    (tmp_path / name).write_text(GOOD.replace("Small", "<img onerror=alert(1) src=x>"))
+    found = call(name, "--out", name.removesuffix(".toml"))
+    assert found.exit_code == 0, found.output
+    assert "<img onerror" not in (tmp_path / name.removesuffix(".toml") / "report.html").read_text()
