@@ -63,8 +63,8 @@ def foretell(config: SweepConfig, out: Path, jobs: int) -> str:
     seconds, n_bytes, n_finished, how = cost(pieces, out)
     size = f"the store {n_bytes / 1e6:.3g} MB in one file per driver; the table {len(runs)} lines"
     left = f"{n_finished} are finished; the rest takes" if n_finished else "They take"
-    shared = f"{duration(seconds / jobs)} with {jobs} jobs"
-    return f"{said} {left} about {duration(seconds)} of one core, {shared} ({how}); {size}."
+    shared = f"{duration(seconds / jobs)} with {jobs} jobs ({how}), and what starting and compiling take"
+    return f"{said} {left} about {duration(seconds)} of one core, {shared}; {size}."
 
 
 def runs_of(config: SweepConfig) -> list[Run]:
