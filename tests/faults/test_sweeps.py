@@ -129,7 +129,9 @@ def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call,
     found = call("a.toml", "--dry-run", "--jobs", 2, "--out", "run")
     assert found.exit_code == 0, found.output
     assert "4 runs: 4 settings, 1 seeds" in found.output
-    assert "with 2 jobs (measured on 1 of them, compiled), and what starting and compiling take; the store" in found.output
+    assert (
+        "with 2 jobs (measured on 1 of them, compiled), and what starting and compiling take; the store" in found.output
+    )
     assert not (tmp_path / "run").exists()
     call("a.toml", "--shard", "1/2", "--out", "run")
     found = call("a.toml", "--dry-run", "--out", "run")
