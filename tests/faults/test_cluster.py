@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from certificates import certificates
 
 from recirc.analyses import results
 from recirc.runs import ConfigError, FolderMap, RunFolder

@@ -119,9 +119,10 @@ def test_sweep_survives_dead_workers_errors_and_repeats(work, tmp_path, monkeypa
         assert "Traceback" in by_name["error"].log
     assert not list((tmp_path / "run/parts").glob("workers-*"))
     calls = {path.name: len(path.read_text().split()) for path in (tmp_path / "calls").iterdir()}
-    # What is finished is not done again, unless the next piece kills its worker before the driver has fetched it.
-    assert calls.pop("error") <= 2
-    assert calls.pop("good") <= 3
+    # What is finished is not done again, unless the next piece kills its worker before the driver has fetched it: each
+    # of four deaths can cost one more call; the test itself calls the good one, too.
+    assert calls.pop("error") <= 5
+    assert calls.pop("good") <= 6
     assert calls == {"dies once": 2, "always dies": 3}
 
 

@@ -546,7 +546,9 @@ def test_a_small_study_runs_from_start_to_report(tiny, tmp_path):
     assert "<script" not in page
     assert "stands in" in page
     assert len(list((out / "figures").glob("*.svg"))) == 8
-    assert page.count("<details>") == 4  # the verdicts in words, and the papers, are folded away
+    claims = recirc.runs.read_metrics((out / "metrics.json").read_text())[2]
+    assert page.count('<details class="claim">') == len(claims)  # sentences, and the papers, are folded away
+    assert "<details><summary>BibTeX" in page
 
 
 def test_names_in_figures_have_no_letters_that_are_drawn_as_codes():

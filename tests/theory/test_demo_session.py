@@ -106,7 +106,7 @@ def test_the_hand_reaches_its_target(file):
 
 def test_the_tutorial_runs(file, monkeypatch):
     page = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    code, *_ = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
     monkeypatch.chdir(file.parent)
     names: dict = {}
     exec(code, names)  # noqa: S102
