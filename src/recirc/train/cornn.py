@@ -1,6 +1,8 @@
 """CORNN: a convex, logistic fit of one-step predictions."""
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
 
@@ -13,7 +15,6 @@ from recirc.train.student import (
     factor,
     one_step_r2,
     penalized,
-    solved,
     strength,
     sums_of,
     with_weights,
@@ -81,26 +82,28 @@ class Cornn(AbstractStudent):
         matrix, n_units = penalized(sums, network.n_units, self.penalty), network.n_units
         lower = factor(matrix)
         weights = scipy.linalg.cho_solve((lower, True), sums.cross.T, check_finite=False).T
-        readout = solved(matrix[:n_units, :n_units], sums.readout)
+        own = lower[:n_units, :n_units]  # the factor of the rates' own part
+        readout = scipy.linalg.cho_solve((own, True), sums.readout.T, check_finite=False).T
         return State(with_weights(network, weights, readout, self.learns), None, (sums, lower, weights))
 
     def step(self, state, trials, *, key):
         sums, lower, weights = state.learner
         pull, left_out = np.zeros_like(weights), 0
         for regressors, currents, _ in blocks(state.network, trials, self.learns):
-            error, far = self._errors(currents, regressors @ weights.T)
-            pull += error.T @ regressors
-            left_out = left_out + far
+            error, far = _errors(currents, regressors @ weights.T, self.threshold)
+            pull += np.asarray(error).T @ regressors
+            left_out = left_out + np.asarray(far)
         pull *= (sums.n_pairs / np.maximum(sums.n_pairs - left_out, 1))[:, None].astype(weights.dtype)
         pull -= strength(sums, len(weights), self.penalty) * weights
         weights = weights + scipy.linalg.cho_solve((lower, True), pull.T, check_finite=False).T
         network = with_weights(state.network, weights, None, self.learns)
         return self.finished(network, trials, one_step_r2(sums, weights), (sums, lower, weights))
 
-    def _errors(self, currents: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """e, zero where it is beyond the threshold, and how often it is for every unit."""
-        wanted = np.clip(np.tanh(currents), -LARGEST, LARGEST)
-        error = (wanted - np.tanh(predicted)) / (1 - wanted**2)
-        far = np.abs(error) > self.threshold
-        error[far] = 0
-        return error, np.sum(far, axis=0)
+
+@jax.jit
+def _errors(currents, predicted, threshold):
+    """e, zero where it is beyond the threshold, and how often it is for every unit: one loop over all of it."""
+    wanted = jnp.clip(jnp.tanh(currents), -LARGEST, LARGEST)
+    error = (wanted - jnp.tanh(predicted)) / (1 - wanted**2)
+    far = jnp.abs(error) > threshold
+    return jnp.where(far, 0, error), jnp.sum(far, axis=0)

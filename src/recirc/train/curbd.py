@@ -68,13 +68,15 @@ class Curbd(AbstractStudent):
 
     def init(self, network, trials, *, key):
         sums = self.sums(network, trials)
-        return State(network, None, (sums, start_learner(network, self.penalty, rows="rates")))
+        learner = start_learner(network, self.penalty, rows="rates")
+        return State(network, None, (sums, learner, self._drive(network, trials)))
 
     def step(self, state, trials, *, key):
-        (sums, learner), drive = state.learner, self._drive(state.network, trials)
+        sums, learner, drive = state.learner
         schedule = {"rows": "rates", "key": key}
         network, learner, learned = learn_all(self, state.network, learner, trials, drive, **schedule)
-        after, entry = self.finished(network, trials, one_step_r2(sums, np.asarray(network.recurrent)), (sums, learner))
+        r2 = one_step_r2(sums, np.asarray(network.recurrent))
+        after, entry = self.finished(network, trials, r2, (sums, learner, drive))
         is_finite = np.isfinite(learner.weights).all()
         return after, entry if is_finite else entry | {
             "bad_step": learned["bad_step"],
@@ -87,7 +89,7 @@ class Curbd(AbstractStudent):
         kept = float(np.exp(-trials.dt / network.time_constant))
         added = np.asarray(trials.inputs)[:, 2:] @ np.asarray(network.input_weights).T + np.asarray(network.bias)
         wanted = states[:, 1:-1] if self.same_time else (states[:, 2:] - kept * states[:, 1:-1]) / (1 - kept)
-        by_step = (trials.inputs[:, 1:-1], trials.targets[:, 1:-1], wanted - added, added)
-        inputs, targets, currents, added = (jnp.transpose(jnp.asarray(each), (1, 2, 0)) for each in by_step)
+        by_step = (trials.inputs[:, 1:-1], trials.targets[:, 1:-1], added, network.nonlinearity(jnp.asarray(wanted)))
+        inputs, targets, added, wanted = (jnp.transpose(jnp.asarray(each), (1, 2, 0)) for each in by_step)
         mask = jnp.transpose(trials.mask[:, 1:-1] * trials.mask[:, 2:])
-        return Drive(inputs, targets, mask, currents, added=added, start=jnp.asarray(states[:, 0].T))
+        return Drive(inputs, targets, mask, added=added, wanted=wanted, start=jnp.asarray(states[:, 0].T))

@@ -49,7 +49,8 @@ class Drive(NamedTuple):
     """One pass's signals, time first and trial last.
 
     `currents` at t is what J should give from the rates after step t; `forced`, if any, replaces J's own in step t. For
-    errors of rates `added` are the other currents beside `currents`. `start` holds states, the network's if omitted.
+    errors of rates, `wanted` are those that J's currents and the others, `added`, should make. `start` holds states,
+    the network's if omitted.
     """
 
     inputs: Float[Array, "time input trial"]
@@ -58,6 +59,7 @@ class Drive(NamedTuple):
     currents: Float[Array, "time unit trial"] | None = None
     forced: Float[Array, "time unit trial"] | None = None
     added: Float[Array, "time unit trial"] | None = None
+    wanted: Float[Array, "time unit trial"] | None = None
     start: Float[Array, "unit trial"] | None = None
 
 
@@ -100,7 +102,8 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
     grouped = (-(-n_steps // (schedule.interval * schedule.block)), schedule.block, schedule.interval)
     split = jax.tree.map(lambda a: _grouped(a, grouped), drive._replace(start=None))
     by_step = (split.inputs, split.forced)
-    at_update = jax.tree.map(lambda a: a[:, :, -1], (split.targets, split.mask, split.currents, split.added))
+    at_update = split.targets, split.mask, split.currents, split.added, split.wanted
+    at_update = jax.tree.map(lambda a: a[:, :, -1], at_update)
     keys = jax.random.split(key, grouped[:2])
     elapsed = dt / network.time_constant
     noise_sd = schedule.noise * noise_scale(dt, network.time_constant)
@@ -108,7 +111,7 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
 
     def update(carry, now):
         learner, pending, activity = carry
-        slot, steps, (targets, mask, currents, added), update_key = now
+        slot, steps, (targets, mask, currents, added, wanted), update_key = now
         noise = _noise(update_key, schedule, (n_units, n_trials), activity[0].dtype, noise_sd)
 
         def advance(activity, now):
@@ -125,7 +128,7 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
         state, current = activity
         rates = network.nonlinearity(state)
         if added is not None:  # errors of rates
-            currents = current[:n_units] - _rate_error(network, current[:n_units], currents, added)
+            currents = current[:n_units] - (network.nonlinearity(current[:n_units] + added) - wanted)
         recurrent_error, output_error = _errors(learner, schedule, current, targets, currents, mask)
         if learner.row_inputs is not None:
             learner, current = _absorb_sparse(learner, rates, mask, recurrent_error, current)
@@ -181,10 +184,6 @@ def _errors(learner: Learner, schedule: Schedule, current, targets, currents, ma
     if schedule.rows == "internal":
         return learner.error_weights @ output_error, output_error
     return output_error[:0], output_error
-
-
-def _rate_error(network: RateNetwork, currents, wanted, added):
-    return network.nonlinearity(currents + added) - network.nonlinearity(wanted + added)
 
 
 def _no_pending(learner: Learner, schedule: Schedule, n_trials: int):

@@ -1,6 +1,7 @@
 """What students share: trainers whose units are the recorded ones, fitted to how rates follow one another."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
@@ -100,7 +101,7 @@ def check_recorded(name: str, network: RateNetwork, trials: Trials, learns, *, h
         raise ValueError(f"{name} fits networks without output feedback; set the network's feedback to None.")
     if network.nonlinearity is not linear and network.nonlinearity is not jnp.tanh:
         raise ValueError(f"{name} needs states for recorded rates; use a network with f = tanh or linear.")
-    if network.nonlinearity is jnp.tanh and (largest := float(np.abs(hints).max())) >= 1:
+    if network.nonlinearity is jnp.tanh and (largest := float(max(hints.max(), -hints.min()))) >= 1:
         mend = f"scale all by {0.9 / largest:.2g} or less, or use a linear network"
         raise ValueError(f"hints reach {largest:.3g}, and rates of tanh units stay within 1; {mend}.")
     mask = np.asarray(trials.mask) > 0
@@ -123,6 +124,13 @@ def first_states(network: RateNetwork, trials: Trials) -> Float[Array, "unit tri
     return jnp.asarray(np.concatenate([recorded, hidden]))
 
 
+@functools.partial(jax.jit, static_argnums=2)
+def _currents(rates, kept, is_linear):
+    """What the leak, which keeps so much of a state, left to be made in every step: one loop over all of it."""
+    states = rates if is_linear else jnp.arctanh(rates)
+    return (states[1:] - kept * states[:-1]) / (1 - kept)
+
+
 class Block(NamedTuple):
     """Pairs of successive samples: what they regress on (rates, learned inputs, a one), a, and targets beside rates."""
 
@@ -141,8 +149,8 @@ def blocks(network: RateNetwork, trials: Trials, learns: tuple[str, ...]) -> Ite
         for first in range(1, trials.n_steps, BLOCK):
             here = slice(first, min(first + BLOCK, trials.n_steps))
             before = slice(first - 1, here.stop - 1)
-            states = states_of(network, hints[trial, before.start : here.stop])
-            currents = (states[1:] - kept * states[:-1]) / (1 - kept)
+            rates = hints[trial, before.start : here.stop]
+            currents = np.asarray(_currents(rates, kept, network.nonlinearity is linear))
             parts = [hints[trial, before]]
             if "input_weights" in learns:
                 parts.append(inputs[trial, here])
@@ -228,7 +236,8 @@ def constrained_rows(matrix: np.ndarray, cross: np.ndarray, network: RateNetwork
             weights[unit, columns] = scipy.linalg.solve_triangular(lower.T, right)
         else:
             bounds = low[columns], high[columns]  # pyright: ignore[reportPossiblyUnboundVariable]
-            weights[unit, columns] = scipy.optimize.lsq_linear(lower.T, right, bounds, method="bvls").x
+            best = scipy.optimize.lsq_linear(lower.T, right, bounds, method="bvls").x
+            weights[unit, columns] = np.clip(best, *bounds)  # it steps over them by rounding
     return weights
 
 
