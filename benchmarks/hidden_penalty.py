@@ -6,18 +6,16 @@ The circuits and runs of the study qian2024, of another seed of everything than 
 """
 
 import argparse
-import dataclasses
 import itertools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import recirc
 from recirc import circuits
 from recirc.studies.qian2024 import circuit as work
 from recirc.studies.qian2024 import design
-from recirc.studies.qian2024.network import learned_from, n_recorded
+from recirc.studies.qian2024.network import empty_student, learned_from
 from recirc.train.bptt_student import _one_step_r2
 
 
@@ -25,17 +23,12 @@ def one(kind: str, seed: int, data: str, n_hidden: int, penalty: float) -> float
     """R² of one step in a new run."""
     circuit = {"study_seed": 1000, "seed": seed, "circuit": kind, "n_units": design.N_MANY}
     asked = design.student("bptt", data=data, n_hidden=n_hidden)
-    network, order = work.made(**circuit)[0].network, work.made(**circuit)[1]
-    units = order[: n_recorded(asked, circuit)]
-    empty = dataclasses.replace(
-        network, recurrent=jnp.zeros((len(units),) * 2), input_weights=jnp.zeros((len(units), 0)),
-        readout=jnp.zeros((len(network.readout), len(units))), bias=jnp.zeros(len(units)), start=jnp.zeros(len(units)),
-    )  # fmt: skip
+    units, empty = work.units_of(asked, circuit)[0], empty_student(asked, circuit)
     key = jax.random.key(seed)
     student, seen = circuits.with_hidden(empty, n_hidden, key=key, gain=design.GAIN), learned_from(asked, circuit)
     trainer = recirc.train.BpttStudent(**design.TRAINING | {"penalty": penalty}, learns=("readout",), task_weight=0.0)
     fit = recirc.fit(trainer, student, seen, key=key)
-    new = work.shown_run(data, True, circuit)
+    new = work.shown_run(asked, True, circuit)
     steps = round(design.TRIAL / design.DT)
     rates, outputs = (values.reshape(-1, steps, values.shape[2]) for values in (new.rates[:, :, units], new.outputs))
     trials = recirc.Trials(np.zeros((*rates.shape[:2], 0)), outputs, dt=design.DT, hints=rates,

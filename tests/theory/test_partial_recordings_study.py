@@ -12,10 +12,11 @@ from recirc.analyses.pieces import Done, Failure, piece_key
 from recirc.runs.experiment import run
 from recirc.studies import qian2024
 from recirc.studies.qian2024 import circuit as work
-from recirc.studies.qian2024 import design
+from recirc.studies.qian2024 import design, hinted
 from recirc.studies.qian2024.claims import BOUNDS, RECORDING, SOURCES, TRIALS, claims, controls, effects, kinds, powers
+from recirc.studies.qian2024.network import learned_from
 
-TINY = design.Preset(1, 0, 1, training={"n_passes": 1, "n_updates": 2, "forcing": 0.05, "penalty": 0.1})
+TINY = design.Preset(1, 0, 1, 1, training={"n_passes": 1, "n_updates": 2, "forcing": 0.05, "penalty": 0.1})
 NAMES = list(BOUNDS)
 
 
@@ -49,6 +50,11 @@ def _planted(ratio: float, n_seeds: int, *, matched: float = 0.8) -> list[Row]:
             slow("bptt_task", 0.1, RECORDING, **own),
             slow("bptt_task", 0.1 / ratio, RECORDING, **own, n_hidden=50),
         ]
+        rows.append(slow("full_force", 0.1 * ratio, RECORDING, **own))
+        rows += [
+            _row("n_spurious_slow", n - 1, arm, RECORDING | own, seed, baselines={"untrained": 4.0})
+            for arm, n in (("full_force", 2 * ratio), ("full_force_task", 2.0))
+        ]
         rows.append(_row("recorded_r2", matched + 0.01 * np.cos(seed), "ridge", RECORDING | own, seed))
     return rows
 
@@ -77,7 +83,9 @@ def test_controls_stand_beside_every_claim():
     assert len(lines) == len(BOUNDS)
     for name, (_, effect, twins, control) in zip(NAMES, lines):
         assert effect > (0.5 if name in ("matched", "time") else 5)
-        wanted = {"matched": None, "slow": pytest.approx(3.0)}.get(name, pytest.approx(1.0))
+        wanted = {"matched": None, "slow": pytest.approx(3.0), "force": pytest.approx(3.0)}.get(
+            name, pytest.approx(1.0)
+        )
         assert twins == wanted
         assert control is None
 
@@ -90,7 +98,7 @@ def test_no_claim_is_about_students_that_are_not_asked_for():
         rows = [
             _row(metric, 0.5, place["arm"], {name: place[name] for name in design.PLACE}, seed, teacher=0.1)
             for place, seed in asked
-            for metric in ("slowest_mode_s", "recorded_r2")
+            for metric in ("slowest_mode_s", "recorded_r2", "n_spurious_slow")
         ]
         table = frame(rows)
         values = effects(table) | kinds(table)
@@ -109,9 +117,46 @@ def test_students_of_a_circuit_share_its_runs():
     teacher, order = work.made(**circuit)
     assert sorted(order.tolist()) == list(range(12))
     assert np.allclose(whole.outputs, whole.rates @ np.asarray(teacher.network.readout).T)
-    kicks = work.kicked(3, **circuit)
+    kicks = work.kicked(design.student("ridge", fraction=0.25), circuit)
     assert kicks.shape == (3, 50, 3)
     assert np.abs(kicks[:, 0]).argmax(axis=1).tolist() == [0, 1, 2], "at first it is the kicked unit that moves"
+
+
+def test_the_choice_of_units_is_what_it_says():
+    circuit = {"study_seed": 0, "seed": 0, "circuit": "random", "n_units": 12}
+    chosen = {each: work.units_of(design.student("ridge", fraction=0.25, recorded=each), circuit)
+              for each in (design.RANDOM, design.ACTIVE, design.CONNECTED)}  # fmt: skip
+    for recorded, others in chosen.values():
+        assert sorted([*recorded, *others]) == list(range(12))
+        assert len(recorded) == 3
+    spread = work.shown_run(design.student("ridge"), False, circuit).rates.var(axis=(0, 1))
+    assert spread[chosen[design.ACTIVE][0]].min() > spread[chosen[design.ACTIVE][1]].max()
+    chain = np.diag([3.0, 1.0, 2.0], 1)  # 0 - 1 - 2 - 3
+    assert work.by_connection(chain, 1).tolist() == [1, 0, 2, 3]
+    assert work.by_connection(chain, 3).tolist() == [3, 2, 1, 0]
+
+
+def test_louder_noise_is_the_same_noise():
+    circuit = {"study_seed": 0, "seed": 0, "circuit": "line_attractor", "n_units": 6}
+    runs = [work.recording("recording", False, noise, **circuit) for noise in (design.NOISE, design.LOUD)]
+    np.testing.assert_allclose(runs[1].trials.inputs, 4 * np.asarray(runs[0].trials.inputs), rtol=1e-6)
+
+
+@pytest.mark.parametrize("with_task", [False, True])
+def test_units_of_a_hinted_student_are_sums_of_its_own(with_task, key):
+    """Without the task its readout is the best there is; what it makes does not depend on the circuit's later steps."""
+    circuit = {"study_seed": 0, "seed": 0, "circuit": "random", "n_units": 12}
+    asked = design.student("full_force_task" if with_task else "full_force", fraction=0.25)
+    seen, units = learned_from(asked, circuit), work.units_of(asked, circuit)[0]
+    twin = hinted.untrained(seen, key)
+    trained = hinted.train_hinted(twin, seen, with_task=with_task, key=key).network
+    run = work.shown_run(asked, False, circuit)
+    both = hinted.run_hinted(trained, run, units)
+    assert both.shape == (1, run.rates.shape[1] - 1, 3 + design.N_FORCE)
+    np.testing.assert_allclose(both[..., :3], both[..., 3:] @ np.asarray(trained.readout[:3]).T, atol=1e-9)
+    later = run._replace(rates=np.where(np.arange(run.rates.shape[1])[:, None] % 100, 0, run.rates))
+    np.testing.assert_array_equal(hinted.run_hinted(trained, later, units), both)
+    assert 0 <= hinted.task_error(trained, seen) < 1, "with a readout of zeros it were 1"
 
 
 def test_an_unknown_preset_is_refused():
@@ -125,6 +170,7 @@ def small(seed: int) -> list[dict]:
     entries = [entry for entry in design.specifications(TINY, seed) if entry["circuit"] in kept]
     left_out = [{"fraction": design.HALF}, {"length_s": design.LONG}, {"data": "trials", "fraction": 1.0}]
     left_out += [{"arm": "bptt_task", "n_hidden": 0}, {"data": "trials", "n_hidden": design.N_HIDDEN}]
+    left_out += [{"noise": design.LOUD}, {"recorded": design.CONNECTED, "data": "trials"}, {"arm": "full_force_task"}]
     plain = lambda each: not any(where.items() <= each.items() for where in left_out)  # noqa: E731
     fewer = lambda entry: {"students": [each for each in entry["students"] if plain(each)]}  # noqa: E731
     return [entry | {"n_units": 100} | fewer(entry) for entry in entries]
@@ -170,11 +216,11 @@ def test_every_student_has_all_measures_beside_its_twin(folder):
     asked = [each | {"circuit": e["circuit"]} for e in small(0) for each in e["students"]]
     for each in asked:
         own = recirc.analyses.select(table, **each)
-        assert {"slowest_mode_s", "n_spurious_slow", "nonnormality", "kicked_units_r2", "recorded_r2"} <= set(
-            own["metric"]
-        )
+        assert {"slowest_mode_s", "n_spurious_slow", "nonnormality", "recorded_r2", "output_nmse"} <= set(own["metric"])
+        hinted = each["arm"].startswith("full_force")
+        assert ("kicked_units_r2" in set(own["metric"])) == (not hinted)
         assert ("heldout_neuron_r2" in set(own["metric"])) == (each["fraction"] < 1)
-        assert ("n_fixed_points" in set(own["metric"])) == (each["circuit"] == "feedforward_tanh")
+        assert ("n_fixed_points" in set(own["metric"])) == (hinted or each["circuit"] == "feedforward_tanh")
         slowest = own[own["metric"] == "slowest_mode_s"].iloc[0]
         assert np.isfinite([slowest["value"], slowest["teacher"], slowest["baseline_untrained"]]).all()
     assert {"dsa", "input_dsa"} <= set(table["metric"])
@@ -185,5 +231,5 @@ def test_weights_on_disk_are_those_of_the_first_circuits(folder):
     weights, activity = (recirc.data.read_dataset(out / name) for name in ("networks.nc", "activity.nc"))
     assert weights["arm"].values.tolist() == activity["arm"].values.tolist()
     sizes = {int((np.abs(J).sum(axis=1) > 0).sum()) for J in weights["recurrent"].values}
-    assert sizes >= {10, 10 + design.N_HIDDEN}
+    assert sizes >= {10, 10 + design.N_HIDDEN, design.N_FORCE}
     assert np.isfinite(activity["rates"].values).any()

@@ -103,7 +103,18 @@ def _padded(name: str, values: np.ndarray, n_units: int) -> np.ndarray:
 def _config_text(preset: str, size: Preset, seed: int) -> str:
     """The resolved configuration as TOML."""
     constants = ("N_MANY", "N_UNITS", "TAU", "NOISE", "START", "DT", "FINE", "SECONDS", "LONG", "TRIAL", "N_TRIALS")
-    constants += ("PUBLISHED", "N_OUTPUTS", "N_HIDDEN", "GAIN", "FRACTION")
+    constants += (
+        "PUBLISHED",
+        "N_OUTPUTS",
+        "N_HIDDEN",
+        "GAIN",
+        "FRACTION",
+        "QUIET",
+        "LOUD",
+        "N_FORCE",
+        "PULSE",
+        "FORCE",
+    )
     lines = [f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}']
     lines += [f"{name.lower()} = {_toml(getattr(design, name))}" for name in constants]
     lines += ["\n[preset_sizes]", *(f"{name} = {_toml(value)}" for name, value in vars(size).items())]

@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +14,10 @@ from recirc import circuits
 from recirc.analyses import specification_key
 from recirc.circuits import RateNetwork, Restarted, Teacher, simulate
 from recirc.studies.qian2024.design import (
+    ACTIVE,
     BENT,
     CENTRAL,
+    CONNECTED,
     CONTROL,
     DT,
     FINE,
@@ -60,42 +63,68 @@ def made(study_seed: int, seed: int, circuit: str, n_units: int) -> tuple[Teache
 
 
 @functools.lru_cache(maxsize=2)
-def recording(data: str, is_new: bool, **circuit) -> Recording:
+def recording(data: str, is_new: bool, noise: float = NOISE, **circuit) -> Recording:
     """A run from random states: "recording" and "fine_steps" are one, "trials" many short ones.
 
     Args:
         data: which.
         is_new: another run than that which students are shown.
+        noise: of the circuit, as `noise_trials` has it; the same draws, whatever their strength.
         circuit: arguments of `made`.
     """
     network = made(**circuit)[0].network
     start_key, noise_key, key = jax.random.split(specification_key(circuit | {"data": data, "is_new": is_new}), 3)
-    is_long = data == "recording" and circuit["circuit"] in (CENTRAL, CONTROL) and not is_new
+    is_long = data == "recording" and circuit["circuit"] in (CENTRAL, CONTROL) and not is_new and noise == NOISE
     seconds, n_trials = LONG if is_long else SECONDS, 1
     dt = FINE if data == "fine_steps" else STEPS.get(circuit["circuit"], DT)
     if data == "trials":
         seconds, n_trials = TRIAL, round(SECONDS / TRIAL) if is_new else N_TRIALS
     sizes = {"n_steps": round(seconds / dt), "n_trials": n_trials}
-    trials = circuits.noise_trials(network.n_units, **sizes, dt=dt, noise=NOISE, key=noise_key)
+    trials = circuits.noise_trials(network.n_units, **sizes, dt=dt, noise=noise, key=noise_key)
     starts = START * jax.random.normal(start_key, (network.n_units, n_trials))
     run = simulate(Restarted(network, starts), trials, key=key)
     return Recording(trials, np.asarray(run.rates), np.asarray(run.outputs))
 
 
-def shown_run(data: str, is_new: bool, circuit: dict) -> Recording:
-    """The seconds of a run that all students are measured on."""
-    whole = recording(data, is_new, **circuit)
-    if data == "trials":
+def shown_run(asked: Mapping[str, Any], is_new: bool, circuit: dict) -> Recording:
+    """The seconds of a run that all students of it are measured on."""
+    whole = recording(asked["data"], is_new, asked["noise"], **circuit)
+    if asked["data"] == "trials":
         n_trials = round(SECONDS / TRIAL)
         return Recording(whole.trials.select(np.arange(n_trials)), whole.rates[:n_trials], whole.outputs[:n_trials])
     return whole.until(round(SECONDS / whole.trials.dt))
 
 
-@functools.lru_cache(maxsize=1)
-def kicked(n_recorded: int, **circuit) -> Float[np.ndarray, "kick time unit"]:
-    """What recorded units do after a kick to each of them in turn, at the origin, without noise."""
+def units_of(asked: Mapping[str, Any], circuit: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Units that are recorded, and those that are not.
+
+    They are the first ones of a random order; or those of largest variance in the run that is shown; or, from one of
+    them on, always that with the largest weights from and to those that are recorded already.
+    """
     teacher, order = made(**circuit)
-    return after_kicks(teacher.network, order[:n_recorded], STEPS.get(circuit["circuit"], DT))
+    if asked["recorded"] == ACTIVE:
+        order = np.argsort(-shown_run(asked, False, circuit).rates.var(axis=(0, 1)), kind="stable")
+    if asked["recorded"] == CONNECTED:
+        order = by_connection(np.asarray(teacher.network.recurrent), int(order[0]))
+    recorded, others = np.split(order, [round(asked["fraction"] * len(order))])
+    return recorded, others
+
+
+def by_connection(weights: np.ndarray, first: int) -> np.ndarray:
+    """All units, each with the largest summed |J| from and to those before it."""
+    strengths = np.abs(weights) + np.abs(weights).T
+    order, pull = [first], strengths[first].copy()
+    while len(order) < len(weights):
+        pull[order] = -1.0
+        order.append(int(np.argmax(pull)))
+        pull = pull + strengths[order[-1]]
+    return np.array(order)
+
+
+def kicked(asked: Mapping[str, Any], circuit: dict) -> Float[np.ndarray, "kick time unit"]:
+    """What recorded units do after a kick to each of them in turn, at the origin, without noise."""
+    units = units_of(asked, circuit)[0]
+    return after_kicks(made(**circuit)[0].network, units, STEPS.get(circuit["circuit"], DT))
 
 
 def after_kicks(network: RateNetwork, units: np.ndarray, dt: float) -> Float[np.ndarray, "kick time unit"]:

@@ -21,7 +21,9 @@ from recirc.studies.qian2024.design import (
     LOW_RANK,
     N_HIDDEN,
     N_TRIALS,
+    NOISE,
     OTHERS,
+    RANDOM,
     SECONDS,
     SOURCE,
     TRIAL,
@@ -29,32 +31,48 @@ from recirc.studies.qian2024.design import (
 )  # fmt: skip
 
 SLOWEST, MATCHED, TWIN = "slowest_mode_s", "recorded_r2", f"{BASELINE}untrained"
+N_SLOW = "n_spurious_slow"
 MATCHES, MATCHES_WELL = 0.5, 0.6  # R² from which recorded units count as matched, and that which is claimed
 SPURIOUS = 3.0  # times the time constant: what makes a mode spurious, in `n_spurious_slow`
 RATIO = 2.0  # of slowest time constants, between kinds of circuits and numbers of units
 HELP = 1.5  # by which something must shorten the slowest time constant to be called a help
 OURS = "ours"
-SOURCES = dict.fromkeys(["part", "part_trials", "hidden", "hidden_trials", "task", "units_trials"], OURS)
-
+SOURCES = dict.fromkeys(
+    ["part", "part_trials", "hidden", "hidden_trials", "task", "units_trials", "force", "force_task"], OURS
+)
 RECORDING = {"data": "recording", "fraction": FRACTION, "length_s": SECONDS, "n_hidden": 0}
+RECORDING |= {"noise": NOISE, "recorded": RANDOM}
 TRIALS = RECORDING | {"data": "trials", "length_s": N_TRIALS * TRIAL}
 # The s.d. of what each claim averages, over so many circuits of each kind that the study does not use.
 N_KNOWN = 3
 SPREADS = {
     "matched": 0.07, "slow": 0.26, "part": 0.71, "part_trials": 0.38, "feedforward": 0.32, "low_rank": 0.76,
     "hidden": 0.55, "hidden_trials": 0.43, "task": 0.16, "time": 0.17, "units": 0.62, "units_trials": 0.46,
+    "force": 0.1, "force_task": 0.1,  # of those it was less
 }  # fmt: skip
 TEXTS = read_words(Path(__file__).with_name("report.toml"))["claims"]
 
 
 def log_slowest(table: pd.DataFrame, arm: str, *, column: str = "value", **place) -> pd.Series:
     """Log of the slowest time constant by seed, of a student; with `column` of its twin or its circuit."""
-    rows = select(table, SLOWEST, arm, **place).dropna(subset="seed").set_index("seed")
-    return rows.reindex(columns=[column])[column].astype(float).dropna().map(np.log)
+    return _by_seed(table, SLOWEST, arm, column, place).map(np.log)
+
+
+def log_n_slow(table: pd.DataFrame, arm: str, *, column: str = "value", **place) -> pd.Series:
+    """Log of the number of spurious slow modes, and one, by seed."""
+    return _by_seed(table, N_SLOW, arm, column, place).map(np.log1p)
+
+
+def _by_seed(table: pd.DataFrame, metric: str, arm: str, column: str, place: dict) -> pd.Series:
+    rows = select(table, metric, arm, **place).dropna(subset="seed").set_index("seed")
+    return rows.reindex(columns=[column])[column].astype(float).dropna()
 
 
 def effects(table: pd.DataFrame, *, circuit: str = CENTRAL, column: str = "value") -> dict[str, np.ndarray]:
-    """What each claim averages, a value per seed, by claim: log ratios of slowest time constants, but for `matched`.
+    """What each claim averages, a value per seed, by claim.
+
+    Log ratios of slowest time constants; but `matched` an R², and `force_task` a log ratio of numbers of slow modes,
+    since the slowest ones of students by full-FORCE all grow.
 
     Args:
         table: of single students.
@@ -67,6 +85,7 @@ def effects(table: pd.DataFrame, *, circuit: str = CENTRAL, column: str = "value
     ridge, many = of("ridge", **RECORDING), of("ridge", **TRIALS)
     bptt, bptt_hidden = of("bptt", **RECORDING), hidden("bptt", RECORDING)
     task = bptt - of("bptt_task", **RECORDING) + bptt_hidden - hidden("bptt_task", RECORDING)
+    n_slow = lambda arm: log_n_slow(table, arm, column=column, circuit=circuit, **RECORDING)  # noqa: E731
     matched = by_seed(table, MATCHED, "ridge", circuit=circuit, set="train", **RECORDING)
     truth = log_slowest(table, "ridge", column="teacher", circuit=circuit, **RECORDING)
     found = {
@@ -80,6 +99,8 @@ def effects(table: pd.DataFrame, *, circuit: str = CENTRAL, column: str = "value
         "time": changed(RECORDING, length_s=LONG) - ridge,
         "units": ridge - changed(RECORDING, fraction=HALF),
         "units_trials": many - changed(TRIALS, fraction=HALF),
+        "force": of("full_force", **RECORDING) - truth,
+        "force_task": n_slow("full_force") - n_slow("full_force_task"),
     }
     return {name: values.dropna().sort_index().to_numpy(float) for name, values in found.items()}
 
@@ -108,6 +129,7 @@ BOUNDS = {
     "hidden": _ratio(HELP), "hidden_trials": _ratio(HELP), "task": _ratio(HELP),
     "time": _ratio(1 / HELP, none=-float(np.log(HELP)), planned=0.0),
     "units": _ratio(RATIO), "units_trials": _ratio(RATIO),
+    "force": _ratio(SPURIOUS), "force_task": _ratio(HELP),
 }  # fmt: skip
 
 

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Sequence
 
 from recirc import circuits
-from recirc.train import BpttStudent, Cornn, Curbd, LinearDynamics, OneStepRidge
+from recirc.train import BpttStudent, Cornn, Curbd, FullForce, LinearDynamics, OneStepRidge
 
 SOURCE = "Qian et al. 2024 (NeurIPS 37)"
-METHODS = (circuits.teacher, circuits.RateNetwork, OneStepRidge, BpttStudent, Cornn, Curbd, LinearDynamics)
+METHODS = (
+    circuits.teacher, circuits.RateNetwork, OneStepRidge, BpttStudent, FullForce, Cornn, Curbd, LinearDynamics,
+)  # fmt: skip
 N_UNITS = {"stability_optimized": 100}  # which takes long to make; all others have
 N_MANY = 500
 TAU, NOISE, START = 0.1, 0.2, 1.0  # seconds; s.d. of the noise current over 1 ms, and of the states at the start
@@ -18,6 +20,14 @@ TRIAL, N_TRIALS = 1.0, 400  # seconds of a trial, and how many where there are m
 PUBLISHED = 1e-3  # penalty on squared weights beside squared errors of x
 N_OUTPUTS, N_HIDDEN, GAIN = 3, 50, 0.8  # random sums of all units; hidden units; gain of an untrained student
 FRACTION, HALF = 0.1, 0.5  # of the units recorded
+QUIET, LOUD = NOISE / 4, NOISE * 4  # noise beside which the circuits are recorded, too
+RANDOM, ACTIVE, CONNECTED = (
+    "random",
+    "most_active",
+    "connected",
+)  # units recorded: whichever, of largest variance, a clique
+N_FORCE, PULSE = 200, 0.05  # units of a student by full-FORCE; seconds in which it is told where a trial starts
+FORCE = {"n_passes": 20}  # of `FullForce`
 
 CENTRAL, CONTROL = "feedforward", "random"  # the circuit of the central effect, and that of which none is expected
 FEEDFORWARD, LOW_RANK = ("feedforward", "delay_line"), ("low_rank_oscillation", "low_rank_normal")
@@ -26,7 +36,9 @@ KINDS = (*FEEDFORWARD, *LOW_RANK, *OTHERS)
 BENT = "feedforward_tanh"  # the central circuit with f = tanh
 
 # What tells students of one arm and seed apart, and what stands in files where it does not apply.
-PLACE = {"circuit": "", "data": "", "fraction": -1.0, "length_s": -1.0, "n_hidden": 0}
+PLACE = {
+    "circuit": "", "data": "", "fraction": -1.0, "length_s": -1.0, "n_hidden": 0, "noise": -1.0, "recorded": "",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +50,7 @@ class Preset:
         n_control: of the control's circuits, those with all of these students, too.
         n_shown: circuits of every kind for what no claim is about: DSA and InputDSA, and of the central kind other
             students, steps of 1 ms, and tanh units.
+        n_varied: circuits of the central kind with other noise and other choices of units.
         fractions: shares of the units recorded, of the central circuit and the control.
         lengths: seconds recorded, of the same.
         training: fields of `BpttStudent`.
@@ -46,6 +59,7 @@ class Preset:
     n_seeds: int
     n_control: int
     n_shown: int
+    n_varied: int
     fractions: tuple[float, ...] = (FRACTION, HALF, 1.0)
     lengths: tuple[float, ...] = (SECONDS, LONG)
     training: dict = dataclasses.field(default_factory=lambda: dict(TRAINING))
@@ -54,15 +68,16 @@ class Preset:
 # The penalty is that with the largest R² of one step in recordings that no student saw: benchmarks/hidden_penalty.py.
 TRAINING = {"n_passes": 4, "n_updates": 200, "forcing": 0.05, "penalty": 0.1}
 PRESETS = {
-    "quick": Preset(8, 1, 1, training=TRAINING | {"n_updates": 100}),
-    "full": Preset(24, 4, 3, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
+    "quick": Preset(8, 1, 1, 1, training=TRAINING | {"n_updates": 100}),
+    "full": Preset(24, 4, 3, 12, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
 }
 
 
 def student(arm: str, *, data: str = "recording", **changes) -> dict:
     """What a student is and is shown: entries of `PLACE` but for the circuit, and its arm."""
     length = N_TRIALS * TRIAL if data == "trials" else SECONDS
-    return {"arm": arm, "data": data, "fraction": FRACTION, "length_s": length, "n_hidden": 0, **changes}
+    shared = {"fraction": FRACTION, "length_s": length, "n_hidden": 0, "noise": NOISE, "recorded": RANDOM}
+    return {"arm": arm, "data": data, **shared, **changes}
 
 
 def specifications(preset: Preset, seed: int) -> list[dict]:
@@ -91,11 +106,13 @@ def _students(preset: Preset, kind: str, index: int) -> list[dict]:
         for data in ("recording", "trials"):
             asked += [student("ridge", data=data, fraction=share) for share in preset.fractions]
         asked += [student("ridge", length_s=length) for length in preset.lengths]
-        asked += gradient_students()
+        asked += [*gradient_students(), student("full_force"), student("full_force_task")]
+    if kind == CENTRAL and index < preset.n_varied:
+        asked += varied_students()
     if kind == CENTRAL and index < preset.n_shown:
         asked += [student("curbd"), student("linear_dynamics"), student("ridge", data="fine_steps")]
     once = [each for place, each in enumerate(asked) if each not in asked[:place]]
-    return sorted(once, key=lambda each: each["data"])  # so that runs are made one after the other
+    return sorted(once, key=lambda each: (each["noise"], each["data"]))  # so that runs are made one after the other
 
 
 def gradient_students() -> Sequence[dict]:
@@ -103,3 +120,9 @@ def gradient_students() -> Sequence[dict]:
     hidden = (0, N_HIDDEN)
     asked = [student(arm, n_hidden=n) for n in hidden for arm in ("bptt", "bptt_task")]
     return [*asked, *(student("bptt", data="trials", n_hidden=n) for n in hidden)]
+
+
+def varied_students() -> Sequence[dict]:
+    """Of other strengths of noise, and of other choices of units."""
+    changes = ({"noise": QUIET}, {"noise": LOUD}, {"recorded": ACTIVE}, {"recorded": CONNECTED})
+    return [student("ridge", data=data, **change) for data in ("recording", "trials") for change in changes]

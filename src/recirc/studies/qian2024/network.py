@@ -14,7 +14,19 @@ from recirc.analyses.arrays import weights_of
 from recirc.circuits import RateNetwork, Restarted, simulate
 from recirc.studies.qian2024 import circuit as work
 from recirc.studies.qian2024.circuit import Recording
-from recirc.studies.qian2024.design import DT, FRACTION, GAIN, PUBLISHED, SECONDS, STEPS, TRIAL
+from recirc.studies.qian2024.design import (
+    DT,
+    FRACTION,
+    GAIN,
+    N_OUTPUTS,
+    NOISE,
+    PUBLISHED,
+    RANDOM,
+    SECONDS,
+    STEPS,
+    TRIAL,
+)
+from recirc.studies.qian2024.hinted import hinted_trials, run_hinted, task_error, train_hinted, untrained
 from recirc.train import AbstractTrainer, BpttStudent, Cornn, Curbd, LinearDynamics, OneStepRidge, fit
 from recirc.train.student import first_states
 from recirc.types import Activity, Outcome, Score, Trials
@@ -45,6 +57,7 @@ def train_students(specification: Mapping[str, Any]) -> Result:
             found, network = {"outcome": str(error), "rows": [], "history": []}, None
         done.append(found)
         is_example = specification["seed"] == EXAMPLE_SEED and asked["fraction"] == FRACTION
+        is_example &= asked["noise"] == NOISE and asked["recorded"] == RANDOM
         if network is not None and is_example:
             arrays |= {f"{index}_{name}": each for name, each in kept(network, asked, circuit).items()}
     return Result(arrays, {"students": done})
@@ -54,13 +67,15 @@ def learned_from(asked: Mapping[str, Any], circuit: dict) -> Trials:
     """What a student is shown: rates of the recorded units, and the outputs; nothing of the noise.
 
     A single run is cut into trials of a second, which loses the steps between them, for students that learn by
-    gradient, and left whole for others.
+    gradient or full-FORCE, and left whole for others.
     """
-    whole, order = work.recording(asked["data"], False, **circuit), work.made(**circuit)[1]
+    whole = work.recording(asked["data"], False, asked["noise"], **circuit)
     if asked["data"] != "trials":
         whole = whole.until(round(asked["length_s"] / whole.trials.dt))
-    units = order[: n_recorded(asked, circuit)]
+    units = work.units_of(asked, circuit)[0]
     rates, outputs, dt = whole.rates[:, :, units], whole.outputs, whole.trials.dt
+    if is_hinted(asked):
+        return hinted_trials(rates, outputs, dt)
     if asked["arm"].startswith("bptt"):
         n_steps = round(TRIAL / dt)
         rates, outputs = (values.reshape(-1, n_steps, values.shape[2]) for values in (rates, outputs))
@@ -69,9 +84,9 @@ def learned_from(asked: Mapping[str, Any], circuit: dict) -> Trials:
     return Trials(np.zeros((*rates.shape[:2], 0)), outputs, dt=dt, conditions=names, **hints)
 
 
-def n_recorded(asked: Mapping[str, Any], circuit: dict) -> int:
-    """How many units of the circuit are recorded."""
-    return round(asked["fraction"] * circuit["n_units"])
+def is_hinted(asked: Mapping[str, Any]) -> bool:
+    """Whether a student learns by full-FORCE, from hints, so that its units are not the recorded ones."""
+    return asked["arm"].startswith("full_force")
 
 
 def trainer_of(asked: Mapping[str, Any], seen: Trials, training: Mapping[str, Any]) -> AbstractTrainer:
@@ -94,24 +109,32 @@ def train_student(
     asked: Mapping[str, Any], circuit: dict, seen: Trials, specification: Mapping[str, Any]
 ) -> tuple[dict, RateNetwork | None]:
     """Rows and history of one student, and what it is if its training did not diverge."""
-    teacher, order = work.made(**circuit)
-    units = order[: n_recorded(asked, circuit)]
-    empty = dataclasses.replace(
-        teacher.network, recurrent=jnp.zeros((len(units), len(units))), input_weights=jnp.zeros((len(units), 0)),
-        readout=jnp.zeros((len(teacher.network.readout), len(units))), bias=jnp.zeros(len(units)),
-        start=jnp.zeros(len(units)),
-    )  # fmt: skip
     twin_key, fit_key = jax.random.split(specification_key(circuit | {"n_hidden": asked["n_hidden"]}))
-    twin = circuits.with_hidden(empty, asked["n_hidden"], key=twin_key, gain=GAIN)
-    start = twin if asked["arm"].startswith("bptt") else empty
-    trained = fit(trainer_of(asked, seen, specification["training"]), start, seen, key=fit_key)
+    if is_hinted(asked):
+        twin = untrained(seen, twin_key)
+        trained = train_hinted(twin, seen, with_task=asked["arm"].endswith("task"), key=fit_key)
+    else:
+        empty = empty_student(asked, circuit)
+        twin = circuits.with_hidden(empty, asked["n_hidden"], key=twin_key, gain=GAIN)
+        start = twin if asked["arm"].startswith("bptt") else empty
+        trained = fit(trainer_of(asked, seen, specification["training"]), start, seen, key=fit_key)
     about = {"history": trained.history}
     if trained.outcome is Outcome.DIVERGED:
         return about | {"outcome": trained.message, "rows": []}, None
     rows, theirs = (measured(each, asked, circuit, specification["is_shown"]) for each in (trained.network, twin))
-    error = Score("output_nmse", trained.history[-1]["output_nmse"], "performance", "lower")
+    off = task_error(trained.network, seen) if is_hinted(asked) else trained.history[-1]["output_nmse"]
+    error = Score("output_nmse", off, "performance", "lower")
     rows = [*with_twin(rows, theirs), Row.of(error, asked["arm"], {"set": "train"})]
     return about | {"rows": [dataclasses.asdict(row) for row in rows]}, trained.network
+
+
+def empty_student(asked: Mapping[str, Any], circuit: dict) -> RateNetwork:
+    """The circuit, cut down to the recorded units, without weights."""
+    network, n_units = work.made(**circuit)[0].network, len(work.units_of(asked, circuit)[0])
+    return dataclasses.replace(
+        network, recurrent=jnp.zeros((n_units, n_units)), input_weights=jnp.zeros((n_units, 0)),
+        readout=jnp.zeros((len(network.readout), n_units)), bias=jnp.zeros(n_units), start=jnp.zeros(n_units),
+    )  # fmt: skip
 
 
 def measured(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, is_shown: bool) -> list[Row]:
@@ -122,40 +145,53 @@ def measured(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, is_s
     teacher = work.made(**circuit)[0]
     truth, modes = compare.linear_modes(teacher), compare.linear_modes(network, state=np.zeros(network.n_units))
     slowest = lambda found: min(float(found.time_constants[0]), LONGEST)  # noqa: E731
-    n_units = n_recorded(asked, circuit)
-    wanted = work.kicked(n_units, **circuit)
-    with np.errstate(all="ignore"):
-        off = work.after_kicks(network, np.arange(n_units), STEPS.get(circuit["circuit"], DT)) - wanted
-        kicks = float(1 - np.sum(off**2) / np.sum(wanted**2))
     scores = [
         (Score("slowest_mode_s", slowest(modes), "mechanism", "lower", "s"), slowest(truth)),
         (Score("n_spurious_slow", float(compare.n_spurious_slow(modes, truth)), "mechanism", "lower"), 0.0),
         (Score("nonnormality", modes.nonnormality, "mechanism"), truth.nonnormality),
         (Score("slowest_mode_hz", float(modes.frequencies[0]), "mechanism", unit="Hz"), float(truth.frequencies[0])),
-        (Score("kicked_units_r2", kicks, "mechanism"), None),
+        *_kicks(network, asked, circuit),
         *_fixed_points(network, asked, circuit),
     ]
     rows = [Row.of(score, asked["arm"], {"set": "origin"}, teacher=known) for score, known in scores]
     return rows + _driven(network, asked, circuit, is_shown and asked["fraction"] <= FRACTION)
 
 
+def _kicks(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> list[tuple[Score, None]]:
+    """R² of what recorded units do after kicks, where the student has these units."""
+    if is_hinted(asked):
+        return []
+    wanted = work.kicked(asked, circuit)
+    with np.errstate(all="ignore"):
+        off = work.after_kicks(network, np.arange(wanted.shape[2]), STEPS.get(circuit["circuit"], DT)) - wanted
+        return [(Score("kicked_units_r2", float(1 - np.sum(off**2) / np.sum(wanted**2)), "mechanism"), None)]
+
+
 def _fixed_points(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> list[tuple[Score, float]]:
-    """How many are found from recorded states, where units are not linear, and from as many of the whole circuit."""
+    """How many are found from states of a run, where units are not linear, and from as many of the whole circuit."""
     if network.nonlinearity is circuits.linear:
         return []
-    teacher, order = work.made(**circuit)
-    run = work.shown_run(asked["data"], False, circuit)
-    states = np.arctanh(run.rates[0, :: run.rates.shape[1] // N_STARTS][:N_STARTS])
-    own = order[: n_recorded(asked, circuit)]
-    hidden = np.zeros((len(states), network.n_units - len(own)))
-    found = compare.find_fixed_points(network, np.zeros(0), np.concatenate([states[:, own], hidden], axis=1))
-    alone = dataclasses.replace(teacher.network, input_weights=teacher.network.input_weights[:, :0])
-    true = compare.find_fixed_points(alone, np.zeros(0), states)
-    return [(Score("n_fixed_points", float(len(found.points)), "mechanism", "lower"), float(len(true.points)))]
+    teacher = work.made(**circuit)[0].network
+    run, own = work.shown_run(asked, False, circuit), work.units_of(asked, circuit)[0]
+    some = lambda rates: np.arctanh(rates[0, :: rates.shape[1] // N_STARTS][:N_STARTS])  # noqa: E731
+    if is_hinted(asked):
+        starts = some(driven(network, run, own, asked)[:, :, len(own) :])
+    else:
+        starts = np.pad(some(run.rates[:, :, own]), [(0, 0), (0, network.n_units - len(own))])
+    alone = lambda each: dataclasses.replace(each, input_weights=each.input_weights[:, :0])  # noqa: E731
+    found, true = compare.find_fixed_points(alone(network), np.zeros(0), starts), 1
+    if teacher.nonlinearity is not circuits.linear:
+        true = len(compare.find_fixed_points(alone(teacher), np.zeros(0), some(run.rates)).points)
+    return [(Score("n_fixed_points", float(len(found.points)), "mechanism", "lower"), float(true))]
 
 
-def driven(network: RateNetwork, run: Recording, units: np.ndarray) -> np.ndarray:
-    """Rates of a student that starts from what was recorded and gets the recorded units' own noise."""
+def driven(network: RateNetwork, run: Recording, units: np.ndarray, asked: Mapping[str, Any]) -> np.ndarray:
+    """Rates of a student that starts from what was recorded and gets the recorded units' own noise.
+
+    Students by full-FORCE, which have no such units, get no noise; what they make of these units comes first.
+    """
+    if is_hinted(asked):
+        return run_hinted(network, run, units)
     n_units, inputs, hints = len(units), run.trials.inputs[:, :, units], run.rates[:, :, units]
     shared = {"dt": run.trials.dt, "conditions": run.trials.conditions}
     seen = Trials(inputs, hints[:, :, :0], hints=hints, hint_units=[str(unit) for unit in units], **shared)
@@ -167,12 +203,9 @@ def driven(network: RateNetwork, run: Recording, units: np.ndarray) -> np.ndarra
 
 def _driven(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, with_dynamics: bool) -> list[Row]:
     """What a student does when it is driven as the recorded units were: their match, the other units, dynamics."""
-    units, unseen = np.split(work.made(**circuit)[1], [n_recorded(asked, circuit)])
-    runs = {
-        "train": work.shown_run(asked["data"], False, circuit),
-        "new_run": work.shown_run(asked["data"], True, circuit),
-    }
-    rates = {name: driven(network, run, units) for name, run in runs.items()}
+    units, unseen = work.units_of(asked, circuit)
+    runs = {name: work.shown_run(asked, is_new, circuit) for name, is_new in (("train", False), ("new_run", True))}
+    rates = {name: driven(network, run, units, asked) for name, run in runs.items()}
     rows = []
     for name, run in runs.items():
         true = run.rates[:, 1:, units]
@@ -221,9 +254,9 @@ def _dynamics(rates: np.ndarray, run: Recording, units: np.ndarray, arm: str) ->
 
 def kept(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> dict[str, np.ndarray]:
     """Weights of a student, and a few units in the run that it saw, beside what was recorded."""
-    units = work.made(**circuit)[1][: n_recorded(asked, circuit)]
-    run = work.shown_run(asked["data"], False, circuit)
+    units, run = work.units_of(asked, circuit)[0], work.shown_run(asked, False, circuit)
     every, until = round(DT / run.trials.dt), round(KEPT_SECONDS / DT)
     thin = lambda values: values.reshape(-1, values.shape[2])[::every][:until, :KEPT_UNITS].astype(np.float32)  # noqa: E731
-    rates = {"rates": thin(driven(network, run, units)), "target_rates": thin(run.rates[:, 1:, units])}
-    return {**weights_of(network, np.float32), **rates}
+    rates = {"rates": thin(driven(network, run, units, asked)), "target_rates": thin(run.rates[:, 1:, units])}
+    own = dataclasses.replace(network, input_weights=network.input_weights[:, :0], readout=network.readout[-N_OUTPUTS:])
+    return {**weights_of(own, np.float32), **rates}

@@ -29,8 +29,13 @@ from recirc.studies.qian2024.design import (
     CONTROL,
     FRACTION,
     KINDS,
+    LOUD,
+    N_FORCE,
     N_HIDDEN,
     N_TRIALS,
+    NOISE,
+    QUIET,
+    RANDOM,
     SECONDS,
     SOURCE,
     TRAINING,
@@ -88,7 +93,13 @@ def units(result: AnalysisResult) -> Figure:
 def eigenvalues(result: AnalysisResult) -> Figure:
     """Eigenvalues of J of students of the first central circuit; the circuit's own are all 0."""
     weights = _examples(_recurrent(result))
-    return figures.eigenvalues({name: weights.sel(arm=name).values for name in weights["arm"].values})
+    return figures.eigenvalues({name: _own_part(weights.sel(arm=name).values) for name in weights["arm"].values})
+
+
+def _own_part(weights: np.ndarray) -> np.ndarray:
+    """J without the zeros that make all students' of one size."""
+    n_units = int(np.flatnonzero(weights.any(axis=0) | weights.any(axis=1)).max(initial=0)) + 1
+    return weights[:n_units, :n_units]
 
 
 def _recurrent(result: AnalysisResult) -> xr.DataArray:
@@ -97,7 +108,10 @@ def _recurrent(result: AnalysisResult) -> xr.DataArray:
     return result.networks["recurrent"]
 
 
-EXAMPLES = {"ridge": ("ridge", 0), "bptt": ("bptt", 0), f"BPTT, {N_HIDDEN} hidden": ("bptt", N_HIDDEN)}
+EXAMPLES = {
+    "ridge": ("ridge", 0), "bptt": ("bptt", 0), f"BPTT, {N_HIDDEN} hidden": ("bptt", N_HIDDEN),
+    "full_force": ("full_force", 0),
+}  # fmt: skip
 
 
 def _examples(values: xr.DataArray) -> xr.DataArray:
@@ -143,6 +157,11 @@ def _cells(table: pd.DataFrame) -> list[tuple[str, str, dict]]:
     lengths = [each for each in levels_of(select(own, data="recording"), "length_s") if each != SECONDS]
     tenth = f"{percent(FRACTION)} of units"
     found += [(f"{tenth}, {length:g} s", "ridge", RECORDING | {"length_s": length}) for length in lengths]
+    for data, place in where:
+        noises = [each for each in levels_of(own, "noise") if each != NOISE]
+        found += [(f"{tenth}, {data}, noise {noise:g}", "ridge", place | {"noise": noise}) for noise in noises]
+        choices = [each for each in levels_of(own, "recorded") if each != RANDOM]
+        found += [(f"{tenth}, {label(each)}, {data}", "ridge", place | {"recorded": each}) for each in choices]
     learned = [("BPTT", "bptt", data, place) for data, place in where]
     learned.append(("BPTT, task", "bptt_task", *where[0]))
     for name, arm, data, place in learned:
@@ -165,7 +184,8 @@ def tables(table: pd.DataFrame) -> dict[str, Table]:
     table = having(table, "seed")
     circuits = [(label(kind), "ridge", RECORDING | {"circuit": kind}) for kind in KINDS]
     cells = [(name, arm, place | {"circuit": CENTRAL}) for name, arm, place in _cells(table)]
-    cells += [(label(arm), arm, RECORDING | {"circuit": CENTRAL}) for arm in ("curbd", "linear_dynamics")]
+    others = ("full_force", "full_force_task", "curbd", "linear_dynamics")
+    cells += [(label(arm), arm, RECORDING | {"circuit": CENTRAL}) for arm in others]
     cells.append(("ridge, steps of 1 ms", "ridge", RECORDING | {"circuit": CENTRAL, "data": "fine_steps"}))
     cells += [(f"{label(arm)}, tanh, {percent(share)}", arm, RECORDING | {"circuit": BENT, "fraction": share})
               for arm in ("ridge", "cornn") for share in (FRACTION, 1.0)]  # fmt: skip
@@ -214,5 +234,6 @@ def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportT
     power = ", ".join(f"{TEXTS['short'][name]} {value:.2f}" for name, value in powers(size).items())
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], "n_seeds": size.n_seeds,
               "n_control": size.n_control, "n_shown": size.n_shown, "power": power, "n_known": N_KNOWN,
-              "n_hidden": N_HIDDEN, "n_trials": N_TRIALS, "training": TRAINING}  # fmt: skip
+              "n_hidden": N_HIDDEN, "n_trials": N_TRIALS, "training": TRAINING, "n_force": N_FORCE, "quiet": QUIET,
+              "loud": LOUD, "noise": NOISE, "n_varied": size.n_varied}  # fmt: skip
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, **tables(result.table))
