@@ -122,9 +122,17 @@ def unit_subsets(
         >>> found.refits["slowest_mode_s"].sizes
         (10, 20, 30, 40)
     """
-    student = dataclasses.replace(student or OneStepRidge(), learns=LEARNS)
+    student = student or OneStepRidge()
     check_within("[2, inf)", n_subsets=n_subsets)
     check_subsets(activity, smoothing=smoothing, student=student)
+    return fit_to_subsets(activity, n_subsets=n_subsets, key=key, smoothing=smoothing, student=student)
+
+
+def fit_to_subsets(
+    activity: Activity, *, n_subsets: int, key: PRNGKeyArray, smoothing: float, student: OneStepRidge | LinearDynamics
+) -> SubsetDependence:
+    """What `unit_subsets` gives, of rates that `check_subsets` has let pass."""
+    student = dataclasses.replace(student, learns=LEARNS)
     rates, step, n_units = np.asarray(activity.rates, np.float64), float(activity.dt), len(activity.units)
     random, trial, apart = numpy_generator(key), step * rates.shape[1], _apart(smoothing, step)
     sizes = (*(round(share * n_units) for share in SHARES), n_units)

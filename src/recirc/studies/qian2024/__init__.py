@@ -14,6 +14,7 @@ from recirc.analyses.pieces import Failure, Map
 from recirc.analyses.sources import stated_sources
 from recirc.analyses.summaries import network_history, network_rows
 from recirc.runs.experiment import Experiment
+from recirc.studies.presets import preset_of
 from recirc.studies.qian2024 import design
 from recirc.studies.qian2024.claims import claims
 from recirc.studies.qian2024.design import METHODS, PLACE, PRESETS, SOURCE, Preset
@@ -34,10 +35,7 @@ def experiment(*, preset: str, seed: int) -> Experiment:
     Raises:
         ValueError: if the preset is unknown.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"preset {preset!r} is unknown; choose one of {', '.join(PRESETS)}.")
-    size = PRESETS[preset]
-    asked = design.specifications(size, seed)
+    asked = design.specifications(size := preset_of(PRESETS, preset), seed)
     return Experiment(
         NAME, asked, functools.partial(analyse, size, asked), preset=preset, seed=seed,
         words=functools.partial(report_text, size=size, preset=preset),
