@@ -83,19 +83,12 @@ def by_student(piece: dict, result: Result | Failure) -> list[tuple[dict, Result
 def datasets(members: Sequence[tuple[dict, Arrays]]) -> tuple[xr.Dataset, xr.Dataset]:
     """Weights, padded with zeros to those of the largest student, and a few units, of the students that were kept."""
     names = labels([student for student, _ in members], {"arm": "", "seed": -1, **PLACE})
-    most = max((len(arrays["bias"]) for _, arrays in members), default=0)
-    padded = [{name: _padded(name, each, most) for name, each in arrays.items()} for _, arrays in members]
+    found = [arrays for _, arrays in members]
     axes = {"rates": ("time", "unit"), "target_rates": ("time", "unit")}
-    activity = xr.Dataset(stacked(padded, axes), names)
+    activity = xr.Dataset(stacked(found, axes), names)
     if "rates" in activity:
         activity["time"] = ("time", (np.arange(activity.sizes["time"]) + 2) * design.DT, {"units": "s"})
-    return weights_dataset(padded, names), activity
-
-
-def _padded(name: str, values: np.ndarray, n_units: int) -> np.ndarray:
-    """Weights of more units: those that are not there have none."""
-    axes = {"recurrent": (0, 1), "input_weights": (0,), "readout": (1,), "bias": (0,), "start": (0,)}.get(name, ())
-    return np.pad(values, [(0, n_units - n if axis in axes else 0) for axis, n in enumerate(values.shape)])
+    return weights_dataset(found, names), activity
 
 
 def _config_text(preset: str, size: Preset, seed: int) -> str:
