@@ -55,7 +55,7 @@ def dist(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The site, with the outputs that its pages hold."""
     session.install("-e", ".[docs]")
-    session.run("mkdocs", "build", "--strict", *session.posargs)
+    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
 
 
 @nox.session(python=PYTHONS[0])
@@ -67,6 +67,9 @@ def pages(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def audit(session: nox.Session) -> None:
-    """Known weaknesses of what gets installed; asks a public database."""
-    session.install("-e", ".[nwb]", "pip-audit")
-    session.run("pip-audit", "--skip-editable")
+    """Known weaknesses of what gets installed; asks a public database, and fails where that does not know a package."""
+    asked = str(Path(session.create_tmp()) / "asked.txt")
+    line = ["--generate-hashes", "--python-version", PYTHONS[0], "--extra", "nwb", "pyproject.toml", "-o", asked]
+    session.run("uv", "pip", "compile", "-q", *line, external=True)
+    session.install("pip-audit")
+    session.run("pip-audit", "--strict", "--disable-pip", "--require-hashes", "-r", asked)
