@@ -25,14 +25,7 @@ def student_of(config: FitConfig) -> OneStepRidge | LinearDynamics:
 def check(activity: Activity, config: FitConfig) -> None:
     """Raise ValueError if subsets are asked for and cannot be fitted; `activity` is made ready by `prepare`."""
     if config.subsets:
-        check_subsets(scaled(activity, config), smoothing=config.preprocessing.smoothing, student=student_of(config))
-
-
-def scaled(activity: Activity, config: FitConfig) -> Activity:
-    """Rates divided by their range and a constant, as in the fit."""
-    rates = np.asarray(activity.rates, np.float64)
-    rates = rates / (np.ptp(rates, axis=(0, 1)) + config.soft_normalization)
-    return activity.replace(rates=rates, standard_error=None)
+        check_subsets(activity, smoothing=config.preprocessing.smoothing, student=student_of(config))
 
 
 def with_subsets(result: AnalysisResult, activity: Activity, config: FitConfig, *, key: PRNGKeyArray) -> AnalysisResult:
@@ -40,13 +33,16 @@ def with_subsets(result: AnalysisResult, activity: Activity, config: FitConfig, 
 
     Args:
         result: of the fit.
-        activity: made ready by `prepare`.
+        activity: made ready by `prepare`; rates are divided by their range and a constant, as in the fit.
         config: of the fit.
         key: decides the subsets.
     """
-    activity, smoothing = scaled(activity, config), config.preprocessing.smoothing
-    found = fit_to_subsets(activity, n_subsets=config.subsets, key=key, smoothing=smoothing, student=student_of(config))
-    ranked = which_next(activity, key=key)
+    rates, smoothing = np.asarray(activity.rates, np.float64), config.preprocessing.smoothing
+    scaled = activity.replace(
+        rates=rates / (np.ptp(rates, axis=(0, 1)) + config.soft_normalization), standard_error=None
+    )
+    found = fit_to_subsets(scaled, n_subsets=config.subsets, key=key, smoothing=smoothing, student=student_of(config))
+    ranked = which_next(scaled, key=key)
     share = f"{100 * found.constrained:.0f} %"
     sentences = [
         *(verdict.sentence() for verdict in subset_verdicts(found)),
