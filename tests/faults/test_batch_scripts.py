@@ -11,23 +11,15 @@ from pathlib import Path
 import pytest
 from certificates import certificates
 from inline_engine import use
+from small_sweep import BASE
 
 import recirc
 from recirc.runs.experiment import run
 from recirc.studies import sweep
 
 SCRIPTS = Path(__file__).parents[2] / "docs/sweeps"
-SWEEP = """seeds = [0, 1, 2, 3, 4, 5]
-[base]
-n_trials = 2
-[base.task]
-kind = "CenterOutReach"
-movement = 0.1
-dt = 0.005
-[base.circuit]
-n_units = 8
-[base.trainer]
-kind = "Ridge"
+SWEEP = f"""seeds = [0, 1, 2, 3, 4, 5]
+{BASE}kind = "Ridge"
 penalties = [1e-3]
 """
 RECIRC = f'#!/bin/bash\nexec {sys.executable} -m recirc "$@"\n'

@@ -1,11 +1,9 @@
 """Rows 1-5, 7, 22-25, 28-30 and 32: workers, drivers, disks and folders that fail."""
 
-import contextlib
 import hashlib
 import json
 import os
 import pickle
-import resource
 import signal
 import subprocess
 import sys
@@ -16,6 +14,7 @@ import jax
 import numpy as np
 import pytest
 import xarray as xr
+from small_disks import full_disks
 
 from recirc.analyses import Result, Row, results
 from recirc.runs import (
@@ -246,32 +245,11 @@ def test_a_pickle_in_the_place_of_arrays_is_never_executed(tmp_path, monkeypatch
         pack({"x": np.array([Bomb()], dtype=object)}, {})
 
 
-@contextlib.contextmanager
-def _file_size_limit(_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextlib.contextmanager
-def _tiny_disk(path):
-    mount = ["mount", "-t", "tmpfs", "-o", "size=40k", "none", str(path)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small disk can only be mounted by root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-
-
-@pytest.mark.parametrize("full_disk", [_file_size_limit, _tiny_disk])
-def test_full_disk_is_named_and_leaves_the_older_state(full_disk, tmp_path):
+@full_disks(20_000)
+def test_full_disk_is_named_and_leaves_the_older_state(disk, tmp_path):
     big = np.random.default_rng(0).normal(size=20_000)
     dataset = xr.Dataset({"rates": ("time", big, {"units": "1"})})
-    with full_disk(tmp_path), RunFolder.open(tmp_path / "run", specification={}) as folder:
+    with disk(tmp_path), RunFolder.open(tmp_path / "run", specification={}) as folder:
         folder.write("activity.nc", "older")
         with pytest.raises(StorageError, match=r"no space left writing .*activity\.nc"):
             folder.write_dataset("activity.nc", dataset)

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import os
 import pickle
-import resource
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from inline_engine import use
+from small_disks import full_disks, mounted
 
 from recirc.analyses import Failure, Result, results
 from recirc.runs import FinishedError, FolderError, FolderMap, RunFolder
@@ -118,37 +118,12 @@ def test_a_failure_stands_until_there_is_a_result(tmp_path):
     assert _found(tmp_path) == [0, 1]
 
 
-@contextlib.contextmanager
-def _small_files(_):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextlib.contextmanager
-def _mounted(path, options):
-    mount = ["mount", "-t", "tmpfs", "-o", options, "none", str(path)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a disk can only be mounted by root")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
-
-
 def _fill(store: Segments) -> None:
     for i in range(100):
         store.write({_name(2 * i + j): _record(2 * i + j) for j in range(2)})
 
 
-def _full_disk(path):
-    return _mounted(path, "size=16k")
-
-
-@pytest.mark.parametrize("disk", [_small_files, _full_disk])
+@full_disks(12_000)
 def test_a_disk_that_fills_is_named_and_finished_pieces_stand(disk, tmp_path):
     with disk(tmp_path), contextlib.closing(Segments(tmp_path)) as store:
         with pytest.raises(StorageError, match=r"no space left writing .*\.segment"):
@@ -159,7 +134,7 @@ def test_a_disk_that_fills_is_named_and_finished_pieces_stand(disk, tmp_path):
 
 
 def test_a_disk_that_becomes_read_only_is_named_and_finished_pieces_stand(tmp_path):
-    with _mounted(tmp_path, "size=1m"):
+    with mounted(tmp_path, "size=1m"):
         store = Segments(tmp_path)
         store.write({_name(0): _record(0)})
         store.close()

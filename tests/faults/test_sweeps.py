@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from inline_engine import use
+from small_sweep import BASE
 from typer.testing import CliRunner
 
 import recirc
@@ -14,18 +15,9 @@ from recirc.cli import app
 from recirc.runs import ConfigError
 from recirc.studies import sweep
 
-GOOD = """title = "Small"
+GOOD = f"""title = "Small"
 seeds = [0]
-[base]
-n_trials = 2
-[base.task]
-kind = "CenterOutReach"
-movement = 0.1
-dt = 0.005
-[base.circuit]
-n_units = 8
-[base.trainer]
-kind = "FullForce"
+{BASE}kind = "FullForce"
 n_passes = 1
 [[axes]]
 field = "trainer.noise"

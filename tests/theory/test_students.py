@@ -252,7 +252,7 @@ class TestRegions:
         network = teacher(n_units=4)
         activity = circuits.simulate(network, circuits.noise_trials(4, n_steps=5, key=key), key=key)
         for regions, sentence in (
-            ({"A": ["0", "1"], "B": ["1", "2", "3"]}, "'1' is in 'A' and in 'B'; regions must not overlap"),
+            ({"A": ["0", "1"], "B": ["1", "2", "3"]}, "'1' is in 'A' and in 'B'; give it one region"),
             ({"A": ["0", "1"], "B": ["2"]}, "1 units are in no region, the first '3'"),
             ({"A": ["9"]}, "names unit '9'"),
         ):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from inline_engine import use
+from small_sweep import BASE
 
 import recirc
 from recirc.analyses import Row
@@ -23,33 +24,16 @@ from recirc.studies.sweep.design import pieces_of, runs_of
 
 ROOT = Path(__file__).parents[2]
 
-SMALL = """
-title = "Small"
+SMALL = f"""title = "Small"
 seeds = [0, 1, 0]
-
-[base]
-n_trials = 2
-
-[base.task]
-kind = "CenterOutReach"
-movement = 0.1
-dt = 0.005
-
-[base.circuit]
-n_units = 12
-
-[base.trainer]
-kind = "FullForce"
+{BASE}kind = "FullForce"
 n_passes = 2
-
 [[base.probes]]
 kind = "InputScale"
 scale = 1.2
-
 [[axes]]
 field = "trainer.noise"
 values = [0.0, 0.1]
-
 [[axes]]
 field = "task.peak_speed"
 values = [0.1, 1e307]
@@ -113,7 +97,7 @@ def test_equal_seeds_and_values_are_one_run_and_every_run_has_its_own_stream(sma
 
 
 def test_a_network_with_the_default_written_out_is_the_same_piece(small, tmp_path):
-    (tmp_path / "b.toml").write_text(SMALL.replace("n_units = 12", "n_units = 12\ngain = 1.5"))
+    (tmp_path / "b.toml").write_text(SMALL.replace("n_units = 8", "n_units = 8\ngain = 1.5"))
     assert runs_of(sweep.load_sweep(tmp_path / "b.toml")) == runs_of(small)
 
 

@@ -11,6 +11,7 @@ import scipy.signal
 import recirc
 from recirc.analyses import AnalysisResult, FitConfig, fit_recording, unit_subsets, which_next
 from recirc.analyses.constrained_directions import constrained_share
+from recirc.analyses.fit_prepare import prepare
 from recirc.analyses.lagged_sums import LEARNS, added, hint_trials, in_groups, lagged_sums, linear_network, without
 from recirc.analyses.subset_verdict import DEPENDS, SAME, UNTOLD, subset_rows, subset_verdicts
 from recirc.circuits import Restarted, noise_trials, teacher
@@ -120,6 +121,20 @@ def test_what_cannot_be_fitted_is_refused():
         unit_subsets(seen.select_units(seen.units[:4]), n_subsets=2, key=key)
     with pytest.raises(ValueError, match="subsets is 1"):
         FitConfig(subsets=1)
+
+
+def test_subsets_that_cannot_be_fitted_are_refused_where_a_fit_is_prepared():
+    """So before a folder is made, and by `recirc check`."""
+    rates = 20 + 5 * np.asarray(recording("random", n_recorded=16, spread=1.0, n_trials=8).rates)[:, :60]
+    activity = recirc.Activity(rates, dt=0.02, conditions=[str(45 * i) for i in range(8)])
+    settings = {"n_folds": 2, "preprocessing": recirc.data.Preprocessing(smoothing=0.0)}
+    prepare(activity, FitConfig(subsets=2, **settings))
+    with pytest.raises(ValueError, match="smallest subsets have 4 units and the fit 5 components"):
+        prepare(activity, FitConfig(subsets=2, subset_components=5, **settings))
+    twice = activity.replace(rates=rates[:, :, [0, *range(15)]])
+    prepare(twice, FitConfig(**settings))
+    with pytest.raises(ValueError, match="hints 0 and 1 are the same"):
+        prepare(twice, FitConfig(subsets=2, **settings))
 
 
 def test_units_that_others_do_not_tell_are_named_before_those_that_they_do():

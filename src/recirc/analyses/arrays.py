@@ -59,10 +59,17 @@ def labels(specifications: Sequence[Mapping[str, Any]], blanks: Mapping[str, Any
 
 
 def weights_dataset(members: Sequence[Arrays], coordinates: Mapping[str, tuple]) -> xr.Dataset:
-    """Weights of every network; those that only some have are zero in the others.
+    """Weights of every network; those that only some have, or larger ones have, are zero in the others.
 
     Args:
         members: what `weights_of` gave, among others, for each.
         coordinates: say what each is; see `labels`.
     """
-    return xr.Dataset(stacked(members, WEIGHT_AXES, blank=0.0), coords=coordinates)
+    weights = [{name: each for name, each in member.items() if name in WEIGHT_AXES} for member in members]
+    names = {name for member in weights for name in member}
+    most = {name: np.max([member[name].shape for member in weights if name in member], axis=0) for name in names}
+    padded = [
+        {name: np.pad(each, [(0, n) for n in most[name] - each.shape]) for name, each in member.items()}
+        for member in weights
+    ]
+    return xr.Dataset(stacked(padded, WEIGHT_AXES, blank=0.0), coords=coordinates)

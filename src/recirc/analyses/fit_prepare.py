@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from recirc.analyses import fit_subsets
 from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.fit_trials import FOLD, NAME, event_times, go_cue, time_courses
 from recirc.compare.covariates import DIRECTION, LABEL, covariates_of
@@ -30,7 +31,8 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
 
     Raises:
         ValueError: if there are too few or too many conditions, too few units or trials, hints do not fit into the
-            network, the go cue is outside of the recording, outputs are zero everywhere, or covariates cannot be used.
+            network, the go cue is outside of the recording, outputs are zero everywhere, covariates cannot be used, or
+            subsets of the units that are asked for cannot be fitted.
     """
     if config.go_cue is not None and not activity.start <= config.go_cue <= activity.time[-1]:
         ends = f"the recording runs from {activity.start:g} to {activity.time[-1]:g} s"
@@ -66,12 +68,14 @@ def prepare(activity: Activity, config: FitConfig) -> Activity:
         columns[name] = condition_averages(values.reshape(*values.shape[:2], -1), labels).mean
     if folds is not None:
         columns |= {NAME: np.array(activity.conditions)[first], FOLD: folds[first]}
-    return chosen.replace(
+    ready = chosen.replace(
         rates=rates.mean, outputs=outputs, conditions=rates.conditions,
         covariates={**chosen.covariates, **{name: values for name, values in columns.items() if name != LABEL}},
         standard_error=chosen.standard_error if is_averaged else rates.standard_error,
         trial_counts=chosen.trial_counts if is_averaged else rates.n_trials.tolist(),
     )  # fmt: skip
+    fit_subsets.check(ready, config)
+    return ready
 
 
 def trial_folds(labels: Sequence[str], config: FitConfig) -> np.ndarray:

@@ -9,7 +9,7 @@ from recirc.analyses.fit_config import FitConfig
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.sources import stated_sources
 from recirc.analyses.subset_verdict import NO_VERDICT, subset_rows, subset_verdicts
-from recirc.analyses.unit_subsets import check_subsets, unit_subsets
+from recirc.analyses.unit_subsets import check_subsets, fit_to_subsets, unit_subsets
 from recirc.analyses.which_next import which_next
 from recirc.train import LinearDynamics, OneStepRidge
 from recirc.types import Activity
@@ -41,7 +41,7 @@ def with_subsets(result: AnalysisResult, activity: Activity, config: FitConfig, 
     scaled = activity.replace(
         rates=rates / (np.ptp(rates, axis=(0, 1)) + config.soft_normalization), standard_error=None
     )
-    found = unit_subsets(scaled, n_subsets=config.subsets, key=key, smoothing=smoothing, student=student_of(config))
+    found = fit_to_subsets(scaled, n_subsets=config.subsets, key=key, smoothing=smoothing, student=student_of(config))
     ranked = which_next(scaled, key=key)
     share = f"{100 * found.constrained:.0f} %"
     sentences = [

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from recirc.circuits import RateNetwork, linear
-from recirc.train.student import Sums, sums_of
+from recirc.train.student import Sums, added, sums_of
 from recirc.types import Trials
 
 GROUPS = 10  # of trials, for the jackknife
@@ -46,15 +46,7 @@ def lagged_sums(rates: np.ndarray, ahead: int, step: float) -> Sums:
     """Sums over all pairs of samples that are `ahead` bins apart."""
     network = linear_network(rates.shape[2], step)
     thinned = [rates[:, first::ahead] for first in range(ahead)]
-    return added([sums_of(network, hint_trials(each, step), LEARNS) for each in thinned if each.shape[1] > 1])
-
-
-def added(parts: Sequence[Sums]) -> Sums:
-    """Sums over all parts."""
-    first, *others = parts
-    for other in others:
-        first = Sums(*(a + b for a, b in zip(first, other)))  # pyright: ignore[reportArgumentType]
-    return first
+    return added(sums_of(network, hint_trials(each, step), LEARNS) for each in thinned if each.shape[1] > 1)
 
 
 def without(whole: Sums, parts: Sequence[Sums]) -> list[Sums]:

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.stats
 
 from recirc.analyses.table import Row
-from recirc.analyses.unit_subsets import Refits, SubsetDependence
+from recirc.analyses.unit_subsets import NUMBERS, SubsetDependence
 
 SAME, DEPENDS, UNTOLD = (
     "does not depend on which units were recorded",
@@ -15,7 +15,6 @@ SAME, DEPENDS, UNTOLD = (
 )
 DRIFT = np.log(1.5)  # of the logarithm of a time constant, that matters
 LEAST = np.log(2.0)  # that the interval must exclude for "does not depend"
-UNITS = {"slowest_mode_s": "s", "rotation_hz": "Hz", "nonnormality": "1"}
 TURNS = 1 / 3  # of a frequency, that matters
 MEMORY = 0.08  # correlation of residuals with the next ones, of either sign, that matters
 CONSTRAINED = 0.15  # share of the directions of weights, below which nothing can be told
@@ -75,7 +74,7 @@ def _slowest(found: SubsetDependence) -> SubsetVerdict:
 
 
 def _rotation(found: SubsetDependence) -> SubsetVerdict:
-    refits: Refits = found.refits["rotation_hz"]
+    refits = found.refits["rotation_hz"]
     hertz, name, change = refits.recorded, "Its rotation", refits.drift[0] + refits.horizon[0]
     if hertz < 0.5 / found.trial:
         few = f"it turns less than half a cycle in a trial ({hertz:.2g} cycles/s), as circuits without rotation do"
@@ -94,7 +93,7 @@ def _rotation(found: SubsetDependence) -> SubsetVerdict:
 def subset_rows(found: SubsetDependence) -> list[Row]:
     """A row per number and size, and one for a circuit that is recorded whole."""
     rows, where = [], {"set": "unit_subsets"}
-    for name, unit in UNITS.items():
+    for name, unit in NUMBERS.items():
         refits, back = found.refits[name], np.exp if name == "slowest_mode_s" else np.asarray
         for size, values in zip(refits.sizes, refits.values):
             ends = back(np.quantile(values, [0.025, 0.975])) if len(values) > 1 else (np.nan, np.nan)

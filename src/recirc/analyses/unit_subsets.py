@@ -20,7 +20,7 @@ HALF = 1  # place of the size whose spread is the error from units
 PER_UNIT = 15  # pairs of samples that a fit which predicts further ahead has for each unit, if any size can have them
 FITTED = slice(1, None)  # sizes that the extrapolation rests on
 JACKKNIFED = 5  # subsets of each size that the jackknife refits
-NUMBERS = ("slowest_mode_s", "rotation_hz", "nonnormality")
+NUMBERS = {"slowest_mode_s": "s", "rotation_hz": "Hz", "nonnormality": "1"}  # and their units
 SLOWEST = 100.0  # trial lengths; what is slower, or grows, counts as this
 FEWEST = 8  # units
 CLEAR = 4.0  # s.d. of the smoothing, beyond which noise is another
@@ -122,9 +122,17 @@ def unit_subsets(
         >>> found.refits["slowest_mode_s"].sizes
         (10, 20, 30, 40)
     """
-    student = dataclasses.replace(student or OneStepRidge(), learns=LEARNS)
+    student = student or OneStepRidge()
     check_within("[2, inf)", n_subsets=n_subsets)
     check_subsets(activity, smoothing=smoothing, student=student)
+    return fit_to_subsets(activity, n_subsets=n_subsets, key=key, smoothing=smoothing, student=student)
+
+
+def fit_to_subsets(
+    activity: Activity, *, n_subsets: int, key: PRNGKeyArray, smoothing: float, student: OneStepRidge | LinearDynamics
+) -> SubsetDependence:
+    """What `unit_subsets` gives, of rates that `check_subsets` has let pass."""
+    student = dataclasses.replace(student, learns=LEARNS)
     rates, step, n_units = np.asarray(activity.rates, np.float64), float(activity.dt), len(activity.units)
     random, trial, apart = numpy_generator(key), step * rates.shape[1], _apart(smoothing, step)
     sizes = (*(round(share * n_units) for share in SHARES), n_units)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from recirc.circuits.base import numpy_generator
+from recirc.compare.unit_groups import unit_groups
 from recirc.ranges import check_within
 from recirc.types import Activity
 
@@ -70,12 +71,11 @@ def which_next(
     """
     check_within("[2, inf)", n_fits=n_fits, n_trials=activity.n_trials)
     kinds = {unit: [unit] for unit in activity.units} if kinds is None else kinds
-    places = _places(activity, kinds)
     rates, random = np.asarray(activity.rates, np.float64), numpy_generator(key)
     order = random.permutation(len(rates))
     halves = order[::2], order[1::2]
     found = []
-    for kind, left_out in places.items():
+    for kind, left_out in unit_groups(activity, kinds, what="kind").items():
         others = np.setdiff1d(np.arange(rates.shape[2]), left_out)
         if len(others) < 4:
             raise ValueError(f"kind {kind!r} leaves {len(others)} other units; a fit to half of them needs 4 or more.")
@@ -86,18 +86,6 @@ def which_next(
             numbers.append((np.mean((made - rates[judged][:, :, left_out]) ** 2), np.mean(made.var(axis=0))))
         found.append(Ranked(kind, *np.mean(numbers, axis=0).tolist()))
     return tuple(sorted(found, key=lambda ranked: -ranked.error))
-
-
-def _places(activity: Activity, kinds: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
-    index, owner = {name: i for i, name in enumerate(activity.units)}, {}
-    for kind, units in kinds.items():
-        for unit in units:
-            if unit not in index:
-                raise ValueError(f"kind {kind!r} names unit {unit!r}, which the activity does not have; mend it.")
-            if unit in owner:
-                raise ValueError(f"unit {unit!r} is in {owner[unit]!r} and in {kind!r}; give it one kind.")
-            owner[unit] = kind
-    return {kind: np.array([index[unit] for unit in units], int) for kind, units in kinds.items()}
 
 
 def _predicted(fitted: np.ndarray, judged: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:

@@ -7,11 +7,12 @@ import typer
 
 from recirc.cli.options import DropBad, Jobs, Out, Redact, RequireClaims, Seed, app, overrides
 from recirc.cli.running import default_folder, run
+from recirc.studies import STUDIES
 
 
 @app.command(epilog="Example: recirc reproduce salatiello2020 --preset quick --jobs 4")
 def reproduce(
-    study: Annotated[str, typer.Argument(help="Its name: salatiello2020, kao2019 or qian2024.")],
+    study: Annotated[str, typer.Argument(help=f"Its name: {', '.join(STUDIES)}.")],
     preset: Annotated[Literal["quick", "full"], typer.Option(help="Minutes, or an hour.")] = "quick",
     reference: Annotated[
         Path | None,

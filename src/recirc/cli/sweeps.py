@@ -34,7 +34,7 @@ def sweep(
 ):
     """Do many runs from one file, into one table; failures are kept as results."""
     if device != "auto":
-        os.environ["JAX_PLATFORMS"] = {"gpu": "cuda"}.get(device, device)
+        os.environ["JAX_PLATFORMS"] = "cuda" if device == "gpu" else device
     first, *folders = files
     path = first / "config.toml" if merge and first.is_dir() else first
     folders = [first, *folders] if path != first else folders

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from recirc.circuits import RateNetwork
+from recirc.compare.unit_groups import unit_groups
 from recirc.types import Activity
 
 
@@ -39,17 +40,9 @@ def region_currents(
     if len(activity.units) != network.n_units:
         found = f"the network has {network.n_units} units and the activity {len(activity.units)}"
         raise ValueError(f"{found}; give the activity of the network's units.")
-    places, owner = {name: i for i, name in enumerate(activity.units)}, {}
-    for region, units in regions.items():
-        for unit in units:
-            if unit not in places:
-                raise ValueError(f"region {region!r} names unit {unit!r}, which the activity does not have; mend it.")
-            if unit in owner:
-                raise ValueError(f"unit {unit!r} is in {owner[unit]!r} and in {region!r}; regions must not overlap.")
-            owner[unit] = region
-    if left := [unit for unit in activity.units if unit not in owner]:
-        raise ValueError(f"{len(left)} units are in no region, the first {left[0]!r}; give them one.")
-    index = {region: np.array([places[unit] for unit in units], int) for region, units in regions.items()}
+    index = unit_groups(activity, regions, what="region")
+    if left := set(range(network.n_units)).difference(*index.values()):
+        raise ValueError(f"{len(left)} units are in no region, the first {activity.units[min(left)]!r}; give them one.")
     weights, rates = np.asarray(network.recurrent), np.asarray(activity.rates)
     return {
         (to, source): rates[..., index[source]] @ weights[np.ix_(index[to], index[source])].T

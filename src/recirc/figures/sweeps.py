@@ -79,12 +79,11 @@ def heat_maps(
         NothingToDraw: if only one was varied.
 
     Example:
-        >>> def row(size, noise, seed):
-        ...     where = {"set": "train", "n_units": size, "noise": noise, "seed": seed}
-        ...     value = (0.1 + noise) * 50 / size + 0.02 * seed
-        ...     return recirc.analyses.Row("output_nmse", "performance", "network", value, condition=where)
-        >>> rows = [row(size, noise, seed) for size in (50, 100, 200) for noise in (0.0, 0.1) for seed in range(3)]
-        >>> about = {"keys": ["n_units", "noise", "seed"], "axes": {"n_units": "list", "noise": "list"}}
+        >>> places = [{"set": "train", "n_units": n, "noise": s} for n in (50, 100, 200) for s in (0.0, 0.1)]
+        >>> values = [(0.1 + place["noise"]) * 50 / place["n_units"] for place in places]
+        >>> rows = [recirc.analyses.Row("output_nmse", "performance", "network", value, condition=place)
+        ...     for value, place in zip(values, places)]
+        >>> about = {"keys": ["n_units", "noise"], "axes": {"n_units": "list", "noise": "list"}}
         >>> result = recirc.analyses.AnalysisResult("sweep", tuple(rows), about=about)
         >>> figure = recirc.figures.heat_maps(result)
     """

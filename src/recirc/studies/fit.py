@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from recirc.analyses import AnalysisResult, FitConfig, fit_cost, fit_recording, fit_subsets, select
+from recirc.analyses import AnalysisResult, FitConfig, fit_cost, fit_recording, select
 from recirc.analyses.fit_prepare import prepare
 from recirc.analyses.fit_trials import with_go_cue
 from recirc.analyses.sources import cited, stated_sources
@@ -64,7 +64,6 @@ def experiment(data: Path | Sequence[Path], config: FitConfig, *, seed: int) -> 
     settled = dataclasses.replace(found.chain, minimum_reliability=least)
     config = with_go_cue(dataclasses.replace(config, preprocessing=settled), activity)
     ready = prepare(activity, config)  # what cannot be fitted is refused before a folder is made
-    fit_subsets.check(ready, config)
     key = jax.random.key(seed)
     for note in activity.notes:
         _log.info(printable(note))

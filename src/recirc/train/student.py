@@ -1,9 +1,10 @@
 """What students share: trainers whose units are the recorded ones, fitted to how rates follow one another."""
 
+import copy
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -179,17 +180,26 @@ class Sums(NamedTuple):
 
 def sums_of(network: RateNetwork, trials: Trials, learns: tuple[str, ...], transform=lambda currents: currents) -> Sums:
     """The sums, of currents as `transform` changes them."""
-    n_units, total = network.n_units, None
-    for regressors, currents, targets in blocks(network, trials, learns):
-        wanted = transform(currents)
-        products = (regressors.T @ regressors, wanted.T @ regressors, targets.T @ regressors[:, :n_units])
-        moments = (np.sum(wanted**2, axis=0, dtype=float), np.sum(wanted, axis=0, dtype=float))
+
+    def sums(block: Block) -> Sums:
+        regressors, wanted = block.regressors, transform(block.currents)
+        readout = block.targets.T @ regressors[:, : network.n_units]
+        products = (regressors.T @ regressors, wanted.T @ regressors, readout)
+        return Sums(*products, np.sum(wanted**2, axis=0, dtype=float), np.sum(wanted, axis=0, dtype=float), len(wanted))
+
+    return added(map(sums, blocks(network, trials, learns)))
+
+
+def added(parts: Iterable[Sums]) -> Sums:
+    """Sums over all parts, one of which is held at a time."""
+    total = None
+    for part in parts:
         if total is None:
-            total = Sums(*products, *moments, len(wanted))
+            total = copy.deepcopy(part)
             continue
-        for old, new in zip(total, (*products, *moments)):
+        for old, new in zip(total[:-1], part[:-1]):
             old += new
-        total = total._replace(n_pairs=total.n_pairs + len(wanted))
+        total = total._replace(n_pairs=total.n_pairs + part.n_pairs)
     return total  # pyright: ignore[reportReturnType]
 
 

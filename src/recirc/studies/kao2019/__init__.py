@@ -23,6 +23,7 @@ from recirc.studies.kao2019 import reference as references
 from recirc.studies.kao2019.design import METHODS as METHODS
 from recirc.studies.kao2019.design import SOURCE as SOURCE
 from recirc.studies.kao2019.network import train_network
+from recirc.studies.presets import preset_of
 
 PLACE = tuple(design.NETWORK[1:-1])  # what tells networks of one arm and seed apart
 BLANKS = {"arm": "", "seed": 0, "target_off_share": 0.0, "rate_penalty": 0.0}
@@ -42,9 +43,7 @@ def experiment(*, preset: str, seed: int, reference: Path | None = None, referen
         ValueError: if the preset is unknown, or the recording does not cover the window.
         DataFileError: if the recording cannot be read.
     """
-    if preset not in design.PRESETS:
-        raise ValueError(f"preset {preset!r} is unknown; choose one of {', '.join(design.PRESETS)}.")
-    size, description = design.PRESETS[preset], references.describe(reference, reference_onset, seed)
+    size, description = preset_of(design.PRESETS, preset), references.describe(reference, reference_onset, seed)
     target = None if reference is None else references.load(description)  # one that cannot serve is refused now
     specifications = design.specifications(size, seed, description)
     return Experiment(

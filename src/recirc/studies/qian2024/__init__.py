@@ -14,6 +14,7 @@ from recirc.analyses.pieces import Failure, Map
 from recirc.analyses.sources import stated_sources
 from recirc.analyses.summaries import network_history, network_rows
 from recirc.runs.experiment import Experiment
+from recirc.studies.presets import preset_of
 from recirc.studies.qian2024 import design
 from recirc.studies.qian2024.claims import claims
 from recirc.studies.qian2024.design import METHODS, PLACE, PRESETS, SOURCE, Preset
@@ -34,10 +35,7 @@ def experiment(*, preset: str, seed: int) -> Experiment:
     Raises:
         ValueError: if the preset is unknown.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"preset {preset!r} is unknown; choose one of {', '.join(PRESETS)}.")
-    size = PRESETS[preset]
-    asked = design.specifications(size, seed)
+    asked = design.specifications(size := preset_of(PRESETS, preset), seed)
     return Experiment(
         NAME, asked, functools.partial(analyse, size, asked), preset=preset, seed=seed,
         words=functools.partial(report_text, size=size, preset=preset),
@@ -85,19 +83,12 @@ def by_student(piece: dict, result: Result | Failure) -> list[tuple[dict, Result
 def datasets(members: Sequence[tuple[dict, Arrays]]) -> tuple[xr.Dataset, xr.Dataset]:
     """Weights, padded with zeros to those of the largest student, and a few units, of the students that were kept."""
     names = labels([student for student, _ in members], {"arm": "", "seed": -1, **PLACE})
-    most = max((len(arrays["bias"]) for _, arrays in members), default=0)
-    padded = [{name: _padded(name, each, most) for name, each in arrays.items()} for _, arrays in members]
+    found = [arrays for _, arrays in members]
     axes = {"rates": ("time", "unit"), "target_rates": ("time", "unit")}
-    activity = xr.Dataset(stacked(padded, axes), names)
+    activity = xr.Dataset(stacked(found, axes), names)
     if "rates" in activity:
         activity["time"] = ("time", (np.arange(activity.sizes["time"]) + 2) * design.DT, {"units": "s"})
-    return weights_dataset(padded, names), activity
-
-
-def _padded(name: str, values: np.ndarray, n_units: int) -> np.ndarray:
-    """Weights of more units: those that are not there have none."""
-    axes = {"recurrent": (0, 1), "input_weights": (0,), "readout": (1,), "bias": (0,), "start": (0,)}.get(name, ())
-    return np.pad(values, [(0, n_units - n if axis in axes else 0) for axis, n in enumerate(values.shape)])
+    return weights_dataset(found, names), activity
 
 
 def _config_text(preset: str, size: Preset, seed: int) -> str:

@@ -43,7 +43,6 @@ from recirc.studies.qian2024.design import (
 )  # fmt: skip
 
 HIDDEN = f"{N_HIDDEN} hidden units"
-TRUTH = "circuit"
 
 
 def slowest(result: AnalysisResult) -> Figure:

@@ -15,6 +15,7 @@ from recirc.analyses.sources import stated_sources
 from recirc.analyses.summaries import network_history, network_rows
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
+from recirc.studies.presets import preset_of
 from recirc.studies.salatiello2020.arms import (
     METHODS,
     PLACE,
@@ -47,9 +48,7 @@ def experiment(*, preset: str, seed: int) -> Experiment:
     Raises:
         ValueError: if the preset is unknown.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"preset {preset!r} is unknown; choose one of {', '.join(PRESETS)}.")
-    size, asked = PRESETS[preset], specifications(PRESETS[preset], seed)
+    asked = specifications(size := preset_of(PRESETS, preset), seed)
     return Experiment(
         NAME, asked, functools.partial(analyse, size, asked), preset=preset, seed=seed,
         words=functools.partial(report_text, size=size, preset=preset),

@@ -145,17 +145,12 @@ def _rows(result: Result | Failure, place: dict[str, Any]) -> list[Row]:
 
 
 def _weights(kept: list[tuple[Run, Mapping[str, np.ndarray]]]):
-    """Weights of every network; smaller ones are padded with zeros to the size of the largest."""
-    most = {name: np.max([arrays[name].shape for _, arrays in kept], axis=0) for name in kept[0][1]}
-    padded = [
-        {name: np.pad(value, [(0, n - m) for n, m in zip(most[name], value.shape)]) for name, value in arrays.items()}
-        for _, arrays in kept
-    ]
+    """Weights of every network, with its setting, seed and size."""
     names = [*kept[0][0][0], "seed"]
     places = [[*map(text, values.values()), seed] for (values, _, seed), _ in kept]
     coordinates = {name: ("network", np.array(column)) for name, column in zip(names, zip(*places))}
     coordinates["n_units"] = ("network", np.array([len(arrays["recurrent"]) for _, arrays in kept]))
-    return weights_dataset(padded, coordinates)
+    return weights_dataset([arrays for _, arrays in kept], coordinates)
 
 
 def files(config: SweepConfig, result: AnalysisResult) -> dict[str, Any]:

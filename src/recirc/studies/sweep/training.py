@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 from pathlib import Path
 
 import jax
@@ -16,26 +17,28 @@ from recirc.tasks import AbstractTask, CenterOutReach
 from recirc.train import AbstractTrainer, FullForce, fit
 from recirc.types import Outcome
 
+_USUAL = inspect.signature(RateNetwork.random).parameters
+
 
 @dataclasses.dataclass(frozen=True)
 class Circuit:
-    """The network before training; fields as of `RateNetwork.random`, inputs and outputs are those of the task.
+    """The network before training; inputs and outputs are those of the task.
 
     Args:
         n_units, gain, density, input_scale, time_constant, noise, bias_scale, readout_scale, autapses,
-            excitatory_fraction: as there.
+            excitatory_fraction: as of `RateNetwork.random`, defaults too.
     """
 
-    n_units: int = 300
-    gain: float = 1.5
-    density: float = 1.0
-    input_scale: float = 0.5
-    time_constant: float = 0.01
-    noise: float = 0.0
-    bias_scale: float = 0.0
-    readout_scale: float = 0.0
-    autapses: bool = True
-    excitatory_fraction: float | None = None
+    n_units: int = _USUAL["n_units"].default
+    gain: float = _USUAL["gain"].default
+    density: float = _USUAL["density"].default
+    input_scale: float = _USUAL["input_scale"].default
+    time_constant: float = _USUAL["time_constant"].default
+    noise: float = _USUAL["noise"].default
+    bias_scale: float = _USUAL["bias_scale"].default
+    readout_scale: float = _USUAL["readout_scale"].default
+    autapses: bool = _USUAL["autapses"].default
+    excitatory_fraction: float | None = _USUAL["excitatory_fraction"].default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,8 +104,7 @@ def train_piece(piece: Piece) -> Result:
     task_key, network_key, fit_key, test_key, probe_key = jax.random.split(specification_key(seed), 5)
     trials = training.task.trials(training.n_trials, key=task_key)
     network = RateNetwork.random(
-        key=network_key, n_inputs=trials.inputs.shape[2], n_outputs=trials.targets.shape[2],
-        **{field.name: getattr(training.circuit, field.name) for field in dataclasses.fields(training.circuit)},
+        key=network_key, n_inputs=trials.inputs.shape[2], n_outputs=trials.targets.shape[2], **vars(training.circuit)
     )  # fmt: skip
     found = fit(trainer, network, trials, key=fit_key)
     history = {"history": found.history} if "history" in piece.keep else {}
