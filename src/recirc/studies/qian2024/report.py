@@ -165,7 +165,7 @@ def _cells(table: pd.DataFrame) -> list[tuple[str, str, dict]]:
     learned.append(("BPTT, task", "bptt_task", *where[0]))
     for name, arm, data, place in learned:
         found += [(f"{name}, {data}", arm, place), (f"{name}, {HIDDEN}, {data}", arm, place | {"n_hidden": N_HIDDEN})]
-    return found
+    return found + [(f"{label(arm)}, {where[0][0]}", arm, RECORDING) for arm in ("full_force", "full_force_task")]
 
 
 COLUMNS = {  # metric, and the set that it is of
@@ -183,7 +183,7 @@ def tables(table: pd.DataFrame) -> dict[str, Table]:
     table = having(table, "seed")
     circuits = [(label(kind), "ridge", RECORDING | {"circuit": kind}) for kind in KINDS]
     cells = [(name, arm, place | {"circuit": CENTRAL}) for name, arm, place in _cells(table)]
-    others = ("full_force", "full_force_task", "curbd", "linear_dynamics")
+    others = ("curbd", "linear_dynamics")
     cells += [(label(arm), arm, RECORDING | {"circuit": CENTRAL}) for arm in others]
     cells.append(("ridge, steps of 1 ms", "ridge", RECORDING | {"circuit": CENTRAL, "data": "fine_steps"}))
     cells += [(f"{label(arm)}, tanh, {percent(share)}", arm, RECORDING | {"circuit": BENT, "fraction": share})
