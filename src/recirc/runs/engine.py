@@ -98,9 +98,11 @@ def compute(
                     running[here.submit(worker, run_bundle, versions, function, work, here.scratch)] = bundle, worker
             yield from ready  # now, when the workers are busy again
             ready = []
-            for future, came in here.finished(list(running), progress):
+            news = dict(here.finished(list(running), progress))
+            lost = {future: None for future, (_, worker) in running.items() if worker not in workers}
+            for future, came in (lost | news).items():
                 bundle, _ = running.pop(future)
-                if isinstance(came, KilledWorker):
+                if came is None or isinstance(came, KilledWorker):
                     found = [_given_up(name, here.log) for name in bundles.put_back(bundle)]
                 elif isinstance(came, BaseException):
                     raise came
@@ -164,8 +166,8 @@ class Engine:
 
     @_scheduler_is_there()
     def submit(self, worker: str, function: Callable, *arguments):
-        """A future of the function's result on a worker, or on another one if that has just died."""
-        return self.client.submit(function, *arguments, pure=False, workers=[worker], allow_other_workers=True)
+        """A future of the function's result on a worker; it stays pending if that worker is gone."""
+        return self.client.submit(function, *arguments, pure=False, workers=[worker])
 
     @_scheduler_is_there()
     def finished(self, running: list, progress: Progress) -> list[tuple[Any, bytes | BaseException]]:

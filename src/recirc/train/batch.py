@@ -135,7 +135,7 @@ def bare(state: State) -> State:
 
 def _program(one: _One) -> str:
     """The same for networks that one program trains."""
-    defaults = type(one.trainer)()
+    defaults = type(one.trainer)()  # pyright: ignore[reportCallIssue]
     alike = dataclasses.replace(one.trainer, **{name: getattr(defaults, name) for name in one.trainer.first_only})
     shapes = [(leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves((one.network, one.trials))]
     connections = one.network.connections
@@ -160,7 +160,7 @@ def _fit_together(many: Sequence[_One]) -> list[Fit]:
     advance = eqx.filter_vmap(lambda state, data, key: first.trainer.advance(state, data, first.trials.dt, key=key))
     histories: list[list] = [[] for _ in many]
     last: dict[int, RateNetwork] = {}
-    left = np.arange(len(many))  # the network at each place of the stack
+    left = list(range(len(many)))  # the network at each place of the stack
     for index in range(max(one.trainer.n_passes for one in many)):
         after, seen = advance(state, data, jax.vmap(jax.random.fold_in, (0, None))(pass_keys, index))
         seen = jax.tree.map(lambda leaf: np.asarray(leaf) if eqx.is_array(leaf) else leaf, seen)
@@ -171,11 +171,12 @@ def _fit_together(many: Sequence[_One]) -> list[Fit]:
             histories[i].append(entry)
             if "bad_trial" in entry or entry.get("reached") or index + 1 == many[i].trainer.n_passes:
                 last[i] = _at((state if "bad_trial" in entry else after).network, place)
-        state, going = after, np.array([i not in last for i in left])
-        if not going.any():
+        state, going = after, [place for place, i in enumerate(left) if i not in last]
+        if not going:
             break
-        if going.sum() <= len(left) / 2:
-            left, state, data, pass_keys = left[going], *_at((state, data, pass_keys), np.flatnonzero(going))
+        if len(going) <= len(left) / 2:
+            left = [left[place] for place in going]
+            state, data, pass_keys = _at((state, data, pass_keys), np.array(going))
     seconds = (time.perf_counter() - began) / len(many)
     return [
         Fit(as_dtype(last[i], float), *ended(one.trainer, histories[i]), histories[i], embedders[i], seconds)
