@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from inline_engine import use
-from small_disks import full_disks
+from small_disks import full_disks, mounted
 
 from recirc.analyses import Result, Row, results
 from recirc.runs import (
@@ -324,7 +324,7 @@ def test_a_disk_that_fills_while_programs_are_compiled_stops_nothing(tmp_path):
         "import jax\nfrom recirc.runs.environment import keep_compiled_programs\nkeep_compiled_programs()\n"
         "print(jax.jit(lambda x: (x @ x.T).sum())(jax.numpy.eye(3)), jax.config.jax_compilation_cache_dir)\n"
     )
-    with _tiny_disk(tmp_path):
+    with mounted(tmp_path, "size=40k"):
         (tmp_path / "full").write_bytes(bytes(36_000))
         variables = os.environ | {"RECIRC_CACHE": str(tmp_path)}
         command = [sys.executable, "-W", "ignore", "-c", code]
