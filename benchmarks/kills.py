@@ -1,8 +1,10 @@
 """SIGKILL of a worker, of the driver, or of both, at random moments of a sweep; then the same command again.
 
-    python benchmarks/kills.py [--kills 20] [--seed 0]
+    python benchmarks/kills.py [--kills 20] [--seeds 60] [--seed 0]
 
-Every time the table has to be the bytes of a clean run.
+Moments are uniform from the start of the first worker (or of the driver, where that alone is killed) to the end of a
+clean run. One that comes when there is nothing left to kill does not count and is drawn again. Every time the table has
+to be the bytes of the clean run.
 """
 
 import argparse
@@ -48,14 +50,21 @@ def workers(session: int) -> list[int]:
     return [int(pid) for pid, words in lines if "spawn_main" in words]
 
 
-def kill(process: subprocess.Popen, what: str) -> str:
-    """Kill and say what was there."""
-    found = workers(process.pid)
-    if what != "driver" and found:
+def killed(place: Path, folder: str, what: str, span: float) -> tuple[str, int] | None:
+    """Start the sweep, kill at a random moment, and say when and the exit code; None if there was nothing to kill."""
+    process, began = start(place, folder), time.monotonic()
+    while what != "driver" and process.poll() is None and not workers(process.pid):
+        time.sleep(0.05)
+    time.sleep(random.uniform(0.0, span))  # noqa: S311
+    found, moment = workers(process.pid), time.monotonic() - began
+    if process.poll() is not None or (what != "driver" and not found):
+        process.wait(600)
+        return None
+    if what != "driver":
         os.kill(random.choice(found), signal.SIGKILL)  # noqa: S311
     if what != "worker":
         process.kill()
-    return f"{what}, {len(found)} workers there" if process.poll() is None else "too late"
+    return f"{what} after {moment:.1f} s, {len(found)} workers there", process.wait(600)
 
 
 def main(n_kills: int, n_seeds: int) -> None:
@@ -64,25 +73,27 @@ def main(n_kills: int, n_seeds: int) -> None:
         place = Path(name)
         (place / "a.toml").write_text(SWEEP.format(seeds=list(range(n_seeds))))
         for folder in ("warm", "clean"):  # the first compiles
-            began = time.monotonic()
-            assert start(place, folder).wait(600) == 0
+            began, process, first = time.monotonic(), start(place, folder), 0.0
+            while process.poll() is None:
+                first = first or (time.monotonic() - began if workers(process.pid) else 0.0)
+                time.sleep(0.05)
+            assert process.wait() == 0, (place / "log").read_text()
             taken = time.monotonic() - began
-        clean = (place / "clean/table.csv").read_bytes()
-        print(f"clean run: {taken:.1f} s, {3 * n_seeds} networks", flush=True)
+        clean, tries = (place / "clean/table.csv").read_bytes(), 0
+        print(f"clean run: {taken:.1f} s, workers after {first:.1f} s, {3 * n_seeds} networks", flush=True)
         for i in range(n_kills):
-            process, moment = start(place, f"{i}"), random.uniform(0.1, 0.95) * taken  # noqa: S311
-            time.sleep(moment)
-            said = kill(process, ("worker", "driver", "both")[i % 3])
-            code = process.wait(600)
+            what, hit = ("worker", "driver", "both")[i % 3], None
+            while hit is None:
+                tries += 1
+                hit = killed(place, f"{tries}", what, taken if what == "driver" else taken - first)
+            said, code = hit
             if code != 0:
                 time.sleep(1.0)  # workers notice that their driver is gone
-                assert start(place, f"{i}").wait(600) == 0, (place / "log").read_text()
-            same = (place / f"{i}/table.csv").read_bytes() == clean
-            print(
-                f"{i + 1}: after {moment:.1f} s {said}, exit {code}; table {'identical' if same else 'DIFFERS'}",
-                flush=True,
-            )
+                assert start(place, f"{tries}").wait(600) == 0, (place / "log").read_text()
+            same = (place / f"{tries}/table.csv").read_bytes() == clean
+            print(f"{i + 1}: {said}, exit {code}; table {'identical' if same else 'DIFFERS'}", flush=True)
             assert same
+        print(f"{n_kills} kills, {tries - n_kills} moments drawn again")
 
 
 if __name__ == "__main__":

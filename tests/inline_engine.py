@@ -1,38 +1,24 @@
 """Workers that are this process: what a driver does with bundles, without starting others."""
 
 import contextlib
+import functools
 
 from recirc.runs import worker
 from recirc.runs.engine import Engine
 
 
-class _Future:
-    status = "finished"
-
-    def __init__(self, result):
-        self._result = result
-
-    def result(self):
-        return self._result
-
-    def exception(self):
-        return None
-
-
-class _Client:
-    def submit(self, function, *arguments, pure):
-        return _Future(function(*arguments))
-
-
 class Inline(Engine):
     def __init__(self, seconds: float = 2.0):
-        super().__init__(_Client(), 1, seconds, [])
+        super().__init__(None, 1, seconds, [])
 
-    def n_workers(self):
-        return 1
+    def workers(self):
+        return ["here"]
+
+    def submit(self, worker, function, *arguments):
+        return functools.partial(function, *arguments)
 
     def finished(self, running, progress):
-        return running[:1]
+        return [(running[0], running[0]())]
 
 
 def use(monkeypatch, seconds: float = 2.0) -> None:

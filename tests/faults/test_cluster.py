@@ -1,4 +1,4 @@
-"""Rows 1, 24 and 29 with the workers of a scheduler that is elsewhere: other networks, certificates, strangers."""
+"""Rows 1, 2, 24 and 29 with the workers of a scheduler that is elsewhere: other networks, certificates, strangers."""
 
 import contextlib
 import os
@@ -9,10 +9,12 @@ import time
 
 import pytest
 from certificates import certificates
+from inline_engine import use
 
 from recirc.analyses import results
 from recirc.runs import ConfigError, FolderMap, RunFolder
 from recirc.runs.cluster import ClusterConfig, existing
+from recirc.runs.engine import ClusterError
 
 WORK = """
 import os, socket
@@ -58,8 +60,9 @@ def networks():
 
 
 @contextlib.contextmanager
-def _started(network: str, *words: str, log):
-    command = ["ip", "netns", "exec", network, sys.executable, "-m", "dask", *words]
+def _started(network: str | None, *words: str, log):
+    place = [] if network is None else ["ip", "netns", "exec", network]
+    command = [*place, sys.executable, "-m", "dask", *words]
     settings = {
         "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
         "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "10s",
@@ -122,6 +125,48 @@ def test_workers_in_another_network_with_certificates_and_none_without(networks,
             pass
         _until(logs["stranger"], "certificate")
     assert (tmp_path / "once").exists()
+
+
+SLOW = """
+import time
+import jax, numpy as np
+from recirc.analyses import Result, specification_key
+
+def draw(piece):
+    time.sleep(0.3)
+    return Result({"x": np.asarray(jax.random.normal(specification_key(piece), (3,)))})
+"""
+
+
+def test_a_scheduler_that_dies_is_named_and_the_run_goes_on_elsewhere_to_the_same_bits(tmp_path, monkeypatch):
+    (tmp_path / "slow.py").write_text(SLOW)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.setenv("RECIRC_CACHE", str(tmp_path / "cache"))
+    import slow  # pyright: ignore[reportMissingImports]
+
+    file, logs = tmp_path / "scheduler.json", [tmp_path / "scheduler.log", tmp_path / "worker.log"]
+    (tmp_path / "cluster.toml").write_text(f'scheduler_file = "{file}"')
+    where = ["--scheduler-file", str(file), "--no-dashboard"]
+    pieces, found = [{"i": i} for i in range(12)], []
+    with (
+        _started(None, "scheduler", *where, "--host", "127.0.0.1", "--port", "0", log=logs[0]) as scheduler,
+        _started(None, "worker", *where, "--nthreads", "1", "--preload", "recirc.runs.preload", log=logs[1]),
+    ):
+        _until(logs[1], "Registered to")
+        with RunFolder.open(tmp_path / "run", specification={}) as folder:
+            every = results(slow.draw, pieces, FolderMap(folder, cluster=str(tmp_path / "cluster.toml")))
+            found.append(next(every)[1])
+            scheduler.kill()
+            with pytest.raises(ClusterError, match="the scheduler is gone; what is finished is kept"):
+                found += [result for _, result in every]
+    assert 1 <= len(found) < 12
+    use(monkeypatch)
+    with RunFolder.open(tmp_path / "run", specification={}) as folder:
+        folder.pieces.refresh()
+        assert len(folder.pieces) == len(found)
+        after = [result.arrays["x"].tobytes() for _, result in results(slow.draw, pieces, FolderMap(folder))]
+    assert after == [slow.draw(piece).arrays["x"].tobytes() for piece in pieces]
 
 
 def test_an_address_elsewhere_without_certificates_is_refused():

@@ -116,6 +116,20 @@ def test_a_gpu_that_is_not_here_is_named_before_anything_is_made(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_an_unwritable_cache_of_compiled_programs_is_said_once_and_the_run_goes_on(call, tmp_path, monkeypatch):
+    text = GOOD.replace('kind = "FullForce"\nn_passes = 1', 'kind = "Ridge"\npenalties = [1e-3]')
+    (tmp_path / "a.toml").write_text(text)
+    assert call("a.toml", "--out", "clean").exit_code == 0
+    (tmp_path / "file").touch()
+    command = [sys.executable, "-m", "recirc", "sweep", "a.toml", "--jobs", "1", "--out", "run"]
+    variables = os.environ | {"RECIRC_CACHE": str(tmp_path / "file/cache")}
+    found = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert found.stderr.count("compiled programs are not kept") == 1
+    assert "give RECIRC_CACHE=FOLDER of another disk" in found.stderr
+    assert (tmp_path / "run/table.csv").read_bytes() == (tmp_path / "clean/table.csv").read_bytes()
+
+
 def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call, tmp_path):
     recirc.enable_x64()
     found = call("a.toml", "--dry-run", "--jobs", 2, "--out", "run")

@@ -79,9 +79,9 @@ def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
     from recirc.types import enable_x64
 
     enable_x64()
-    keep_compiled_programs()
     try:
         with plain_messages():
+            keep_compiled_programs()
             describe_device()
             result = work()
     except FinishedError as error:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import ipaddress
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -94,5 +95,11 @@ def existing(where: str) -> Iterator[Engine]:
     except (OSError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).split("\n")[0]
         raise ConfigError(f"no scheduler answers at {address} with these certificates: {reason}") from None
-    with client:
-        yield Engine(client, None, BUNDLE_SECONDS, [])
+    log = logging.getLogger("distributed.client")
+    level = log.level
+    try:
+        with client:
+            log.setLevel(logging.CRITICAL)  # a lost scheduler is one sentence of ours
+            yield Engine(client, None, BUNDLE_SECONDS, [])
+    finally:
+        log.setLevel(level)

@@ -16,6 +16,7 @@ from recirc.runs.progress import Progress
 from recirc.runs.worker import packed, records, run_bundle
 
 RETRIES = 3
+PATIENCE = 300.0  # seconds in which a worker comes
 LOCAL_SECONDS = 2.0  # of work in a bundle: little is lost when a driver on this machine ends
 
 
@@ -24,7 +25,7 @@ class VersionError(ValueError):
 
 
 class ClusterError(ValueError):
-    """The workers are gone."""
+    """The workers, or their scheduler, are gone."""
 
 
 class Bundles:
@@ -79,6 +80,7 @@ def compute(
 
     Raises:
         VersionError: if a worker has other versions than this process.
+        ClusterError: if the scheduler or all workers are gone.
     """
     from distributed import KilledWorker
 
@@ -87,25 +89,41 @@ def compute(
         stack.callback(progress.stop)
         bundles = Bundles({name: kind for name, (kind, _) in todo.items()}, here.seconds, progress)
         while bundles or running:
-            n_workers = progress.n_workers = here.n_workers()
-            while bundles and len(running) < n_workers:
-                bundle = bundles.take(n_workers)
-                work = [(name, todo[name][1]) for name in bundle]
-                running[here.client.submit(run_bundle, versions, function, work, here.scratch, pure=False)] = bundle
+            # A worker gets a bundle when its last one is here: its death then costs nothing that was finished.
+            workers, busy = here.workers(), {worker for _, worker in running.values()}
+            progress.n_workers = len(workers)
+            for worker in [worker for worker in workers if worker not in busy]:
+                if bundle := bundles.take(len(workers)):
+                    work = [(name, todo[name][1]) for name in bundle]
+                    running[here.submit(worker, run_bundle, versions, function, work, here.scratch)] = bundle, worker
             yield from ready  # now, when the workers are busy again
             ready = []
-            for future in here.finished(list(running), progress):
-                bundle = running.pop(future)
-                if future.status in ("cancelled", "lost"):
-                    raise ClusterError("the scheduler is gone; start it again and run the same command.")
-                if isinstance(future.exception(), KilledWorker):
+            news = dict(here.finished(list(running), progress))
+            lost = {future: None for future, (_, worker) in running.items() if worker not in workers}
+            for future, came in (lost | news).items():
+                bundle, _ = running.pop(future)
+                if came is None or isinstance(came, KilledWorker):
                     found = [_given_up(name, here.log) for name in bundles.put_back(bundle)]
+                elif isinstance(came, BaseException):
+                    raise came
                 else:
-                    found = list(_received(future.result()))
+                    found = list(_received(came))
                 for name, _, failed, seconds in found:
                     progress.advance(todo[name][0], seconds, failed=failed)
                 ready += [[(name, record, failed) for name, record, failed, _ in found]] if found else []
     yield from ready
+
+
+@contextlib.contextmanager
+def _scheduler_is_there() -> Iterator[None]:
+    """Make what Dask raises when its scheduler has gone one sentence."""
+    from concurrent.futures import CancelledError
+
+    try:
+        yield
+    except (OSError, CancelledError) as error:
+        text = "the scheduler is gone; what is finished is kept. Start it again and run the same command."
+        raise ClusterError(text) from error
 
 
 def _received(data: bytes) -> Iterator[tuple[str, bytes, bool, float]]:
@@ -125,7 +143,7 @@ class Engine:
 
     Args:
         client: of their scheduler.
-        wanted: how many are waited for; None to take those that there are.
+        wanted: how many processes were asked for; None for those that there are.
         seconds: of work in a bundle.
         log: what was heard of deaths.
         scratch: folder where trainings keep their state, if the workers see the same disk.
@@ -134,27 +152,34 @@ class Engine:
     def __init__(self, client, wanted: int | None, seconds: float, log: list[str], scratch: str | None = None):
         self.client, self.wanted, self.seconds, self.log, self.scratch = client, wanted, seconds, log, scratch
 
-    def n_workers(self) -> int:
-        """How many bundles can run at once."""
-        try:
-            self.client.wait_for_workers(self.wanted or 1, timeout=300)
-        except TimeoutError:
-            raise ClusterError("no worker came within 300 s; start some and run the same command.") from None
-        return self.wanted or len(self.client.scheduler_info(n_workers=-1)["workers"])
+    @_scheduler_is_there()
+    def workers(self) -> list[str]:
+        """Addresses of those that are there now; waits if there are none."""
+        if not (found := list(self.client.nthreads())):
+            try:
+                self.client.wait_for_workers(1, timeout=PATIENCE)
+            except TimeoutError:
+                text = f"no worker came within {PATIENCE:.0f} s; start some and run the same command."
+                raise ClusterError(text) from None
+            found = list(self.client.nthreads())
+        return found
 
-    def finished(self, running: list, progress: Progress) -> list:
-        """Those of the futures that have ended, at least one."""
-        from concurrent.futures import CancelledError
+    @_scheduler_is_there()
+    def submit(self, worker: str, function: Callable, *arguments):
+        """A future of the function's result on a worker; it stays pending if that worker is gone."""
+        return self.client.submit(function, *arguments, pure=False, workers=[worker])
 
+    @_scheduler_is_there()
+    def finished(self, running: list, progress: Progress) -> list[tuple[Any, bytes | BaseException]]:
+        """Those of the futures that have ended within a second, each with what came back or went wrong."""
         from distributed import wait
 
-        while True:
-            try:
-                return list(wait(running, 1, "FIRST_COMPLETED").done)  # pyright: ignore
-            except TimeoutError:
-                progress.tick()
-            except CancelledError:
-                return [future for future in running if future.status in ("cancelled", "lost")]
+        try:
+            done = wait(running, 1, "FIRST_COMPLETED").done  # pyright: ignore
+        except TimeoutError:
+            progress.tick()
+            return []
+        return [(future, future.exception() or future.result()) for future in done]
 
 
 def need_guard() -> None:

@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,18 +28,29 @@ def environment() -> dict[str, str]:
 
 
 def keep_compiled_programs() -> None:
-    """Let JAX keep compiled programs on disk, if it can, in a folder for this kind of processor; bits stay the same."""
+    """Let JAX keep compiled programs on disk, in a folder for this kind of processor; bits stay the same.
+
+    Warns:
+        UserWarning: if they cannot be kept; then every process compiles its own.
+    """
     import jax
 
     from recirc.circuits.cache import cache_folder
 
-    with contextlib.suppress(OSError):
-        features = Path("/proc/cpuinfo").read_bytes().partition(b"\nflags")[2].partition(b"\n")[0]
-        place = cache_folder() / f"jax-{hashlib.sha256(features).hexdigest()[:12]}"
+    cpu = Path("/proc/cpuinfo")
+    if not cpu.exists():  # systems other than Linux
+        return
+    features = cpu.read_bytes().partition(b"\nflags")[2].partition(b"\n")[0]
+    place = cache_folder() / f"jax-{hashlib.sha256(features).hexdigest()[:12]}"
+    try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.access(place, os.W_OK):
-            jax.config.update("jax_compilation_cache_dir", str(place))
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        what = f"compiled programs are not kept, and every process compiles again: {error}"
+        warnings.warn(f"{what}; give RECIRC_CACHE=FOLDER of another disk.", stacklevel=2)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(place))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 @contextlib.contextmanager

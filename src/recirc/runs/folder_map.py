@@ -29,6 +29,7 @@ class FolderMap:
         cluster: workers of a Dask scheduler instead, by its address or a TOML file (`runs.cluster.ClusterConfig`).
         progress: told of every piece; by default a `Progress` that calls pieces what they call themselves.
         share: which pieces are computed; by default those that the folder is open for.
+        of: whose pieces they are, where a folder has those of several experiments; pieces need not say that themselves.
 
     Raises:
         ValueError: if `jobs` is not positive.
@@ -53,20 +54,21 @@ class FolderMap:
         cluster: str | None = None,
         progress: Progress | None = None,
         share: Share | None = None,
+        of: str = "",
     ):
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, got {jobs}.")
         self.folder, self.jobs, self.cluster, self.progress = folder, jobs, cluster, progress
-        self.share = share or folder.share
+        self.share, self.of = share or folder.share, of
 
-    def with_share(self, share: Share) -> "FolderMap":
-        """The same map, for another share of the pieces."""
-        return FolderMap(self.folder, jobs=self.jobs, cluster=self.cluster, progress=self.progress, share=share)
+    def within(self, share: Share, of: str) -> "FolderMap":
+        """The same map, for another share of the pieces, which are those of one of several experiments."""
+        return FolderMap(self.folder, jobs=self.jobs, cluster=self.cluster, progress=self.progress, share=share, of=of)
 
     def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
         """Every piece as it is finished; those of an earlier call first."""
         keyed = {piece_key(piece): piece for piece in pieces}
-        identity = self.folder.identity
+        identity = self.folder.identity + self.of
         names = {name_of(function, key, identity): key for key in keyed}
         store, share = self.folder.pieces, self.share
         store.refresh(self.folder.is_alone)

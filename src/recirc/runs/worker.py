@@ -6,6 +6,7 @@ import os
 import shutil
 import struct
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def run_bundle(
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    keep_compiled_programs()
+    with warnings.catch_warnings(action="ignore"):  # the driver says it
+        keep_compiled_programs()
     found = []
     for name, piece in pieces:
         began, place = time.perf_counter(), Path(scratch) / f"training-{name[:32]}" if scratch else None

@@ -5,6 +5,7 @@ from recirc.train.base import Fit as Fit
 from recirc.train.base import State as State
 from recirc.train.base import TrainingDiverged as TrainingDiverged
 from recirc.train.base import fit as fit
+from recirc.train.batch import fit_batch as fit_batch
 from recirc.train.bptt import Bptt as Bptt
 from recirc.train.bptt_student import BpttStudent as BpttStudent
 from recirc.train.cornn import Cornn as Cornn

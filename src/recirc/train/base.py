@@ -161,13 +161,7 @@ def fit(
         >>> len(fit.history)
         2
     """
-    if trainer.dtype is np.float64:
-        require_x64("training")
-    check_weights(network)
-    check_sizes(network, trials)
-    if not (trainer.one_to_one or np.any(np.asarray(trials.targets) * np.asarray(trials.mask)[:, :, None])):
-        raise ValueError("the targets are zero wherever the mask counts, so there is nothing to learn; give targets.")
-    network, trials = _as((network, trials), trainer.dtype)
+    network, trials = checked(trainer, network, trials)
     began = time.perf_counter()
     init_key, pass_key = jax.random.split(key)
     state = trainer.init(network, trials, key=init_key)
@@ -192,13 +186,24 @@ def fit(
         if checkpoint is not None and pace.is_due():
             with optional(folder is not None):
                 save_checkpoint(checkpoint, state, history, identity)
-    outcome, message = _end(trainer, history)
+    outcome, message = ended(trainer, history)
     if throw and outcome is Outcome.DIVERGED:
         raise TrainingDiverged(message)
-    return Fit(_as(state.network, float), outcome, message, history, state.embedder, time.perf_counter() - began)
+    return Fit(as_dtype(state.network, float), outcome, message, history, state.embedder, time.perf_counter() - began)
 
 
-def _end(trainer: AbstractTrainer, history: list[dict[str, float]]) -> tuple[Outcome, str]:
+def checked(trainer: AbstractTrainer, network: RateNetwork, trials: Trials) -> tuple[RateNetwork, Trials]:
+    """Both in the trainer's precision; what `fit` refuses is refused."""
+    if trainer.dtype is np.float64:
+        require_x64("training")
+    check_weights(network)
+    check_sizes(network, trials)
+    if not (trainer.one_to_one or np.any(np.asarray(trials.targets) * np.asarray(trials.mask)[:, :, None])):
+        raise ValueError("the targets are zero wherever the mask counts, so there is nothing to learn; give targets.")
+    return as_dtype((network, trials), trainer.dtype)
+
+
+def ended(trainer: AbstractTrainer, history: list[dict[str, float]]) -> tuple[Outcome, str]:
     """How a training ended, as a word and as a sentence."""
     last = history[-1]
     if "bad_trial" in last:
@@ -214,7 +219,7 @@ def _end(trainer: AbstractTrainer, history: list[dict[str, float]]) -> tuple[Out
     return outcome, f"{outcome.value}; {numbers}, in the last of {len(history)}."
 
 
-def _as(tree, dtype):
+def as_dtype(tree, dtype):
     """Arrays in one precision: those of another would make recursive least squares stall in silence."""
     return jax.tree.map(lambda a: a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree)
 

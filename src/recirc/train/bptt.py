@@ -14,11 +14,13 @@ from recirc.circuits import RateNetwork
 from recirc.circuits.base import trajectory
 from recirc.circuits.rate_network import noise_scale
 from recirc.ranges import check_within
-from recirc.train.base import AbstractTrainer, State
+from recirc.train.base import State
+from recirc.train.batch import AbstractBatchable
 from recirc.train.full_force import log_entry
 from recirc.train.penalties import AbstractPenalty, RatePenalty, Run
 from recirc.types import Trials
 
+KEPT, KEPT_OF_KICKS = 7, 6  # trajectories in memory for the gradient, and more for penalties on the flow of gradients
 LEARNABLE = ("recurrent", "input_weights", "readout", "bias", "start")
 
 
@@ -31,7 +33,7 @@ class _Samples(eqx.Module):
     scale: Float[Array, " output"]
 
 
-class Bptt(AbstractTrainer):
+class Bptt(AbstractBatchable):
     r"""Train by the gradient of the error, through time, with Adam.
 
     $$L = \Big\langle \frac{(z - y)^2}{s^2} \Big\rangle + w \Big\langle \frac{(V r - h)^2}{s^2} \Big\rangle +
@@ -120,32 +122,41 @@ class Bptt(AbstractTrainer):
             raise ValueError(f"there are {n_hints} hints and no readout learns; add it to `learns`, or drop the hints.")
         hint_readout = jnp.zeros((n_hints, network.n_units), network.readout.dtype)
         optimizer = adam(self).init(self._learned(_with_readout(network, network.readout, hint_readout)))
-        return State(network, None, (optimizer, jnp.zeros((), int), hint_readout))
+        return State(network, None, (optimizer, 0, hint_readout))
 
     def _hints(self, trials: Trials) -> Float[Array, "trial time hint"]:
         return trials.hints if trials.hints is not None and self.hint_weight > 0 else trials.targets[:, :, :0]
 
-    def step(self, state: State, trials: Trials, *, key):
-        split = split_by_condition(trials.conditions, self.held_out)
-        trained, judged = (trials.select(index) for index in split)
-        trained, judged = _samples(trained, self._hints(trained), self.hint_weight), _samples(judged)
-        (optimizer, before, hint_readout), n_updates = state.learner, self.n_updates
-        made = int(before) + np.arange(n_updates)
+    def prepare(self, trials: Trials) -> tuple[_Samples, _Samples]:
+        trained, judged = (trials.select(index) for index in split_by_condition(trials.conditions, self.held_out))
+        return _samples(trained, self._hints(trained), self.hint_weight), _samples(judged)
+
+    def advance(self, state: State, data: tuple[_Samples, _Samples], dt: float, *, key):
+        (optimizer, before, hint_readout), n_updates, (trained, judged) = state.learner, self.n_updates, data
+        made = before + np.arange(n_updates)
         strengths = np.minimum(1, made / (self.ramp * n_updates)) if self.ramp else np.ones(n_updates)
-        schedule = (jax.random.split(key, n_updates), jnp.asarray(strengths, jnp.float32))
+        schedule = (jax.random.split(key, n_updates), jnp.asarray(strengths, self.dtype))
         network = _with_readout(state.network, state.network.readout, hint_readout)
-        network, optimizer, losses = _update_all(self, network, optimizer, trained, schedule, trials.dt)
+        network, optimizer, losses = _update_all(self, network, optimizer, trained, schedule, dt)
         readout, hint_readout = jnp.split(network.readout, [len(state.network.readout)])
         network = _with_readout(network, readout)
-        outputs = np.asarray(_outputs(network, judged, trials.dt), np.float64)
-        targets, mask = np.asarray(judged.targets, np.float64), np.asarray(judged.mask, np.float64)
-        entry = log_entry(outputs, targets, mask) | {"loss": float(losses[-1])}
+        seen = (_outputs(network, judged, dt), losses[-1], before + n_updates)
+        return State(network, None, (optimizer, before + n_updates, hint_readout)), seen
+
+    def entry(self, seen, data: tuple[_Samples, _Samples]) -> dict[str, float]:
+        outputs, targets, mask = (np.asarray(a, np.float64) for a in (seen[0], data[1].targets, data[1].mask))
+        entry = log_entry(outputs, targets, mask) | {"loss": float(seen[1])}
         if "bad_trial" not in entry:
             entry["output_r2"] = smallest_r2(outputs, targets, mask)
             if self.goal_r2 is not None:
-                is_early = int(before) + n_updates < n_updates * max(self.ramp, self.n_passes_least)
+                is_early = seen[2] < self.n_updates * max(self.ramp, self.n_passes_least)
                 entry["reached"] = float(entry["output_r2"] >= self.goal_r2 and not is_early)
-        return State(network, None, (optimizer, jnp.asarray(int(before) + n_updates), hint_readout)), entry
+        return entry
+
+    def working_bytes(self, network: RateNetwork, trials: Trials) -> int:
+        trajectories = KEPT + KEPT_OF_KICKS * any(penalty.is_immediate for penalty in self.penalties)
+        n_samples = min(self.batch_size, trials.n_trials) * trials.n_steps
+        return trajectories * np.dtype(self.dtype).itemsize * n_samples * network.n_units
 
     def _learned(self, network: RateNetwork) -> dict[str, Array]:
         return {name: getattr(network, name) for name in self.learns}

@@ -73,14 +73,12 @@ class Curbd(AbstractStudent):
 
     def step(self, state, trials, *, key):
         sums, learner, drive = state.learner
-        schedule = {"rows": "rates", "key": key}
-        network, learner, learned = learn_all(self, state.network, learner, trials, drive, **schedule)
+        network, learner, made = learn_all(self, state.network, learner, drive, trials.dt, rows="rates", key=key)
         r2 = one_step_r2(sums, np.asarray(network.recurrent))
         after, entry = self.finished(network, trials, r2, (sums, learner, drive))
-        is_finite = np.isfinite(learner.weights).all()
-        return after, entry if is_finite else entry | {
-            "bad_step": learned["bad_step"],
-            "bad_trial": learned["bad_trial"],
+        return after, entry if made.is_finite else entry | {
+            "bad_step": len(drive.mask) - 1,
+            "bad_trial": trials.n_trials - 1,
         }
 
     def _drive(self, network: RateNetwork, trials: Trials) -> Drive:

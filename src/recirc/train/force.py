@@ -6,13 +6,14 @@ import equinox as eqx
 import jax
 
 from recirc.circuits import RateNetwork
-from recirc.train.base import AbstractTrainer, State
-from recirc.train.full_force import check_schedule, drive_from, learn_all
-from recirc.train.recursive_least_squares import start_learner
+from recirc.train.base import State
+from recirc.train.batch import AbstractBatchable
+from recirc.train.full_force import Learned, check_schedule, drive_from, learn_all, pass_entry
+from recirc.train.recursive_least_squares import Drive, start_learner
 from recirc.types import Trials
 
 
-class Force(AbstractTrainer):
+class Force(AbstractBatchable):
     r"""Train a random network's readout, and through it the network, on the output error alone.
 
     With `learn="feedback"` the readout is fed back, $J_{eff} = J + U_{fb} W$, and only W learns. With
@@ -31,6 +32,7 @@ class Force(AbstractTrainer):
         1.0
     """
 
+    first_only = ("feedback", "n_passes", "penalty")
     tunable: ClassVar = {"drive": ("feedback",), "noise": ("noise",)}
     learn: str = eqx.field(static=True, default="feedback")
     feedback: float = eqx.field(static=True, default=1.0)
@@ -59,8 +61,15 @@ class Force(AbstractTrainer):
     def _rows(self) -> str:
         return "readout" if self.learn == "feedback" else "internal"
 
-    def step(self, state: State, trials: Trials, *, key):
-        network, learner, entry = learn_all(
-            self, state.network, state.learner, trials, drive_from(trials), rows=self._rows, key=key
-        )
-        return State(network, None, learner), entry
+    def prepare(self, trials: Trials) -> Drive:
+        return drive_from(trials)
+
+    def advance(self, state: State, data: Drive, dt: float, *, key):
+        network, learner, learned = learn_all(self, state.network, state.learner, data, dt, rows=self._rows, key=key)
+        return State(network, None, learner), learned
+
+    def entry(self, seen: Learned, data: Drive) -> dict[str, float]:
+        return pass_entry(seen, data)
+
+    def working_bytes(self, network: RateNetwork, trials: Trials) -> int:
+        return 0

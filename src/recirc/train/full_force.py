@@ -1,21 +1,23 @@
 """Full-FORCE, with or without hints."""
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from recirc.circuits import RateNetwork
 from recirc.ranges import check_within
-from recirc.train.base import AbstractTrainer, State
+from recirc.train.base import State
+from recirc.train.batch import AbstractBatchable
 from recirc.train.embedder import embed
 from recirc.train.recursive_least_squares import Drive, Learner, Schedule, choose_block, learn_pass, start_learner
 from recirc.types import Trials
 
 
-class FullForce(AbstractTrainer):
+class FullForce(AbstractBatchable):
     r"""Train J to make by itself the currents of a network that was driven with the answers.
 
     $$\min_{J,W} \sum_t \|J r - a^D\|^2 + \|W r - f_{out}\|^2 + \alpha(\|J\|_F^2 + \|W\|_F^2)$$
@@ -43,6 +45,7 @@ class FullForce(AbstractTrainer):
     """
 
     uses_hints = True
+    first_only = ("embedder_gain", "drive", "hint_drive", "n_passes", "penalty")
     tunable: ClassVar = {"gain": ("embedder_gain",), "drive": ("drive", "hint_drive"), "noise": ("noise",)}
     embedder_gain: float = eqx.field(static=True, default=1.0)
     drive: float = eqx.field(static=True, default=0.15)
@@ -75,11 +78,20 @@ class FullForce(AbstractTrainer):
         forced = embedding.currents[:-1] if self.warm_up else None
         return State(network, embedding.activity, (learner, embedding.currents[1:], forced, 0))
 
-    def step(self, state: State, trials: Trials, *, key):
+    def prepare(self, trials: Trials) -> Drive:
+        return drive_from(trials)
+
+    def advance(self, state: State, data: Drive, dt: float, *, key):
         learner, currents, forced, index = state.learner
-        drive = drive_from(trials, currents, forced if index < self.warm_up else None)
-        network, learner, entry = learn_all(self, state.network, learner, trials, drive, rows="all", key=key)
-        return State(network, state.embedder, (learner, currents, forced, index + 1)), entry
+        drive = data._replace(currents=currents, forced=forced if index < self.warm_up else None)
+        network, learner, learned = learn_all(self, state.network, learner, drive, dt, rows="all", key=key)
+        return State(network, state.embedder, (learner, currents, forced, index + 1)), learned
+
+    def entry(self, seen: "Learned", data: Drive) -> dict[str, float]:
+        return pass_entry(seen, data)
+
+    def working_bytes(self, network: RateNetwork, trials: Trials) -> int:
+        return trials.targets.dtype.itemsize * trials.mask.size * network.n_units  # rates and currents in the making
 
 
 def check_schedule(trainer) -> None:
@@ -95,30 +107,44 @@ def drive_from(trials: Trials, currents=None, forced=None) -> Drive:
     return Drive(inputs, targets, jnp.transpose(trials.mask), currents, forced)
 
 
-def schedule_for(trainer, trials: Trials, learner: Learner, *, rows: str) -> Schedule:
+class Learned(NamedTuple):
+    """What a pass leaves to be logged: the network's outputs while it learned, and whether its weights are finite."""
+
+    outputs: Float[Array, "time output trial"]
+    is_finite: Bool[Array, ""]
+
+
+def schedule_for(trainer, drive: Drive, dt: float, learner: Learner, *, rows: str) -> Schedule:
     """The engine's schedule from a trainer's fields, in steps."""
-    interval = max(1, round(trainer.update_interval / trials.dt))
-    if interval > trials.n_steps:
-        lasts = f"a trial lasts {trials.n_steps * trials.dt:.3g} s, so nothing would be learned"
+    interval, (n_steps, n_trials) = max(1, round(trainer.update_interval / dt)), drive.mask.shape
+    if interval > n_steps:
+        lasts = f"a trial lasts {n_steps * dt:.3g} s, so nothing would be learned"
         raise ValueError(f"update_interval is {trainer.update_interval} s but {lasts}; shorten the interval.")
-    n_trials = min(trials.n_trials, trainer.lockstep or trials.n_trials)
-    block = choose_block(n_trials, learner.weights.shape[1]) if learner.row_inputs is None else 1
+    together = min(n_trials, trainer.lockstep or n_trials)
+    block = choose_block(together, learner.weights.shape[1]) if learner.row_inputs is None else 1
     return Schedule(interval=interval, block=block, noise=trainer.noise, rows=rows)
 
 
-def learn_all(trainer, network: RateNetwork, learner: Learner, trials: Trials, drive: Drive, *, rows: str, key):
-    """One pass in groups of the trainer's `lockstep` trials; returns network, learner and the pass's log entry."""
-    schedule, n_trials, outputs = schedule_for(trainer, trials, learner, rows=rows), trials.n_trials, []
+def learn_all(trainer, network: RateNetwork, learner: Learner, drive: Drive, dt: float, *, rows: str, key):
+    """One pass in groups of the trainer's `lockstep` trials; returns network, learner and what is logged of it."""
+    schedule, n_trials, outputs = schedule_for(trainer, drive, dt, learner, rows=rows), drive.mask.shape[1], []
     size = trainer.lockstep or n_trials
     for group, first in enumerate(range(0, n_trials, size)):
         part = drive if size >= n_trials else jax.tree.map(lambda a, i=first: a[..., i : i + size], drive)
-        learner, made = learn_pass(network, learner, part, schedule, trials.dt, jax.random.fold_in(key, group))
+        learner, made = learn_pass(network, learner, part, schedule, dt, jax.random.fold_in(key, group))
         outputs.append(made)
-    entry = log_entry(np.concatenate(outputs, axis=2), np.asarray(drive.targets), np.asarray(drive.mask))
-    if not np.isfinite(learner.weights).all():  # the last update of a pass shows in no output
-        entry = {"bad_step": drive.mask.shape[0] - 1, "bad_trial": n_trials - 1} | entry
     learned = (learner.weights[: network.n_units], learner.weights[network.n_units :])
-    return eqx.tree_at(lambda n: (n.recurrent, n.readout), network, learned), learner, entry
+    network = eqx.tree_at(lambda n: (n.recurrent, n.readout), network, learned)
+    return network, learner, Learned(jnp.concatenate(outputs, axis=2), jnp.isfinite(learner.weights).all())
+
+
+def pass_entry(learned: Learned, drive: Drive) -> dict[str, float]:
+    """A pass's log entry."""
+    entry = log_entry(np.asarray(learned.outputs), np.asarray(drive.targets), np.asarray(drive.mask))
+    if not learned.is_finite:  # the last update of a pass shows in no output
+        n_steps, n_trials = drive.mask.shape
+        entry = {"bad_step": n_steps - 1, "bad_trial": n_trials - 1} | entry
+    return entry
 
 
 def log_entry(outputs, targets, mask) -> dict[str, float]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from recirc.analyses import AnalysisResult, Failure, Result, Row, results
 from recirc.analyses.arrays import weights_dataset
-from recirc.analyses.pieces import Map
+from recirc.analyses.pieces import Map, piece_key
 from recirc.analyses.table import number
 from recirc.analyses.wide import OUTCOME, column, measures_of, text, to_csv, to_dataset, wide
 from recirc.runs import dump_config
@@ -116,12 +116,13 @@ def analyse(config: SweepConfig, runs: list[Run], map: Map = map) -> AnalysisRes
 def _experiments(runs: list[Run], map: Map) -> list[Result | Failure]:
     """Experiments one after the other, the work in each shared out; shards take whole ones."""
     share = getattr(map, "share", WHOLE)
-    with_share = getattr(map, "with_share", lambda share: map)
+    within = getattr(map, "within", lambda share, of: map)
+    of = [piece_key([base.specification(), seed]) for _, base, seed in runs]  # a fit's pieces do not say which fit's
     for i, run in enumerate(runs):
         if not share.is_whole and share.has(i):
-            _one(run, with_share(WHOLE))
-    last = with_share(WHOLE if share.is_whole else NOTHING)
-    return [_one(run, last) for run in runs]
+            _one(run, within(WHOLE, of[i]))
+    last = WHOLE if share.is_whole else NOTHING
+    return [_one(run, within(last, of[i])) for i, run in enumerate(runs)]
 
 
 def _one(run: Run, map: Map) -> Result | Failure:

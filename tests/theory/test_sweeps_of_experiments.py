@@ -1,0 +1,135 @@
+"""Sweeps of studies and of fits: one process, two jobs, and two shards make the same bytes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from recirc.runs.environment import environment
+
+STUDY = """
+[base]
+kind = "Study"
+study = "planted"
+[[axes]]
+field = "preset"
+values = ["quick", "full"]
+"""
+
+FIT = """
+seeds = [0, 1]
+[base]
+kind = "Recording"
+data = "DATA"
+[base.config]
+recorded_fraction = 0.25
+n_folds = 2
+n_seeds = 1
+bias_scales = [0.5]
+gain_factors = []
+drive_factors = []
+noise_factors = []
+input_factors = []
+completions = ["raw"]
+penalties = [1e-2]
+[base.config.network]
+n_units = 12
+[base.config.trainer]
+kind = "FullForce"
+n_passes = 1
+noise = 0.5
+update_interval = 0.05
+"""
+
+PLANTED = '''
+import functools
+import jax
+import numpy as np
+from recirc.analyses import AnalysisResult, Failure, Result, Row, results, specification_key
+from recirc.runs import Experiment
+from recirc.runs.report import ReportText
+
+def draw(piece):
+    if piece["seed"] == 1 and piece["preset"] == "full":
+        raise ValueError("bad luck")
+    return Result({"x": np.asarray(jax.random.normal(specification_key(piece), (3,)))})
+
+def analyse(pieces, map):
+    """Two rounds of work, of which the second depends on the first."""
+    done = [result for _, result in results(draw, pieces, map)]
+    if failed := [result for result in done if isinstance(result, Failure)]:
+        raise ValueError(f"{len(failed)} pieces failed: {failed[0].text}")
+    first = [float(result.arrays["x"][0]) for result in done]
+    again = [piece | {"first": value} for piece, value in zip(pieces, first)]
+    found = [float(result.arrays["x"].sum()) for _, result in results(draw, again, map)]
+    return AnalysisResult("planted", (Row("x", "unit", "network", float(np.mean(found)), condition={"set": "train"}),))
+
+def make(study, *, preset, seed):
+    pieces = [{"preset": preset, "seed": seed, "i": i} for i in range(3)]
+    return Experiment(study, pieces, functools.partial(analyse, pieces), lambda result: ReportText(""), str)
+'''
+
+
+def _recording(path) -> str:
+    random, time, angles = np.random.default_rng(0), np.arange(21) * 0.02, np.deg2rad([10, 120, 200, 330])
+    preferred, peak = random.uniform(0, 2 * np.pi, 12), random.uniform(0.1, 0.3, 12)
+    tuning = 1 + np.cos(angles[:, None, None] - preferred)
+    rates = 10 + 15 * tuning * np.exp(-(((time[:, None] - peak) / 0.1) ** 2))[None]
+    coordinates = {
+        "condition": ("condition", np.rad2deg(angles), {"units": "degree"}),
+        "time": ("time", time, {"units": "s"}),
+        "unit": [f"u{i}" for i in range(12)],
+    }
+    parts = {"rates": (("condition", "time", "unit"), rates, {"units": "spikes/s"})}
+    xr.Dataset(parts, coordinates).to_netcdf(path, engine="h5netcdf")
+    return str(path)
+
+
+# In a process of its own, since bits depend on settings that are made before JAX is loaded.
+SCRIPT = """
+import pytest
+import planted, recirc, recirc.studies
+from inline_engine import use
+from recirc.runs import Unfinished
+from recirc.runs.experiment import run
+from recirc.studies import sweep
+
+if __name__ == "__main__":
+    recirc.enable_x64()
+    recirc.studies.experiment = planted.make
+    made = {base: sweep.load_sweep(f"{base}.toml") for base in ("study", "fit")}
+    for base, config in made.items():
+        run(sweep.experiment(config), f"{base}-jobs", jobs=2)
+    with pytest.MonkeyPatch.context() as patch:
+        use(patch)
+        for base, config in made.items():
+            run(sweep.experiment(config), f"{base}-one")
+            for index in (1, 2):
+                with pytest.raises(Unfinished, match=f"shard {index} of 2 is finished"):
+                    run(sweep.experiment(config), f"{base}-shard{index}", shard=f"{index}/2")
+            run(sweep.experiment(config), f"{base}-merged", merge=[f"{base}-shard1", f"{base}-shard2"])
+"""
+
+
+def test_shards_merged_two_jobs_and_one_process_make_the_same_bytes(tmp_path):
+    texts = {"planted.py": PLANTED, "script.py": SCRIPT, "study.toml": STUDY}
+    texts["fit.toml"] = FIT.replace("DATA", _recording(tmp_path / "a.nc"))
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    places = [str(tmp_path), str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    variables = os.environ | environment() | {"PYTHONPATH": os.pathsep.join(places)}
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for base, n_runs, n_failed in (("study", 6, 1), ("fit", 2, 0)):
+        names = ("table.csv", "table.nc", "metrics.json")
+        tables = [
+            [(tmp_path / f"{base}-{how}" / name).read_bytes() for name in names] for how in ("one", "jobs", "merged")
+        ]
+        assert tables[0] == tables[1] == tables[2]
+        lines = tables[0][0].decode().splitlines()
+        assert len(lines) == 1 + n_runs
+        assert len({line.split(",", 2)[-1] for line in lines}) == len(lines)  # runs share no numbers
+        assert sum("bad luck" in line for line in lines) == n_failed
