@@ -208,6 +208,7 @@ def local(n_workers: int, place: Path) -> Iterator[Engine]:
     settings = {
         "distributed.deploy.lost-worker-timeout": "300s",  # a busy machine takes its time to start another
         "distributed.admin.large-graph-warning-threshold": "4 GiB",  # every bundle carries its recording
+        "distributed.nanny.pre-spawn-environ": {},  # else memory goes back at once, and a sixth of the time with it
         "distributed.scheduler.allowed-failures": 0,
         "distributed.scheduler.worker-ttl": None,
         "distributed.scheduler.http.routes": [],

@@ -48,11 +48,11 @@ def train_students(specification: Mapping[str, Any]) -> Result:
         specification: an entry of `design.specifications`.
     """
     circuit = {name: specification[name] for name in ("study_seed", "seed", "circuit", "n_units")}
-    done, arrays = [], {}
+    done, arrays, twins = [], {}, {}
     for index, asked in enumerate(specification["students"]):
         seen = learned_from(asked, circuit)
         try:
-            found, network = train_student(asked, circuit, seen, specification)
+            found, network = train_student(asked, circuit, seen, specification, twins)
         except ValueError as error:  # the others of its circuit go on
             found, network = {"outcome": str(error), "rows": [], "history": []}, None
         done.append(found)
@@ -106,9 +106,12 @@ def trainer_of(asked: Mapping[str, Any], seen: Trials, training: Mapping[str, An
 
 
 def train_student(
-    asked: Mapping[str, Any], circuit: dict, seen: Trials, specification: Mapping[str, Any]
+    asked: Mapping[str, Any], circuit: dict, seen: Trials, specification: Mapping[str, Any], twins: dict
 ) -> tuple[dict, RateNetwork | None]:
-    """Rows and history of one student, and what it is if its training did not diverge."""
+    """Rows and history of one student, and what it is if its training did not diverge.
+
+    `twins` holds what was measured of untrained students of this circuit: those of one size, shown one run, are one.
+    """
     twin_key, fit_key = jax.random.split(specification_key(circuit | {"n_hidden": asked["n_hidden"]}))
     if is_hinted(asked):
         twin = untrained(seen, twin_key)
@@ -121,10 +124,13 @@ def train_student(
     about = {"history": trained.history}
     if trained.outcome is Outcome.DIVERGED:
         return about | {"outcome": trained.message, "rows": []}, None
-    rows, theirs = (measured(each, asked, circuit, specification["is_shown"]) for each in (trained.network, twin))
+    which = (is_hinted(asked), *(asked[name] for name in ("data", "fraction", "n_hidden", "noise", "recorded")))
+    if which not in twins:
+        twins[which] = measured(twin, asked, circuit, specification["is_shown"])
+    rows = measured(trained.network, asked, circuit, specification["is_shown"])
     off = task_error(trained.network, seen) if is_hinted(asked) else trained.history[-1]["output_nmse"]
     error = Score("output_nmse", off, "performance", "lower")
-    rows = [*with_twin(rows, theirs), Row.of(error, asked["arm"], {"set": "train"})]
+    rows = [*with_twin(rows, twins[which]), Row.of(error, asked["arm"], {"set": "train"})]
     return about | {"rows": [dataclasses.asdict(row) for row in rows]}, trained.network
 
 
