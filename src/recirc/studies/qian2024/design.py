@@ -68,7 +68,7 @@ class Preset:
 # The penalty is that with the largest R² of one step in recordings that no student saw: benchmarks/hidden_penalty.py.
 TRAINING = {"n_passes": 4, "n_updates": 200, "forcing": 0.05, "penalty": 0.1}
 PRESETS = {
-    "quick": Preset(9, 1, 1, 1, training=TRAINING | {"n_updates": 100}),
+    "quick": Preset(9, 1, 1, 1, training=TRAINING | {"n_passes": 2}),
     "full": Preset(24, 4, 3, 12, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
 }
 

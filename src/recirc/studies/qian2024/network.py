@@ -1,6 +1,7 @@
 """Fit the students of one circuit, and measure each against what the circuit is known to be."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -177,18 +178,28 @@ def _fixed_points(network: RateNetwork, asked: Mapping[str, Any], circuit: dict)
     """How many are found from states of a run, where units are not linear, and from as many of the whole circuit."""
     if network.nonlinearity is circuits.linear:
         return []
-    teacher = work.made(**circuit)[0].network
     run, own = work.shown_run(asked, False, circuit), work.units_of(asked, circuit)[0]
-    some = lambda rates: np.arctanh(rates[0, :: rates.shape[1] // N_STARTS][:N_STARTS])  # noqa: E731
     if is_hinted(asked):
-        starts = some(driven(network, run, own, asked)[:, :, len(own) :])
+        rates = driven(network, run, own, asked)[:, :, len(own) :]
     else:
-        starts = np.pad(some(run.rates[:, :, own]), [(0, 0), (0, network.n_units - len(own))])
-    alone = lambda each: dataclasses.replace(each, input_weights=each.input_weights[:, :0])  # noqa: E731
-    found, true = compare.find_fixed_points(alone(network), np.zeros(0), starts), 1
-    if teacher.nonlinearity is not circuits.linear:
-        true = len(compare.find_fixed_points(alone(teacher), np.zeros(0), some(run.rates)).points)
-    return [(Score("n_fixed_points", float(len(found.points)), "mechanism", "lower"), float(true))]
+        rates = np.pad(run.rates[:, :, own], [(0, 0), (0, 0), (0, network.n_units - len(own))])
+    score = Score("n_fixed_points", float(_n_fixed_points(network, rates)), "mechanism", "lower")
+    return [(score, float(_n_true(asked["data"], asked["noise"], **circuit)))]
+
+
+def _n_fixed_points(network: RateNetwork, rates: np.ndarray) -> int:
+    starts = np.arctanh(rates[0, :: rates.shape[1] // N_STARTS][:N_STARTS])
+    alone = dataclasses.replace(network, input_weights=network.input_weights[:, :0])
+    return len(compare.find_fixed_points(alone, np.zeros(0), starts).points)
+
+
+@functools.lru_cache(maxsize=1)
+def _n_true(data: str, noise: float, **circuit) -> int:
+    """Fixed points of a circuit; where its units are linear, the origin."""
+    teacher = work.made(**circuit)[0].network
+    if teacher.nonlinearity is circuits.linear:
+        return 1
+    return _n_fixed_points(teacher, work.shown_run({"data": data, "noise": noise}, False, circuit).rates)
 
 
 def driven(network: RateNetwork, run: Recording, units: np.ndarray, asked: Mapping[str, Any]) -> np.ndarray:
