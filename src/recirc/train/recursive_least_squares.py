@@ -101,9 +101,8 @@ def learn_pass(network: RateNetwork, learner: Learner, drive: Drive, schedule: S
     n_steps, n_trials = drive.mask.shape
     grouped = (-(-n_steps // (schedule.interval * schedule.block)), schedule.block, schedule.interval)
     split = jax.tree.map(lambda a: _grouped(a, grouped), drive._replace(start=None))
-    by_step = (split.inputs, split.forced)
-    at_update = split.targets, split.mask, split.currents, split.added, split.wanted
-    at_update = jax.tree.map(lambda a: a[:, :, -1], at_update)
+    last = split.targets, split.mask, split.currents, split.added, split.wanted
+    by_step, at_update = (split.inputs, split.forced), jax.tree.map(lambda a: a[:, :, -1], last)
     keys = jax.random.split(key, grouped[:2])
     elapsed = dt / network.time_constant
     noise_sd = schedule.noise * noise_scale(dt, network.time_constant)
