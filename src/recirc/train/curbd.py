@@ -9,7 +9,7 @@ import numpy as np
 from recirc.circuits import RateNetwork
 from recirc.ranges import check_within
 from recirc.train.base import State
-from recirc.train.full_force import learn_all
+from recirc.train.full_force import learn_all, pass_entry
 from recirc.train.recursive_least_squares import Drive, start_learner
 from recirc.train.student import AbstractStudent, one_step_r2, states_of
 from recirc.types import Trials
@@ -76,10 +76,10 @@ class Curbd(AbstractStudent):
         network, learner, made = learn_all(self, state.network, learner, drive, trials.dt, rows="rates", key=key)
         r2 = one_step_r2(sums, np.asarray(network.recurrent))
         after, entry = self.finished(network, trials, r2, (sums, learner, drive))
-        return after, entry if made.is_finite else entry | {
-            "bad_step": len(drive.mask) - 1,
-            "bad_trial": trials.n_trials - 1,
-        }
+        if not made.is_finite:
+            learned = pass_entry(made, drive)
+            entry |= {"bad_step": learned["bad_step"], "bad_trial": learned["bad_trial"]}
+        return after, entry
 
     def _drive(self, network: RateNetwork, trials: Trials) -> Drive:
         """From the first recorded state on; after each step there is a current to make, so that the last has none."""

@@ -48,7 +48,7 @@ N_KNOWN = 3
 SPREADS = {
     "matched": 0.07, "slow": 0.26, "part": 0.71, "part_trials": 0.38, "feedforward": 0.32, "low_rank": 0.76,
     "hidden": 0.55, "hidden_trials": 0.43, "task": 0.16, "time": 0.17, "units": 0.62, "units_trials": 0.46,
-    "force": 0.1, "force_task": 0.1,  # of those it was less
+    "force": 0.1, "force_task": 0.1,  # assumed; they were 0 and .04
 }  # fmt: skip
 TEXTS = read_words(Path(__file__).with_name("report.toml"))["claims"]
 

@@ -15,18 +15,7 @@ from recirc.analyses.arrays import weights_of
 from recirc.circuits import RateNetwork, Restarted, simulate
 from recirc.studies.qian2024 import circuit as work
 from recirc.studies.qian2024.circuit import Recording
-from recirc.studies.qian2024.design import (
-    DT,
-    FRACTION,
-    GAIN,
-    N_OUTPUTS,
-    NOISE,
-    PUBLISHED,
-    RANDOM,
-    SECONDS,
-    STEPS,
-    TRIAL,
-)
+from recirc.studies.qian2024.design import DT, FRACTION, GAIN, NOISE, PUBLISHED, RANDOM, SECONDS, STEPS, TRIAL
 from recirc.studies.qian2024.hinted import hinted_trials, run_hinted, task_error, train_hinted, untrained
 from recirc.train import AbstractTrainer, BpttStudent, Cornn, Curbd, LinearDynamics, OneStepRidge, fit
 from recirc.train.student import first_states
@@ -125,7 +114,10 @@ def train_student(
     about = {"history": trained.history}
     if trained.outcome is Outcome.DIVERGED:
         return about | {"outcome": trained.message, "rows": []}, None
-    which = (is_hinted(asked), *(asked[name] for name in ("data", "fraction", "n_hidden", "noise", "recorded")))
+    which = (
+        is_hinted(asked) and asked["length_s"],
+        *(asked[name] for name in ("data", "fraction", "n_hidden", "noise", "recorded")),
+    )
     if which not in twins:
         twins[which] = measured(twin, asked, circuit, specification["is_shown"])
     rows = measured(trained.network, asked, circuit, specification["is_shown"])
@@ -147,7 +139,7 @@ def empty_student(asked: Mapping[str, Any], circuit: dict) -> RateNetwork:
 def measured(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, is_shown: bool) -> list[Row]:
     """A student against what its circuit is known to be; "teacher" is the circuit's number.
 
-    DSA and InputDSA are measured where `is_shown`, of a tenth of the units.
+    DSA and InputDSA are measured where `is_shown`, of a tenth of the units, of students whose units these are.
     """
     teacher = work.made(**circuit)[0]
     truth, modes = compare.linear_modes(teacher), compare.linear_modes(network, state=np.zeros(network.n_units))
@@ -161,7 +153,7 @@ def measured(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, is_s
         *_fixed_points(network, asked, circuit),
     ]
     rows = [Row.of(score, asked["arm"], {"set": "origin"}, teacher=known) for score, known in scores]
-    return rows + _driven(network, asked, circuit, is_shown and asked["fraction"] <= FRACTION)
+    return rows + _driven(network, asked, circuit, is_shown and asked["fraction"] <= FRACTION and not is_hinted(asked))
 
 
 def _kicks(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> list[tuple[Score, None]]:
@@ -275,5 +267,4 @@ def kept(network: RateNetwork, asked: Mapping[str, Any], circuit: dict) -> dict[
     every, until = round(DT / run.trials.dt), round(KEPT_SECONDS / DT)
     thin = lambda values: values.reshape(-1, values.shape[2])[::every][:until, :KEPT_UNITS].astype(np.float32)  # noqa: E731
     rates = {"rates": thin(driven(network, run, units, asked)), "target_rates": thin(run.rates[:, 1:, units])}
-    own = dataclasses.replace(network, input_weights=network.input_weights[:, :0], readout=network.readout[-N_OUTPUTS:])
-    return {**weights_of(own, np.float32), **rates}
+    return {**weights_of(network, np.float32), **rates}
