@@ -29,8 +29,7 @@ def one(kind: str, seed: int, data: str, n_hidden: int, penalty: float) -> float
     trainer = recirc.train.BpttStudent(**design.TRAINING | {"penalty": penalty}, learns=("readout",), task_weight=0.0)
     fit = recirc.fit(trainer, student, seen, key=key)
     new = work.shown_run(asked, True, circuit)
-    steps = round(design.TRIAL / design.DT)
-    rates, outputs = (values.reshape(-1, steps, values.shape[2]) for values in (new.rates[:, :, units], new.outputs))
+    rates, outputs = (work.in_trials(values, design.DT) for values in (new.rates[:, :, units], new.outputs))
     trials = recirc.Trials(np.zeros((*rates.shape[:2], 0)), outputs, dt=design.DT, hints=rates,
                            conditions=[str(i) for i in range(len(rates))], hint_units=seen.hint_units)  # fmt: skip
     return _one_step_r2(fit.network, trials)

@@ -95,6 +95,11 @@ def shown_run(asked: Mapping[str, Any], is_new: bool, circuit: dict) -> Recordin
     return whole.until(round(SECONDS / whole.trials.dt))
 
 
+def in_trials(values: np.ndarray, dt: float) -> np.ndarray:
+    """A run, cut into trials of `TRIAL` seconds."""
+    return values.reshape(-1, round(TRIAL / dt), values.shape[2])
+
+
 def units_of(asked: Mapping[str, Any], circuit: dict) -> tuple[np.ndarray, np.ndarray]:
     """Units that are recorded, and those that are not.
 

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 
 from recirc.circuits import RateNetwork, simulate
-from recirc.studies.qian2024.circuit import Recording
-from recirc.studies.qian2024.design import FORCE, GAIN, N_FORCE, N_OUTPUTS, PULSE, TAU, TRIAL
+from recirc.studies.qian2024.circuit import Recording, in_trials
+from recirc.studies.qian2024.design import FORCE, GAIN, N_FORCE, N_OUTPUTS, PULSE, TAU
 from recirc.train import Fit, FullForce, fit
 from recirc.types import Activity, Outcome, Trials
 
@@ -19,7 +19,7 @@ def hinted_trials(rates: np.ndarray, outputs: np.ndarray, dt: float) -> Trials:
 
     Inputs are, for `PULSE` seconds, what the recorded units did at first: the network starts every trial in one state.
     """
-    rates, outputs = (values.reshape(-1, round(TRIAL / dt), values.shape[2]) for values in (rates, outputs))
+    rates, outputs = in_trials(rates, dt), in_trials(outputs, dt)
     inputs = np.zeros(rates.shape)
     inputs[:, : round(PULSE / dt)] = rates[:, :1]
     names = [str(i) for i in range(len(rates))]

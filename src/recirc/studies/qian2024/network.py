@@ -67,8 +67,7 @@ def learned_from(asked: Mapping[str, Any], circuit: dict) -> Trials:
     if is_hinted(asked):
         return hinted_trials(rates, outputs, dt)
     if asked["arm"].startswith("bptt"):
-        n_steps = round(TRIAL / dt)
-        rates, outputs = (values.reshape(-1, n_steps, values.shape[2]) for values in (rates, outputs))
+        rates, outputs = work.in_trials(rates, dt), work.in_trials(outputs, dt)
     names = [str(i) for i in range(len(rates))]
     hints = {"hints": rates, "hint_units": [str(unit) for unit in units]}
     return Trials(np.zeros((*rates.shape[:2], 0)), outputs, dt=dt, conditions=names, **hints)
