@@ -103,6 +103,7 @@ def _config_text(preset: str, size: Preset, seed: int) -> str:
         "QUIET",
         "LOUD",
         "N_FORCE",
+        "N_LARGE",
         "PULSE",
         "FORCE",
     )

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from recirc.circuits import RateNetwork, simulate
+from recirc.compare.output_error import normalized_error
 from recirc.studies.qian2024.circuit import Recording, in_trials
-from recirc.studies.qian2024.design import FORCE, GAIN, N_FORCE, N_OUTPUTS, PULSE, TAU
+from recirc.studies.qian2024.design import FORCE, GAIN, N_OUTPUTS, PULSE, TAU
 from recirc.train import Fit, FullForce, fit
-from recirc.types import Activity, Outcome, Trials
+from recirc.types import Activity, Outcome, Score, Trials
 
 
 def hinted_trials(rates: np.ndarray, outputs: np.ndarray, dt: float) -> Trials:
@@ -20,16 +21,22 @@ def hinted_trials(rates: np.ndarray, outputs: np.ndarray, dt: float) -> Trials:
     Inputs are, for `PULSE` seconds, what the recorded units did at first: the network starts every trial in one state.
     """
     rates, outputs = in_trials(rates, dt), in_trials(outputs, dt)
+    names = [str(i) for i in range(len(rates))]
+    targets = np.concatenate([rates, outputs], axis=2)
+    return Trials(_told(rates, dt), targets, dt=dt, conditions=names, hints=rates)
+
+
+def _told(rates: np.ndarray, dt: float) -> np.ndarray:
+    """Inputs: for `PULSE` seconds the first of these rates, then nothing."""
     inputs = np.zeros(rates.shape)
     inputs[:, : round(PULSE / dt)] = rates[:, :1]
-    names = [str(i) for i in range(len(rates))]
-    return Trials(inputs, np.concatenate([rates, outputs], axis=2), dt=dt, conditions=names, hints=rates)
+    return inputs
 
 
-def untrained(trials: Trials, key) -> RateNetwork:
+def untrained(trials: Trials, n_units: int, key) -> RateNetwork:
     """A random network with the inputs of these trials, whose sums are the targets as nearly as they can be."""
     network = RateNetwork.random(
-        n_units=N_FORCE, n_inputs=trials.inputs.shape[2], n_outputs=1, gain=GAIN, time_constant=TAU, key=key
+        n_units=n_units, n_inputs=trials.inputs.shape[2], n_outputs=1, gain=GAIN, time_constant=TAU, key=key
     )
     return read_out(dataclasses.replace(network, readout=network.readout[:0]), trials, trials.targets)
 
@@ -62,11 +69,28 @@ def run_hinted(network: RateNetwork, run: Recording, units: np.ndarray) -> Float
     return both.reshape(*run.rates.shape[:2], both.shape[2])[:, 1:]
 
 
-def task_error(network: RateNetwork, trials: Trials) -> float:
-    """Normalized squared error of the task's outputs in a run by itself."""
+def hinted_kicks(network: RateNetwork, wanted: np.ndarray, dt: float) -> Float[np.ndarray, "kick time unit"]:
+    """What a student makes of the recorded units after a kick, of which it is told as of the start of a trial.
+
+    That is the change which the kick makes: told of nothing, its tanh units are not silent.
+
+    Args:
+        network: the student.
+        wanted: what the recorded units do after each kick.
+        dt: seconds per step.
+    """
+    told = _told(np.concatenate([wanted, np.zeros_like(wanted[:1])]), dt)
+    trials = Trials(told, told[:, :, :0], dt=dt, conditions=["kick"] * len(told))
+    recorded = dataclasses.replace(network, readout=network.readout[: wanted.shape[2]])
+    made = np.asarray(_alone(recorded, trials).outputs)
+    return made[:-1] - made[-1]
+
+
+def task_error(network: RateNetwork, trials: Trials) -> Score:
+    """Of the task's outputs, in a run by itself."""
     made = np.asarray(_alone(network, trials).outputs)[:, :, -N_OUTPUTS:]
     wanted = np.asarray(trials.targets)[:, :, -N_OUTPUTS:]
-    return float(np.sum((made - wanted) ** 2) / np.sum(wanted**2))
+    return normalized_error(made, wanted, np.ones(wanted.shape[:2]), trials.conditions, level="performance")
 
 
 def _alone(network: RateNetwork, trials: Trials) -> Activity:
