@@ -54,8 +54,10 @@ def measured(
         circuit: arguments of `circuit.made`.
         chance: draws nulls, if there are to be any. Those of R² are the same student with the names of the recorded
             units changed round, so that it knows all of its circuit but which unit is which; those of DSA and InputDSA,
-            which do not see names, untrained networks. Either is exact: if the student were one of these, p would be at
-            its level. Nulls of runs, DSA and InputDSA are of students of a tenth of the units, which are small.
+            which do not see names, untrained networks. Either is exact, as far as it goes: if the student were one of
+            these, p would be at its level. But whatever has modes more like the circuit's than a random network has is
+            beyond the latter, which is why it is not certified. Nulls of runs, DSA and InputDSA are of students of a
+            tenth of the units, which are small.
     """
     teacher = work.made(**circuit)[0]
     truth, modes = compare.linear_modes(teacher), compare.linear_modes(network, state=np.zeros(network.n_units))
@@ -88,7 +90,7 @@ def by_chance(score: Score, draws: Sequence[float] | np.ndarray, kind: str) -> N
         return None
     worst = np.finfo(np.float32).max * (-1 if score.direction == "higher" else 1)
     finite = np.where(np.isfinite(draws), draws, worst)
-    return dataclasses.replace(beside(score, finite, kind), is_certified=True)
+    return dataclasses.replace(beside(score, finite, kind), is_certified=kind == RELABELLED)
 
 
 def _kicks(network: RateNetwork, asked: Mapping[str, Any], circuit: dict, orders: Sequence[np.ndarray]) -> Row:
