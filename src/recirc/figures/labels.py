@@ -36,7 +36,7 @@ LABELS = {  # of what no class of `recirc.compare` says
     "n_spurious_slow": "spurious slow modes", "slowest_mode_hz": "the slowest mode turns (Hz)",
     "kicked_units_r2": "what follows kicks of units, R²", "recorded_r2": "recorded units, R²",
     "nonnormality": "non-normality", "bptt_task": "BPTT with task", "full_force": "full-FORCE",
-    "full_force_task": "full-FORCE with task", "full_force_large": "full-FORCE, large",
+    "full_force_task": "full-FORCE with task", "full_force_large": "full-FORCE, 500 units",
     "most_active": "most active", "connected": "most connected",
     "curbd": "CURBD", "cornn": "CORNN",
     "stability_optimized": "stability-optimized", "low_rank_oscillation": "low rank, oscillation",

@@ -62,9 +62,9 @@ def made(study_seed: int, seed: int, circuit: str, n_units: int) -> tuple[Teache
     return found._replace(network=dataclasses.replace(found.network, readout=readout)), order
 
 
-def step_of(asked: Mapping[str, Any], circuit: dict) -> float:
-    """Seconds in a step of a run; of runs after kicks, as of a recording."""
-    return FINE if asked["data"] == "fine_steps" else STEPS.get(circuit["circuit"], DT)
+def step_of(data: str, circuit: str) -> float:
+    """Seconds in a step of a run of a circuit of this kind; of runs after kicks, as of a recording."""
+    return FINE if data == "fine_steps" else STEPS.get(circuit, DT)
 
 
 @functools.lru_cache(maxsize=2)
@@ -81,7 +81,7 @@ def recording(data: str, is_new: bool, noise: float = NOISE, **circuit) -> Recor
     start_key, noise_key, key = jax.random.split(specification_key(circuit | {"data": data, "is_new": is_new}), 3)
     is_long = data == "recording" and circuit["circuit"] in (CENTRAL, CONTROL) and not is_new and noise == NOISE
     seconds, n_trials = LONG if is_long else SECONDS, 1
-    dt = step_of({"data": data}, circuit)
+    dt = step_of(data, circuit["circuit"])
     if data == "trials":
         seconds, n_trials = TRIAL, round(SECONDS / TRIAL) if is_new else N_TRIALS
     sizes = {"n_steps": round(seconds / dt), "n_trials": n_trials}
@@ -140,7 +140,7 @@ def kicked(asked: Mapping[str, Any], circuit: dict) -> Float[np.ndarray, "kick t
 @functools.lru_cache(maxsize=2)
 def _after_kicks_of(units: tuple[int, ...], **circuit) -> np.ndarray:
     """What all units of a circuit do after a kick to each of these."""
-    return after_kicks(made(**circuit)[0].network, np.array(units), step_of({"data": "recording"}, circuit))
+    return after_kicks(made(**circuit)[0].network, np.array(units), step_of("recording", circuit["circuit"]))
 
 
 def after_kicks(network: RateNetwork, units: np.ndarray, dt: float) -> Float[np.ndarray, "kick time unit"]:

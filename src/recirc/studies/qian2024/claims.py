@@ -41,7 +41,7 @@ SOURCES = dict.fromkeys(
     ["part", "part_trials", "hidden", "hidden_trials", "task", "units_trials", "force", "force_task", "force_part"],
     OURS,
 )
-LARGE = "force_part"  # the claim about large students, which small presets do not have
+FORCE_PART = "force_part"  # the claim about large students, which small presets do not have
 RECORDING = {"data": "recording", "fraction": FRACTION, "length_s": SECONDS, "n_hidden": 0}
 RECORDING |= {"noise": NOISE, "recorded": RANDOM}
 TRIALS = RECORDING | {"data": "trials", "length_s": N_TRIALS * TRIAL}
@@ -90,11 +90,12 @@ def effects(table: pd.DataFrame, *, circuit: str = CENTRAL, column: str = "value
     n_slow = lambda arm, share=FRACTION: log_n_slow(  # noqa: E731
         table, arm, column=column, circuit=circuit, **RECORDING | {"fraction": share}
     )
-    matched = by_seed(table, MATCHED, "ridge", circuit=circuit, set="train", **RECORDING)
+    matched = _by_seed(table, MATCHED, "ridge", column, RECORDING | {"circuit": circuit, "set": "train"})
+    match = by_seed(table, MATCHED, "ridge", circuit=circuit, set="train", **RECORDING)
     truth = log_slowest(table, "ridge", column="teacher", circuit=circuit, **RECORDING)
     found = {
-        "matched": matched.clip(lower=-1.0) if column == "value" else matched[:0],
-        "slow": (ridge - truth).reindex(matched.index[matched >= MATCHES]),
+        "matched": matched.clip(lower=-1.0),
+        "slow": (ridge - truth).reindex(match.index[match >= MATCHES]),
         "part": ridge - changed(RECORDING, fraction=1.0),
         "part_trials": many - changed(TRIALS, fraction=1.0),
         "hidden": bptt - bptt_hidden,
@@ -143,7 +144,7 @@ def stated(values: dict[str, np.ndarray]) -> dict[str, Effect]:
 
     All of them, but for that about large students where there is none.
     """
-    asked = {name: bounds for name, bounds in BOUNDS.items() if name != LARGE or len(values[name])}
+    asked = {name: bounds for name, bounds in BOUNDS.items() if name != FORCE_PART or len(values[name])}
     return {name: Effect(TEXTS[name], values[name], **bounds) for name, bounds in asked.items()}
 
 
@@ -176,7 +177,7 @@ def controls(table: pd.DataFrame) -> list[list]:
 
 def powers(preset: Preset) -> dict[str, float]:
     """Power of each claim to find the smallest effect that matters, at Holm's first level."""
-    sizes = dict.fromkeys(BOUNDS, preset.n_seeds) | {LARGE: preset.n_large}
+    sizes = dict.fromkeys(BOUNDS, preset.n_seeds) | {FORCE_PART: preset.n_large}
     planned = stated({name: np.zeros(n) for name, n in sizes.items()})
     return {
         name: sign_flip_power(SPREADS[name], effect.aim - effect.none, sizes[name], alpha=0.05 / len(planned))

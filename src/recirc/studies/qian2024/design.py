@@ -27,9 +27,9 @@ RANDOM, ACTIVE, CONNECTED = (
     "most_active",
     "connected",
 )  # units recorded: whichever, of largest variance, a clique
-N_FORCE, N_LARGE = 200, 500  # units of a student by full-FORCE, and of one that can have all units for hints
+N_FORCE, N_FORCE_LARGE = 200, 500  # units of a student by full-FORCE, and of one that can have all units for hints
 PULSE = 0.05  # seconds in which it is told where a trial starts
-FORCE = {"n_passes": 20}  # of `FullForce`
+FORCE, DRIVE = {"n_passes": 20}, 0.15  # of `FullForce`; `drive` where a tenth of `N_MANY` units are its targets
 
 CENTRAL, CONTROL = "feedforward", "random"  # the circuit of the central effect, and that of which none is expected
 FEEDFORWARD, LOW_RANK = ("feedforward", "delay_line"), ("low_rank_oscillation", "low_rank_normal")
@@ -53,7 +53,8 @@ class Preset:
         n_shown: circuits of every kind for what no claim is about: nulls of single numbers, DSA and InputDSA, and of
             the central kind other students, steps of 1 ms, and tanh units.
         n_varied: circuits of the central kind with other noise and other choices of units.
-        n_large: circuits of the central kind with large students by full-FORCE, of a tenth and of all units.
+        n_large: of the circuits with all of these students, those with large ones by full-FORCE, of a tenth and of all
+            units, too.
         fractions: shares of the units recorded, of the central circuit and the control.
         lengths: seconds recorded, of the same.
         training: fields of `BpttStudent`.
@@ -72,7 +73,7 @@ class Preset:
 # The penalty is that with the largest R² of one step in recordings that no student saw: benchmarks/hidden_penalty.py.
 TRAINING = {"n_passes": 4, "n_updates": 200, "forcing": 0.05, "penalty": 0.1}
 PRESETS = {
-    "quick": Preset(9, 1, 1, 1, 0, training=TRAINING | {"n_passes": 2}),
+    "quick": Preset(9, 1, 1, 0, 0, training=TRAINING | {"n_passes": 2, "n_updates": 150}),
     "full": Preset(24, 4, 3, 12, 12, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
 }
 
@@ -91,7 +92,7 @@ def is_hinted(asked: Mapping[str, Any]) -> bool:
 
 def n_own(asked: Mapping[str, Any]) -> int:
     """Units of a student by full-FORCE."""
-    return N_LARGE if asked["arm"] == "full_force_large" else N_FORCE
+    return N_FORCE_LARGE if asked["arm"] == "full_force_large" else N_FORCE
 
 
 def is_example(asked: Mapping[str, Any]) -> bool:
@@ -128,7 +129,7 @@ def _students(preset: Preset, kind: str, index: int) -> list[dict]:
         asked += [*gradient_students(), student("full_force"), student("full_force_task")]
     if kind == CENTRAL and index < preset.n_varied:
         asked += varied_students()
-    if kind == CENTRAL and index < preset.n_large:
+    if is_whole and index < preset.n_large:
         asked += [student("full_force_large", fraction=share) for share in (FRACTION, 1.0)]
     if kind == CENTRAL and index < preset.n_shown:
         asked += [student("curbd"), student("linear_dynamics"), student("ridge", data="fine_steps")]

@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from recirc.circuits import RateNetwork, simulate
 from recirc.compare.output_error import normalized_error
-from recirc.studies.qian2024.circuit import Recording, in_trials
-from recirc.studies.qian2024.design import FORCE, GAIN, N_OUTPUTS, PULSE, TAU
+from recirc.studies.qian2024.circuit import KICK, N_KICKED, Recording, in_trials
+from recirc.studies.qian2024.design import DRIVE, FORCE, FRACTION, GAIN, N_MANY, N_OUTPUTS, PULSE, TAU
 from recirc.train import Fit, FullForce, fit
 from recirc.types import Activity, Outcome, Score, Trials
 
@@ -34,19 +34,29 @@ def _told(rates: np.ndarray, dt: float) -> np.ndarray:
 
 
 def untrained(trials: Trials, n_units: int, key) -> RateNetwork:
-    """A random network with the inputs of these trials, whose sums are the targets as nearly as they can be."""
+    """A random network with the inputs of these trials, whose sums are the targets as nearly as they can be.
+
+    All inputs together are as strong, however many units are recorded.
+    """
     network = RateNetwork.random(
         n_units=n_units, n_inputs=trials.inputs.shape[2], n_outputs=1, gain=GAIN, time_constant=TAU, key=key
     )
-    return read_out(dataclasses.replace(network, readout=network.readout[:0]), trials, trials.targets)
+    weights = network.input_weights * _each_of(trials.inputs.shape[2])
+    network = dataclasses.replace(network, input_weights=weights, readout=network.readout[:0])
+    return read_out(network, trials, trials.targets)
+
+
+def _each_of(n: int) -> float:
+    """Factor of each of n weights, so that they sum up to as much as those of a tenth of the usual circuit's units."""
+    return float(np.sqrt(FRACTION * N_MANY / n))
 
 
 def train_hinted(network: RateNetwork, trials: Trials, *, with_task: bool, key) -> Fit:
     """Full-FORCE; without the task its outputs are fitted afterwards, by least squares, and J knows nothing of them."""
-    trainer = FullForce(**FORCE, update_interval=trials.dt)
+    recorded, task = np.split(np.asarray(trials.targets), [-N_OUTPUTS], axis=2)
+    trainer = FullForce(**FORCE, drive=DRIVE * _each_of(recorded.shape[2]), update_interval=trials.dt)
     if with_task:
         return fit(trainer, network, trials, key=key)
-    recorded, task = np.split(np.asarray(trials.targets), [-N_OUTPUTS], axis=2)
     own = dataclasses.replace(network, readout=network.readout[:-N_OUTPUTS])
     trained = fit(trainer, own, trials.replace(targets=recorded), key=key)
     if trained.outcome is Outcome.DIVERGED:
@@ -69,19 +79,23 @@ def run_hinted(network: RateNetwork, run: Recording, units: np.ndarray) -> Float
     return both.reshape(*run.rates.shape[:2], both.shape[2])[:, 1:]
 
 
-def hinted_kicks(network: RateNetwork, wanted: np.ndarray, dt: float) -> Float[np.ndarray, "kick time unit"]:
-    """What a student makes of the recorded units after a kick, of which it is told as of the start of a trial.
+def hinted_kicks(network: RateNetwork, n_recorded: int, n_steps: int, dt: float) -> Float[np.ndarray, "kick time unit"]:
+    """What a student makes of the recorded units when it is told of a kick to each of them, or to the first of many.
 
     That is the change which the kick makes: told of nothing, its tanh units are not silent.
 
     Args:
         network: the student.
-        wanted: what the recorded units do after each kick.
+        n_recorded: how many recorded units it makes.
+        n_steps: that are looked at.
         dt: seconds per step.
     """
-    told = _told(np.concatenate([wanted, np.zeros_like(wanted[:1])]), dt)
+    n_kicks = min(n_recorded, N_KICKED)
+    rates = np.zeros((n_kicks + 1, n_steps, n_recorded))
+    rates[np.arange(n_kicks), 0, np.arange(n_kicks)] = KICK
+    told = _told(rates, dt)
     trials = Trials(told, told[:, :, :0], dt=dt, conditions=["kick"] * len(told))
-    recorded = dataclasses.replace(network, readout=network.readout[: wanted.shape[2]])
+    recorded = dataclasses.replace(network, readout=network.readout[:n_recorded])
     made = np.asarray(_alone(recorded, trials).outputs)
     return made[:-1] - made[-1]
 

@@ -12,8 +12,9 @@ from recirc.analyses.arrays import weights_of
 from recirc.circuits import RateNetwork
 from recirc.studies.qian2024 import circuit as work
 from recirc.studies.qian2024.design import DT, PUBLISHED, is_example, is_hinted, n_own
+from recirc.studies.qian2024.driven import driven, empty_student, untrained_student
 from recirc.studies.qian2024.hinted import hinted_trials, task_error, train_hinted, untrained
-from recirc.studies.qian2024.measures import driven, empty_student, measured, untrained_student
+from recirc.studies.qian2024.measures import N_DRAWS, Chance, measured
 from recirc.train import AbstractTrainer, BpttStudent, Cornn, Curbd, LinearDynamics, OneStepRidge, fit
 from recirc.types import Outcome, Score, Trials
 
@@ -97,7 +98,7 @@ def train_student(
         twin = (
             untrained(seen, n_own(asked), twin_key) if is_hinted(asked) else untrained_student(asked, circuit, twin_key)
         )
-        twins[which] = twin, measured(twin, asked, circuit)
+        twins[which] = twin, measured(twin, asked, circuit, is_shown=specification["is_shown"])
     twin, by_twin = twins[which]
     if is_hinted(asked):
         trained = train_hinted(twin, seen, with_task=asked["arm"].endswith("task"), key=fit_key)
@@ -107,13 +108,21 @@ def train_student(
     about = {"history": trained.history}
     if trained.outcome is Outcome.DIVERGED:
         return about | {"outcome": trained.message, "rows": []}, None
-    chance = jax.random.fold_in(fit_key, 1) if specification["is_shown"] else None
-    rows = with_twin(measured(trained.network, asked, circuit, chance=chance), by_twin)
+    chance = None
+    if specification["is_shown"]:
+        names_key, network_key = jax.random.split(jax.random.fold_in(fit_key, 1))
+        others = [untrained(seen, n_own(asked), each) for each in jax.random.split(network_key, N_DRAWS)
+                  if is_hinted(asked)]  # fmt: skip
+        chance = Chance(names_key, others)
+    rows = measured(trained.network, asked, circuit, is_shown=specification["is_shown"], chance=chance)
     if is_hinted(asked):
-        error = task_error(trained.network, seen)
+        error, of_twin = task_error(trained.network, seen), task_error(twin, seen).value
     else:
-        error = Score("output_nmse", trained.history[-1]["output_nmse"], "performance", "lower")
-    rows = [*rows, Row.of(error, asked["arm"], {"set": "train"})]
+        error, of_twin = (
+            Score("output_nmse", trained.history[-1]["output_nmse"], "performance", "lower"),
+            1.0,
+        )  # of zeros
+    rows = [*with_twin(rows, by_twin), Row.of(error, asked["arm"], {"set": "train"}, baselines={"untrained": of_twin})]
     return about | {"rows": [dataclasses.asdict(row) for row in rows]}, trained.network
 
 

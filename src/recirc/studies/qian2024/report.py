@@ -31,8 +31,8 @@ from recirc.studies.qian2024.design import (
     KINDS,
     LOUD,
     N_FORCE,
+    N_FORCE_LARGE,
     N_HIDDEN,
-    N_LARGE,
     N_TRIALS,
     NOISE,
     QUIET,
@@ -71,7 +71,7 @@ def matched(result: AnalysisResult) -> Figure:
     """How well recorded units are matched, in the run that was shown and in another, and what follows a kick."""
     table = select(having(result.table, "seed"), arm="ridge", **RECORDING)
     asked = {"recorded units": (MATCHED, "train"), "in a new run": (MATCHED, "new_run")}
-    asked["after a kick"] = ("kicked_units_r2", "origin")
+    asked["after a kick"] = ("kicked_units_r2", "kicks")
     parts = {
         title: [
             (label(kind), "ridge", _numbers(select(table, metric, circuit=kind, set=where), "value")) for kind in KINDS
@@ -169,7 +169,7 @@ def _cells(table: pd.DataFrame) -> list[tuple[str, str, dict]]:
         found += [(f"{name}, {data}", arm, place), (f"{name}, {HIDDEN}, {data}", arm, place | {"n_hidden": N_HIDDEN})]
     found += [(f"{label(arm)}, {where[0][0]}", arm, RECORDING) for arm in ("full_force", "full_force_task")]
     shares = levels_of(select(table, SLOWEST, "full_force_large", circuit=CENTRAL), "fraction")
-    large = f"full-FORCE, {N_LARGE} units of its own"
+    large = f"full-FORCE, {N_FORCE_LARGE} units"
     return found + [(f"{large}, {percent(share)}", "full_force_large", RECORDING | {"fraction": share})
                     for share in shares]  # fmt: skip
 
@@ -177,7 +177,7 @@ def _cells(table: pd.DataFrame) -> list[tuple[str, str, dict]]:
 COLUMNS = {  # metric, and the set that it is of
     "slowest mode (s)": (SLOWEST, "origin"), "spurious": ("n_spurious_slow", "origin"),
     "non-normality": ("nonnormality", "origin"), "slowest turns (Hz)": ("slowest_mode_hz", "origin"),
-    "fixed points": ("n_fixed_points", "origin"), "kicks, R²": ("kicked_units_r2", "origin"),
+    "fixed points": ("n_fixed_points", "origin"), "kicks, R²": ("kicked_units_r2", "kicks"),
     "recorded, R²": (MATCHED, "train"), "in a new run": (MATCHED, "new_run"),
     "unrecorded, R²": ("heldout_neuron_r2", "new_run"), "DSA": ("dsa", "new_run"), "InputDSA": ("input_dsa", "new_run"),
     "task error": ("output_nmse", "train"),
@@ -214,7 +214,6 @@ def _lines(table: pd.DataFrame, name: str, arm: str, place: dict) -> list[list]:
         [name, *middle("value")],
         ["– itself", *middle("teacher")],
         ["– student untrained", *middle(f"{BASELINE}untrained")],
-        ["– by chance", *middle("null_mean")],
     ]
 
 
@@ -242,10 +241,11 @@ def verdict(table: pd.DataFrame, judged: list[Claim], size: Preset) -> str:
     whole = _median(select(table, SLOWEST, "ridge", **own | {"fraction": 1.0}), "value")
     match = by_seed(table, MATCHED, "ridge", set="train", **own)
     spurious = _median(select(table, "n_spurious_slow", "ridge", **own), "value")
+    found = {"slow": number(slow), "truth": number(truth), "whole": number(whole), "spurious": number(spurious)}
     return TEXTS["verdict"].format(
         n_claims=len(judged), supported=verdicts.count(True), contradicted=verdicts.count(False),
-        undecided=verdicts.count(None), n_seeds=size.n_seeds, slow=number(slow), truth=number(truth),
-        whole=number(whole), spurious=number(spurious), matched=number(match.median() if len(match) else None, 2),
+        undecided=verdicts.count(None), n_seeds=size.n_seeds, n_large=size.n_large,
+        matched=number(match.median() if len(match) else None, 2), **found,
     )  # fmt: skip
 
 
@@ -255,6 +255,6 @@ def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportT
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], "n_seeds": size.n_seeds,
               "n_control": size.n_control, "n_shown": size.n_shown, "power": power, "n_known": N_KNOWN,
               "n_hidden": N_HIDDEN, "n_trials": N_TRIALS, "training": TRAINING, "n_force": N_FORCE, "quiet": QUIET,
-              "loud": LOUD, "noise": NOISE, "n_varied": size.n_varied, "n_large": N_LARGE,
-              "n_draws": N_DRAWS}  # fmt: skip
+              "loud": LOUD, "noise": NOISE, "n_varied": size.n_varied, "n_force_large": N_FORCE_LARGE,
+              "n_large": size.n_large, "n_draws": N_DRAWS}  # fmt: skip
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, **tables(result.table))
