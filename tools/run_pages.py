@@ -35,6 +35,7 @@ BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```\n", re.M | re.S)
 OUTPUT = re.compile(r"\n<!-- output -->\n.*?<!-- end -->\n", re.S)
 RUN = re.compile(r"\n\*Run on [^\n]*\*\n<!-- code (\w+) -->\n")
 WIDTH = 800  # pixels of a picture
+UNWANTED = r"\n\s*|<style.*?</style>|</?div>| style=\"[^\"]*\"| border=\"1\" class=\"dataframe\""  # of tables
 
 
 def code_of(text: str) -> str:
@@ -131,7 +132,7 @@ def _shown(value, picture: Path, pictures: list[Path]) -> str:
         pictures.append(picture)
         return f"![]({picture.name})\n"
     if hasattr(value, "_repr_html_"):
-        html = re.sub(r"\n\s*|<style.*?</style>|</?div>| style=\"[^\"]*\"", "", value._repr_html_(), flags=re.S)
+        html = re.sub(UNWANTED, "", value._repr_html_(), flags=re.S)
         return f'<div class="output">{html}</div>\n'
     return "" if value is None else _fence(repr(value))
 
