@@ -96,6 +96,8 @@ def test_shards_and_their_merge_from_the_command_line(call, tmp_path):
         (["a.toml", "b"], "nothing else takes folders"),
         (["a.toml", "--shard", "3/2"], "a shard is I/N"),
         (["a.toml", "--merge", "none"], "none holds no unfinished run"),
+        (["a.toml", "--batch", "0"], "'0' is neither auto nor a whole number from 1"),
+        (["a.toml", "--batch", "many"], "'many' is neither auto nor a whole number from 1"),
     ],
 )
 def test_wrong_use_is_a_sentence_and_exits_2(arguments, message, call):
