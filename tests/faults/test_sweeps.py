@@ -14,6 +14,7 @@ import recirc
 from recirc.cli import app
 from recirc.runs import ConfigError
 from recirc.studies import sweep
+from recirc.studies.sweep.design import runs_of
 
 GOOD = f"""title = "Small"
 seeds = [0]
@@ -61,6 +62,45 @@ def test_a_wrong_file_is_refused_with_the_line_and_the_nearest_name(old, new, me
         sweep.experiment(sweep.load_sweep(tmp_path / "a.toml"))
 
 
+STUDY = """[base]
+kind = "Study"
+study = "kao2019"
+settings = {reference_onset = 1}
+[[axes]]
+field = "settings.reference_onset"
+values = [0.1, 0.2]
+"""
+
+
+def test_settings_of_a_study_come_from_the_file_with_their_types(tmp_path):
+    (tmp_path / "a.toml").write_text(STUDY)
+    assert sweep.load_sweep(tmp_path / "a.toml").base.settings == {"reference_onset": 1}
+    runs = runs_of(sweep.load_sweep(tmp_path / "a.toml"))
+    assert [(values, base.settings) for values, base, seed in runs if seed == 0] == [
+        ({"settings.reference_onset": onset}, {"reference_onset": onset}) for onset in (0.1, 0.2)
+    ]
+    missing = STUDY.replace("reference_onset = 1", f"reference = '{tmp_path}/none.nwb'")
+    (tmp_path / "a.toml").write_text(missing)
+    with pytest.raises(ValueError, match=r"none\.nwb: there is no such file"):  # the study itself was given the path
+        sweep.experiment(sweep.load_sweep(tmp_path / "a.toml"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{reference_onset", "{onset", r"line 1: Study: kao2019 has no setting 'onset'.*: reference, reference_onset"),
+        ('"kao2019"', '"qian2024"', r"line 1: Study: qian2024 has no setting 'reference_onset'. There are: none"),
+        ("= 1}", "= 'x'}", r"line 1: Study: settings: reference_onset must be a number, got text 'x'"),
+        ("{reference_onset", "{reference", r"line 1: Study: settings: reference must be a path in quotes, got int 1"),
+        ("settings.reference_onset", "settings.onset", r"line 5: Study: kao2019 has no setting 'onset'"),
+    ],
+)
+def test_settings_that_a_study_has_not_are_refused_with_those_that_it_has(old, new, message, tmp_path):
+    (tmp_path / "a.toml").write_text(STUDY.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=message):
+        sweep.load_sweep(tmp_path / "a.toml")
+
+
 @pytest.fixture
 def call(tmp_path, monkeypatch):
     """Calls the command line, with networks trained in this process."""
@@ -96,6 +136,8 @@ def test_shards_and_their_merge_from_the_command_line(call, tmp_path):
         (["a.toml", "b"], "nothing else takes folders"),
         (["a.toml", "--shard", "3/2"], "a shard is I/N"),
         (["a.toml", "--merge", "none"], "none holds no unfinished run"),
+        (["a.toml", "--batch", "0"], "'0' is neither auto nor a whole number from 1"),
+        (["a.toml", "--batch", "many"], "'many' is neither auto nor a whole number from 1"),
     ],
 )
 def test_wrong_use_is_a_sentence_and_exits_2(arguments, message, call):

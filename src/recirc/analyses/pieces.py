@@ -76,13 +76,47 @@ def _with_x64(is_on: bool) -> Precision:
     return Precision()
 
 
+@dataclasses.dataclass(frozen=True)
+class Batchable:
+    """A function of one piece that can do many pieces as one program, for maps that ask for it.
+
+    Args:
+        one: of one piece; it alone names the work.
+        many: of several; for each what `one` gives, to rounding, or a `Failure`. It may refuse all by raising.
+        can: whether a piece is one of those that `many` takes.
+
+    Example:
+        >>> double = Batchable(lambda x: Result({}, {"x": 2 * x}), lambda xs: [Result({}, {"x": 2 * x}) for x in xs])
+        >>> double(2) == double.many([2])[0]
+        True
+    """
+
+    one: Callable[[Any], Result]
+    many: Callable[[Sequence[Any]], Sequence[Result | Failure]]
+    can: Callable[[Any], bool] = lambda piece: True
+
+    def __call__(self, piece: Any) -> Result:
+        return self.one(piece)
+
+
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives; an error becomes a `Failure`."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+
+
 def compute(precision: Precision, function: Callable[[Piece], Result], piece: Piece) -> Done:
     """Do one piece of work, in other processes with the same precision; an error becomes a `Failure`."""
-    try:
-        result = function(piece)
-    except Exception as error:
-        result = Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
-    return Done(piece_key(piece), result)
+    return Done(piece_key(piece), attempt(function, piece))
+
+
+def unwrapped(function: Callable) -> Callable:
+    """A function of pieces without what `results` and callers have put around it."""
+    while isinstance(function, functools.partial):
+        function = function.args[1] if function.func is compute else function.func
+    return function
 
 
 def results(

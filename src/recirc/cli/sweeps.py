@@ -26,6 +26,9 @@ def sweep(
     device: Annotated[
         Literal["auto", "cpu", "gpu"], typer.Option(help="What computes; auto: JAX_PLATFORMS, or the CPU.")
     ] = "auto",
+    batch: Annotated[
+        str, typer.Option(metavar="auto|N", help="Networks that are one program; auto: 1 on a CPU, 256 elsewhere.")
+    ] = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how many runs, how long and how large, and stop.")
     ] = False,
@@ -35,6 +38,10 @@ def sweep(
     """Do many runs from one file, into one table; failures are kept as results."""
     if device != "auto":
         os.environ["JAX_PLATFORMS"] = "cuda" if device == "gpu" else device
+    if batch != "auto" and not (batch.isdecimal() and int(batch) > 0):
+        raise typer.BadParameter(f"{batch!r} is neither auto nor a whole number from 1.", param_hint="--batch")
+    n_at_once = None if batch == "auto" else int(batch)
+    jobs = jobs or (n_cores() if os.environ.get("JAX_PLATFORMS", "cpu") == "cpu" else 1)  # one for an accelerator
     first, *folders = files
     path = first / "config.toml" if merge and first.is_dir() else first
     folders = [first, *folders] if path != first else folders
@@ -51,9 +58,9 @@ def sweep(
     def foretell() -> int:
         from recirc.studies import sweep
 
-        typer.echo(sweep.foretell(sweep.load_sweep(path), folder, jobs or n_cores()))
+        typer.echo(sweep.foretell(sweep.load_sweep(path), folder, jobs))
         return DONE
 
     if dry_run:
         run_plain(foretell)
-    run(make, folder, jobs, redact=redact, shard=shard, merge=folders, cluster=cluster)
+    run(make, folder, jobs, redact=redact, shard=shard, merge=folders, cluster=cluster, batch=n_at_once)

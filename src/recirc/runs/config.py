@@ -13,7 +13,13 @@ from pathlib import Path
 _LARGEST = 65_536
 _BARE_WORD = re.compile(r"[A-Za-z_./~][\w./:~+-]*")
 _DOTTED_KEY = re.compile(r"\s*[\w-]+(\.[\w-]+)*\s*")
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text in quotes",
+    Path: "a path in quotes",
+}
 _Place = tuple[str, ...]
 _Component = typing.TypeVar("_Component")
 
@@ -69,6 +75,20 @@ def changed(component: _Component, field: str, value, where: str) -> _Component:
     for name in reversed(place):
         value = {name: value}
     return source.build(type(component), value, (), component)
+
+
+def converted(hint, value, field: str):
+    """A value of a type from what TOML has, checked as `load_config` checks the fields of a component.
+
+    Args:
+        hint: the type.
+        value: as TOML has it.
+        field: its name, for the message.
+
+    Raises:
+        ConfigError: if it is of another type or not finite.
+    """
+    return _Source("settings", "", {}).convert(hint, value, (field,))
 
 
 def place_in(path: str | Path, *place: str) -> str:
@@ -196,6 +216,8 @@ class _Source:
             return tuple(self.convert(hint, item, place) for item in value) if isinstance(value, list) else value
         if hint is float and type(value) is int:
             return float(value)
+        if hint is Path and isinstance(value, str):
+            return Path(value)
         if hint not in _WORDS:
             self.fail(place, f"{place[-1]} cannot be set from a configuration.")
         if type(value) is not hint:

@@ -1,11 +1,12 @@
 """Where pieces of work are computed: processes on this machine, or the workers of a Dask scheduler that is there."""
 
 import contextlib
+import itertools
 import logging
 import sys
 import tempfile
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from recirc.runs.worker import packed, records, run_bundle
 
 RETRIES = 3
 PATIENCE = 300.0  # seconds in which a worker comes
+ON_ACCELERATOR = 256  # networks of a batch there, if nobody says how many
 LOCAL_SECONDS = 2.0  # of work in a bundle: little is lost when a driver on this machine ends
 
 
@@ -29,17 +31,24 @@ class ClusterError(ValueError):
 
 
 class Bundles:
-    """Pieces that wait, handed out in bundles of about so many seconds.
+    """Pieces that wait, handed out in bundles of about so many seconds, or in batches of one kind.
 
     Args:
         kinds: name in the store -> kind of each piece that is to be computed.
         seconds: of work in a bundle, by the mean of finished pieces of the same kind; one piece until there is any.
         progress: knows these means.
+        batch: how many pieces of `together` are one program.
+        together: names of those that a worker can do as one program.
     """
 
-    def __init__(self, kinds: dict[str, str], seconds: float, progress: Progress):
+    def __init__(
+        self, kinds: dict[str, str], seconds: float, progress: Progress, batch: int = 1, together: Collection[str] = ()
+    ):
         self.kinds, self.seconds, self.progress = kinds, seconds, progress
-        self.waiting, self.singly, self.deaths = deque(kinds), deque(), Counter()
+        self.batch, self.together = batch, set(together)
+        places = {kind: i for i, kind in enumerate(dict.fromkeys(kinds.values()))}
+        in_order = sorted(kinds, key=lambda name: places[kinds[name]]) if together else kinds
+        self.waiting, self.singly, self.deaths = deque(in_order), deque(), Counter()
 
     def __bool__(self) -> bool:
         return bool(self.waiting or self.singly)
@@ -48,10 +57,14 @@ class Bundles:
         """The next bundle; near the end they become smaller, so that all workers end together."""
         if self.singly:
             return [self.singly.popleft()]
+        if self.waiting and self.waiting[0] in self.together:
+            same = itertools.takewhile(lambda name: self.kinds[name] == self.kinds[self.waiting[0]], self.waiting)
+            most = min(self.batch, -(-len(self.waiting) // n_workers))
+            return [self.waiting.popleft() for _ in list(itertools.islice(same, most))]
         most, bundle, seconds = -(-len(self.waiting) // (2 * n_workers)), [], 0.0
         while self.waiting and len(bundle) < most and (not bundle or seconds < self.seconds):
             mean = self.progress.mean_seconds(self.kinds[self.waiting[0]])
-            if mean is None and bundle:
+            if bundle and (mean is None or self.waiting[0] in self.together):
                 break
             seconds += self.seconds if mean is None else mean
             bundle.append(self.waiting.popleft())
@@ -68,7 +81,7 @@ class Bundles:
 
 def compute(
     here: "Engine", function: Callable, todo: dict[str, tuple[str, Any]],
-    progress: Progress,
+    progress: Progress, batch: int = 1, together: Collection[str] = (),
 ) -> Generator[list[tuple[str, bytes, bool]]]:  # fmt: skip
     """(name, record to be kept, whether it failed) of pieces, bundle by bundle as they are finished.
 
@@ -77,6 +90,7 @@ def compute(
         function: of one piece.
         todo: name in the store -> kind and piece.
         progress: started.
+        batch, together: how many of which pieces a worker does as one program, all of one kind.
 
     Raises:
         VersionError: if a worker has other versions than this process.
@@ -87,7 +101,7 @@ def compute(
     versions, running, ready = provenance.versions(), {}, []
     with contextlib.ExitStack() as stack:
         stack.callback(progress.stop)
-        bundles = Bundles({name: kind for name, (kind, _) in todo.items()}, here.seconds, progress)
+        bundles = Bundles({name: kind for name, (kind, _) in todo.items()}, here.seconds, progress, batch, together)
         while bundles or running:
             # A worker gets a bundle when its last one is here: its death then costs nothing that was finished.
             workers, busy = here.workers(), {worker for _, worker in running.values()}
@@ -95,7 +109,8 @@ def compute(
             for worker in [worker for worker in workers if worker not in busy]:
                 if bundle := bundles.take(len(workers)):
                     work = [(name, todo[name][1]) for name in bundle]
-                    running[here.submit(worker, run_bundle, versions, function, work, here.scratch)] = bundle, worker
+                    arguments = versions, function, work, here.scratch, bundles.together.issuperset(bundle)
+                    running[here.submit(worker, run_bundle, *arguments)] = bundle, worker
             yield from ready  # now, when the workers are busy again
             ready = []
             news = dict(here.finished(list(running), progress))
@@ -180,6 +195,13 @@ class Engine:
             progress.tick()
             return []
         return [(future, future.exception() or future.result()) for future in done]
+
+
+def batch_size(asked: int | None) -> int:
+    """How many pieces are one program: as asked, otherwise one on a CPU and `ON_ACCELERATOR` elsewhere."""
+    import jax
+
+    return asked or (1 if jax.default_backend() == "cpu" else ON_ACCELERATOR)
 
 
 def need_guard() -> None:

@@ -23,6 +23,7 @@ def environment() -> dict[str, str]:
     return dict.fromkeys(names, "1") | {
         "XLA_FLAGS": flags if flag in flags else f"{flags} {flag}".strip(),
         "JAX_ENABLE_X64": "1",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # the driver must leave an accelerator's memory to its worker
         "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "cpu"),
     }
 

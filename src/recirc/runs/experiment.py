@@ -61,6 +61,7 @@ def run(
     shard: str = "1/1",
     merge: Sequence[str | Path] = (),
     cluster: str | None = None,
+    batch: int | None = None,
     redact: bool = False,
 ) -> AnalysisResult:
     """Run an experiment into a folder, or go on with it.
@@ -73,6 +74,7 @@ def run(
         shard: "I/N" for every N-th piece only, from the I-th.
         merge: folders of shards, whose finished pieces are collected; then nothing is computed.
         cluster: address of a Dask scheduler, or a TOML file that says where it is; None for processes here.
+        batch: how many networks of a sweep are one program; None for one on a CPU and many on an accelerator.
         redact: leave user, machine and paths out of the manifest.
 
     Raises:
@@ -88,7 +90,7 @@ def run(
             print(experiment.foretold, file=sys.stderr, flush=True)
         for other in merge:
             print(f"{folder.merge(other)} finished pieces taken from {other}.", file=sys.stderr, flush=True)
-        result = experiment.analyse(FolderMap(folder, jobs=jobs, cluster=cluster))
+        result = experiment.analyse(FolderMap(folder, jobs=jobs, cluster=cluster, batch=batch))
         _write(folder, experiment, result, argv, redact)
     return result
 

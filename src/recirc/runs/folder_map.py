@@ -1,12 +1,11 @@
 """A map over pieces of work that keeps each result in a run folder as soon as it is there."""
 
 import contextlib
-import functools
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-from recirc.analyses.pieces import Done, Failure, Result, compute, piece_key
+from recirc.analyses.pieces import Batchable, Done, Failure, Result, piece_key, unwrapped
 from recirc.runs import cluster, engine
 from recirc.runs.locks import Share
 from recirc.runs.progress import Progress
@@ -27,12 +26,14 @@ class FolderMap:
         folder: where finished pieces are kept.
         jobs: worker processes on this machine, each with one thread.
         cluster: workers of a Dask scheduler instead, by its address or a TOML file (`runs.cluster.ClusterConfig`).
+        batch: how many pieces of one kind a worker does as one program, where the function can (`Batchable`): equal to
+            rounding to those of single pieces. None for one on a CPU and many on an accelerator.
         progress: told of every piece; by default a `Progress` that calls pieces what they call themselves.
         share: which pieces are computed; by default those that the folder is open for.
         of: whose pieces they are, where a folder has those of several experiments; pieces need not say that themselves.
 
     Raises:
-        ValueError: if `jobs` is not positive.
+        ValueError: if `jobs` or `batch` is not positive.
 
     Raises (when called):
         ValueError: if the script that calls it has no such guard.
@@ -52,18 +53,21 @@ class FolderMap:
         *,
         jobs: int = 1,
         cluster: str | None = None,
+        batch: int | None = None,
         progress: Progress | None = None,
         share: Share | None = None,
         of: str = "",
     ):
-        if jobs < 1:
-            raise ValueError(f"jobs must be at least 1, got {jobs}.")
-        self.folder, self.jobs, self.cluster, self.progress = folder, jobs, cluster, progress
+        for name, number in (("jobs", jobs), ("batch", batch)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}.")
+        self.folder, self.jobs, self.cluster, self.batch, self.progress = folder, jobs, cluster, batch, progress
         self.share, self.of = share or folder.share, of
 
     def within(self, share: Share, of: str) -> "FolderMap":
         """The same map, for another share of the pieces, which are those of one of several experiments."""
-        return FolderMap(self.folder, jobs=self.jobs, cluster=self.cluster, progress=self.progress, share=share, of=of)
+        how = {"jobs": self.jobs, "cluster": self.cluster, "batch": self.batch, "progress": self.progress}
+        return FolderMap(self.folder, **how, share=share, of=of)
 
     def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
         """Every piece as it is finished; those of an earlier call first."""
@@ -93,8 +97,11 @@ class FolderMap:
         """Names of pieces as they are finished and kept."""
         if not todo:
             return
+        work, batch = unwrapped(function), engine.batch_size(self.batch)
+        is_batched = isinstance(work, Batchable) and batch > 1
+        together = [name for name, (_, piece) in todo.items() if is_batched and work.can(piece)]
         here = self._workers(min(self.jobs, len(todo)))
-        with contextlib.closing(engine.compute(here, function, dict(todo), progress)) as bundles:
+        with contextlib.closing(engine.compute(here, function, dict(todo), progress, batch, together)) as bundles:
             for bundle in bundles:
                 records = {name: record for name, record, _ in bundle}
                 self.folder.pieces.write(records, [name for name, _, failed in bundle if failed])
@@ -133,8 +140,8 @@ class FolderMap:
 
 def name_of(function: Callable, key: str, identity: str) -> str:
     """Name of a piece in the store; two functions may be mapped over equal pieces."""
-    while isinstance(function, functools.partial):
-        function = function.args[1] if function.func is compute else function.func
+    function = unwrapped(function)
+    function = function.one if isinstance(function, Batchable) else function
     text = f"{function.__module__}.{function.__qualname__} {key} {identity}"
     return hashlib.sha256(text.encode()).hexdigest()
 

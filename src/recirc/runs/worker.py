@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from recirc.analyses.pieces import Done, Failure, Result
+from recirc.analyses.pieces import Batchable, Done, Failure, Result, unwrapped
 from recirc.runs import provenance
 from recirc.runs.environment import environment, keep_compiled_programs
 from recirc.storage import pack, unpack
@@ -22,15 +22,20 @@ _LENGTH = struct.Struct("<Q")
 
 
 def run_bundle(
-    versions: Mapping[str, str], function: Callable[[Any], Done], pieces: Sequence[tuple[str, Any]], scratch: str | None
+    versions: Mapping[str, str],
+    function: Callable[[Any], Done],
+    pieces: Sequence[tuple[str, Any]],
+    scratch: str | None,
+    as_batch: bool = False,
 ) -> bytes:
-    """Compute pieces one after the other.
+    """Compute pieces one after the other, or as one program.
 
     Args:
         versions: those of the driver; with others nothing is computed.
         function: of one piece.
         pieces: name in the store, and piece.
         scratch: folder where trainings keep their state until their piece is finished; None for nowhere.
+        as_batch: whether several pieces are one program; if that raises, they are computed one after the other.
 
     Returns:
         What `records` reads: of every piece what is to be kept.
@@ -42,16 +47,36 @@ def run_bundle(
     jax.config.update("jax_enable_x64", True)
     with warnings.catch_warnings(action="ignore"):  # the driver says it
         keep_compiled_programs()
-    found = []
-    for name, piece in pieces:
-        began, place = time.perf_counter(), Path(scratch) / f"training-{name[:32]}" if scratch else None
-        with checkpoints_in(place):
-            result = function(piece).result
-        if place is not None:
-            shutil.rmtree(place, ignore_errors=True)
-        found.append(_framed(packed(name, result, time.perf_counter() - began)))
+    began = time.perf_counter()
+    if as_batch and len(pieces) > 1 and (many := _as_batch(function, [piece for _, piece in pieces])) is not None:
+        each = (time.perf_counter() - began) / len(pieces)
+        found = [_framed(packed(name, result, each)) for (name, _), result in zip(pieces, many)]
+    else:
+        found = [_framed(_computed(function, name, piece, scratch)) for name, piece in pieces]
     free_memory()
     return b"".join(found)
+
+
+def _as_batch(function: Callable, pieces: Sequence[Any]) -> Sequence[Result | Failure] | None:
+    """Results of many pieces as one program; None if that raises."""
+    work = unwrapped(function)
+    assert isinstance(work, Batchable)  # noqa: S101 the driver asks for no other batches
+    try:
+        return work.many(pieces)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".split("\n")[0]
+        warnings.warn(f"a batch of {len(pieces)} failed and is computed one by one: {reason}", stacklevel=2)
+        return None
+
+
+def _computed(function: Callable[[Any], Done], name: str, piece: Any, scratch: str | None) -> bytes:
+    """Record of one piece; its trainings go on from where they were."""
+    began, place = time.perf_counter(), Path(scratch) / f"training-{name[:32]}" if scratch else None
+    with checkpoints_in(place):
+        result = function(piece).result
+    if place is not None:
+        shutil.rmtree(place, ignore_errors=True)
+    return packed(name, result, time.perf_counter() - began)
 
 
 def packed(name: str, result: Result | Failure, seconds: float) -> bytes:

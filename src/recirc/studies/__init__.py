@@ -5,7 +5,8 @@ A study's module has `experiment(preset=, seed=, ...)`, and adds its drawings to
 
 import difflib
 import importlib
-import inspect
+from collections.abc import Iterable
+from typing import Any, get_type_hints
 
 STUDIES = ("kao2019", "qian2024", "salatiello2020")  # a further study is its file and its name here
 
@@ -34,7 +35,8 @@ def experiment(study: str, *, preset: str = "quick", seed: int = 0, **settings):
         study: its name.
         preset: "quick" (minutes) or "full".
         seed: of everything random.
-        settings: for kao2019 alone `reference`, a recording's path, and `reference_onset`, in seconds on its clock.
+        settings: those of `settings_of`: for kao2019 alone `reference`, a recording's path, and `reference_onset`, in
+            seconds on its clock.
 
     Raises:
         ValueError: if the study or preset is unknown, or the study has no such setting.
@@ -43,11 +45,29 @@ def experiment(study: str, *, preset: str = "quick", seed: int = 0, **settings):
         >>> experiment("salatiello2020", preset="quick").preset
         'quick'
     """
-    module = find(study)
-    foreign = [name for name in settings if name not in inspect.signature(module.experiment).parameters]
-    if foreign:
-        raise ValueError(f"{study} has no setting {foreign[0]}; leave it out.")
-    return module.experiment(preset=preset, seed=seed, **settings)
+    settings_of(study, settings)
+    return find(study).experiment(preset=preset, seed=seed, **settings)
+
+
+def settings_of(study: str, asked: Iterable[str] = ()) -> dict[str, Any]:
+    """What a published study can be given beside its preset and seed: name -> type.
+
+    Args:
+        study: its name.
+        asked: settings that it must have.
+
+    Raises:
+        ValueError: if there is no study of this name, or it has no such setting.
+
+    Example:
+        >>> list(settings_of("kao2019"))
+        ['reference', 'reference_onset']
+    """
+    hints = get_type_hints(find(study).experiment)
+    known = {name: hint for name, hint in hints.items() if name not in ("preset", "seed", "return")}
+    if foreign := [name for name in asked if name not in known]:
+        raise ValueError(f"{study} has no setting {foreign[0]!r}. There are: {', '.join(known) or 'none'}.")
+    return known
 
 
 def __getattr__(name: str):

@@ -2,12 +2,12 @@
 
 import abc
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from recirc import studies
 from recirc.analyses import FitConfig
+from recirc.runs.config import converted
 from recirc.runs.experiment import Experiment
 
 
@@ -64,17 +64,26 @@ class Study(AbstractExperiment):
     Args:
         study: its name.
         preset: "quick" or "full".
-        settings: others that it has.
+        settings: others that it has, as `recirc.studies.settings_of` lists them.
+
+    Raises:
+        ValueError: if it has no such setting, or a setting has another type.
     """
 
     study: str
     preset: str = "quick"
-    settings: dict = dataclasses.field(default_factory=dict)
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        self._settings()
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         return tuple(Path(each) for each in self.experiment(0).inputs)
 
     def experiment(self, seed: int) -> Experiment:
-        settings: Mapping[str, Any] = self.settings
-        return studies.experiment(self.study, preset=self.preset, seed=seed, **settings)
+        return studies.experiment(self.study, preset=self.preset, seed=seed, **self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        known = studies.settings_of(self.study, self.settings) if self.settings else {}
+        return {name: converted(known[name], value, name) for name, value in self.settings.items()}

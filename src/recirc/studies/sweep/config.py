@@ -157,7 +157,7 @@ def _leaves(config: SweepConfig, where: Sequence[str]) -> list[list[tuple]]:
             value = round(value) if _is_whole(config.base, names) and not axis.values else value
             leaf = changed(config.base, axis.field, list(value) if isinstance(value, tuple) else value, place)
             for name in path:
-                leaf = getattr(leaf, name)
+                leaf = _inner(leaf, name)
             kinds[len(kinds) if axis.is_random else value] = (leaf if last != "kind" else value, path, leaf)
         found.append(list(kinds.values()))
     return found
@@ -170,9 +170,16 @@ def _is_whole(component, names: Sequence[str]) -> bool:
     return dataclasses.is_dataclass(component) and get_type_hints(type(component)).get(names[-1]) is int
 
 
-def _with(component, path: Sequence[str], leaf):
+def _inner(component, name: str):
+    """A field of a component, or an entry of a table; None if that has none yet."""
+    return component.get(name) if isinstance(component, dict) else getattr(component, name)
+
+
+def _with(component, path: Sequence[str], leaf) -> Any:
     first, *rest = path
-    inner = leaf if not rest else _with(getattr(component, first), rest, leaf)
+    inner = leaf if not rest else _with(_inner(component, first), rest, leaf)
+    if isinstance(component, dict):
+        return component | {first: inner}
     try:
         return dataclasses.replace(component, **{first: inner})
     except (TypeError, ValueError) as error:

@@ -21,7 +21,7 @@ from recirc.runs.report import ReportText, Table
 from recirc.studies.sweep.bases import AbstractBase, AbstractExperiment
 from recirc.studies.sweep.config import SweepConfig, settings
 from recirc.studies.sweep.cost import cost
-from recirc.studies.sweep.training import Piece, Training, train_piece
+from recirc.studies.sweep.training import Piece, Training, train_many
 
 N_BEST, N_FAILED = 10, 100  # lines of a table of the report
 Run = tuple[dict[str, Any], AbstractBase, int]
@@ -94,7 +94,7 @@ def analyse(config: SweepConfig, runs: list[Run], map: Map = map) -> AnalysisRes
         map: does the pieces of work.
     """
     if isinstance(config.base, Training):
-        found = [result for _, result in results(train_piece, pieces_of(config, runs), map)]
+        found = [result for _, result in results(train_many, pieces_of(config, runs), map)]
     else:
         found = _experiments(runs, map)
     rows, history = [], []
