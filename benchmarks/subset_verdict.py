@@ -11,6 +11,9 @@ smoothed with an s.d. of 30 ms), which is what a fit of a session has.
 A teacher is safe if the slowest time constant of a fit to all recorded units is within a factor of 1.5 of the truth,
 unsafe beyond a factor of 2, the length of a trial counting as the longest; those between are counted apart. Seeds go on
 until there are enough of both.
+
+The verdict on rotation is counted over all these teachers: safe is one that the fit has within a third of the larger of
+both frequencies, unsafe beyond a half; none where both turn less than half a cycle in a trial.
 """
 
 import argparse
@@ -71,18 +74,22 @@ def recording(what: Drawn, seed: int) -> tuple[circuits.Teacher, recirc.Activity
     return made, recirc.Activity(rates, dt=DT, conditions=[str(i) for i in range(len(rates))])
 
 
-def one(seed: int, forms: tuple[str, ...]) -> tuple[Drawn, str, str, str]:
-    """What was drawn, whether the fit is safe, the verdict, and its reason."""
+def one(seed: int, forms: tuple[str, ...]) -> tuple[Drawn, str, str, str, tuple[str, str]]:
+    """What was drawn, whether the fit is safe, the verdict, and its reason; and of its rotation the first two."""
     what = drawn(seed, forms)
     made, seen = recording(what, seed)
     smoothing = SMOOTHING if what.form in SPIKES else 0.0
     found = unit_subsets(seen, n_subsets=20, smoothing=smoothing, key=jax.random.key(seed))
-    truth, longest = linear_modes(made).time_constants[0], N_STEPS * DT
+    modes, longest = linear_modes(made), N_STEPS * DT
+    truth, turns = modes.time_constants[0], np.array([found.refits["rotation_hz"].recorded, abs(modes.frequencies[0])])
     fitted = np.exp(found.refits["slowest_mode_s"].recorded)
     error = abs(np.log(min(fitted, longest) / min(truth, longest)))
     label = "safe" if error < np.log(1.5) else "unsafe" if error > np.log(2) else "between"
-    said = subset_verdicts(found)[0]
-    return what, label, said.verdict, f"{fitted:.3g} s, truth {truth:.3g} s: {said.why}"
+    off = abs(np.diff(turns)[0]) / turns.max() if turns.max() > 0 else 0.0
+    turned = "safe" if off < 1 / 3 else "unsafe" if off > 1 / 2 else "between"
+    said, rotation = subset_verdicts(found)
+    turned = "none" if turns.max() < 0.5 / longest else turned
+    return what, label, said.verdict, f"{fitted:.3g} s, truth {truth:.3g} s: {said.why}", (turned, rotation.verdict)
 
 
 def main() -> None:
@@ -94,10 +101,10 @@ def main() -> None:
     options = parser.parse_args()
     recirc.enable_x64()
     forms = SPIKES if options.spikes else FORMS
-    counts, by_form, seed = Counter(), Counter(), options.first
+    counts, by_form, rotations, seed = Counter(), Counter(), Counter(), options.first
     while min(sum(counts[label, v] for v in (SAME, DEPENDS, UNTOLD)) for label in RIGHT) < options.each:
-        what, label, verdict, why = one(seed, forms)
-        seed += 1
+        what, label, verdict, why, turned = one(seed, forms)
+        seed, rotations[turned] = seed + 1, rotations[turned] + 1
         if sum(counts[label, each] for each in (SAME, DEPENDS, UNTOLD)) >= options.each:
             continue
         counts[label, verdict] += 1
@@ -112,6 +119,8 @@ def main() -> None:
         f"right {right} of {2 * options.each}, {prudent} if one that cannot be told is right of an unsafe one; "
         f"{SAME!r} wrong in {counts['unsafe', SAME]}; seeds {options.first} to {seed - 1}"
     )
+    for label in ("safe", "unsafe", "between", "none"):
+        print(f"rotation, {label}: {', '.join(f'{rotations[label, each]} {each}' for each in (SAME, DEPENDS, UNTOLD))}")
     for form in forms:
         print(f"{form}: {by_form[form, True]} right, {by_form[form, False]} not")
 

@@ -113,7 +113,7 @@ def main() -> int:
             medium, scheme = "print" if asked.print else "screen", "dark" if asked.dark else "light"
             found = look(browser, page, asked.width, medium, scheme, shot)
             worst |= found["scroll"] > asked.width
-            print(page, found["scroll"], "wide", *found["out"], sep=" | ")
+            print(page, f"{found['scroll']} pixels wide", *found["out"], sep=" | ")
     return int(worst)
 
 

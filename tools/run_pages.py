@@ -35,6 +35,7 @@ BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```\n", re.M | re.S)
 OUTPUT = re.compile(r"\n<!-- output -->\n.*?<!-- end -->\n", re.S)
 RUN = re.compile(r"\n\*Run on [^\n]*\*\n<!-- code (\w+) -->\n")
 WIDTH = 800  # pixels of a picture
+UNWANTED = r"\n\s*|<style.*?</style>|</?div>| style=\"[^\"]*\"| border=\"1\" class=\"dataframe\""  # of tables
 
 
 def code_of(text: str) -> str:
@@ -91,11 +92,13 @@ def _shell(code: str, picture: Path, pictures: list[Path]) -> str:
     if done.returncode > 1 or "Warning" in done.stderr:
         raise RuntimeError(done.stdout + done.stderr)
     made = sorted(set(Path().glob("*.png")) - before)
-    return _fence(done.stdout) + "".join(_kept(each, picture, pictures) for each in made[:1])
+    return _apart(_fence(done.stdout), *(_kept(each, picture, pictures) for each in made[:1]))
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "110"}
+    """Programs of this Python come first; $CLONE is the repository."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return os.environ | {"PATH": path, "COLUMNS": "110", "CLONE": str(ROOT)}
 
 
 def _kept(made: Path, picture: Path, pictures: list[Path]) -> str:
@@ -115,7 +118,12 @@ def _python(code: str, space: dict, picture: Path, pictures: list[Path]) -> str:
             value = eval(compile(last, "<page>", "eval"), space)  # noqa: S307
     if "Warning" in printed.getvalue():
         raise RuntimeError(printed.getvalue())
-    return _fence(printed.getvalue()) + _shown(value, picture, pictures)
+    return _apart(_fence(printed.getvalue()), _shown(value, picture, pictures))
+
+
+def _apart(*parts: str) -> str:
+    """Paragraphs of their own: a picture next to a block of text would be part of no paragraph."""
+    return "\n".join(part for part in parts if part)
 
 
 def _shown(value, picture: Path, pictures: list[Path]) -> str:
@@ -124,7 +132,7 @@ def _shown(value, picture: Path, pictures: list[Path]) -> str:
         pictures.append(picture)
         return f"![]({picture.name})\n"
     if hasattr(value, "_repr_html_"):
-        html = re.sub(r"\n\s*|<style.*?</style>|</?div>| style=\"[^\"]*\"", "", value._repr_html_(), flags=re.S)
+        html = re.sub(UNWANTED, "", value._repr_html_(), flags=re.S)
         return f'<div class="output">{html}</div>\n'
     return "" if value is None else _fence(repr(value))
 
@@ -146,7 +154,7 @@ def _shrunk(source: Path, path: Path) -> None:
 
 
 def _fence(text: str) -> str:
-    lines = text.rstrip().replace(tempfile.gettempdir(), "…").splitlines()
+    lines = text.rstrip().replace(str(Path.cwd()), "…").replace(tempfile.gettempdir(), "…").splitlines()
     return "```text\n" + "\n".join(lines) + "\n```\n" if lines else ""
 
 

@@ -66,11 +66,29 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def unknowns(study: str) -> str:
-    """What the paper of a study leaves open and what was chosen, as a table."""
+    """What the paper of a study leaves open and what was chosen in its full preset, as a table."""
+    sizes = _sizes(study)
     words = tomllib.loads((ROOT / "src/recirc/studies" / study / "report.toml").read_text())
-    lines = [[" ".join(each[key].split()) for key in ("what", "paper", "here")] for each in words["unknowns"]]
+    lines = [
+        [" ".join(each[key].format_map(sizes).split()) for key in ("what", "paper", "here")]
+        for each in words["unknowns"]
+    ]
     rows = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
     return f"| what | in the paper | here, and why |\n|---|---|---|\n{rows}"
+
+
+def _sizes(study: str) -> dict:
+    """What the choices of a study name."""
+    if study == "kao2019":
+        from recirc.studies.kao2019.design import PRESETS, WINDOWS
+
+        training = PRESETS["full"].training
+        return {"training": training, "n_updates": training["n_passes"] * training["n_updates"], "windows": WINDOWS}
+    if study == "qian2024":
+        from recirc.studies.qian2024.design import N_FORCE, N_HIDDEN
+
+        return {"n_hidden": N_HIDDEN, "n_force": N_FORCE}
+    return {}
 
 
 def on_page_content(content, page, config, files):

@@ -9,4 +9,4 @@ until [ -s scheduler.json ]; do sleep 1; done
 srun dask worker --scheduler-file scheduler.json $tls --nworkers "$SLURM_CPUS_PER_TASK" --nthreads 1 \
   --memory-limit 0 --no-dashboard --preload recirc.runs.preload &
 recirc sweep "$1" --cluster cluster.toml --out "$2"
-code=$?; kill %1 %2; wait; exit $code
+code=$?; kill %2; wait %2; kill %1; wait %1; exit $code  # workers first, which then say goodbye

@@ -91,6 +91,13 @@ def test_every_study_has_a_page():
         assert f"<!-- unknowns {study} -->" in (DOCS / "studies" / f"{study}.md").read_text()
 
 
+def test_what_a_study_chose_is_told_with_its_numbers():
+    pytest.importorskip("latex2mathml")
+    hooks = _tool("site_hooks")
+    for study in recirc.studies.STUDIES:
+        assert "{" not in hooks.unknowns(study)
+
+
 def test_the_glossary_is_in_order_and_says_each_word_once():
     words = [word.lower() for word in re.findall(r"^\*\*(.+)\*\*$", (DOCS / "glossary.md").read_text(), re.M)]
     assert words == sorted(set(words))

@@ -13,10 +13,21 @@ from recirc.runs.experiment import run
 from recirc.studies import qian2024
 from recirc.studies.qian2024 import circuit as work
 from recirc.studies.qian2024 import design, hinted
-from recirc.studies.qian2024.claims import BOUNDS, RECORDING, SOURCES, TRIALS, claims, controls, effects, kinds, powers
+from recirc.studies.qian2024.claims import (
+    BOUNDS,
+    FORCE_PART,
+    RECORDING,
+    SOURCES,
+    TRIALS,
+    claims,
+    controls,
+    effects,
+    kinds,
+    powers,
+)
 from recirc.studies.qian2024.network import learned_from
 
-TINY = design.Preset(1, 0, 1, 1, training={"n_passes": 1, "n_updates": 2, "forcing": 0.05, "penalty": 0.1})
+TINY = design.Preset(1, 0, 1, 1, 0, training={"n_passes": 1, "n_updates": 2, "forcing": 0.05, "penalty": 0.1})
 NAMES = list(BOUNDS)
 
 
@@ -25,8 +36,9 @@ def key():
     return jax.random.key(0)
 
 
-def _row(metric, value, arm, place, seed, **more) -> Row:
-    return Row(metric, "mechanism", arm, value, condition=place | {"set": "train", "seed": seed}, **more)
+def _row(metric, value, arm, place, seed, *, teacher=None, baselines=None) -> Row:
+    return Row(metric, "mechanism", arm, value, condition=place | {"set": "train", "seed": seed}, teacher=teacher,
+               baselines=baselines or {})  # fmt: skip
 
 
 def _planted(ratio: float, n_seeds: int, *, matched: float = 0.8) -> list[Row]:
@@ -53,9 +65,20 @@ def _planted(ratio: float, n_seeds: int, *, matched: float = 0.8) -> list[Row]:
         rows.append(slow("full_force", 0.1 * ratio, RECORDING, **own))
         rows += [
             _row("n_spurious_slow", n - 1, arm, RECORDING | own, seed, baselines={"untrained": 4.0})
-            for arm, n in (("full_force", 2 * ratio), ("full_force_task", 2.0))
+            for arm, n in (("full_force", 2 * ratio), ("full_force_task", 2.0), ("full_force_large", 2 * ratio))
         ]
-        rows.append(_row("recorded_r2", matched + 0.01 * np.cos(seed), "ridge", RECORDING | own, seed))
+        whole = RECORDING | own | {"fraction": 1.0}
+        rows.append(_row("n_spurious_slow", 1.0, "full_force_large", whole, seed, baselines={"untrained": 4.0}))
+        rows.append(
+            _row(
+                "recorded_r2",
+                matched + 0.01 * np.cos(seed),
+                "ridge",
+                RECORDING | own,
+                seed,
+                baselines={"untrained": 0.1},
+            )
+        )
     return rows
 
 
@@ -83,7 +106,7 @@ def test_controls_stand_beside_every_claim():
     assert len(lines) == len(BOUNDS)
     for name, (_, effect, twins, control) in zip(NAMES, lines):
         assert effect > (0.5 if name in ("matched", "time") else 5)
-        wanted = {"matched": None, "slow": pytest.approx(3.0), "force": pytest.approx(3.0)}.get(
+        wanted = {"matched": pytest.approx(0.1), "slow": pytest.approx(3.0), "force": pytest.approx(3.0)}.get(
             name, pytest.approx(1.0)
         )
         assert twins == wanted
@@ -102,7 +125,8 @@ def test_no_claim_is_about_students_that_are_not_asked_for():
         ]
         table = frame(rows)
         values = effects(table) | kinds(table)
-        assert {name: len(each) for name, each in values.items()} == dict.fromkeys(BOUNDS, preset.n_seeds)
+        wanted = dict.fromkeys(BOUNDS, preset.n_seeds) | {FORCE_PART: preset.n_large}
+        assert {name: len(each) for name, each in values.items()} == wanted
 
 
 def test_the_full_preset_has_power_for_every_claim():
@@ -148,7 +172,7 @@ def test_units_of_a_hinted_student_are_sums_of_its_own(with_task, key):
     circuit = {"study_seed": 0, "seed": 0, "circuit": "random", "n_units": 12}
     asked = design.student("full_force_task" if with_task else "full_force", fraction=0.25)
     seen, units = learned_from(asked, circuit), work.units_of(asked, circuit)[0]
-    twin = hinted.untrained(seen, key)
+    twin = hinted.untrained(seen, design.n_own(asked), key)
     trained = hinted.train_hinted(twin, seen, with_task=with_task, key=key).network
     run = work.shown_run(asked, False, circuit)
     both = hinted.run_hinted(trained, run, units)
@@ -156,7 +180,21 @@ def test_units_of_a_hinted_student_are_sums_of_its_own(with_task, key):
     np.testing.assert_allclose(both[..., :3], both[..., 3:] @ np.asarray(trained.readout[:3]).T, atol=1e-9)
     later = run._replace(rates=np.where(np.arange(run.rates.shape[1])[:, None] % 100, 0, run.rates))
     np.testing.assert_array_equal(hinted.run_hinted(trained, later, units), both)
-    assert 0 <= hinted.task_error(trained, seen) < 1, "with a readout of zeros it were 1"
+    assert 0 <= hinted.task_error(trained, seen).value < 1, "with a readout of zeros it were 1"
+
+
+def test_a_hinted_student_of_a_kick_makes_what_the_kick_changes(key):
+    """It makes of silence nothing, and of every kick what it makes of a run that begins so, less that of silence."""
+    circuit = {"study_seed": 0, "seed": 0, "circuit": "random", "n_units": 30}
+    asked = design.student("full_force", fraction=0.1)
+    twin = hinted.untrained(learned_from(asked, circuit), 40, key)
+    made = hinted.hinted_kicks(twin, 3, 50, design.DT)
+    assert made.shape == work.kicked(asked, circuit).shape == (3, 50, 3)
+    rates = np.zeros((1, 200, 30))
+    rates[0, 0, work.units_of(asked, circuit)[0][1]] = work.KICK
+    run = work.shown_run(asked, False, circuit)._replace(rates=rates, outputs=np.zeros((1, 200, 3)))
+    told = hinted.run_hinted(twin, run, work.units_of(asked, circuit)[0])[0, :, :3]
+    np.testing.assert_allclose(made[1, 1:], told[:49] - told[100:149], atol=1e-9)
 
 
 def test_an_unknown_preset_is_refused():
@@ -183,7 +221,7 @@ def test_a_study_whose_circuits_all_fail_ends_in_rows_that_say_so():
     single = [row for row in result.rows if "seed" in row.condition]
     assert len(single) == sum(len(entry["students"]) for entry in entries)
     assert {row.condition["outcome"] for row in single} == {"killed"}
-    assert [claim.supported for claim in result.claims] == [None] * len(BOUNDS)
+    assert [claim.supported for claim in result.claims] == [None] * (len(BOUNDS) - 1), "there are no large students"
     assert result.figures == ()
     assert "–" in result.sentences["verdict"]
 
@@ -218,12 +256,19 @@ def test_every_student_has_all_measures_beside_its_twin(folder):
         own = recirc.analyses.select(table, **each)
         assert {"slowest_mode_s", "n_spurious_slow", "nonnormality", "recorded_r2", "output_nmse"} <= set(own["metric"])
         hinted = each["arm"].startswith("full_force")
-        assert ("kicked_units_r2" in set(own["metric"])) == (not hinted)
+        assert "kicked_units_r2" in set(own["metric"])
         assert ("heldout_neuron_r2" in set(own["metric"])) == (each["fraction"] < 1)
         assert ("n_fixed_points" in set(own["metric"])) == (hinted or each["circuit"] == "feedforward_tanh")
         slowest = own[own["metric"] == "slowest_mode_s"].iloc[0]
         assert np.isfinite([slowest["value"], slowest["teacher"], slowest["baseline_untrained"]]).all()
-    assert {"dsa", "input_dsa"} <= set(table["metric"])
+    alike = ["recorded_r2", "heldout_neuron_r2", "kicked_units_r2", "dsa", "input_dsa"]
+    plain = recirc.analyses.select(table, circuit="feedforward", recorded=design.RANDOM, noise=design.NOISE,
+                                   fraction=design.FRACTION)  # fmt: skip
+    plain = plain[plain["metric"].isin(alike) & (plain["data"] != "fine_steps")]
+    assert set(plain["metric"]) == set(alike)
+    assert plain["null_p"].between(0.05, 1).all(), "every likeness of a shown student has a null"
+    is_certified = ~plain["metric"].isin(["dsa", "input_dsa"]) & ~plain["arm"].str.startswith("full_force")
+    assert plain["null_certified"].eq(is_certified).all()
 
 
 def test_weights_on_disk_are_those_of_the_first_circuits(folder):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from recirc import circuits, compare
+from recirc import circuits, compare, tasks
 
 TAU = 0.1
 every_kind = pytest.mark.parametrize("kind", circuits.TEACHERS)
@@ -120,3 +120,19 @@ def test_refuses_what_it_does_not_know():
         made("ring")
     with pytest.raises(ValueError, match="n_units must"):
         made("random", n_units=2)
+
+
+def test_a_task_drives_a_teacher_through_weights_of_its_own():
+    """J is that of the teacher which noise drives, and what it does is the sum of what each input makes it do."""
+    task = tasks.CenterOutReach().trials(4, key=jax.random.key(2))
+    n_inputs = task.inputs.shape[2]
+    driven, alone = (made("feedforward", n_units=30, n_inputs=n) for n in (n_inputs, None))
+    np.testing.assert_array_equal(driven.network.recurrent, alone.network.recurrent)
+    of = lambda inputs: np.asarray(  # noqa: E731
+        circuits.simulate(driven.network, task.replace(inputs=inputs, targets=task.targets[:, :, :0]),
+                        key=jax.random.key(0)).rates)  # fmt: skip
+    parts = [of(np.asarray(task.inputs) * (np.arange(n_inputs) == i)) for i in range(n_inputs)]
+    np.testing.assert_allclose(of(task.inputs), np.sum(parts, axis=0), atol=1e-9)
+    assert of(task.inputs).any()
+    with pytest.raises(ValueError, match="n_inputs"):
+        made("feedforward", n_inputs=0)

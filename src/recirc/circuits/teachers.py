@@ -37,9 +37,15 @@ class Teacher(NamedTuple):
 
 
 def teacher(
-    kind: str, *, key: PRNGKeyArray, n_units: int = 500, time_constant: float = 0.1, nonlinearity: Callable = linear
+    kind: str,
+    *,
+    key: PRNGKeyArray,
+    n_units: int = 500,
+    time_constant: float = 0.1,
+    nonlinearity: Callable = linear,
+    n_inputs: int | None = None,
 ) -> Teacher:
-    r"""A network with a known mechanism; every unit has an input of its own.
+    r"""A network with a known mechanism; every unit has an input of its own, or all share those of a task.
 
     | kind | J |
     |---|---|
@@ -57,9 +63,11 @@ def teacher(
         n_units: their number, 4 or more.
         time_constant: tau, seconds.
         nonlinearity: `linear` or `jnp.tanh`.
+        n_inputs: of a task that is to drive it, with weights from N(0, 1 / n_inputs); None for an input per unit, as
+            `noise_trials` gives.
 
     Raises:
-        ValueError: if there is no such kind, or too few units.
+        ValueError: if there is no such kind, too few units, or fewer than one input.
 
     Source: the teachers of Qian et al. 2024 (NeurIPS 37), from their code. There, too, .999 is an eigenvalue of J: its
     mode takes 1,000 tau, and its eigenvalue in one step of .01 tau is .99999. Departures: the real Schur form, so that
@@ -73,13 +81,17 @@ def teacher(
         0.999
     """
     check_within("[4, inf)", n_units=n_units)
+    check_within("[1, inf]", n_inputs=np.inf if n_inputs is None else n_inputs)
     if kind not in TEACHERS:
         raise ValueError(f"there is no teacher {kind!r}; choose from {', '.join(TEACHERS)}.")
     weights, eigenvalues = TEACHERS[kind](n_units, key)
     if eigenvalues is None:
         eigenvalues = np.linalg.eigvals(weights)
+    inputs = jnp.eye(n_units)
+    if n_inputs is not None:
+        inputs = jax.random.normal(jax.random.fold_in(key, n_units), (n_units, n_inputs)) / np.sqrt(n_inputs)
     network = RateNetwork(
-        recurrent=jnp.asarray(weights), input_weights=jnp.eye(n_units), readout=jnp.zeros((0, n_units)),
+        recurrent=jnp.asarray(weights), input_weights=inputs, readout=jnp.zeros((0, n_units)),
         bias=jnp.zeros(n_units), start=jnp.zeros(n_units), time_constant=time_constant, nonlinearity=nonlinearity,
     )  # fmt: skip
     return Teacher(network, np.concatenate([eigenvalues, np.zeros(n_units - len(eigenvalues))]).astype(complex))

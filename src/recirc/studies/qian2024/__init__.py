@@ -103,8 +103,10 @@ def _config_text(preset: str, size: Preset, seed: int) -> str:
         "QUIET",
         "LOUD",
         "N_FORCE",
+        "N_FORCE_LARGE",
         "PULSE",
         "FORCE",
+        "DRIVE",
     )
     lines = [f'study = "{NAME}"\npreset = "{preset}"\nseed = {seed}']
     lines += [f"{name.lower()} = {_toml(getattr(design, name))}" for name in constants]

@@ -62,6 +62,11 @@ def made(study_seed: int, seed: int, circuit: str, n_units: int) -> tuple[Teache
     return found._replace(network=dataclasses.replace(found.network, readout=readout)), order
 
 
+def step_of(data: str, circuit: str) -> float:
+    """Seconds in a step of a run of a circuit of this kind; of runs after kicks, as of a recording."""
+    return FINE if data == "fine_steps" else STEPS.get(circuit, DT)
+
+
 @functools.lru_cache(maxsize=2)
 def recording(data: str, is_new: bool, noise: float = NOISE, **circuit) -> Recording:
     """A run from random states: "recording" and "fine_steps" are one, "trials" many short ones.
@@ -76,7 +81,7 @@ def recording(data: str, is_new: bool, noise: float = NOISE, **circuit) -> Recor
     start_key, noise_key, key = jax.random.split(specification_key(circuit | {"data": data, "is_new": is_new}), 3)
     is_long = data == "recording" and circuit["circuit"] in (CENTRAL, CONTROL) and not is_new and noise == NOISE
     seconds, n_trials = LONG if is_long else SECONDS, 1
-    dt = FINE if data == "fine_steps" else STEPS.get(circuit["circuit"], DT)
+    dt = step_of(data, circuit["circuit"])
     if data == "trials":
         seconds, n_trials = TRIAL, round(SECONDS / TRIAL) if is_new else N_TRIALS
     sizes = {"n_steps": round(seconds / dt), "n_trials": n_trials}
@@ -129,15 +134,21 @@ def by_connection(weights: np.ndarray, first: int) -> np.ndarray:
 def kicked(asked: Mapping[str, Any], circuit: dict) -> Float[np.ndarray, "kick time unit"]:
     """What recorded units do after a kick to each of them in turn, at the origin, without noise."""
     units = units_of(asked, circuit)[0]
-    return after_kicks(made(**circuit)[0].network, units, STEPS.get(circuit["circuit"], DT))
+    return _after_kicks_of(tuple(units[:N_KICKED].tolist()), **circuit)[:, :, units]
+
+
+@functools.lru_cache(maxsize=2)
+def _after_kicks_of(units: tuple[int, ...], **circuit) -> np.ndarray:
+    """What all units of a circuit do after a kick to each of these."""
+    return after_kicks(made(**circuit)[0].network, np.array(units), step_of("recording", circuit["circuit"]))
 
 
 def after_kicks(network: RateNetwork, units: np.ndarray, dt: float) -> Float[np.ndarray, "kick time unit"]:
-    """What these units do after a kick to each of them in turn (of many, to the first ones), in steps of dt."""
+    """What all units do after a kick to each of these in turn (of many, to the first ones), in steps of dt."""
     network = dataclasses.replace(network, noise=None, input_weights=jnp.zeros((network.n_units, 0)))
     kicks = KICK * jnp.eye(network.n_units)[:, units[:N_KICKED]]
     shape = kicks.shape[1], round(AFTER / dt)
     silent = [jnp.zeros((*shape, n)) for n in (0, len(network.readout))]
     still = Trials(*silent, dt=dt, conditions=["kick"] * shape[0])
     rates = simulate(Restarted(network, kicks), still, key=jax.random.key(0)).rates  # nothing is random
-    return np.asarray(rates)[:, :, units]
+    return np.asarray(rates)

@@ -38,8 +38,10 @@ RATIO = 2.0  # of slowest time constants, between kinds of circuits and numbers 
 HELP = 1.5  # by which something must shorten the slowest time constant to be called a help
 OURS = "ours"
 SOURCES = dict.fromkeys(
-    ["part", "part_trials", "hidden", "hidden_trials", "task", "units_trials", "force", "force_task"], OURS
+    ["part", "part_trials", "hidden", "hidden_trials", "task", "units_trials", "force", "force_task", "force_part"],
+    OURS,
 )
+FORCE_PART = "force_part"  # the claim about large students, which small presets do not have
 RECORDING = {"data": "recording", "fraction": FRACTION, "length_s": SECONDS, "n_hidden": 0}
 RECORDING |= {"noise": NOISE, "recorded": RANDOM}
 TRIALS = RECORDING | {"data": "trials", "length_s": N_TRIALS * TRIAL}
@@ -48,7 +50,7 @@ N_KNOWN = 3
 SPREADS = {
     "matched": 0.07, "slow": 0.26, "part": 0.71, "part_trials": 0.38, "feedforward": 0.32, "low_rank": 0.76,
     "hidden": 0.55, "hidden_trials": 0.43, "task": 0.16, "time": 0.17, "units": 0.62, "units_trials": 0.46,
-    "force": 0.1, "force_task": 0.1,  # assumed; they were 0 and .04
+    "force": 0.1, "force_task": 0.1, "force_part": 0.1,  # assumed; they were 0, .04 and .03
 }  # fmt: skip
 TEXTS = read_words(Path(__file__).with_name("report.toml"))["claims"]
 
@@ -71,8 +73,8 @@ def _by_seed(table: pd.DataFrame, metric: str, arm: str, column: str, place: dic
 def effects(table: pd.DataFrame, *, circuit: str = CENTRAL, column: str = "value") -> dict[str, np.ndarray]:
     """What each claim averages, a value per seed, by claim.
 
-    Log ratios of slowest time constants; but `matched` an R², and `force_task` a log ratio of numbers of slow modes,
-    since the slowest ones of students by full-FORCE all grow.
+    Log ratios of slowest time constants; but `matched` an R², and `force_task` and `force_part` log ratios of numbers
+    of slow modes, since the slowest ones of students by full-FORCE all grow.
 
     Args:
         table: of single students.
@@ -85,12 +87,15 @@ def effects(table: pd.DataFrame, *, circuit: str = CENTRAL, column: str = "value
     ridge, many = of("ridge", **RECORDING), of("ridge", **TRIALS)
     bptt, bptt_hidden = of("bptt", **RECORDING), hidden("bptt", RECORDING)
     task = bptt - of("bptt_task", **RECORDING) + bptt_hidden - hidden("bptt_task", RECORDING)
-    n_slow = lambda arm: log_n_slow(table, arm, column=column, circuit=circuit, **RECORDING)  # noqa: E731
-    matched = by_seed(table, MATCHED, "ridge", circuit=circuit, set="train", **RECORDING)
+    n_slow = lambda arm, share=FRACTION: log_n_slow(  # noqa: E731
+        table, arm, column=column, circuit=circuit, **RECORDING | {"fraction": share}
+    )
+    matched = _by_seed(table, MATCHED, "ridge", column, RECORDING | {"circuit": circuit, "set": "train"})
+    match = by_seed(table, MATCHED, "ridge", circuit=circuit, set="train", **RECORDING)
     truth = log_slowest(table, "ridge", column="teacher", circuit=circuit, **RECORDING)
     found = {
-        "matched": matched.clip(lower=-1.0) if column == "value" else matched[:0],
-        "slow": (ridge - truth).reindex(matched.index[matched >= MATCHES]),
+        "matched": matched.clip(lower=-1.0),
+        "slow": (ridge - truth).reindex(match.index[match >= MATCHES]),
         "part": ridge - changed(RECORDING, fraction=1.0),
         "part_trials": many - changed(TRIALS, fraction=1.0),
         "hidden": bptt - bptt_hidden,
@@ -101,6 +106,7 @@ def effects(table: pd.DataFrame, *, circuit: str = CENTRAL, column: str = "value
         "units_trials": many - changed(TRIALS, fraction=HALF),
         "force": of("full_force", **RECORDING) - truth,
         "force_task": n_slow("full_force") - n_slow("full_force_task"),
+        "force_part": n_slow("full_force_large") - n_slow("full_force_large", 1.0),
     }
     return {name: values.dropna().sort_index().to_numpy(float) for name, values in found.items()}
 
@@ -129,13 +135,17 @@ BOUNDS = {
     "hidden": _ratio(HELP), "hidden_trials": _ratio(HELP), "task": _ratio(HELP),
     "time": _ratio(1 / HELP, none=-float(np.log(HELP)), planned=0.0),
     "units": _ratio(RATIO), "units_trials": _ratio(RATIO),
-    "force": _ratio(SPURIOUS), "force_task": _ratio(HELP),
+    "force": _ratio(SPURIOUS), "force_task": _ratio(HELP), "force_part": _ratio(RATIO),
 }  # fmt: skip
 
 
-def stated(values: dict[str, np.ndarray]) -> list[Effect]:
-    """The claims, each with the smallest effect that matters, and the values that it is judged by."""
-    return [Effect(TEXTS[name], values[name], **bounds) for name, bounds in BOUNDS.items()]
+def stated(values: dict[str, np.ndarray]) -> dict[str, Effect]:
+    """The claims, each with the smallest effect that matters, and the values that it is judged by.
+
+    All of them, but for that about large students where there is none.
+    """
+    asked = {name: bounds for name, bounds in BOUNDS.items() if name != FORCE_PART or len(values[name])}
+    return {name: Effect(TEXTS[name], values[name], **bounds) for name, bounds in asked.items()}
 
 
 def claims(table: pd.DataFrame, *, key: PRNGKeyArray) -> list[Claim]:
@@ -145,8 +155,9 @@ def claims(table: pd.DataFrame, *, key: PRNGKeyArray) -> list[Claim]:
         table: of single students.
         key: draws signs, where there are many seeds.
     """
-    found = judged(stated(effects(table) | kinds(table)), SOURCE, key=key)
-    return [dataclasses.replace(claim, source=SOURCES.get(name, SOURCE)) for name, claim in zip(BOUNDS, found)]
+    family = stated(effects(table) | kinds(table))
+    found = judged(list(family.values()), SOURCE, key=key)
+    return [dataclasses.replace(claim, source=SOURCES.get(name, SOURCE)) for name, claim in zip(family, found)]
 
 
 def controls(table: pd.DataFrame) -> list[list]:
@@ -157,8 +168,8 @@ def controls(table: pd.DataFrame) -> list[list]:
         effects(table, circuit=CONTROL),
     ]
     lines = []
-    for name, bounds in BOUNDS.items():
-        shown = bounds.get("shown", float)
+    for name in stated(columns[0]):
+        shown = BOUNDS[name].get("shown", float)
         means = [float(shown(np.mean(each[name]))) if len(each.get(name, ())) else None for each in columns]
         lines.append([TEXTS[name].split(" (")[0], *means])
     return lines
@@ -166,8 +177,9 @@ def controls(table: pd.DataFrame) -> list[list]:
 
 def powers(preset: Preset) -> dict[str, float]:
     """Power of each claim to find the smallest effect that matters, at Holm's first level."""
-    planned = stated({name: np.zeros(0) for name in BOUNDS})
+    sizes = dict.fromkeys(BOUNDS, preset.n_seeds) | {FORCE_PART: preset.n_large}
+    planned = stated({name: np.zeros(n) for name, n in sizes.items()})
     return {
-        name: sign_flip_power(SPREADS[name], effect.aim - effect.none, preset.n_seeds, alpha=0.05 / len(BOUNDS))
-        for name, effect in zip(BOUNDS, planned)
+        name: sign_flip_power(SPREADS[name], effect.aim - effect.none, sizes[name], alpha=0.05 / len(planned))
+        for name, effect in planned.items()
     }

@@ -1,7 +1,8 @@
 """Which circuits are recorded, how much of them, and by which students: presets, and one specification per circuit."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from recirc import circuits
 from recirc.train import BpttStudent, Cornn, Curbd, FullForce, LinearDynamics, OneStepRidge
@@ -26,8 +27,9 @@ RANDOM, ACTIVE, CONNECTED = (
     "most_active",
     "connected",
 )  # units recorded: whichever, of largest variance, a clique
-N_FORCE, PULSE = 200, 0.05  # units of a student by full-FORCE; seconds in which it is told where a trial starts
-FORCE = {"n_passes": 20}  # of `FullForce`
+N_FORCE, N_FORCE_LARGE = 200, 500  # units of a student by full-FORCE, and of one that can have all units for hints
+PULSE = 0.05  # seconds in which it is told where a trial starts
+FORCE, DRIVE = {"n_passes": 20}, 0.15  # of `FullForce`; `drive` where a tenth of `N_MANY` units are its targets
 
 CENTRAL, CONTROL = "feedforward", "random"  # the circuit of the central effect, and that of which none is expected
 FEEDFORWARD, LOW_RANK = ("feedforward", "delay_line"), ("low_rank_oscillation", "low_rank_normal")
@@ -48,9 +50,11 @@ class Preset:
     Args:
         n_seeds: circuits of every kind, each with all students that claims are about.
         n_control: of the control's circuits, those with all of these students, too.
-        n_shown: circuits of every kind for what no claim is about: DSA and InputDSA, and of the central kind other
-            students, steps of 1 ms, and tanh units.
+        n_shown: circuits of every kind for what no claim is about: nulls of single numbers, DSA and InputDSA, and of
+            the central kind other students, steps of 1 ms, and tanh units.
         n_varied: circuits of the central kind with other noise and other choices of units.
+        n_large: of the circuits with all of these students, those with large ones by full-FORCE, of a tenth and of all
+            units, too.
         fractions: shares of the units recorded, of the central circuit and the control.
         lengths: seconds recorded, of the same.
         training: fields of `BpttStudent`.
@@ -60,6 +64,7 @@ class Preset:
     n_control: int
     n_shown: int
     n_varied: int
+    n_large: int
     fractions: tuple[float, ...] = (FRACTION, HALF, 1.0)
     lengths: tuple[float, ...] = (SECONDS, LONG)
     training: dict = dataclasses.field(default_factory=lambda: dict(TRAINING))
@@ -68,8 +73,8 @@ class Preset:
 # The penalty is that with the largest R² of one step in recordings that no student saw: benchmarks/hidden_penalty.py.
 TRAINING = {"n_passes": 4, "n_updates": 200, "forcing": 0.05, "penalty": 0.1}
 PRESETS = {
-    "quick": Preset(9, 1, 1, 1, training=TRAINING | {"n_passes": 2}),
-    "full": Preset(24, 4, 3, 12, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
+    "quick": Preset(9, 1, 1, 0, 0, training=TRAINING | {"n_passes": 2, "n_updates": 150}),
+    "full": Preset(24, 4, 3, 12, 12, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
 }
 
 
@@ -78,6 +83,21 @@ def student(arm: str, *, data: str = "recording", **changes) -> dict:
     length = N_TRIALS * TRIAL if data == "trials" else SECONDS
     shared = {"fraction": FRACTION, "length_s": length, "n_hidden": 0, "noise": NOISE, "recorded": RANDOM}
     return {"arm": arm, "data": data, **shared, **changes}
+
+
+def is_hinted(asked: Mapping[str, Any]) -> bool:
+    """Whether a student learns by full-FORCE, from hints, so that its units are not the recorded ones."""
+    return asked["arm"].startswith("full_force")
+
+
+def n_own(asked: Mapping[str, Any]) -> int:
+    """Units of a student by full-FORCE."""
+    return N_FORCE_LARGE if asked["arm"] == "full_force_large" else N_FORCE
+
+
+def is_example(asked: Mapping[str, Any]) -> bool:
+    """Whether weights and activity of a student are kept: of a tenth of the units as they come, under usual noise."""
+    return asked["fraction"] == FRACTION and asked["noise"] == NOISE and asked["recorded"] == RANDOM
 
 
 def specifications(preset: Preset, seed: int) -> list[dict]:
@@ -109,6 +129,8 @@ def _students(preset: Preset, kind: str, index: int) -> list[dict]:
         asked += [*gradient_students(), student("full_force"), student("full_force_task")]
     if kind == CENTRAL and index < preset.n_varied:
         asked += varied_students()
+    if is_whole and index < preset.n_large:
+        asked += [student("full_force_large", fraction=share) for share in (FRACTION, 1.0)]
     if kind == CENTRAL and index < preset.n_shown:
         asked += [student("curbd"), student("linear_dynamics"), student("ridge", data="fine_steps")]
     once = [each for place, each in enumerate(asked) if each not in asked[:place]]

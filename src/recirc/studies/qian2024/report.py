@@ -31,6 +31,7 @@ from recirc.studies.qian2024.design import (
     KINDS,
     LOUD,
     N_FORCE,
+    N_FORCE_LARGE,
     N_HIDDEN,
     N_TRIALS,
     NOISE,
@@ -41,6 +42,7 @@ from recirc.studies.qian2024.design import (
     TRAINING,
     Preset,
 )  # fmt: skip
+from recirc.studies.qian2024.measures import N_DRAWS
 
 HIDDEN = f"{N_HIDDEN} hidden units"
 
@@ -69,7 +71,7 @@ def matched(result: AnalysisResult) -> Figure:
     """How well recorded units are matched, in the run that was shown and in another, and what follows a kick."""
     table = select(having(result.table, "seed"), arm="ridge", **RECORDING)
     asked = {"recorded units": (MATCHED, "train"), "in a new run": (MATCHED, "new_run")}
-    asked["after a kick"] = ("kicked_units_r2", "origin")
+    asked["after a kick"] = ("kicked_units_r2", "kicks")
     parts = {
         title: [
             (label(kind), "ridge", _numbers(select(table, metric, circuit=kind, set=where), "value")) for kind in KINDS
@@ -165,17 +167,24 @@ def _cells(table: pd.DataFrame) -> list[tuple[str, str, dict]]:
     learned.append(("BPTT, task", "bptt_task", *where[0]))
     for name, arm, data, place in learned:
         found += [(f"{name}, {data}", arm, place), (f"{name}, {HIDDEN}, {data}", arm, place | {"n_hidden": N_HIDDEN})]
-    return found + [(f"{label(arm)}, {where[0][0]}", arm, RECORDING) for arm in ("full_force", "full_force_task")]
+    found += [(f"{label(arm)}, {where[0][0]}", arm, RECORDING) for arm in ("full_force", "full_force_task")]
+    shares = levels_of(select(table, SLOWEST, "full_force_large", circuit=CENTRAL), "fraction")
+    large = f"full-FORCE, {N_FORCE_LARGE} units"
+    return found + [(f"{large}, {percent(share)}", "full_force_large", RECORDING | {"fraction": share})
+                    for share in shares]  # fmt: skip
 
 
 COLUMNS = {  # metric, and the set that it is of
     "slowest mode (s)": (SLOWEST, "origin"), "spurious": ("n_spurious_slow", "origin"),
     "non-normality": ("nonnormality", "origin"), "slowest turns (Hz)": ("slowest_mode_hz", "origin"),
-    "fixed points": ("n_fixed_points", "origin"), "kicks, R²": ("kicked_units_r2", "origin"),
+    "fixed points": ("n_fixed_points", "origin"), "kicks, R²": ("kicked_units_r2", "kicks"),
     "recorded, R²": (MATCHED, "train"), "in a new run": (MATCHED, "new_run"),
     "unrecorded, R²": ("heldout_neuron_r2", "new_run"), "DSA": ("dsa", "new_run"), "InputDSA": ("input_dsa", "new_run"),
     "task error": ("output_nmse", "train"),
 }  # fmt: skip
+
+
+OF_NULLS = ("kicks, R²", "recorded, R²", "in a new run", "unrecorded, R²", "DSA", "InputDSA")
 
 
 def tables(table: pd.DataFrame) -> dict[str, Table]:
@@ -193,6 +202,7 @@ def tables(table: pd.DataFrame) -> dict[str, Table]:
         "circuits": Table(("circuit", *COLUMNS), [line for each in circuits for line in _lines(table, *each)]),
         "students": Table(("student", *COLUMNS), [_lines(table, *each)[0] for each in cells]),
         "controls": Table(claimed, controls(table)),
+        "nulls": Table(("student", *OF_NULLS), _chances(table, [*circuits, *cells])),
     }
 
 
@@ -205,6 +215,16 @@ def _lines(table: pd.DataFrame, name: str, arm: str, place: dict) -> list[list]:
         ["– itself", *middle("teacher")],
         ["– student untrained", *middle(f"{BASELINE}untrained")],
     ]
+
+
+def _chances(table: pd.DataFrame, cells: list[tuple[str, str, dict]]) -> list[list]:
+    """Medians of p, of those students of which nulls were drawn."""
+    lines = []
+    for name, arm, place in cells:
+        asked = (COLUMNS[column] for column in OF_NULLS)
+        line = [_median(select(table, metric, arm, set=where, **place), "null_p") for metric, where in asked]
+        lines += [[name, *line]] if any(p is not None for p in line) else []
+    return lines
 
 
 def _median(table: pd.DataFrame, column: str) -> float | None:
@@ -221,10 +241,11 @@ def verdict(table: pd.DataFrame, judged: list[Claim], size: Preset) -> str:
     whole = _median(select(table, SLOWEST, "ridge", **own | {"fraction": 1.0}), "value")
     match = by_seed(table, MATCHED, "ridge", set="train", **own)
     spurious = _median(select(table, "n_spurious_slow", "ridge", **own), "value")
+    found = {"slow": number(slow), "truth": number(truth), "whole": number(whole), "spurious": number(spurious)}
     return TEXTS["verdict"].format(
         n_claims=len(judged), supported=verdicts.count(True), contradicted=verdicts.count(False),
-        undecided=verdicts.count(None), n_seeds=size.n_seeds, slow=number(slow), truth=number(truth),
-        whole=number(whole), spurious=number(spurious), matched=number(match.median() if len(match) else None, 2),
+        undecided=verdicts.count(None), n_seeds=size.n_seeds, n_large=size.n_large,
+        matched=number(match.median() if len(match) else None, 2), **found,
     )  # fmt: skip
 
 
@@ -234,5 +255,6 @@ def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportT
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], "n_seeds": size.n_seeds,
               "n_control": size.n_control, "n_shown": size.n_shown, "power": power, "n_known": N_KNOWN,
               "n_hidden": N_HIDDEN, "n_trials": N_TRIALS, "training": TRAINING, "n_force": N_FORCE, "quiet": QUIET,
-              "loud": LOUD, "noise": NOISE, "n_varied": size.n_varied}  # fmt: skip
+              "loud": LOUD, "noise": NOISE, "n_varied": size.n_varied, "n_force_large": N_FORCE_LARGE,
+              "n_large": size.n_large, "n_draws": N_DRAWS}  # fmt: skip
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, **tables(result.table))
