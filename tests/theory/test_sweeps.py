@@ -10,7 +10,7 @@ from inline_engine import use
 from small_sweep import BASE
 
 import recirc
-from recirc.analyses import Row
+from recirc.analyses import Claim, Row
 from recirc.analyses.pieces import seed_of, specification_key
 from recirc.analyses.wide import column, to_csv, to_dataset, wide
 from recirc.data.netcdf import netcdf_bytes, read_dataset
@@ -185,7 +185,13 @@ def test_fits_of_a_recording_and_studies_are_swept_alike(monkeypatch, tmp_path):
             Row("x", "unit", "hints", seed + 0.5, condition={"set": "train"}),
             Row("x", "unit", "hints", 1.0, condition={"seed": 1}),
         ]
-        return Experiment(study, seed, lambda map: AnalysisResult(study, tuple(rows)), lambda r: ReportText(""), str)
+        claims = (
+            Claim(
+                "=1 is a claim.", "here", seed == 1 or None, seed + 0.5, (0.0, 1e3), 0.01, 4, 0.1, 3 if seed else None
+            ),
+        )
+        made = AnalysisResult(study, tuple(rows), claims)
+        return Experiment(study, seed, lambda map: made, lambda result: ReportText(""), str)
 
     monkeypatch.setattr("recirc.studies.experiment", made)
     (tmp_path / "a.toml").write_text(
@@ -196,6 +202,12 @@ def test_fits_of_a_recording_and_studies_are_swept_alike(monkeypatch, tmp_path):
         "preset,seed,outcome,\"x(hints, train)\"", "quick,0,,0.5", "quick,1,,1.5", "quick,2,,2.5",
         *(f"full,{i},ValueError: too large," for i in range(3)),
     ]  # fmt: skip
+    assert (tmp_path / "run/claims.csv").read_text().splitlines() == [
+        "preset,seed,claim,source,supported,effect,p,n,smallest,needs,power,ci_low,ci_high",
+        "quick,0,'=1 is a claim.,here,undecided,0.5,0.01,4,0.1,,,0.0,1000.0",
+        "quick,1,'=1 is a claim.,here,supported,1.5,0.01,4,0.1,3,,0.0,1000.0",
+        "quick,2,'=1 is a claim.,here,undecided,2.5,0.01,4,0.1,3,,0.0,1000.0",
+    ]
     data = tmp_path / "a.nc"
     data.touch()
     base = sweep.Recording(str(data))

@@ -1,25 +1,23 @@
-"""Where pieces of work are computed: processes on this machine, or the workers of a Dask scheduler that is there."""
+"""What a driver does with workers, wherever they are: bundles of pieces out, records in."""
 
 import contextlib
 import itertools
-import logging
-import sys
-import tempfile
+import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterator
-from pathlib import Path
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from concurrent.futures import CancelledError
 from typing import Any
 
 from recirc.analyses.pieces import Failure
 from recirc.runs import provenance
-from recirc.runs.environment import environment
 from recirc.runs.progress import Progress
 from recirc.runs.worker import packed, records, run_bundle
+from recirc.train.checkpoint_folder import TrainingStopped, stop_trainings
 
 RETRIES = 3
 PATIENCE = 300.0  # seconds in which a worker comes
 ON_ACCELERATOR = 256  # networks of a batch there, if nobody says how many
-LOCAL_SECONDS = 2.0  # of work in a bundle: little is lost when a driver on this machine ends
+GRACE = 20.0  # seconds in which trainings come to the end of a pass when they are to stop
 
 
 class VersionError(ValueError):
@@ -101,6 +99,7 @@ def compute(
     versions, running, ready = provenance.versions(), {}, []
     with contextlib.ExitStack() as stack:
         stack.callback(progress.stop)
+        stack.callback(here.let_trainings_keep, running)
         bundles = Bundles({name: kind for name, (kind, _) in todo.items()}, here.seconds, progress, batch, together)
         while bundles or running:
             # A worker gets a bundle when its last one is here: its death then costs nothing that was finished.
@@ -117,7 +116,7 @@ def compute(
             lost = {future: None for future, (_, worker) in running.items() if worker not in workers}
             for future, came in (lost | news).items():
                 bundle, _ = running.pop(future)
-                if came is None or isinstance(came, KilledWorker):
+                if came is None or isinstance(came, KilledWorker | TrainingStopped):
                     found = [_given_up(name, here.log) for name in bundles.put_back(bundle)]
                 elif isinstance(came, BaseException):
                     raise came
@@ -132,8 +131,6 @@ def compute(
 @contextlib.contextmanager
 def _scheduler_is_there() -> Iterator[None]:
     """Make what Dask raises when its scheduler has gone one sentence."""
-    from concurrent.futures import CancelledError
-
     try:
         yield
     except (OSError, CancelledError) as error:
@@ -162,21 +159,31 @@ class Engine:
         seconds: of work in a bundle.
         log: what was heard of deaths.
         scratch: folder where trainings keep their state, if the workers see the same disk.
+        check: raises ClusterError if none will come; it is given what was heard of deaths since there are no workers.
     """
 
-    def __init__(self, client, wanted: int | None, seconds: float, log: list[str], scratch: str | None = None):
+    def __init__(
+        self,
+        client,
+        wanted: int | None,
+        seconds: float,
+        log: list[str],
+        scratch: str | None = None,
+        check: Callable[[list[str]], None] = lambda heard: None,
+    ):
         self.client, self.wanted, self.seconds, self.log, self.scratch = client, wanted, seconds, log, scratch
+        self.check = check
 
     @_scheduler_is_there()
     def workers(self) -> list[str]:
         """Addresses of those that are there now; waits if there are none."""
-        if not (found := list(self.client.nthreads())):
-            try:
-                self.client.wait_for_workers(1, timeout=PATIENCE)
-            except TimeoutError:
-                text = f"no worker came within {PATIENCE:.0f} s; start some and run the same command."
-                raise ClusterError(text) from None
-            found = list(self.client.nthreads())
+        until, n_heard = time.monotonic() + PATIENCE, len(self.log)
+        while not (found := list(self.client.nthreads())):
+            self.check(self.log[n_heard:])
+            if time.monotonic() > until:
+                raise ClusterError(f"no worker came within {PATIENCE:.0f} s; start some and run the same command.")
+            with contextlib.suppress(TimeoutError):
+                self.client.wait_for_workers(1, timeout=1)
         return found
 
     @_scheduler_is_there()
@@ -196,63 +203,23 @@ class Engine:
             return []
         return [(future, future.exception() or future.result()) for future in done]
 
+    def let_trainings_keep(self, running: Mapping[Any, tuple[list[str], str]]) -> None:
+        """Stop trainings at the end of their pass, with a checkpoint, if they have a place for it; at most `GRACE`.
+
+        Args:
+            running: future -> bundle and worker.
+        """
+        from distributed import wait
+
+        if not running or self.scratch is None:
+            return
+        with contextlib.suppress(OSError, CancelledError):  # workers that have gone; a TimeoutError is an OSError
+            training = self.client.run(stop_trainings, on_error="ignore")
+            wait([future for future, (_, worker) in running.items() if training.get(worker)], GRACE)
+
 
 def batch_size(asked: int | None) -> int:
     """How many pieces are one program: as asked, otherwise one on a CPU and `ON_ACCELERATOR` elsewhere."""
     import jax
 
     return asked or (1 if jax.default_backend() == "cpu" else ON_ACCELERATOR)
-
-
-def need_guard() -> None:
-    """Raise ValueError if the script that runs would be run again by every worker, which imports it."""
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    if script and Path(script).is_file() and "__name__" not in Path(script).read_text(errors="replace"):
-        mend = 'put what it does under `if __name__ == "__main__":`'
-        raise ValueError(f"{script} asks for worker processes, and each of them would run it again; {mend}.")
-
-
-@contextlib.contextmanager
-def local(n_workers: int, place: Path) -> Iterator[Engine]:
-    """Processes on this machine.
-
-    Args:
-        n_workers: how many, each with one thread.
-        place: folder for their files.
-
-    Raises:
-        ValueError: if the script that asks for them has no `if __name__ == "__main__":`.
-    """
-    need_guard()
-    import dask.config
-    from distributed import Client, LocalCluster
-
-    settings = {
-        "distributed.deploy.lost-worker-timeout": "300s",  # a busy machine takes its time to start another
-        "distributed.admin.large-graph-warning-threshold": "4 GiB",  # every bundle carries its recording
-        "distributed.nanny.pre-spawn-environ": {},  # else memory goes back at once, and a sixth of the time with it
-        "distributed.scheduler.allowed-failures": 0,
-        "distributed.scheduler.worker-ttl": None,
-        "distributed.scheduler.http.routes": [],
-        "distributed.worker.http.routes": [],
-        "distributed.worker.multiprocessing-method": "spawn",
-    }
-    log: list[str] = []
-
-    def note_death(record: logging.LogRecord) -> bool:
-        log.extend([record.getMessage()] if "killed" in record.getMessage() else [])
-        return True
-
-    nanny = logging.getLogger("distributed.nanny")
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(dask.config.set(settings))
-        files = tempfile.TemporaryDirectory(dir=place, prefix="workers-", ignore_cleanup_errors=True)
-        cluster = LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
-            dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False}, silence_logs=logging.CRITICAL,
-            local_directory=stack.enter_context(files), env=environment(), preload=["recirc.runs.preload"],
-        )  # fmt: skip
-        stack.enter_context(cluster)
-        nanny.addFilter(note_death)
-        stack.callback(nanny.removeFilter, note_death)
-        yield Engine(stack.enter_context(Client(cluster)), n_workers, LOCAL_SECONDS, log, str(place))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from recirc.analyses.pieces import Batchable, Done, Failure, Result, piece_key, unwrapped
-from recirc.runs import cluster, engine
+from recirc.runs import cluster, engine, processes
 from recirc.runs.locks import Share
 from recirc.runs.progress import Progress
 from recirc.runs.store import RunFolder, Unfinished
@@ -113,7 +113,7 @@ class FolderMap:
         if here is None or (here.wanted is not None and here.wanted < n_workers):
             stack.close()
             if self.cluster is None:
-                found = engine.local(n_workers, self.folder.root / "parts")
+                found = processes.local(n_workers, self.folder.root / "parts")
             else:
                 found = cluster.existing(self.cluster)
             here = self.folder.workers = stack.enter_context(found)

@@ -3,8 +3,11 @@
 import contextlib
 import os
 import signal
+import threading
 
 from recirc.runs.environment import environment, plain_messages
+
+LEAVE = 30.0  # seconds from a SIGTERM to the end
 
 
 def dask_setup(worker) -> None:
@@ -14,3 +17,15 @@ def dask_setup(worker) -> None:
     worker.plain.enter_context(plain_messages())
     for number in (signal.SIGINT, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # not where the worker itself has use for it
+        signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number, _frame) -> None:
+    """Let trainings keep their state; end by the driver's hand, which a batch system tells too, or after a while."""
+    from recirc.train.checkpoint_folder import stop_trainings
+
+    stop_trainings()
+    timer = threading.Timer(LEAVE, os._exit, [128 + number])
+    timer.daemon = True
+    timer.start()

@@ -15,7 +15,7 @@ from recirc.analyses.pieces import Batchable, Done, Failure, Result, unwrapped
 from recirc.runs import provenance
 from recirc.runs.environment import environment, keep_compiled_programs
 from recirc.storage import pack, unpack
-from recirc.train.checkpoint_folder import checkpoints_in
+from recirc.train.checkpoint_folder import checkpoints_in, stop_trainings
 
 MOST_MEMORY = 750e6  # bytes of a worker between two bundles, beyond which it forgets its compiled programs
 _LENGTH = struct.Struct("<Q")
@@ -47,6 +47,7 @@ def run_bundle(
     jax.config.update("jax_enable_x64", True)
     with warnings.catch_warnings(action="ignore"):  # the driver says it
         keep_compiled_programs()
+    stop_trainings(False)
     began = time.perf_counter()
     if as_batch and len(pieces) > 1 and (many := _as_batch(function, [piece for _, piece in pieces])) is not None:
         each = (time.perf_counter() - began) / len(pieces)

@@ -20,7 +20,7 @@ from recirc.circuits import RateNetwork
 from recirc.circuits.base import check_shapes
 from recirc.notebook import fields_table
 from recirc.storage import read_arrays, write_arrays
-from recirc.train.checkpoint_folder import EVERY, Pace, checkpoint_folder, optional
+from recirc.train.checkpoint_folder import EVERY, Pace, checkpoint_folder
 from recirc.types import Activity, Outcome, Trials, require_x64
 
 
@@ -166,7 +166,6 @@ def fit(
     init_key, pass_key = jax.random.split(key)
     state = trainer.init(network, trials, key=init_key)
     history, identity, folder = [], "", checkpoint_folder() if checkpoint is None else None
-    pace = Pace(0.0 if folder is None else EVERY)
     if checkpoint is not None or folder is not None:
         curves = network.rates(jnp.tile(jnp.linspace(-5.0, 5.0, 101)[None], (network.n_units, 1)))
         identity = identify((trainer, network, trials, key, curves))  # nonlinearities may share a name
@@ -174,18 +173,19 @@ def fit(
         checkpoint = folder / f"{identity[:32]}.checkpoint"
     if checkpoint is not None:
         state, history = load_checkpoint(checkpoint, state, identity)
-    while len(history) < trainer.n_passes and not (history and history[-1].get("reached")):
-        index = len(history)
-        after, entry = trainer.step(state, trials, key=jax.random.fold_in(pass_key, index))
-        history.append({"pass": index, **entry})
-        if progress is not None:
-            progress(index, history[-1])
-        if "bad_trial" in entry:
-            break
-        state = after
-        if checkpoint is not None and pace.is_due():
-            with optional(folder is not None):
-                save_checkpoint(checkpoint, state, history, identity)
+    with Pace(0.0 if folder is None else EVERY, folder is None) as pace:
+        while len(history) < trainer.n_passes and not (history and history[-1].get("reached")):
+            index = len(history)
+            after, entry = trainer.step(state, trials, key=jax.random.fold_in(pass_key, index))
+            history.append({"pass": index, **entry})
+            if progress is not None:
+                progress(index, history[-1])
+            if "bad_trial" in entry:
+                break
+            state = after
+            if checkpoint is not None and pace.is_due():
+                with pace.keeping():
+                    save_checkpoint(checkpoint, state, history, identity)
     outcome, message = ended(trainer, history)
     if throw and outcome is Outcome.DIVERGED:
         raise TrainingDiverged(message)

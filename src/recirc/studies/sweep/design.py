@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from recirc.analyses import AnalysisResult, Failure, Result, Row, results
 from recirc.analyses.arrays import weights_dataset
 from recirc.analyses.pieces import Map, piece_key
+from recirc.analyses.result import VERDICTS
 from recirc.analyses.table import number
 from recirc.analyses.wide import OUTCOME, column, measures_of, text, to_csv, to_dataset, wide
 from recirc.runs import dump_config
@@ -97,16 +99,18 @@ def analyse(config: SweepConfig, runs: list[Run], map: Map = map) -> AnalysisRes
         found = [result for _, result in results(train_many, pieces_of(config, runs), map)]
     else:
         found = _experiments(runs, map)
-    rows, history = [], []
+    rows, history, claims = [], [], []
     for (values, _, seed), result in zip(runs, found):
         place = values | {"seed": seed}
         rows += _rows(result, place)
         if isinstance(result, Result):
+            claims += [place | claim for claim in result.metadata.get("claims", ())]
             history += [
                 {name: text(value) for name, value in place.items()} | e for e in result.metadata.get("history", ())
             ]
     kept = [(run, result.arrays) for run, result in zip(runs, found) if isinstance(result, Result) and result.arrays]
     about = {"axes": {axis.field: axis.spacing for axis in config.axes}, "keys": keys_of_runs(config)}
+    about |= {"claims": claims} if claims else {}
     return AnalysisResult(
         "sweep", tuple(rows), networks=_weights(kept) if kept else None, history=history,
         figures=("measures_by_axis", "heat_maps"), about=about,
@@ -133,7 +137,8 @@ def _one(run: Run, map: Map) -> Result | Failure:
     except (ValueError, ArithmeticError) as error:
         return Failure(f"{type(error).__name__}: {error}")
     own = [row for row in found.rows if not {"seed", "direction"} & set(row.condition)]
-    return Result({}, {"rows": [dataclasses.asdict(row) for row in own]})
+    claims = [dataclasses.asdict(claim) for claim in found.claims]
+    return Result({}, {"rows": [dataclasses.asdict(row) for row in own], "claims": claims})
 
 
 def _rows(result: Result | Failure, place: dict[str, Any]) -> list[Row]:
@@ -155,10 +160,20 @@ def _weights(kept: list[tuple[Run, Mapping[str, np.ndarray]]]):
 
 
 def files(config: SweepConfig, result: AnalysisResult) -> dict[str, Any]:
-    """The table: a line per run, as CSV and as labelled arrays."""
+    """The table: a line per run, as CSV and as labelled arrays; and the claims of every run, if it makes any."""
     table = wide(result.rows, keys_of_runs(config))
     units = {column(row, keys_of_runs(config)): row.unit for row in result.rows}
-    return {"table.csv": to_csv(table), "table.nc": to_dataset(table, units)}
+    found: dict[str, Any] = {"table.csv": to_csv(table), "table.nc": to_dataset(table, units)}
+    if claims := result.about.get("claims"):
+        found["claims.csv"] = to_csv(pd.DataFrame([_claim_line(claim) for claim in claims], dtype=object))
+    return found
+
+
+def _claim_line(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """A claim of a run as a line of a table: setting, seed, and the fields of `Claim`."""
+    low, high = claim["ci"]
+    line = dict(claim) | {"supported": VERDICTS[claim["supported"]], "needs": claim["needs"] or ""}
+    return {name: value for name, value in line.items() if name != "ci"} | {"ci_low": low, "ci_high": high}
 
 
 def words(config: SweepConfig, n_runs: int, result: AnalysisResult) -> ReportText:
