@@ -267,6 +267,9 @@ def test_every_student_has_all_measures_beside_its_twin(folder):
     plain = plain[plain["metric"].isin(alike) & (plain["data"] != "fine_steps")]
     assert set(plain["metric"]) == set(alike)
     assert plain["null_p"].between(0.05, 1).all(), "every likeness of a shown student has a null"
+    whole = recirc.analyses.select(table, arm="ridge", circuit="feedforward_tanh", fraction=1.0)
+    drawn = set(whole["metric"][whole["null_p"].notna()])
+    assert drawn == {"kicked_units_r2"}, "where no draw has a number, there is no null of it"
     is_certified = ~plain["metric"].isin(["dsa", "input_dsa"]) & ~plain["arm"].str.startswith("full_force")
     assert plain["null_certified"].eq(is_certified).all()
 

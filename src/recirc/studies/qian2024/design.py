@@ -51,8 +51,9 @@ class Preset:
         n_seeds: circuits of every kind, each with all students that claims are about.
         n_control: of the control's circuits, those with all of these students, too.
         n_shown: circuits of every kind for what no claim is about: nulls of single numbers, DSA and InputDSA, and of
-            the central kind other students, steps of 1 ms, and tanh units.
-        n_varied: circuits of the central kind with other noise and other choices of units.
+            the central kind other students.
+        n_varied: circuits of the central kind with other noise and other choices of units; and, of those shown, with
+            steps of 1 ms and tanh units.
         n_large: of the circuits with all of these students, those with large ones by full-FORCE, of a tenth and of all
             units, too.
         fractions: shares of the units recorded, of the central circuit and the control.
@@ -73,7 +74,7 @@ class Preset:
 # The penalty is that with the largest R² of one step in recordings that no student saw: benchmarks/hidden_penalty.py.
 TRAINING = {"n_passes": 4, "n_updates": 200, "forcing": 0.05, "penalty": 0.1}
 PRESETS = {
-    "quick": Preset(9, 1, 1, 0, 0, training=TRAINING | {"n_passes": 2, "n_updates": 150}),
+    "quick": Preset(9, 1, 1, 0, 0, training=TRAINING | {"n_passes": 2, "n_updates": 100}),
     "full": Preset(24, 4, 3, 12, 12, (0.05, FRACTION, 0.25, HALF, 1.0), (SECONDS / 4, SECONDS, LONG)),
 }
 
@@ -100,6 +101,11 @@ def is_example(asked: Mapping[str, Any]) -> bool:
     return asked["fraction"] == FRACTION and asked["noise"] == NOISE and asked["recorded"] == RANDOM
 
 
+def is_judged(asked: Mapping[str, Any], circuit: str) -> bool:
+    """Whether a shown student stands in the report, so that it has nulls: of the control that of all circuits does."""
+    return circuit != CONTROL or asked == student("ridge")
+
+
 def specifications(preset: Preset, seed: int) -> list[dict]:
     """One entry per circuit, everything that decides its students' numbers included.
 
@@ -109,7 +115,7 @@ def specifications(preset: Preset, seed: int) -> list[dict]:
     """
     found = []
     for index in range(preset.n_seeds):
-        kinds = (*KINDS, *([BENT] if index < preset.n_shown else []))
+        kinds = (*KINDS, *([BENT] if index < min(preset.n_shown, preset.n_varied) else []))
         shared = {"seed": index, "study_seed": seed, "is_shown": index < preset.n_shown, "training": preset.training}
         found += [
             {"circuit": kind, "n_units": N_UNITS.get(kind, N_MANY), "students": _students(preset, kind, index)} | shared
@@ -132,7 +138,9 @@ def _students(preset: Preset, kind: str, index: int) -> list[dict]:
     if is_whole and index < preset.n_large:
         asked += [student("full_force_large", fraction=share) for share in (FRACTION, 1.0)]
     if kind == CENTRAL and index < preset.n_shown:
-        asked += [student("curbd"), student("linear_dynamics"), student("ridge", data="fine_steps")]
+        asked += [student("curbd"), student("linear_dynamics")]
+    if kind == CENTRAL and index < min(preset.n_shown, preset.n_varied):
+        asked.append(student("ridge", data="fine_steps"))
     once = [each for place, each in enumerate(asked) if each not in asked[:place]]
     return sorted(once, key=lambda each: (each["noise"], each["data"]))  # so that runs are made one after the other
 

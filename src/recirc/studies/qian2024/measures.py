@@ -76,7 +76,7 @@ def measured(
     alike = _kicks(network, asked, circuit) | _matches(rates, runs, asked, circuit)
     kind, draws = _by_chance(network, asked, circuit, chance)
     for place, score in alike.items():
-        values = [each.get(place, np.nan) for each in draws]
+        values = [each.get(place, np.nan) for each in draws] if any(place in each for each in draws) else []
         rows.append(Row.of(score, asked["arm"], {"set": place[1]}, null=null_of(score, values, kind)))
     if is_shown and _is_compared(asked, circuit) and not is_hinted(asked) and np.abs(rates["new_run"]).max() < MOST:
         untrained = np.array(_untrained_dynamics(asked["n_hidden"], asked["data"], **circuit)) if chance else None

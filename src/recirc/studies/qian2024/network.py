@@ -11,7 +11,7 @@ from recirc.analyses import Result, Row, specification_key, with_twin
 from recirc.analyses.arrays import weights_of
 from recirc.circuits import RateNetwork
 from recirc.studies.qian2024 import circuit as work
-from recirc.studies.qian2024.design import DT, PUBLISHED, is_example, is_hinted, n_own
+from recirc.studies.qian2024.design import DT, PUBLISHED, is_example, is_hinted, is_judged, n_own
 from recirc.studies.qian2024.driven import driven, empty_student, untrained_student
 from recirc.studies.qian2024.hinted import hinted_trials, task_error, train_hinted, untrained
 from recirc.studies.qian2024.measures import N_DRAWS, Chance, measured
@@ -86,20 +86,24 @@ def train_student(
 ) -> tuple[dict, RateNetwork | None]:
     """Rows and history of one student, and what it is if its training did not diverge.
 
-    `twins` holds the untrained students of this circuit and what was measured of them: those of one size, shown one
-    run, are one.
+    `twins` holds the untrained students of this circuit, what was measured of them, and what chance is drawn from: those
+    of one size, shown one run, are one.
     """
     twin_key, fit_key = jax.random.split(specification_key(circuit | {"n_hidden": asked["n_hidden"]}))
+    is_shown = specification["is_shown"] and is_judged(asked, circuit["circuit"])
+    names_key, network_key = jax.random.split(jax.random.fold_in(fit_key, 1))
     which = (
         is_hinted(asked) and (asked["length_s"], n_own(asked)),
         *(asked[name] for name in ("data", "fraction", "n_hidden", "noise", "recorded")),
     )
     if which not in twins:
-        twin = (
-            untrained(seen, n_own(asked), twin_key) if is_hinted(asked) else untrained_student(asked, circuit, twin_key)
+        random = lambda key: (  # noqa: E731
+            untrained(seen, n_own(asked), key) if is_hinted(asked) else untrained_student(asked, circuit, key)
         )
-        twins[which] = twin, measured(twin, asked, circuit, is_shown=specification["is_shown"])
-    twin, by_twin = twins[which]
+        others = [random(key) for key in jax.random.split(network_key, N_DRAWS) if is_shown and is_hinted(asked)]
+        twin = random(twin_key)
+        twins[which] = twin, measured(twin, asked, circuit, is_shown=is_shown), Chance(names_key, others)
+    twin, by_twin, chance = twins[which]
     if is_hinted(asked):
         trained = train_hinted(twin, seen, with_task=asked["arm"].endswith("task"), key=fit_key)
     else:
@@ -108,13 +112,7 @@ def train_student(
     about = {"history": trained.history}
     if trained.outcome is Outcome.DIVERGED:
         return about | {"outcome": trained.message, "rows": []}, None
-    chance = None
-    if specification["is_shown"]:
-        names_key, network_key = jax.random.split(jax.random.fold_in(fit_key, 1))
-        others = [untrained(seen, n_own(asked), each) for each in jax.random.split(network_key, N_DRAWS)
-                  if is_hinted(asked)]  # fmt: skip
-        chance = Chance(names_key, others)
-    rows = measured(trained.network, asked, circuit, is_shown=specification["is_shown"], chance=chance)
+    rows = measured(trained.network, asked, circuit, is_shown=is_shown, chance=chance if is_shown else None)
     if is_hinted(asked):
         error, of_twin = task_error(trained.network, seen), task_error(twin, seen).value
     else:
