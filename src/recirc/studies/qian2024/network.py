@@ -86,8 +86,8 @@ def train_student(
 ) -> tuple[dict, RateNetwork | None]:
     """Rows and history of one student, and what it is if its training did not diverge.
 
-    `twins` holds the untrained students of this circuit, what was measured of them, and what chance is drawn from: those
-    of one size, shown one run, are one.
+    `twins` holds the untrained students of this circuit, what was measured of them, and what chance is drawn from:
+    those of one size, shown one run, are one.
     """
     twin_key, fit_key = jax.random.split(specification_key(circuit | {"n_hidden": asked["n_hidden"]}))
     is_shown = specification["is_shown"] and is_judged(asked, circuit["circuit"])
