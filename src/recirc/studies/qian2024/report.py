@@ -244,7 +244,8 @@ def verdict(table: pd.DataFrame, judged: list[Claim], size: Preset) -> str:
     found = {"slow": number(slow), "truth": number(truth), "whole": number(whole), "spurious": number(spurious)}
     return TEXTS["verdict"].format(
         n_claims=len(judged), supported=verdicts.count(True), contradicted=verdicts.count(False),
-        undecided=verdicts.count(None), n_seeds=size.n_seeds, n_large=size.n_large,
+        undecided=verdicts.count(None), n_seeds=size.n_seeds,
+        fewer=f" (that of all units in full-FORCE over {size.n_large})" if size.n_large else "",
         matched=number(match.median() if len(match) else None, 2), **found,
     )  # fmt: skip
 
