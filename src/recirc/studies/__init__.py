@@ -3,10 +3,10 @@
 A study's module has `experiment(preset=, seed=, ...)`, and adds its drawings to `figures.DRAWINGS` when it is imported.
 """
 
+import collections.abc
 import difflib
 import importlib
-from collections.abc import Iterable
-from typing import Any, get_type_hints
+import typing
 
 STUDIES = ("kao2019", "qian2024", "salatiello2020")  # a further study is its file and its name here
 
@@ -49,7 +49,7 @@ def experiment(study: str, *, preset: str = "quick", seed: int = 0, **settings):
     return find(study).experiment(preset=preset, seed=seed, **settings)
 
 
-def settings_of(study: str, asked: Iterable[str] = ()) -> dict[str, Any]:
+def settings_of(study: str, asked: collections.abc.Iterable[str] = ()) -> dict[str, typing.Any]:
     """What a published study can be given beside its preset and seed: name -> type.
 
     Args:
@@ -63,7 +63,7 @@ def settings_of(study: str, asked: Iterable[str] = ()) -> dict[str, Any]:
         >>> list(settings_of("kao2019"))
         ['reference', 'reference_onset']
     """
-    hints = get_type_hints(find(study).experiment)
+    hints = typing.get_type_hints(find(study).experiment)
     known = {name: hint for name, hint in hints.items() if name not in ("preset", "seed", "return")}
     if foreign := [name for name in asked if name not in known]:
         raise ValueError(f"{study} has no setting {foreign[0]!r}. There are: {', '.join(known) or 'none'}.")
