@@ -70,6 +70,7 @@ def _passes(folder, name: str) -> list[int]:
     return [int(word) for word in place.read_text().split()] if place.exists() else []
 
 
+@pytest.mark.slow
 def test_no_pass_of_two_jobs_is_lost_when_a_signal_comes_to_the_whole_group(tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "driver.py").write_text(DRIVER)

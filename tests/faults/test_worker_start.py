@@ -33,6 +33,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_broken_at_first", [True, False], ids=["never", "not again"])
 def test_workers_that_do_not_start_are_said_at_once(is_broken_at_first, tmp_path):
     (tmp_path / "driver.py").write_text(DRIVER)
