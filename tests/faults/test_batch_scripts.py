@@ -67,6 +67,7 @@ def table(place, monkeypatch) -> bytes:
     return (place / "clean/table.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_job_array_of_which_a_task_is_killed_and_resubmitted(place, table):
     running = _submit(place, "array.sh", "folder")
     end = time.monotonic() + 120

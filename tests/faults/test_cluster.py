@@ -138,6 +138,7 @@ def draw(piece):
 """
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_is_named_and_the_run_goes_on_elsewhere_to_the_same_bits(tmp_path, monkeypatch):
     (tmp_path / "slow.py").write_text(SLOW)
     monkeypatch.syspath_prepend(str(tmp_path))
