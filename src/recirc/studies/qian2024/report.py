@@ -169,7 +169,7 @@ def _cells(table: pd.DataFrame) -> list[tuple[str, str, dict]]:
         found += [(f"{name}, {data}", arm, place), (f"{name}, {HIDDEN}, {data}", arm, place | {"n_hidden": N_HIDDEN})]
     found += [(f"{label(arm)}, {where[0][0]}", arm, RECORDING) for arm in ("full_force", "full_force_task")]
     shares = levels_of(select(table, SLOWEST, "full_force_large", circuit=CENTRAL), "fraction")
-    large = f"full-FORCE, {N_FORCE_LARGE} units"
+    large = label("full_force_large")
     return found + [(f"{large}, {percent(share)}", "full_force_large", RECORDING | {"fraction": share})
                     for share in shares]  # fmt: skip
 
