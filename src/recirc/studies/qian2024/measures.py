@@ -16,7 +16,7 @@ from recirc.circuits.base import numpy_generator
 from recirc.compare.null_distribution import NullDistribution, beside
 from recirc.studies.qian2024 import circuit as work
 from recirc.studies.qian2024.circuit import AFTER, N_KICKED, Recording
-from recirc.studies.qian2024.design import DT, SECONDS, TRIAL, is_example, is_hinted, student
+from recirc.studies.qian2024.design import DT, SECONDS, is_example, is_hinted, student
 from recirc.studies.qian2024.driven import driven, runs_of, runs_renamed, untrained_student
 from recirc.studies.qian2024.hinted import hinted_kicks
 from recirc.types import Activity, Score, Trials
@@ -57,9 +57,9 @@ def measured(
         network: the student.
         asked: an entry of `design.student`.
         circuit: arguments of `circuit.made`.
-        is_shown: whether DSA and InputDSA are measured where they can be: of students of a tenth of the units, which
-            have these units, in steps of 10 ms.
-        chance: draws nulls, if there are to be any: of kicks, and of what runs of students of a tenth say.
+        is_shown: whether DSA is measured and, of students that get the circuit's noise, InputDSA.
+        chance: draws nulls, if there are to be any: of kicks; and, of students of a tenth of the units and all by
+            full-FORCE, of what their runs say.
     """
     teacher = work.made(**circuit)[0]
     truth, modes = compare.linear_modes(teacher), compare.linear_modes(network, state=np.zeros(network.n_units))
@@ -73,21 +73,17 @@ def measured(
     ]
     rows = [Row.of(score, asked["arm"], {"set": "origin"}, teacher=known) for score, known in scores]
     runs, rates = runs_of(network, asked, circuit)
-    alike = _kicks(network, asked, circuit) | _matches(rates, runs, asked, circuit)
     kind, draws = _by_chance(network, asked, circuit, chance)
-    for place, score in alike.items():
-        values = [each.get(place, np.nan) for each in draws] if any(place in each for each in draws) else []
-        rows.append(Row.of(score, asked["arm"], {"set": place[1]}, null=null_of(score, values, kind)))
-    if is_shown and _is_compared(asked, circuit) and not is_hinted(asked) and np.abs(rates["new_run"]).max() < MOST:
-        untrained = np.array(_untrained_dynamics(asked["n_hidden"], asked["data"], **circuit)) if chance else None
-        for i, score in enumerate(_dynamics(rates["new_run"], asked, circuit)):
-            null = None if untrained is None else null_of(score, untrained[:, i], UNTRAINED)
-            rows.append(Row.of(score, asked["arm"], {"set": "new_run"}, null=null))
+    likeness = [(_kicks(network, asked, circuit) | _matches(rates, runs, asked, circuit), kind, draws)]
+    if is_shown:
+        has_own = chance is not None and not is_hinted(asked) and is_example(asked)
+        others = _untrained_dynamics(asked["n_hidden"], asked["data"], **circuit) if has_own else draws
+        likeness.append((_dynamics(rates["new_run"], asked, circuit), UNTRAINED, others))
+    for scores, kind, draws in likeness:
+        for place, score in scores.items():
+            values = [each.get(place, np.nan) for each in draws] if any(place in each for each in draws) else []
+            rows.append(Row.of(score, asked["arm"], {"set": place[1]}, null=null_of(score, values, kind)))
     return rows
-
-
-def _is_compared(asked: Mapping[str, Any], circuit: dict) -> bool:
-    return is_example(asked) and work.step_of(asked["data"], circuit["circuit"]) == DT
 
 
 def null_of(score: Score, draws: Sequence[float] | np.ndarray, kind: str) -> NullDistribution | None:
@@ -112,11 +108,12 @@ def _by_chance(
         draws = []
         for other in chance.others:
             runs, rates = runs_of(other, asked, circuit)
-            draws.append(_kicks(other, asked, circuit) | _matches(rates, runs, asked, circuit))
+            alike = _kicks(other, asked, circuit) | _matches(rates, runs, asked, circuit)
+            draws.append(alike | _dynamics(rates["new_run"], asked, circuit))
         return UNTRAINED, [{place: score.value for place, score in each.items()} for each in draws]
     orders = relabellings(len(work.units_of(asked, circuit)[0]), chance.key)
     draws = _kicks_renamed(network, asked, circuit, orders)
-    if _is_compared(asked, circuit):
+    if is_example(asked):
         runs, made = runs_renamed(network, asked, circuit, orders)
         for i, order in enumerate(orders):
             scores = _matches({name: each[i] for name, each in made.items()}, runs, asked, circuit, order)
@@ -218,27 +215,40 @@ def _mapped(rates, runs: Mapping[str, Recording], unseen: np.ndarray) -> Score:
 
 
 @functools.lru_cache(maxsize=2)
-def _untrained_dynamics(n_hidden: int, data: str, **circuit) -> list[list[float]]:
+def _untrained_dynamics(n_hidden: int, data: str, **circuit) -> list[dict[Place, float]]:
     """DSA and InputDSA of as many untrained networks as a null has draws, which all students of the data share."""
     asked = student("untrained", data=data, n_hidden=n_hidden)
     run, units = work.shown_run(asked, True, circuit), work.units_of(asked, circuit)[0]
     keys = jax.random.split(specification_key(circuit | asked), N_DRAWS)
     networks = (untrained_student(asked, circuit, key) for key in keys)
-    scores = (_dynamics(driven(network, run, units, asked), asked, circuit) for network in networks)
-    return [[score.value for score in each] for each in scores]
+    draws = [_dynamics(driven(network, run, units, asked), asked, circuit) for network in networks]
+    return [{place: score.value for place, score in each.items()} for each in draws]
 
 
-def _dynamics(rates: np.ndarray, asked: Mapping[str, Any], circuit: dict) -> tuple[Score, Score]:
-    """DSA and InputDSA of the recorded units in a new run, in pieces of a second."""
+def _dynamics(rates: np.ndarray, asked: Mapping[str, Any], circuit: dict) -> dict[Place, Score]:
+    """DSA of the recorded units in a new run, from the second step of every second on, in steps of 10 ms.
+
+    Students by full-FORCE get no noise, others have InputDSA as well; rates that explode have neither.
+
+    Args:
+        rates: of a student, from the second step of the run on.
+        asked, circuit: as of `measured`.
+    """
+    if not np.abs(rates).max() < MOST:
+        return {}
     run, units = work.shown_run(asked, True, circuit), work.units_of(asked, circuit)[0]
-    length = round(TRIAL / DT) - 1
+    every = round(DT / run.trials.dt)
 
-    def pieces(values) -> np.ndarray:
-        return values[:, : values.shape[1] // length * length].reshape(-1, length, len(units))
+    def pieces(values) -> Float[np.ndarray, "second time within unit"]:
+        values = work.in_trials(values, run.trials.dt)
+        return values.reshape(len(values), -1, every, len(units))[:, 1:]
 
-    noise = pieces(np.asarray(run.trials.inputs)[:, 1:, units])
+    noise = pieces(np.asarray(run.trials.inputs)[:, :, units]).mean(2)
     names = [str(i) for i in range(len(noise))]
-    inputs = Trials(noise, noise[:, :, :0], dt=DT, conditions=names)
-    true, made = (Activity(pieces(values), dt=DT, conditions=names)
-                  for values in (run.rates[:, 1:, units], rates[:, :, : len(units)]))  # fmt: skip
-    return compare.DSA()(true, made), compare.InputDSA()(true, made, inputs, inputs)
+    made = np.concatenate([run.rates[:, :1, units], rates[:, :, : len(units)]], axis=1)
+    true, made = (Activity(pieces(each)[:, :, -1], dt=DT, conditions=names) for each in (run.rates[:, :, units], made))
+    scores = {("dsa", "new_run"): compare.DSA()(true, made)}
+    if not is_hinted(asked):
+        inputs = Trials(noise, noise[:, :, :0], dt=DT, conditions=names)
+        scores["input_dsa", "new_run"] = compare.InputDSA()(true, made, inputs, inputs)
+    return scores
