@@ -197,10 +197,12 @@ def tables(table: pd.DataFrame) -> dict[str, Table]:
     cells.append(("ridge, steps of 1 ms", "ridge", RECORDING | {"circuit": CENTRAL, "data": "fine_steps"}))
     cells += [(f"{label(arm)}, tanh, {percent(share)}", arm, RECORDING | {"circuit": BENT, "fraction": share})
               for arm in ("ridge", "cornn") for share in (FRACTION, 1.0)]  # fmt: skip
+    lines = [_lines(table, *each)[0] for each in cells]
+    students = [line for line in lines if any(value is not None for value in line[1:])]
     claimed = ("claim", "students", "untrained students", "students of random circuits")
     return {
         "circuits": Table(("circuit", *COLUMNS), [line for each in circuits for line in _lines(table, *each)]),
-        "students": Table(("student", *COLUMNS), [_lines(table, *each)[0] for each in cells]),
+        "students": Table(("student", *COLUMNS), students),
         "controls": Table(claimed, controls(table)),
         "nulls": Table(("student", *OF_NULLS), _chances(table, [*circuits, *cells])),
     }
@@ -256,6 +258,6 @@ def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportT
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], "n_seeds": size.n_seeds,
               "n_control": size.n_control, "n_shown": size.n_shown, "power": power, "n_known": N_KNOWN,
               "n_hidden": N_HIDDEN, "n_trials": N_TRIALS, "training": TRAINING, "n_force": N_FORCE, "quiet": QUIET,
-              "loud": LOUD, "noise": NOISE, "n_varied": size.n_varied, "n_force_large": N_FORCE_LARGE,
-              "n_large": size.n_large, "n_draws": N_DRAWS}  # fmt: skip
+              "loud": LOUD, "noise": NOISE, "n_varied": size.n_varied or "no", "n_force_large": N_FORCE_LARGE,
+              "n_large": size.n_large or "no", "n_draws": N_DRAWS}  # fmt: skip
     return ReportText.from_toml(Path(__file__).with_suffix(".toml"), values, **tables(result.table))
