@@ -45,7 +45,8 @@ def sentence(activity: Activity, config: FitConfig) -> str:
     n_steps, n_trials = len(network_clock(activity.time, config)), 2 * activity.n_trials
     step = PRODUCTS * _product(config.network.n_units, n_trials) + STEP
     seconds = START + trained * config.trainer.n_passes * n_steps * step + (trained + untrained) * NETWORK
-    return f"{said}: about {max(seconds / 60, 1):.0f} minutes of one core, shared by those that there are."
+    minutes = max(round(seconds / 60), 1)
+    return f"{said}: about {minutes} minute{'s' * (minutes > 1)} of one core, shared by those that there are."
 
 
 def _product(n_units: int, n_trials: int) -> float:
