@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+import scipy.io
 
 import recirc
 from recirc.circuits import RateNetwork, from_arrays
@@ -53,6 +54,21 @@ def test_it_is_not_like_another_and_two_networks_can_be_compared(files, tmp_path
     assert with_network["procrustes_angle"] > 0.1
 
 
+@pytest.mark.parametrize("name", ["foreign.npz", "foreign.mat"])
+def test_weights_of_another_package_are_compared_as_they_are(files, name, tmp_path):
+    """A state dict names no time step, which is then that of the trials."""
+    random = np.random.default_rng(0)
+    weights = {"rnn.weight_hh_l0": random.normal(size=(30, 30)) / 5, "rnn.weight_ih_l0": random.normal(size=(30, 2))}
+    network = from_arrays(weights, dt=0.01)
+    network.to_npz(tmp_path / "own.npz")
+    if name.endswith("npz"):
+        np.savez(tmp_path / name, **weights)
+    else:
+        scipy.io.savemat(tmp_path / name, network.to_arrays())
+    found = values(files, tmp_path / name, tmp_path / "own.npz", tmp_path, trials=files / "trials.npz")
+    assert found["procrustes_angle"] == pytest.approx(0, abs=1e-6)
+
+
 def test_how_a_network_moves_is_said_beside(tmp_path):
     """A delayed reach tells the mechanism; other trials tell why they do not."""
     network = RateNetwork.random(n_units=20, n_inputs=3, n_outputs=4, time_constant=0.05, key=jax.random.key(1))
@@ -80,10 +96,10 @@ def test_what_drives_a_network_must_be_said_and_fit(files, tmp_path):
     write_trials(narrow.replace(inputs=narrow.inputs[..., :1]), tmp_path / "narrow.npz")
     with pytest.raises(ValueError, match="the circuit has 2 inputs but the trials give 1"):
         compare.experiment(files / "network.npz", files / "itself.nc", trials=tmp_path / "narrow.npz")
-    foreign = tmp_path / "foreign.npz"
-    np.savez(foreign, weight_hh_l0=np.eye(3), weight_ih_l0=np.ones((3, 2)))
-    with pytest.raises(ValueError, match=r"foreign.npz.*dt is missing"):
-        compare.experiment(foreign, files / "itself.nc", trials=files / "trials.npz")
+    leaky = tmp_path / "leaky.npz"
+    np.savez(leaky, W=np.eye(3), W_in=np.ones((3, 2)), nonlinearity="tanh")
+    with pytest.raises(ValueError, match=r"leaky.npz: tau is missing"):
+        compare.experiment(leaky, files / "itself.nc", trials=files / "trials.npz")
     from_arrays(weight_hh=np.eye(3), weight_ih=np.ones((3, 2)), dt=0.5).to_npz(tmp_path / "slow.npz")
     with pytest.raises(ValueError, match=r"steps of 0.5 s"):
         compare.experiment(tmp_path / "slow.npz", files / "itself.nc", trials=files / "trials.npz")

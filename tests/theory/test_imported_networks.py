@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import struct
+import zipfile
 
 import jax
 import jax.numpy as jnp
@@ -262,6 +263,27 @@ def test_psychrnns_own_file_and_a_struct_of_matlab_are_read(tmp_path):
         np.testing.assert_array_equal(second.to_arrays()[name], value)
 
 
+def test_settings_may_stand_among_the_arrays_and_give_way_to_arguments(tmp_path):
+    w, u = weights(0, (9, 9), (9, 2))
+    settings = {"tau": np.array([[0.1]]), "dt": 0.02, "nonlinearity": "relu", "form": "outside"}
+    np.savez(tmp_path / "net.npz", W=w, W_in=u, **settings)
+    scipy.io.savemat(tmp_path / "net.mat", {"net": {"W": w, "W_in": u, **settings}})
+    expected = from_arrays(W=w, W_in=u, tau=0.1, dt=0.02, nonlinearity="relu", form="outside")
+    for name in ("net.npz", "net.mat"):
+        found = read_network(tmp_path / name)
+        for part, value in expected.to_arrays().items():
+            np.testing.assert_array_equal(found.to_arrays()[part], value)
+        other = read_network(tmp_path / name, dt=0.01, nonlinearity="tanh", form="current", tau=0.05)
+        assert (other.dt, other.update.form, round(float(other.update.leak[0]), 9)) == (0.01, "current", 0.2)
+
+
+def test_matrices_of_a_gru_need_no_second_bias():
+    w, u = weights(0, (12, 4), (12, 2))
+    plain, cells = from_arrays(W=w, W_in=u, form="gru", dt=0.01), from_arrays(weight_hh=w, weight_ih=u, dt=0.01)
+    given = inputs()[..., :2]
+    np.testing.assert_array_equal(states(plain, given), states(cells, given))
+
+
 # ---- what is refused
 
 
@@ -280,7 +302,14 @@ def cell(n_rows=4, **changes):
         (cell(weight_ih_l0=None), "is missing"),
         (cell(12, weight_ih_l0=np.zeros((4, 2))), "input_weights has shape"),
         (cell(weight_hh_l0=np.full((4, 4), np.nan)), "not finite"),
-        ({"W": np.zeros((4, 5)), "tau": 1}, "it is not known what 'tau' does"),
+        (cell(weight_hh_l0=np.zeros(4)), r"shape \(4,\)"),
+        (cell(bias_ih_l0=np.zeros(4), bias_hh_l0=np.zeros(1)), "the two biases"),
+        ({"W": np.zeros((4, 5)), "noise": 1}, "it is not known what 'noise' does"),
+        ({"W": np.zeros((12, 4)), "tau": 0.1}, r"shape \(12, 4\) and the form is current"),
+        ({"W": np.zeros((0, 0)), "tau": 0.1}, r"shape \(0, 0\)"),
+        ({"W": np.zeros((4, 4)), "form": "gru"}, r"shape \(4, 4\) and the form is gru"),
+        ({"W": np.zeros((4, 4)), "tau": np.ones(3)}, "tau has 3 values beside 4 units"),
+        ({"W": np.zeros((4, 4)), "tau": "long"}, "tau is long"),
         ({"W": np.zeros((4, 5))}, r"shape \(4, 5\)"),
         ({"W": np.zeros((4, 4)), "W_in": np.zeros((2, 4))}, "transpose"),
         ({"kernel": np.zeros((4, 4))}, "no recurrent weights"),
@@ -305,6 +334,11 @@ def test_times_must_be_seconds_and_said():
             from_arrays(plain, **{"nonlinearity": "tanh"} | how)
     with pytest.raises(ValueError, match="gates in place of tau"):
         from_arrays(cell(12), dt=0.01, tau=0.1)
+    with pytest.raises(ValueError, match="the form is rate"):
+        from_arrays(cell(12), dt=0.01, form="rate", nonlinearity="tanh")
+    for wrong, told in ((np.tanh, "write it with jax.numpy"), (jnp.sum, "changes the shape")):
+        with pytest.raises(ValueError, match=told):
+            from_arrays(plain, dt=0.01, tau=0.1, nonlinearity=wrong)
     with pytest.raises(ValueError, match="nonlinearity is None"):
         from_arrays(plain, dt=0.01, tau=0.1)
     network = from_arrays(plain, dt=0.01, tau=0.1, nonlinearity="tanh")
@@ -333,7 +367,12 @@ def test_a_safetensors_file_that_lies_is_refused(tmp_path, wrong, told):
         read_network(tmp_path / "w.safetensors", dt=0.01)
 
 
-def test_a_pickle_is_not_read(tmp_path):
-    (tmp_path / "model.pt").write_bytes(b"\x80\x02}q\x00.")
-    with pytest.raises(DataFileError, match="never read"):
-        read_network(tmp_path / "model.pt", dt=0.01)
+@pytest.mark.parametrize("is_archive", [False, True], ids=["bare", "in the archive of torch.save"])
+def test_a_pickle_is_not_read(tmp_path, is_archive):
+    path, content = tmp_path / "model.pt", b"\x80\x02}q\x00."
+    path.write_bytes(content)
+    if is_archive:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", content)
+    with pytest.raises(DataFileError, match=r"never read.*safetensors.torch"):
+        read_network(path, dt=0.01)

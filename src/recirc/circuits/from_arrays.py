@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,7 +15,8 @@ from recirc.circuits.updates import FORMS, NONLINEARITIES, GatedUpdate, LeakyUpd
 from recirc.data.array_files import read_array_file
 from recirc.data.safe_open import named as named_file
 
-KINDS = (*FORMS, "rate_network")
+KINDS = (*FORMS, "rate_network", "gru")
+SETTINGS = ("dt", "tau", "nonlinearity", "form")
 LONGEST = 0.5  # s, of a step or a time constant's tenth: longer ones are milliseconds taken for seconds
 VECTORS = ("bias", "start", "readout_bias", "recurrent_bias", "leak", "signs")
 
@@ -55,11 +57,12 @@ def from_arrays(
     of a simulation is the state after step t, as in PyTorch and PsychRNN; pycog keeps the initial state before it.
 
     Args:
-        arrays: by name: a state dict (tensors on the CPU will do), a `.npz` that is open, a struct.
+        arrays: by name: a state dict (tensors on the CPU will do), a `.npz` that is open, a struct. `dt`, `tau`,
+            `nonlinearity` and `form` may be among them, as in a file, and hold unless they are given here.
         dt: seconds per step; trials must have the same.
         tau: time constant, seconds, one or one per unit; None for networks without leak.
         nonlinearity: f: "tanh", "relu", "sigmoid", "softplus", "linear", or a function of JAX.
-        form: as above; None for what the names tell.
+        form: as above, or "gru" for matrices of a GRU; None for what the names tell.
         named: further arrays, or all of them.
 
     Returns:
@@ -88,25 +91,29 @@ def from_arrays(
         >>> recirc.circuits.from_arrays(state_dict, dt=0.01).update.form
         'rate'
     """
-    given = {**(arrays or {}), **named}
-    found = recognized({name: _array(name, value) for name, value in given.items() if value is not None})
-    parts = found.parts
-    form = form or _word(parts, "form") or found.form
-    if form not in (*KINDS, "gru"):
+    given = {name: _array(name, value) for name, value in {**(arrays or {}), **named}.items() if value is not None}
+    said = {name: given.pop(name) for name in SETTINGS if name in given}
+    found = recognized(given)
+    dt, tau = _number(said, "dt", dt), _number(said, "tau", tau)
+    form, nonlinearity = form or _word(said, "form"), nonlinearity or _word(said, "nonlinearity")
+    form = form or found.form
+    if form not in KINDS:
         raise ValueError(f"form is {form!r}; say which of {', '.join(KINDS)} the network is, as from_arrays has them.")
-    parts = _shaped(parts)
+    parts = _shaped(found.parts, form)
+    n_units = len(parts["start"])
     if form == "gru":
         if tau is not None or nonlinearity is not None:
             raise ValueError("a GRU has gates in place of tau, and tanh; leave tau and nonlinearity out.")
         update = GatedUpdate(*(parts[name] for name in ("recurrent", "input_weights", "bias", "recurrent_bias")))
     else:
-        function = _function(nonlinearity or _word(found.parts, "nonlinearity") or found.nonlinearity)
+        shape = (n_units, 1) if form == "rate_network" else (n_units,)
+        function = _function(nonlinearity or found.nonlinearity, shape)
         if form == "rate_network":
             return _rate_network(parts, function, tau)
-        leak = parts["leak"] if "leak" in parts else _leak(form, dt, tau, len(parts["bias"]))
+        leak = parts["leak"] if "leak" in parts else _leak(form, dt, tau, n_units)
         update = LeakyUpdate(parts["recurrent"], parts["input_weights"], parts["bias"], leak, function, form)
     readout = Readout(parts["readout"], parts["readout_bias"]) if "readout" in parts else None
-    step = _seconds("dt", float(parts["dt"]) if dt is None and "dt" in parts else dt)
+    step = _seconds("dt", dt)
     return StepCircuit(update, update.rates, readout, parts["start"], step, parts["input_weights"].shape[1])
 
 
@@ -143,17 +150,31 @@ def _array(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def _word(parts: Mapping[str, Any], name: str) -> str | None:
-    return str(parts[name]) if name in parts else None
+def _word(said: Mapping[str, Any], name: str) -> str | None:
+    """A setting that stands among the arrays."""
+    return str(np.ravel(said[name])[0]) if name in said else None
 
 
-def _shaped(parts: Mapping[str, Any]) -> dict[str, Any]:
+def _number(said: Mapping[str, Any], name: str, given: Any) -> Any:
+    """A setting as it was given, or as it stands among the arrays: a float, or several."""
+    if given is not None or name not in said:
+        return given
+    if said[name].dtype.kind not in "iuf":
+        raise ValueError(f"{name} is {said[name]} among the arrays; give a number of seconds.")
+    return float(said[name].item()) if said[name].size == 1 else said[name]
+
+
+def _shaped(parts: Mapping[str, Any], form: str) -> dict[str, Any]:
     """All parts as arrays of JAX in their shapes, those that a network need not have filled in."""
-    n_rows, n_units = np.shape(parts["recurrent"]) if np.ndim(parts["recurrent"]) == 2 else (0, 1)
-    if n_rows not in (n_units, 3 * n_units):
-        shape = np.shape(parts["recurrent"])
-        raise ValueError(f"the recurrent weights have shape {shape}; give (unit, unit), or three of it for a GRU.")
+    shape, n_gates = np.shape(parts["recurrent"]), 3 if form == "gru" else 1
+    if len(shape) != 2 or not shape[1] or shape[0] != n_gates * shape[1]:
+        raise ValueError(
+            f"the recurrent weights have shape {shape} and the form is {form}; give (unit, unit), or, of a GRU and no "
+            "other, three of it one below the other."
+        )
+    n_rows, n_units = shape
     blank = {"input_weights": np.zeros((n_rows, 0)), "bias": np.zeros(n_rows), "start": np.zeros(n_units)}
+    blank |= {"recurrent_bias": np.zeros(n_rows)} if form == "gru" else {}
     parts = blank | {name: np.ravel(value) if name in VECTORS else value for name, value in parts.items()}
     if "readout" in parts:
         parts["readout"] = np.atleast_2d(parts["readout"])
@@ -177,8 +198,14 @@ def _shaped(parts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _function(given: str | Callable | None) -> Callable:
+def _function(given: str | Callable | None, shape: tuple[int, ...]) -> Callable:
     if callable(given):
+        try:
+            made = jax.eval_shape(given, jnp.zeros(shape))
+        except Exception as error:
+            raise ValueError(f"nonlinearity is no function of JAX; write it with jax.numpy: {error}") from error
+        if getattr(made, "shape", None) != shape:
+            raise ValueError("nonlinearity changes the shape of what it is given; give an elementwise function.")
         return given
     if given not in NONLINEARITIES:
         have = ", ".join(NONLINEARITIES)
@@ -192,7 +219,10 @@ def _leak(form: str, dt: float | None, tau: Any, n_units: int) -> Any:
         if form != "rate":
             raise ValueError("tau is missing; give the units' time constant in seconds.")
         return jnp.ones(n_units)
-    leak = np.broadcast_to(_seconds("dt", dt) / np.asarray(tau, float), n_units)
+    tau = np.ravel(np.asarray(tau, float))
+    if tau.size not in (1, n_units):
+        raise ValueError(f"tau has {tau.size} values beside {n_units} units; give one, or one per unit.")
+    leak = np.broadcast_to(_seconds("dt", dt) / tau, n_units)
     if not ((leak > 0) & (leak <= 1)).all():
         raise ValueError(f"dt is {dt} s and tau {np.min(tau):g} s; tau must be dt or longer, both in seconds.")
     return jnp.asarray(leak, float)

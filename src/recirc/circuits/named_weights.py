@@ -2,19 +2,19 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 PARTS = ("recurrent", "input_weights", "readout", "bias", "readout_bias", "start")
-SETTINGS = ("form", "nonlinearity", "dt", "leak", "time_constant", "noise", "recurrent_bias", "feedback",
-            "connections", "signs")  # fmt: skip
+OWN = ("leak", "time_constant", "noise", "recurrent_bias", "feedback", "connections", "signs")
 PLAIN = {"W": "recurrent", "W_in": "input_weights", "W_out": "readout", "bias": "bias", "output_bias": "readout_bias",
          "start": "start"}  # fmt: skip
 PYCOG: dict[str, str] = dict(zip(("Wrec", "Win", "Wout", "brec", "bout", "x0"), PARTS))
 PSYCHRNN: dict[str, str] = dict(zip(("W_rec", "W_in", "W_out", "b_rec", "b_out", "init_state"), PARTS))
 DALE = ("Dale_rec", "Dale_out", "input_connectivity", "rec_connectivity", "output_connectivity", "dale_ratio")
 CELL, LINEAR = re.compile(r"(.*?)weight_hh(_l0)?$"), re.compile(r"(.*?)h2h\.weight$")
+RECURRENT = ("recurrent", "Wrec", "W_rec", "W")
 MEND = "give the entries of one network, or wrap its whole step by circuits.from_step"
 
 
@@ -23,13 +23,18 @@ class NamedWeights:
     """Arrays under the names that this package has for them.
 
     Args:
-        parts: of `PARTS` and, of this package's own files and GRUs, `SETTINGS`.
+        parts: of `PARTS` and, of this package's own files and GRUs, `OWN`.
         form, nonlinearity: what the package that made them has unless it is told otherwise; None if it must be told.
     """
 
     parts: Mapping[str, np.ndarray]
     form: str | None = None
     nonlinearity: str | None = None
+
+
+def holds_weights(names: Iterable[str]) -> bool:
+    """Whether recurrent weights are among named arrays."""
+    return any(name in RECURRENT or CELL.fullmatch(name) or LINEAR.fullmatch(name) for name in names)
 
 
 def recognized(given: Mapping[str, np.ndarray]) -> NamedWeights:
@@ -43,7 +48,7 @@ def recognized(given: Mapping[str, np.ndarray]) -> NamedWeights:
         if found := (CELL.fullmatch(name) or LINEAR.fullmatch(name)):
             return _of_pytorch(given, found[1], is_cell=CELL.fullmatch(name) is not None)
     if "recurrent" in names:
-        return NamedWeights(_renamed(given, {name: name for name in (*PARTS, *SETTINGS)}))
+        return NamedWeights(_renamed(given, {name: name for name in (*PARTS, *OWN)}))
     if "Wrec" in names:
         return NamedWeights(_renamed(given, PYCOG), "current", "relu")
     if "W_rec" in names:
@@ -85,13 +90,15 @@ def _of_pytorch(given: Mapping[str, np.ndarray], prefix: str, *, is_cell: bool) 
         raise ValueError(
             f"{prefix}{ends[1]}{layer} is missing beside the recurrent weights; give the whole state dict."
         )
-    n_rows, n_units = np.shape(recurrent)
+    n_rows, n_units = np.shape(recurrent) if np.ndim(recurrent) == 2 else (0, 1)
     recurrent_bias, bias = (np.zeros(n_rows) if each is None else np.asarray(each) for each in biases)
     parts = {"recurrent": recurrent, "input_weights": given_weights} | _readout(left) | extra
     if n_rows == 4 * n_units:
         raise ValueError(f"an LSTM has two states per unit; {MEND} (its step gives the hidden state, then the cell).")
     if n_rows == 3 * n_units:
         return NamedWeights(parts | {"bias": bias, "recurrent_bias": recurrent_bias}, "gru")
+    if bias.shape != recurrent_bias.shape:
+        raise ValueError(f"the two biases have shapes {bias.shape} and {recurrent_bias.shape}; give both as they were.")
     parts |= {"bias": bias + recurrent_bias}
     return NamedWeights(parts, "rate", "tanh") if is_cell else NamedWeights(parts)
 

@@ -76,7 +76,9 @@ def fit(
 
 @app.command(epilog="Example: recirc compare recording.nc recirc-fit-session --out likeness")
 def compare(
-    a: Annotated[Path, typer.Argument(help="Recording, netCDF file, run folder, or a network (.npz, safetensors).")],
+    a: Annotated[
+        Path, typer.Argument(help="Recording, netCDF file, run folder, or a network (.npz, safetensors, .mat).")
+    ],
     b: Annotated[Path, typer.Argument(help="The same, to compare with.")],
     trials: Annotated[
         Path | None, typer.Option(help="What drives a network: inputs, dt and conditions (.npz, MATLAB).")

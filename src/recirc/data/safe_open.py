@@ -211,6 +211,8 @@ def _check_archive(path: Path, max_ratio: float, spare: bool) -> list[str]:
             raise DataFileError(f"{found}; save them with np.savez instead of np.savez_compressed, or raise max_ratio.")
         objects = []
         for member in members:
+            if member.filename.endswith(".pkl"):
+                raise DataFileError("pickles are never read; in PyTorch, use save_file of safetensors.torch.")
             with archive.open(member) as stream:
                 if not _check_array(stream, member.file_size, f"entry {member.filename}", spare):
                     objects.append(member.filename)

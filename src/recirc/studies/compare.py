@@ -12,12 +12,14 @@ from recirc.analyses import AnalysisResult, likeness
 from recirc.analyses.likeness import in_order_of
 from recirc.analyses.table import OF_NULLS
 from recirc.analyses.verdict import movement_begins, on_the_reference_clock
-from recirc.circuits import AbstractCircuit, read_network, simulate
+from recirc.circuits import AbstractCircuit, from_arrays, simulate
+from recirc.circuits.named_weights import holds_weights
 from recirc.compare import mechanism_of
 from recirc.compare.normalization import average_repeats
 from recirc.compare.samples import check_same_samples
 from recirc.data import DataFileError, Preprocessing, read_dataset, read_prepared, read_trials
-from recirc.data.array_files import is_array_file
+from recirc.data.array_files import is_array_file, read_array_file
+from recirc.data.safe_open import named
 from recirc.figures.style import label
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
@@ -47,6 +49,7 @@ def experiment(a: Path, b: Path, config: CompareConfig = CompareConfig(), *, tri
         a, b: recordings, sessions, run folders, or files of a network (`read_network`); nulls are made of a.
         config: number of draws, and the seed.
         trials: file of what drives the networks (`read_trials`), a delayed reach if their mechanism is to be told.
+            Networks whose files name no time step make that of the trials.
             Against a recording, its conditions are compared, at its times, counted from where the trials' epoch
             "movement" begins, or from their start without one.
 
@@ -92,7 +95,8 @@ def _with_mechanisms(result: AnalysisResult, networks: Mapping[Path, _Driven], *
 
 def _networks(paths: Sequence[Path], trials: Path | None) -> dict[Path, _Driven]:
     """The networks among the files, with what drives them."""
-    found = [path for path in paths if not path.is_dir() and is_array_file(path)]
+    files = [path for path in paths if not path.is_dir()]
+    found = [path for path in files if is_array_file(path) or (trials is not None and _is_matlab_network(path))]
     if found and trials is None:
         raise ValueError(
             f"{found[0]} is a network, and nothing says what drives it; give --trials FILE, with its inputs, dt and "
@@ -103,7 +107,22 @@ def _networks(paths: Sequence[Path], trials: Path | None) -> dict[Path, _Driven]
     if not found:
         raise ValueError(f"{trials} has nothing to drive: neither {paths[0]} nor {paths[1]} is a network.")
     given = read_trials(trials)
-    return {path: _Driven(read_network(path), given, trials.name) for path in found}
+    return {path: _Driven(_network(path, given.dt), given, trials.name) for path in found}
+
+
+def _is_matlab_network(path: Path) -> bool:
+    """Whether a MATLAB file holds recurrent weights, under a name that no recording has."""
+    try:
+        return path.suffix == ".mat" and holds_weights(read_array_file(path))
+    except DataFileError:
+        return False
+
+
+def _network(path: Path, dt: float) -> AbstractCircuit:
+    """A network from its file; where that names no time step, as those of PyTorch do not, it makes the trials'."""
+    arrays = read_array_file(path)
+    with named(path):
+        return from_arrays({"dt": dt} | arrays)
 
 
 def _sides(
