@@ -12,6 +12,7 @@ from recirc.notebook import table
 
 HOSTILE = "<script>alert('1')</script>"
 NETWORK = recirc.circuits.RateNetwork.random(n_units=5, n_inputs=3, key=jax.random.key(0))
+IMPORTED = recirc.circuits.from_arrays(weight_hh=np.zeros((9, 3)), weight_ih=np.zeros((9, 2)), W_out=np.eye(3), dt=0.01)
 ACTIVITY = recirc.Activity(
     np.ones((2, 4, 3)), dt=0.01, conditions=["a", HOSTILE], units=[HOSTILE, "u", "v"], covariates={HOSTILE: [1, 2]},
     notes=[HOSTILE],
@@ -22,6 +23,7 @@ SHOWN = {
     ),
     "activity": ACTIVITY,
     "network": NETWORK,
+    "imported": IMPORTED,
     "fit": recirc.train.Fit(
         NETWORK, recirc.Outcome.FINISHED, HOSTILE, [{"output_nmse": 0.5}, {HOSTILE: 0.25}], ACTIVITY, 1.5
     ),
@@ -61,13 +63,14 @@ def test_tables_are_well_formed_and_harmless(name):
     page = Page(SHOWN[name]._repr_html_())
     assert page.tags <= {"table", "caption", "b", "tr", "th", "td", "details", "summary"}
     assert page.attributes <= {"style"}
-    assert HOSTILE in page.text or name == "network"
+    assert HOSTILE in page.text or name in ("network", "imported")
 
 
 def test_arrays_show_their_shapes_and_axes():
     assert "trial 2 × time 4 × input 3" in Page(SHOWN["trials"]._repr_html_()).text
     assert "trial 2 × time 4 × unit 3" in Page(ACTIVITY._repr_html_()).text
     assert "unit 5 × input 3" in Page(NETWORK._repr_html_()).text
+    assert {"GatedUpdate", "gates 9 × input 2", "output 3 × unit 3"} <= set(Page(IMPORTED._repr_html_()).words)
     assert f"{HOSTILE}: 7" in Page(SHOWN["score"]._repr_html_()).text
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from recirc.circuits.base import AbstractCircuit
 from recirc.circuits.rate_network import shuffled_targets
 from recirc.circuits.updates import GatedUpdate, LeakyUpdate, Readout, name_of
+from recirc.notebook import fields_table
 from recirc.ranges import check_within
 
 
@@ -45,6 +46,7 @@ class StepCircuit(AbstractCircuit):
     start: Float[Array, " unit"]
     dt: float = eqx.field(static=True, converter=float)
     input_size: int = eqx.field(static=True)
+    _repr_html_ = fields_table
 
     @property
     def time_step(self) -> float:

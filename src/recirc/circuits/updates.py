@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from recirc.notebook import fields_table
+
 
 def linear(x):
     """The identity: a linear network's nonlinearity.
@@ -57,6 +59,7 @@ class LeakyUpdate(eqx.Module):
     leak: Float[Array, " unit"]
     nonlinearity: Callable = eqx.field(static=True)
     form: str = eqx.field(static=True)
+    _repr_html_ = fields_table
 
     def __call__(self, state: Float[Array, " unit"], inputs: Float[Array, " input"]) -> Float[Array, " unit"]:
         sent = self.nonlinearity(state) if self.form == "current" else state
@@ -88,6 +91,7 @@ class GatedUpdate(eqx.Module):
     input_weights: Float[Array, "gates input"]
     bias: Float[Array, " gates"]
     recurrent_bias: Float[Array, " gates"]
+    _repr_html_ = fields_table
 
     def __call__(self, state: Float[Array, " unit"], inputs: Float[Array, " input"]) -> Float[Array, " unit"]:
         own, given = self.recurrent @ state + self.recurrent_bias, self.input_weights @ inputs + self.bias
@@ -110,6 +114,7 @@ class Readout(eqx.Module):
 
     weights: Float[Array, "output unit"]
     bias: Float[Array, " output"]
+    _repr_html_ = fields_table
 
     def __call__(self, rates: Float[Array, " unit"]) -> Float[Array, " output"]:
         return self.weights @ rates + self.bias
