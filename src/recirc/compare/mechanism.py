@@ -44,7 +44,6 @@ class MechanismSummary:
     no evidence of either side, "mixed" included, and where the name hangs on it the verdict is "undetermined". So it is
     where the circuit does not make the movements (`intact_r2`), and where inputs after go hardly differ between
     conditions: with the target off at go the state share is 1 in any circuit, since the task leaves nothing to cross.
-    For other thresholds use `dataclasses.replace(summary, least_share=0.9)`.
 
     Args:
         intact_r2: R² of the movements as they are.
@@ -65,6 +64,12 @@ class MechanismSummary:
         least_share: share that state or input needs to dominate.
         least_follows: R² from which on a movement is the reach that it is compared with.
         least_conflict: `conflict` under which there is no verdict.
+
+    Example:
+        >>> high = dict.fromkeys(("intact_r2", "state_share", "follows_state_r2", "target_off_at_go_r2"), (0.8, 0.9))
+        >>> summary = MechanismSummary(1, 0.85, 0.05, 0.1, 0.9, 0, 0.9, 1, 1, 1, 8, high | {"input_share": (0, 0.1)})
+        >>> summary.verdict, dataclasses.replace(summary, least_share=0.95).verdict  # with another threshold
+        ('initial-condition driven', 'mixed')
     """
 
     intact_r2: float
@@ -231,14 +236,10 @@ def mechanism_of(
         intervals = {name: intervals[name] for name in ("intact_r2", "target_off_at_go_r2")}
         numbers |= dict.fromkeys(set(numbers) - set(intervals), np.nan)
     return MechanismSummary(
-        **numbers,
-        state_reset_r2=reset,
-        movement_without_target=unseen,
-        conflict=conflict,
-        n_conditions=n,
+        **numbers, state_reset_r2=reset, movement_without_target=unseen, conflict=conflict, n_conditions=n,
         intervals=intervals if n >= FEWEST else {},
         trained="unknown" if trained_on is None else _target_after_go(trained_on, epoch, list(target_channels)),
-    )
+    )  # fmt: skip
 
 
 def _numbers(made: np.ndarray, alone: np.ndarray, targets: np.ndarray, draw: np.ndarray) -> dict[str, float]:

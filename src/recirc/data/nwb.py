@@ -23,7 +23,7 @@ from recirc.data.tables import (
     read_column,
     read_text,
     split_rows,
-)
+)  # fmt: skip
 
 PLACES_OF_SERIES = ("processing", "acquisition", "stimulus/presentation", "analysis")
 NO_TRIALS = ("epochs", "invalid_times")  # tables of intervals that are not of trials
@@ -43,8 +43,8 @@ def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
     column; lists of unequal length become arrays), the one table of units or trials elsewhere if there is none there,
     and every time series of at most two axes in `/processing`, `/acquisition`, `/stimulus/presentation` and
     `/analysis`, with conversion and offset applied; values stay in the file, which stays open, until they are asked
-    for. Series are called by the last part of their path, or by all of it where that
-    is not unique; units by the column `unit_name`, otherwise by their id, and located by their electrodes.
+    for. Series are called by the last part of their path, or by all of it where that is not unique; units by the
+    column `unit_name`, otherwise by their id, and located by their electrodes.
 
     Args:
         path, max_ratio: as for `safe_open`.
@@ -60,6 +60,11 @@ def read_nwb(path: str | PathLike, *, max_ratio: float = 200.0) -> Session:
     Warns:
         DataWarning: of tables read elsewhere; of series left out for over two axes, no time, too few or many
             timestamps, more channels than samples, or no numbers; of columns left out for neither numbers nor text.
+
+    Example:
+        >>> h5py.File("empty.nwb", "w").attrs["nwb_version"] = "2.7.0"
+        >>> read_nwb("empty.nwb").units
+        ()
     """
     return session_from_nwb(safe_open(path, max_ratio=max_ratio, spare=True), Path(path))
 
@@ -152,8 +157,7 @@ def _rows(table: h5py.Group, name: str, n_units: int, path: Path, width: int | N
 
 def _column_names(table: h5py.Group, leave_out=("id", "spike_times", "obs_intervals")) -> list[str]:
     """Columns in the order that the table gives, those that it does not list last."""
-    listed = table.attrs.get("colnames", [])
-    listed = () if isinstance(listed, h5py.Empty) else np.ravel(listed)
+    listed = () if isinstance(found := table.attrs.get("colnames", []), h5py.Empty) else np.ravel(found)
     names = dict.fromkeys([*map(str, listed), *map(str, table)])
     return [name for name in names if name in table and name not in leave_out and not name.endswith("_index")]
 
@@ -204,8 +208,7 @@ def _invalid(file: h5py.File, trials: dict[str, np.ndarray]) -> dict[str, np.nda
 
 def _series(file: h5py.File, path: Path) -> tuple[dict[str, Series], list[str]]:
     """All series by name, and what was left out and why."""
-    by_path: dict[str, Series] = {}
-    left_out = []
+    by_path, left_out = {}, []
     for entry, group in _groups_with_data(file):
         try:
             by_path[entry] = _one_series(group, path)

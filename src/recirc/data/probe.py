@@ -41,6 +41,15 @@ class DataFileError(ValueError):
         self.opened = opened
 
 
+class DataWarning(UserWarning):
+    """Something in the data was left out or assumed; the message lists it.
+
+    Example:
+        >>> import warnings
+        >>> warnings.simplefilter("ignore", DataWarning)  # once you have read what it says
+    """
+
+
 def open_hdf5(path: Path) -> h5py.File:
     """The open file, not yet looked at; DataFileError if it is not HDF5, is cut off, or its start is damaged."""
     head = head_of(path)

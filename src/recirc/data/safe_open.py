@@ -23,16 +23,13 @@ import numpy as np
 
 from recirc.data import probe
 from recirc.data.probe import DAMAGE, HARMLESS_BYTES, DataFileError
+from recirc.data.probe import DataWarning as DataWarning
 from recirc.data.stand_in import head_of
 
 SECONDS, SECONDS_PER_GIB, PATIENCE = 20.0, 20.0, 5.0
 MEMORY_BYTES = 4 * 2**30
 MATLAB_COMPRESSED, MAX_ARRAYS = 15, 10_000
 CHANGED = "it changed while it was looked at; wait until it is written, or copy it first."
-
-
-class DataWarning(UserWarning):
-    """Something in the data was left out or assumed; the message lists it."""
 
 
 def safe_open(path: str | PathLike, *, max_ratio: float = 200.0, spare: bool = False) -> h5py.File:

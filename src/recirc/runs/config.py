@@ -25,7 +25,13 @@ _Component = typing.TypeVar("_Component")
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; the message says where it is wrong and what would be right."""
+    """A configuration that cannot be used; the message says where it is wrong and what would be right.
+
+    Example:
+        >>> load_config(recirc.analyses.VerdictConfig, overrides=["n_twin=3"])
+        Traceback (most recent call last):
+        recirc.runs.config.ConfigError: --set n_twin=3: VerdictConfig has no field 'n_twin'; did you mean 'n_twins'? ...
+    """
 
 
 def load_config(cls: type[_Component], path: str | Path | None = None, overrides: Sequence[str] = ()) -> _Component:

@@ -16,6 +16,14 @@ def dump_config(config) -> str:
     Raises:
         ValueError: if a number is not finite or an optional string is the word "none".
         TypeError: if a field has a type that TOML cannot hold.
+
+    Example:
+        >>> print(dump_config(recirc.train.Ridge((0.01,))), end="")
+        penalties = [0.01]
+        embedder_gain = 1.0
+        drive = 0.15
+        hint_drive = 0.6
+        noise = 0.01
     """
     return "\n".join(_dump_table(config, "", type(config))).strip() + "\n"
 

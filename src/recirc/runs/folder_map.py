@@ -125,7 +125,7 @@ class FolderMap:
         store = self.folder.pieces
         store.refresh()
         if missing := sum(name not in store for name in names):
-            raise Unfinished(self.folder, missing, len(names))
+            raise Unfinished(self.folder.root, self.folder.share, missing, len(names))
         for name, key in names.items():
             yield Done(key, self._read(name)[0])
 

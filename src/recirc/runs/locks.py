@@ -73,6 +73,24 @@ class Share:
         return self.total > 0 and position % self.total == self.index - 1
 
 
+class Unfinished(Exception):
+    """What this driver has to do is done, and pieces of others are not there yet: `missing` of them.
+
+    `is_expected` says that this is what a shard comes to.
+
+    Example:
+        >>> str(Unfinished(Path("run"), Share(1, 3), missing=4, total=6))
+        'shard 1 of 3 is finished; 4 of 6 pieces are not in run yet: the last shard to end writes the table.'
+    """
+
+    def __init__(self, root: Path, here: Share, missing: int, total: int):
+        what = f"shard {here.index} of {here.total} is finished" if here.total else "nothing more was found"
+        rest = f"{missing} of {total} pieces are not in {root} yet" if missing else "the others are still at work"
+        end = "the last shard to end writes the table" if here.total else "run the sweep there, or its missing shards"
+        super().__init__(f"{what}; {rest}: {end}.")
+        self.missing, self.is_expected = missing, here.total > 0
+
+
 WHOLE = Share()
 NOTHING = Share(0, 0)  # the share of who only collects what others have finished
 

@@ -13,29 +13,13 @@ from recirc.analyses.table import Claim, Row
 from recirc.data.netcdf import netcdf_bytes
 from recirc.runs import provenance
 from recirc.runs.locks import WHOLE, FinishedError, FolderError, Lock, Share
+from recirc.runs.locks import Unfinished as Unfinished
 from recirc.runs.metrics import metrics_text, strict_json
 from recirc.runs.segments import Segments
 from recirc.storage import TEMPORARY, explained, write_atomic
 
 if typing.TYPE_CHECKING:
     import xarray
-
-
-class Unfinished(Exception):
-    """What this driver has to do is done, and pieces of others are not there yet: `missing` of them.
-
-    `is_expected` says that this is what a shard comes to.
-    """
-
-    def __init__(self, folder: "RunFolder", missing: int, total: int):
-        here = folder.share
-        what = f"shard {here.index} of {here.total} is finished" if here.total else "nothing more was found"
-        rest = (
-            f"{missing} of {total} pieces are not in {folder.root} yet" if missing else "the others are still at work"
-        )
-        end = "the last shard to end writes the table" if here.total else "run the sweep there, or its missing shards"
-        super().__init__(f"{what}; {rest}: {end}.")
-        self.missing, self.is_expected = missing, here.total > 0
 
 
 class RunFolder:
@@ -140,7 +124,7 @@ class RunFolder:
             FolderError: if another one has just finished it.
         """
         if not self._lock.take_over():
-            raise Unfinished(self, 0, 0)
+            raise Unfinished(self.root, self.share, 0, 0)
         self._clear()
 
     def merge(self, other: str | Path) -> int:
@@ -234,7 +218,12 @@ def is_done(path: str | Path) -> bool:
 
 
 def verify(path: str | Path) -> list[str]:
-    """What is wrong with a finished folder, one sentence each; nothing if it is as DONE says."""
+    """What is wrong with a finished folder, one sentence each; nothing if it is as DONE says.
+
+    Example:
+        >>> verify("nowhere")
+        ['nowhere has no DONE: it is unfinished.']
+    """
     if not is_done(path):
         return [f"{path} has no DONE: it is unfinished."]
     lines = [line.partition("  ") for line in (Path(path) / "DONE").read_text().splitlines()]
