@@ -10,7 +10,8 @@ import nox
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 LOWEST = ("theory/test_types.py", "theory/test_tasks.py", "theory/test_readers.py", "faults/test_cli.py", "contracts")
-TESTS = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
+PROJECT = nox.project.load_toml("pyproject.toml")
+TESTS = nox.project.dependency_groups(PROJECT, "test")
 
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = False
@@ -40,6 +41,14 @@ def lowest(session: nox.Session) -> None:
     own = [each for each in TESTS if not each.startswith("import-linter")]  # needs more than the lowest, and is not run
     session.install("-r", lowest, "-e", ".", *own)
     session.run("python", "-m", "pytest", "-n", "2", *(f"tests/{name}" for name in LOWEST))
+
+
+@nox.session(python=PYTHONS[0])
+def torch(session: nox.Session) -> None:
+    """Networks from PyTorch beside PyTorch, and safetensors beside its own package."""
+    session.install("-e", ".", *TESTS, *nox.project.dependency_groups(PROJECT, "torch"))
+    session.run("python", "-c", "import torch, safetensors")  # without them these tests would be skipped
+    session.run("python", "-m", "pytest", "tests/theory/test_imported_networks.py")
 
 
 @nox.session(python=PYTHONS[0])

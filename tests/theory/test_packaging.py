@@ -45,6 +45,17 @@ def test_classifiers_are_the_pythons_that_nox_asks_for():
     assert re.findall(r'"([\d.]+)"', asked) == named
 
 
+def test_the_source_archive_has_all_that_the_tests_read():
+    tests = "".join(path.read_text() for path in sorted((ROOT / "tests").rglob("*.py")))
+    read = {name for name in re.findall(r'ROOT / "([^"/{]+)', tests) if (ROOT / name).exists()}
+    include = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["sdist"][
+        "include"
+    ]
+    kept = {"pyproject.toml", *(each[1:] for each in include)}
+    assert {".github", ".zenodo.json", "conda", "docs"} <= read
+    assert {name for name in read if name not in kept and not name.endswith(".md")} == set()
+
+
 def test_public_and_own_checks_run_the_same():
     public = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
     assert "run: bash .ci/run" in public
