@@ -315,6 +315,8 @@ def test_a_claim_is_a_mark_and_a_bar_around_the_smallest_effect_that_matters():
     assert line["bar"] == pytest.approx([80, 50, 98])  # twice the smallest, the smallest, and beyond the edge
     missing = Claim("Little is missing.", "here", False, -0.15, (-0.2, -0.12), 0.5, 12, -0.1)
     assert max(report_tables.claim_line(missing)["bar"]) < 50  # less than what may be missing
+    measure = Claim("linear_cka: the two are alike.", "here", True, 0.2)
+    assert report_tables.claim_line(measure)["short"] == "linear CKA"
     assert report_tables.claim_line(Claim("Unknown.", "here", None, 0.2))["bar"] is None
 
 

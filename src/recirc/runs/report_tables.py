@@ -41,7 +41,12 @@ def claim_line(claim: Claim) -> dict:
     """A claim and its verdict as text, with the places of its interval for a bar."""
     numbers = {name: number(getattr(claim, name)) for name in ("effect", "smallest", "n", "needs", "power")}
     words = {"claim": claim.claim, "source": claim.source, "verdict": VERDICTS[claim.supported]}
-    words |= {"short": re.split(r" \(|: ", claim.claim)[0], "mark": _MARKS[claim.supported], "bar": _bar(claim)}
+    short = re.split(r" \(|: ", claim.claim)[0]
+    words |= {
+        "short": label(short) if short.isidentifier() else short,
+        "mark": _MARKS[claim.supported],
+        "bar": _bar(claim),
+    }
     p = "< 0.001" if claim.p < 0.001 else number(claim.p, 2)
     return words | numbers | {"p": p, "ci": interval(claim.ci) or number(None)}
 
