@@ -97,6 +97,18 @@ def test_signatures_promotion_and_warnings_are_checked_while_tests_run():
         warnings.warn("any", stacklevel=1)
 
 
+def test_a_network_of_another_kind_is_not_trained():
+    """Outside of tests no signature is checked, and a sentence says what is wrong."""
+    code = (
+        "import recirc, jax, numpy as np; recirc.enable_x64()\n"
+        "gru = recirc.circuits.from_arrays(W=np.zeros((9, 3)), W_in=np.zeros((9, 2)), form='gru', dt=0.01)\n"
+        "trials = recirc.tasks.CenterOutReach().trials(4, key=jax.random.key(0))\n"
+        "try: recirc.fit(recirc.train.Ridge(), gru, trials, key=jax.random.key(0))\n"
+        "except ValueError as error: print(error)"
+    )
+    assert _python(code) == "a StepCircuit cannot be trained here; give a RateNetwork.\n"
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="circuit"):
         _ = recirc.circuit

@@ -226,13 +226,14 @@ def as_dtype(tree, dtype):
 
 def check_weights(network: RateNetwork) -> None:
     """Raise ValueError, naming the entry, unless every weight has its shape and is finite."""
+    if not isinstance(network, RateNetwork):
+        raise ValueError(f"a {type(network).__name__} cannot be trained here; give a RateNetwork.")
     n, n_inputs, n_outputs = network.n_units, network.input_weights.shape[-1], network.readout.shape[0]
     shapes = {"recurrent": (n, n), "input_weights": (n, n_inputs), "readout": (n_outputs, n), "bias": (n,)}
     shapes |= {"start": (n,), "feedback": (n, n_outputs), "connections": (n, n), "signs": (n,)}
     check_shapes(network, shapes)
     for name in shapes:
-        value = getattr(network, name)
-        if value is not None and len(bad := np.argwhere(~np.isfinite(value))):
+        if (value := getattr(network, name)) is not None and len(bad := np.argwhere(~np.isfinite(value))):
             found = f"{len(bad)} entries that are not finite, the first at {tuple(bad[0].tolist())}"
             raise ValueError(f"the network's {name} has {found}; load or draw the network again.")
 
