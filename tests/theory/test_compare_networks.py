@@ -116,6 +116,14 @@ def test_trials_come_back_from_their_file(tmp_path):
     np.savez(tmp_path / "odd.npz", inputs=np.ones((2, 9, 1)), dt=0.01, conditions="ab", colour=1)
     with pytest.raises(DataFileError, match="colour"):
         read_trials(tmp_path / "odd.npz")
+    for wrong, told in (
+        ({"inputs": np.array([["a"]])}, "inputs holds <U1"),
+        ({"dt": "x"}, "dt holds <U1"), ({"dt": []}, "dt has shape"),
+        ({"epoch_movement": (0.1, 0.2, 0.3)}, r"epoch_movement has shape \(3,\); give start and stop"),
+    ):  # fmt: skip
+        np.savez(tmp_path / "bad.npz", **({"inputs": np.ones((2, 9, 1)), "dt": 0.01, "conditions": ["a", "b"]} | wrong))
+        with pytest.raises(DataFileError, match=rf"bad.npz: {told}"):
+            read_trials(tmp_path / "bad.npz")
     np.savez(tmp_path / "few.npz", inputs=np.ones((2, 9, 1)), dt=0.01, conditions=["a"])
     with pytest.raises(DataFileError, match=r"few.npz: 1 condition labels for 2 trials"):
         read_trials(tmp_path / "few.npz")

@@ -184,6 +184,9 @@ def test_wrong_use_is_refused():
         find_fixed_points(network, [0.0, 0.0], np.zeros(2))
     with pytest.raises(ValueError, match="inputs must be"):
         find_fixed_points(network, [[0.0, 0.0]], np.zeros((1, 2)))
+    for given, starts in (([0.0], np.zeros((1, 2))), ([0.0, 0.0], np.zeros((1, 3)))):
+        with pytest.raises(ValueError, match=r"the circuit has 2 states and 2 inputs, got starts of \d and \d inputs"):
+            find_fixed_points(network, given, starts)
     with jax.enable_x64(False), pytest.raises(RuntimeError, match="64-bit"):
         find_fixed_points(network, [0.0, 0.0], np.zeros((1, 2)))
     assert compare.find_fixed_points is find_fixed_points

@@ -121,7 +121,8 @@ def find_fixed_points(
 
     Raises:
         RuntimeError: if 64-bit floats are off.
-        ValueError: if the starts are not finite rows of states, or the inputs not one row of finite numbers.
+        ValueError: if the starts are not finite rows of states, or the inputs not one row of finite numbers, or there
+            are more or fewer of them than the circuit has.
 
     Source: Sussillo & Barak 2013 (doi 10.1162/NECO_a_00409) for q and slow points; Maheswaranathan et al. 2019
     (arXiv 1906.10720) for time constants of networks of steps; stability is judged from
@@ -144,6 +145,10 @@ def find_fixed_points(
         raise ValueError(f"starts must be one or more rows of finite states, got shape {starts.shape}.")
     if inputs.ndim != 1 or not np.isfinite(inputs).all():
         raise ValueError(f"inputs must be one row of finite numbers, got shape {inputs.shape}.")
+    n_states = jax.eval_shape(lambda: circuit.initial_state(1)).shape[0]
+    if starts.shape[1] != n_states or circuit.n_inputs not in (None, len(inputs)):
+        wanted = f"{n_states} states and {circuit.n_inputs} inputs"
+        raise ValueError(f"the circuit has {wanted}, got starts of {starts.shape[1]} and {len(inputs)} inputs.")
     ends = search_ends(circuit, np.tile(inputs, (len(starts), 1)), starts, n_steps=n_steps)
     return gather(circuit, inputs, starts, ends, tolerance=tolerance)
 

@@ -1,5 +1,6 @@
 """Trials in files: what drives a network, for `recirc compare NETWORK RECORDING --trials FILE`."""
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def read_trials(path: str | PathLike) -> Trials:
             raise DataFileError(f"no array is called {missing[0]!r}; there are {have}; {', '.join(NEEDED)} are needed.")
         if strange := [name for name in arrays if name not in KNOWN and not name.startswith(EPOCH)]:
             raise DataFileError(f"it is not known what {strange[0]!r} is; known are {', '.join(KNOWN)}, {EPOCH}NAME.")
+        _check_numbers({name: np.asarray(value) for name, value in arrays.items() if name != "conditions"})
         inputs = np.asarray(arrays["inputs"])
         targets = arrays.get("targets", np.zeros((*inputs.shape[:2], 0)))
         epochs = {name.removeprefix(EPOCH): value for name, value in arrays.items() if name.startswith(EPOCH)}
@@ -52,6 +54,18 @@ def read_trials(path: str | PathLike) -> Trials:
         dt = float(np.ravel(arrays["dt"])[0])
     with named(path, DataFileError):
         return Trials(inputs, targets, dt=dt, conditions=conditions, mask=arrays.get("mask"), epochs=epochs)
+
+
+def _check_numbers(arrays: Mapping[str, np.ndarray]) -> None:
+    """Raise DataFileError unless all but the labels are numbers, dt is one, and epochs are pairs of times."""
+    n_trials = len(arrays["inputs"]) if arrays["inputs"].ndim else 0
+    for name, value in arrays.items():
+        if value.dtype.kind not in "biuf":
+            raise DataFileError(f"{name} holds {value.dtype}; give numbers.")
+        if name.startswith(EPOCH) and value.shape not in ((2,), (1, 2), (n_trials, 2)):
+            raise DataFileError(f"{name} has shape {value.shape}; give start and stop in seconds, once or per trial.")
+    if arrays["dt"].size != 1:
+        raise DataFileError(f"dt has shape {arrays['dt'].shape}; give one number, seconds per step.")
 
 
 def write_trials(trials: Trials, path: str | PathLike) -> None:
