@@ -76,13 +76,22 @@ def test_how_a_network_moves_is_said_beside(tmp_path):
     reach = recirc.tasks.DelayedReach(hold=0.1, delay=0.2, dt=0.01).trials(4, key=jax.random.key(0))
     made = recirc.simulate(network, reach, key=jax.random.key(0))
     go = reach.epochs["movement"][0, 0]
-    for trials, onset, told in ((reach, go, "Undetermined"), (reach.replace(epochs={}), 0.0, "not judged, since")):
+    cases = (
+        (reach, go, "Undetermined"),
+        (reach.replace(epochs={}), 0.0, "not judged, since the trials have no epoch"),
+        (
+            reach.replace(targets=np.zeros((*reach.inputs.shape[:2], 0))),
+            go,
+            "not judged, since trials.npz has no targets",
+        ),
+    )
+    for trials, onset, told in cases:
         write_trials(trials, tmp_path / "trials.npz")
         write_netcdf(made.replace(rates=20 + 10 * made.rates, outputs=None, start=-onset), tmp_path / "itself.nc")
         paths = tmp_path / "network.npz", tmp_path / "itself.nc"
-        found = run(compare.experiment(*paths, CONFIG, trials=tmp_path / "trials.npz"), tmp_path / told[:3])
+        found = run(compare.experiment(*paths, CONFIG, trials=tmp_path / "trials.npz"), tmp_path / told[-8:])
         assert found.sentences["mechanism of network.npz"].startswith(f"Mechanism of network.npz: {told}")
-        assert f"Mechanism of network.npz: {told}" in (tmp_path / told[:3] / "report.html").read_text()
+        assert f"Mechanism of network.npz: {told}" in (tmp_path / told[-8:] / "report.html").read_text()
 
 
 def test_what_drives_a_network_must_be_said_and_fit(files, tmp_path):

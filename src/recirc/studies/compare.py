@@ -86,6 +86,8 @@ def _with_mechanisms(result: AnalysisResult, networks: Mapping[Path, _Driven], *
     said = {}
     for path, driven in networks.items():
         try:
+            if not driven.trials.targets.shape[2]:
+                raise ValueError(f"{driven.file} has no targets; give a delayed reach, with the velocity asked for.")
             told = mechanism_of(driven.network, driven.trials, key=key).sentence
         except ValueError as error:
             told = f"not judged, since {error}"
