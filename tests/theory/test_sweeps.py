@@ -1,7 +1,9 @@
 """Sweeps: what is varied, that the table does not depend on what ran it, and what it holds."""
 
 import csv
+import functools
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +12,13 @@ from inline_engine import use
 from small_sweep import BASE
 
 import recirc
-from recirc.analyses import Claim, Row
+from recirc.analyses import AnalysisResult, Claim, Result, Row, results
 from recirc.analyses.pieces import seed_of, specification_key
 from recirc.analyses.wide import column, to_csv, to_dataset, wide
 from recirc.data.netcdf import netcdf_bytes, read_dataset
-from recirc.runs import RunFolder, Unfinished, dump_config
+from recirc.runs import Experiment, FolderError, RunFolder, Unfinished, dump_config
 from recirc.runs.experiment import run
-from recirc.runs.report import build, read_result
+from recirc.runs.report import ReportText, build, read_result
 from recirc.studies import sweep
 from recirc.studies.sweep import Axis, SweepConfig
 from recirc.studies.sweep.config import settings
@@ -174,10 +176,6 @@ def test_weights_and_history_are_kept_when_asked(small, tmp_path):
 
 
 def test_fits_of_a_recording_and_studies_are_swept_alike(monkeypatch, tmp_path):
-    from recirc.analyses import AnalysisResult
-    from recirc.runs import Experiment
-    from recirc.runs.report import ReportText
-
     def made(study, *, preset, seed):
         if preset == "full":
             raise ValueError("too large")
@@ -213,6 +211,39 @@ def test_fits_of_a_recording_and_studies_are_swept_alike(monkeypatch, tmp_path):
     base = sweep.Recording(str(data))
     assert base.inputs == (data,)
     assert base.specification().data == "a.nc"
+
+
+def _number(number, piece):
+    return Result({}, {"x": number})
+
+
+def _fit_of_a_number(path, config, *, seed):
+    def analyse(map):
+        ((_, done),) = results(functools.partial(_number, float(path.read_text())), [{"i": 0}], map)
+        return AnalysisResult("fit", (Row("x", "unit", "network", done.metadata["x"], condition={"set": "train"}),))
+
+    return Experiment("fit", seed, analyse, lambda result: ReportText(""), str)
+
+
+def test_recordings_of_one_name_are_told_apart_and_each_is_an_input(monkeypatch, tmp_path):
+    monkeypatch.setattr("recirc.studies.fit.experiment", _fit_of_a_number)
+    use(monkeypatch)
+    paths = [tmp_path / mouse / "session.nwb" for mouse in "ab"]
+    for path, text in zip(paths, ("1.5", "2.5")):
+        path.parent.mkdir()
+        path.write_text(text)
+    axis = Axis("data", tuple(map(str, paths)))
+    config = SweepConfig(base=sweep.Recording(str(paths[0])), axes=(axis,), seeds=(0,))
+    run(sweep.experiment(config), tmp_path / "run", redact=True)
+    lines = csv.DictReader(io.StringIO((tmp_path / "run/table.csv").read_text()))
+    assert [line["x(train)"] for line in lines] == ["1.5", "2.5"]
+    manifest = json.loads((tmp_path / "run/manifest.json").read_text())
+    assert [name.partition(" ")[0] for name in manifest["inputs"]] == ["session.nwb"] * 2
+    with pytest.raises(Unfinished):
+        run(sweep.experiment(config), tmp_path / "shards", shard="1/2")
+    paths[1].write_text("3.5")
+    with pytest.raises(FolderError, match=r"b/session\.nwb has changed since"):
+        run(sweep.experiment(config), tmp_path / "shards", shard="2/2")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs/sweeps").glob("*.toml")), ids=lambda path: path.name)

@@ -95,7 +95,9 @@ def manifest(
     """
     if redact:
         argv = [_FOLDERS.sub("", word) for word in argv]
-        inputs = {Path(name).name: record for name, record in inputs.items()}
+        names = [Path(path).name for path in inputs]
+        several = {f"{name} ({record['sha256'][:8]})": record for name, record in zip(names, inputs.values())}
+        inputs = several if len(set(names)) < len(names) else dict(zip(names, inputs.values()))
     device, cpu = describe_device(), platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -1,8 +1,9 @@
 """The experiment that a sweep is: runs to one table, to pictures, to a folder."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.runs.locks import NOTHING, WHOLE
 from recirc.runs.progress import duration
+from recirc.runs.provenance import hash_file
 from recirc.runs.report import ReportText, Table
 from recirc.studies.sweep.bases import AbstractBase, AbstractExperiment
 from recirc.studies.sweep.config import SweepConfig, settings
@@ -39,7 +41,7 @@ def experiment(config: SweepConfig) -> Experiment:
     return Experiment(
         "sweep", specification, functools.partial(analyse, config, runs),
         words=functools.partial(words, config, len(runs)), config=lambda: dump_config(config),
-        seed=config.seeds[0], seeds=tuple(dict.fromkeys(config.seeds)), inputs=config.base.inputs,
+        seed=config.seeds[0], seeds=tuple(dict.fromkeys(config.seeds)), inputs=_inputs(config, runs),
         files=functools.partial(files, config), foretold=f"A sweep of {len(runs)} runs.",
     )  # fmt: skip
 
@@ -76,6 +78,16 @@ def runs_of(config: SweepConfig) -> list[Run]:
         for seed in config.seeds:
             found.setdefault((*values.values(), seed), (values, base, seed))
     return list(found.values())
+
+
+def _inputs(config: SweepConfig, runs: Iterable[Run]) -> list[Path]:
+    """Files that decide the results of any setting; one that cannot be made has a row that says why."""
+    found = dict.fromkeys(config.base.inputs)
+    for _, base, seed in runs:
+        if seed == config.seeds[0]:
+            with contextlib.suppress(ValueError):
+                found |= dict.fromkeys(base.inputs)
+    return list(found)
 
 
 def keys_of_runs(config: SweepConfig) -> list[str]:
@@ -121,12 +133,22 @@ def _experiments(runs: list[Run], map: Map) -> list[Result | Failure]:
     """Experiments one after the other, the work in each shared out; shards take whole ones."""
     share = getattr(map, "share", WHOLE)
     within = getattr(map, "within", lambda share, of: map)
-    of = [piece_key([base.specification(), seed]) for _, base, seed in runs]  # a fit's pieces do not say which fit's
+    digest = functools.cache(hash_file)
+    of = [_identity(base, seed, digest) for _, base, seed in runs]
     for i, run in enumerate(runs):
         if not share.is_whole and share.has(i):
             _one(run, within(WHOLE, of[i]))
     last = WHOLE if share.is_whole else NOTHING
     return [_one(run, within(last, of[i])) for i, run in enumerate(runs)]
+
+
+def _identity(base: AbstractBase, seed: int, digest: Callable[[Path], str]) -> str:
+    """Whose the pieces of an experiment are: a fit's do not say of which fit, nor of which of two files of one name."""
+    try:
+        files = [digest(path) for path in base.inputs]
+    except (ValueError, OSError):  # which `_one` says
+        files = []
+    return piece_key([base.specification(), files, seed])
 
 
 def _one(run: Run, map: Map) -> Result | Failure:
