@@ -8,5 +8,6 @@ dask scheduler --protocol tls $tls --scheduler-file scheduler.json --no-dashboar
 until [ -s scheduler.json ]; do sleep 1; done
 srun dask worker --scheduler-file scheduler.json $tls --nworkers "$SLURM_CPUS_PER_TASK" --nthreads 1 \
   --memory-limit 0 --no-dashboard --preload recirc.runs.preload &
-recirc sweep "$1" --cluster cluster.toml --out "$2"
-code=$?; kill %2; wait %2; kill %1; wait %1; exit $code  # workers first, which then say goodbye
+recirc sweep "$1" --cluster cluster.toml --out "$2" &
+trap "kill -USR1 $!" USR1; wait $!; wait $!; code=$?  # twice, since a signal ends the first
+kill %2; wait %2; kill %1; wait %1; exit $code  # workers first, which then say goodbye

@@ -85,8 +85,8 @@ def test_a_job_array_of_which_a_task_is_killed_and_resubmitted(place, table):
     assert (place / "folder/table.csv").read_bytes() == table
 
 
-@pytest.mark.slow
-def test_scheduler_workers_and_driver_in_one_allocation(place, table):
+def _cluster(place: Path) -> None:
+    """Certificates, and the file that names them."""
     certificates(place / "keys")
     for name in ("ca", "certificate", "key"):
         (place / "keys" / f"{name}.pem").rename(place / f"{name}.pem")
@@ -97,6 +97,23 @@ def test_scheduler_workers_and_driver_in_one_allocation(place, table):
         "key": "key.pem",
     }
     (place / "cluster.toml").write_text("".join(f'{name} = "{value}"\n' for name, value in lines.items()))
+
+
+@pytest.mark.slow
+def test_scheduler_workers_and_driver_in_one_allocation(place, table):
+    _cluster(place)
     (process,) = _submit(place, "cluster.sh", "folder").values()
     assert process.wait(200) == 0, (place / "log-1").read_text()
     assert (place / "folder/table.csv").read_bytes() == table
+
+
+@pytest.mark.slow
+def test_a_signal_before_the_time_of_an_allocation_is_over_reaches_the_driver(place):
+    _cluster(place)
+    (process,), end = _submit(place, "cluster.sh", "stopped").values(), time.monotonic() + 120
+    while not list(place.glob("stopped/parts/lock")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    process.send_signal(signal.SIGUSR1)  # to the script alone, as `--signal=B:USR1` does
+    assert process.wait(200) == 75, (place / "log-1").read_text()
+    assert "stopped by SIGUSR1. The same command goes on from what is in stopped" in (place / "log-1").read_text()
