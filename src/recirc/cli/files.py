@@ -73,7 +73,12 @@ def report(
         from recirc.studies import sweep
 
         while not is_done(directory):
-            page, n_finished = live_report(directory, sweep.experiment(sweep.load_sweep(directory / "config.toml")))
+            try:
+                page, n_finished = live_report(directory, sweep.experiment(sweep.load_sweep(directory / "config.toml")))
+            except (ValueError, OSError):
+                if is_done(directory):  # it has just ended, and took its pieces away
+                    break
+                raise
             typer.echo(f"{n_finished} finished; see {page}.")
             time.sleep(SECONDS_BETWEEN)
         typer.echo(f"See {directory / 'report.html'}.")

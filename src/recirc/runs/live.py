@@ -1,5 +1,6 @@
 """The report of a run that is not finished, from the pieces that are."""
 
+import copy
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 from recirc.analyses.pieces import Done, Failure, piece_key
 from recirc.runs.experiment import Experiment
 from recirc.runs.folder_map import name_of
+from recirc.runs.locks import Share
 from recirc.runs.metrics import metrics_text
 from recirc.runs.report import build, write_text
 from recirc.runs.segments import Segments
@@ -25,7 +27,7 @@ class KeptMap:
     Args:
         folder: of an unfinished run; it is only read.
 
-    `n_finished` counts the pieces that were there when it was last called.
+    `n_finished` counts the pieces that were there when it was called.
 
     Raises:
         FolderError: if it holds no unfinished run.
@@ -36,7 +38,17 @@ class KeptMap:
         if not header.is_file():
             raise FolderError(f"{folder} holds no run that is under way.")
         self.identity = identity_of(json.loads(header.read_text())["inputs"])
-        self.store, self.n_finished = Segments(header.parent), 0
+        self.store, self._found = Segments(header.parent), set()
+
+    @property
+    def n_finished(self) -> int:
+        return len(self._found)
+
+    def within(self, share: Share, of: str) -> "KeptMap":
+        """The same map for the pieces of one of several experiments, as `FolderMap.within`; the share is not asked."""
+        inner = copy.copy(self)
+        inner.identity += of
+        return inner
 
     def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
         """Every piece, in order."""
@@ -44,7 +56,7 @@ class KeptMap:
         for piece in pieces:
             name = name_of(function, key := piece_key(piece), self.identity)
             if name in self.store:
-                self.n_finished += 1
+                self._found.add(name)
                 yield Done(key, unpacked(*self.store.read(name)))
             else:
                 yield Done(key, Failure(NOT_YET))
@@ -67,10 +79,11 @@ def live_report(folder: str | Path, experiment: Experiment) -> tuple[Path, int]:
     map, place = KeptMap(folder), Path(folder) / "parts" / "live"
     result = experiment.analyse(map)
     metrics = metrics_text(experiment.study, experiment.preset, result.rows, result.claims)
-    write_atomic(place / "metrics.json", metrics.encode())
-    write_atomic(place / "config.toml", experiment.config().encode())
-    write_text(place, experiment.words(result))
-    page = build(place, result=result)
-    if is_done(folder):
-        shutil.rmtree(place.parent, ignore_errors=True)
-    return page, map.n_finished
+    try:
+        write_atomic(place / "metrics.json", metrics.encode())
+        write_atomic(place / "config.toml", experiment.config().encode())
+        write_text(place, experiment.words(result))
+        return build(place, result=result), map.n_finished
+    finally:
+        if is_done(folder):
+            shutil.rmtree(place.parent, ignore_errors=True)
