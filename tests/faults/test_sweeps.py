@@ -11,8 +11,11 @@ from small_sweep import BASE
 from typer.testing import CliRunner
 
 import recirc
+from recirc.analyses import AnalysisResult, Row
 from recirc.cli import app
-from recirc.runs import ConfigError
+from recirc.runs import ConfigError, Experiment, live
+from recirc.runs.experiment import run
+from recirc.runs.report import ReportText
 from recirc.studies import sweep
 from recirc.studies.sweep.design import runs_of
 
@@ -205,6 +208,21 @@ def test_a_sweep_that_is_under_way_has_a_report_which_goes_when_it_ends(call, tm
     assert CliRunner().invoke(app, ["report", "none", "--live"]).exit_code == 2
 
 
+def test_a_sweep_that_ends_while_its_report_is_made_leaves_nothing_of_it(call, tmp_path, monkeypatch):
+    call("a.toml", "--shard", "1/2", "--out", "run")
+    write_text = live.write_text
+
+    def late(place, words):
+        assert call("a.toml", "--shard", "2/2", "--out", "run").exit_code == 0
+        write_text(place, words)
+
+    monkeypatch.setattr(live, "write_text", late)
+    found = CliRunner().invoke(app, ["report", "run", "--live"])
+    assert found.exit_code == 0, found.output
+    assert "See run/report.html" in found.output
+    assert not (tmp_path / "run/parts").exists()
+
+
 def test_redacted_folders_name_neither_user_nor_machine_nor_path(call, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["recirc", "sweep", f"{tmp_path}/a.toml", f"--out={tmp_path}/run", "--redact"])
     assert call(tmp_path / "a.toml", "--out", tmp_path / "run", "--redact").exit_code == 0
@@ -214,6 +232,23 @@ def test_redacted_folders_name_neither_user_nor_machine_nor_path(call, tmp_path,
     manifest = json.loads((tmp_path / "run/manifest.json").read_text())
     assert manifest["argv"] == ["recirc", "sweep", "a.toml", "--out=run", "--redact"]
     assert manifest["redacted"] is True
+
+
+def test_a_redacted_sweep_of_fits_names_its_recording_without_the_folder(monkeypatch, tmp_path):
+    def fitted(path, config, *, seed):
+        made = AnalysisResult("fit", (Row("x", "unit", "network", 1.0, condition={"set": "train"}),))
+        return Experiment("fit", seed, lambda map: made, lambda result: ReportText(""), str)
+
+    monkeypatch.setattr("recirc.studies.fit.experiment", fitted)
+    data = tmp_path / 'a "b" é.nwb'
+    data.touch()
+    (tmp_path / "a.toml").write_text(f"[base]\nkind = 'Recording'\ndata = '{data}'")
+    made = sweep.experiment(sweep.load_sweep(tmp_path / "a.toml"))
+    for folder, redact in (("plain", False), ("redacted", True)):
+        run(made, tmp_path / folder, redact=redact)
+        found = [path.name for path in (tmp_path / folder).glob("*.*") if str(tmp_path) in path.read_text("latin-1")]
+        assert sorted(found) == ([] if redact else ["config.toml", "manifest.json", "report.html"])
+    assert sweep.load_sweep(tmp_path / "redacted/config.toml").base.data == data.name
 
 
 @pytest.mark.parametrize("name", ["a b é 🧠.toml", "=cmd.toml", "x" * 200 + ".toml"])

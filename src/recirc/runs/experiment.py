@@ -1,6 +1,8 @@
 """An experiment: pieces of work to one table, to claims, to a run folder. Every study, fit and comparison runs here."""
 
 import dataclasses
+import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -109,5 +111,14 @@ def _write(
     for name, content in experiment.files(result).items():
         (folder.write if isinstance(content, str) else folder.write_dataset)(name, content)  # pyright: ignore
     folder.write_manifest(argv, experiment.seeds or [experiment.seed], redact=redact)
+    if redact:  # only now: until here it says where the inputs of an unfinished run are
+        folder.write("config.toml", _without_folders(experiment.config(), experiment.inputs))
     build(folder, result=result)
     folder.finish()
+
+
+def _without_folders(config: str, inputs: Sequence[Path]) -> str:
+    """A configuration in which input files have nothing but their names."""
+    for name in {json.dumps(Path(path).name, ensure_ascii=False)[1:-1] for path in inputs}:
+        config = re.sub(rf'"(?:[^"\\\n]|\\.)*/{re.escape(name)}"', lambda _, name=name: f'"{name}"', config)
+    return config

@@ -118,9 +118,9 @@ class Progress:
 def duration(seconds: float) -> str:
     """A time in words.
 
-    >>> duration(62), duration(600), duration(90000)
-    ('62 s', '10 min', '25.0 h')
+    >>> duration(0.034), duration(62), duration(600), duration(90000)
+    ('0.03 s', '62 s', '10 min', '25.0 h')
     """
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.{'1g' if seconds < 1 else '0f'}} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
