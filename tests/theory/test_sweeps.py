@@ -12,12 +12,13 @@ from inline_engine import use
 from small_sweep import BASE
 
 import recirc
-from recirc.analyses import AnalysisResult, Claim, Result, Row, results
+from recirc.analyses import AnalysisResult, Claim, Failure, Result, Row, results
 from recirc.analyses.pieces import seed_of, specification_key
 from recirc.analyses.wide import column, to_csv, to_dataset, wide
 from recirc.data.netcdf import netcdf_bytes, read_dataset
 from recirc.runs import Experiment, FolderError, RunFolder, Unfinished, dump_config
 from recirc.runs.experiment import run
+from recirc.runs.live import live_report
 from recirc.runs.report import ReportText, build, read_result
 from recirc.studies import sweep
 from recirc.studies.sweep import Axis, SweepConfig
@@ -220,6 +221,8 @@ def _number(number, piece):
 def _fit_of_a_number(path, config, *, seed):
     def analyse(map):
         ((_, done),) = results(functools.partial(_number, float(path.read_text())), [{"i": 0}], map)
+        if isinstance(done, Failure):
+            raise ValueError(done.text)
         return AnalysisResult("fit", (Row("x", "unit", "network", done.metadata["x"], condition={"set": "train"}),))
 
     return Experiment("fit", seed, analyse, lambda result: ReportText(""), str)
@@ -241,6 +244,7 @@ def test_recordings_of_one_name_are_told_apart_and_each_is_an_input(monkeypatch,
     assert [name.partition(" ")[0] for name in manifest["inputs"]] == ["session.nwb"] * 2
     with pytest.raises(Unfinished):
         run(sweep.experiment(config), tmp_path / "shards", shard="1/2")
+    assert live_report(tmp_path / "shards", sweep.experiment(config))[1] == 1
     paths[1].write_text("3.5")
     with pytest.raises(FolderError, match=r"b/session\.nwb has changed since"):
         run(sweep.experiment(config), tmp_path / "shards", shard="2/2")
