@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from inline_engine import use
-from small_disks import full_disks, mounted
+from small_disks import full_disks, mounted, small_files
 
 from recirc.analyses import Result, Row, results
 from recirc.runs import (
@@ -29,6 +29,7 @@ from recirc.runs import (
     read_metrics,
     worker,
 )
+from recirc.runs.locks import Share
 from recirc.runs.metrics import SCHEMA, metrics_text
 from recirc.runs.progress import Progress
 from recirc.runs.segments import Segments
@@ -337,6 +338,13 @@ def test_place_that_cannot_be_written_fails_at_the_start(tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "run", Path("/proc/recirc-run")):
         with pytest.raises(StorageError, match="cannot write"):
             RunFolder.open(path, specification={})
+
+
+@pytest.mark.parametrize("share", [Share(), Share(1, 2)])
+def test_a_disk_that_is_full_fails_at_the_start(share, tmp_path):
+    with small_files(0), pytest.raises(StorageError, match=r"no space left writing .*parts/lock; free some"):
+        RunFolder.open(tmp_path / "run", specification={}, share=share)
+    RunFolder.open(tmp_path / "run", specification={}, share=share).close()
 
 
 def test_read_only_disk_fails_at_the_start(tmp_path):

@@ -168,9 +168,9 @@ class Lock:
             except OSError:  # a disk without locks: two drivers then do the same work twice, harmlessly
                 return
         self._check_current(place, stream)
-        stream.truncate(0)
-        stream.write(f"pid {os.getpid()} on {platform.node()}")
-        stream.flush()
+        with explained(place):  # without a buffer, which would be written again when the file is closed
+            os.ftruncate(stream.fileno(), 0)
+            os.write(stream.fileno(), f"pid {os.getpid()} on {platform.node()}".encode())
 
     def _check_current(self, place: Path, stream) -> None:
         if not place.exists() or not os.path.samestat(os.fstat(stream.fileno()), place.stat()):
