@@ -257,3 +257,9 @@ def test_odd_names_of_sweeps_work(name, call, tmp_path):
     found = call(name, "--out", name.removesuffix(".toml"))
     assert found.exit_code == 0, found.output
     assert "<img onerror" not in (tmp_path / name.removesuffix(".toml") / "report.html").read_text()
+
+
+def test_how_many_runs_failed_is_said_where_one_looks_first(call, tmp_path):
+    (tmp_path / "a.toml").write_text(GOOD.replace("[0.0, 0.1]", "[0.0, 1e300]"))
+    found = call("a.toml", "--out", "out")
+    assert "2 of 4 runs failed, the first: " in found.output

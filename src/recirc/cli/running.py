@@ -95,7 +95,7 @@ def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
         if os.environ.get("RECIRC_DEBUG"):
             raise
         return _say(str(error), WRONG_USE)
-    for line in result.claim_lines():
+    for line in result.claim_lines() or result.sentences.values():
         typer.echo(printable(line))
     page = folder / "report.html"
     typer.echo(f"See {page if page.exists() else folder}.")

@@ -125,8 +125,14 @@ def analyse(config: SweepConfig, runs: list[Run], map: Map = map) -> AnalysisRes
     about |= {"claims": claims} if claims else {}
     return AnalysisResult(
         "sweep", tuple(rows), networks=_weights(kept) if kept else None, history=history,
-        figures=("measures_by_axis", "heat_maps"), about=about,
+        sentences={"verdict": _outcome(rows, len(runs))}, figures=("measures_by_axis", "heat_maps"), about=about,
     )  # fmt: skip
+
+
+def _outcome(rows: list[Row], n_runs: int) -> str:
+    """How many runs gave no numbers, and what the first of them said."""
+    said = [row.condition["outcome"] for row in rows if "outcome" in row.condition]
+    return f"{len(said)} of {n_runs} runs failed" + (f", the first: {said[0]}" if said else ".")
 
 
 def _experiments(runs: list[Run], map: Map) -> list[Result | Failure]:
