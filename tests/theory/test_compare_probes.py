@@ -63,8 +63,8 @@ def test_kick_has_the_stated_power_at_the_stated_step(network, trials, key):
     kicked = simulate(Perturbed(network, jnp.asarray(30.0), jnp.asarray(at_step), key), trials, key=key).rates
     difference = np.asarray(kicked - plain)
     for trial, step in enumerate(at_step):
-        assert (difference[trial, :step] == 0).all()
-        assert (difference[trial, step] != 0).all()
+        np.testing.assert_allclose(difference[trial, :step], 0, atol=1e-12)  # two programs, which may round apart
+        assert (np.abs(difference[trial, step]) > 1e-9).all()
     linear = dataclasses.replace(network, nonlinearity=lambda x: x, recurrent=jnp.zeros((20, 20)))
     plain = simulate(linear, trials, key=key).rates
     kicked = simulate(Perturbed(linear, jnp.asarray(20.0), jnp.asarray(30), key), trials, key=key).rates
