@@ -114,12 +114,20 @@ class TestRecorded:
         with pytest.raises(ValueError, match="unit 3 is recorded twice"):
             circuits.recorded(made("random").network, circuits.noise_trials(30, n_steps=9, key=key), [3, 1, 3], key=key)
 
+    @pytest.mark.parametrize("unit", [30, -1])
+    def test_refuses_a_unit_that_is_not_there_rather_than_give_another(self, unit, key):
+        with pytest.raises(ValueError, match=f"unit {unit} is none of the network's, which are 0 to 29"):
+            circuits.recorded(made("random").network, circuits.noise_trials(30, n_steps=9, key=key), [3, unit], key=key)
+
 
 def test_refuses_what_it_does_not_know():
     with pytest.raises(ValueError, match="no teacher 'ring'; choose from random"):
         made("ring")
     with pytest.raises(ValueError, match="n_units must"):
         made("random", n_units=2)
+    for wrong in ({"n_steps": 0}, {"n_steps": 9, "dt": 0.0}, {"n_steps": 9, "noise": -0.1}):
+        with pytest.raises(ValueError, match=f"{list(wrong)[-1]} must"):
+            circuits.noise_trials(4, **wrong, key=jax.random.key(0))
 
 
 def test_a_task_drives_a_teacher_through_weights_of_its_own():

@@ -108,10 +108,16 @@ def noise_trials(
         dt: seconds per step.
         noise: s.d. of the noise current averaged over 1 ms, as in `RateNetwork`.
 
+    Raises:
+        ValueError: if there is nothing of something, or noise is negative.
+
     Example:
         >>> noise_trials(5, n_steps=100, key=jax.random.key(0)).inputs.shape
         (1, 100, 5)
     """
+    check_within("[1, inf)", n_units=n_units, n_steps=n_steps, n_trials=n_trials)
+    check_within("(0, inf)", dt=dt)
+    check_within("[0, inf)", noise=noise)
     draws = jax.random.normal(key, (n_trials, n_steps, n_units)) * (noise * np.sqrt(0.001 / dt))
     return Trials(draws, draws[:, :, :0], dt=dt, conditions=[str(i) for i in range(n_trials)])
 
@@ -131,7 +137,7 @@ def recorded(
         A network with zero J, otherwise the teacher cut down to those units, and trials for it.
 
     Raises:
-        ValueError: if a unit is named twice.
+        ValueError: if a unit is named twice, or is none of the network's.
 
     Example:
         >>> teacher = recirc.circuits.teacher("line_attractor", n_units=20, key=jax.random.key(0))
@@ -144,6 +150,8 @@ def recorded(
     if len(set(units)) < len(units):
         twice = next(unit for unit in units if units.count(unit) > 1)
         raise ValueError(f"unit {twice} is recorded twice; name every unit once.")
+    if beyond := [unit for unit in units if not 0 <= unit < network.n_units]:
+        raise ValueError(f"unit {beyond[0]} is none of the network's, which are 0 to {network.n_units - 1}.")
     rates, index, n_units = simulate(network, trials, key=key).rates, np.array(units, int), len(units)
     channels = index if inputs_known else index[:0]
     student = dataclasses.replace(
