@@ -106,17 +106,33 @@ def test_rows_hold_every_size_and_a_circuit_recorded_whole():
     assert all(np.isfinite(row.value) for row in rows)
 
 
+@pytest.mark.parametrize("n_trials", [1, 4])
+def test_a_slow_mode_of_few_trials_is_followed_as_far_as_their_pieces_reach(n_trials):
+    noise = np.random.default_rng(0).normal(size=(n_trials, 60, 10))
+    rates = np.cumsum(noise, axis=1)  # which outlasts a trial
+    seen = recirc.Activity(rates, dt=DT, conditions=list(map(str, range(n_trials))))
+    found = unit_subsets(seen, n_subsets=3, key=jax.random.key(0))
+    assert all(np.isfinite([each.error, *each.drift, *each.horizon]).all() for each in found.refits.values())
+
+
 def test_what_cannot_be_fitted_is_refused():
     seen, key = recording("random", n_recorded=16, spread=1.0, n_trials=8), jax.random.key(0)
     with pytest.raises(ValueError, match="smallest subsets have 4 units and the fit 5 components"):
         unit_subsets(seen, n_subsets=2, key=key, student=LinearDynamics(n_components=5))
-    with pytest.raises(ValueError, match="are the same"):
+    with pytest.raises(ValueError, match="hints 0 and 1 are the same"):
         unit_subsets(seen.replace(rates=seen.rates[:, :, [0, *range(15)]]), n_subsets=2, key=key)
     short = recirc.Activity(seen.rates[:1, :9], dt=DT, conditions=["0"])
     with pytest.raises(ValueError, match=r"17 weights per unit .* from 8 pairs"):
         unit_subsets(short, n_subsets=2, key=key)
     with pytest.raises(ValueError, match=r"too short for rates smoothed with an s\.d\. of 0.1 s"):
         unit_subsets(seen, n_subsets=2, key=key, smoothing=0.1)
+    with pytest.raises(ValueError, match="smoothing must be at least 0"):
+        unit_subsets(seen, n_subsets=2, key=key, smoothing=-0.1)
+    with pytest.raises(ValueError, match=r"2 in number, are cut into pieces of 3 bins .* more than 4; give longer"):
+        unit_subsets(recirc.Activity(seen.rates[:2, :30], dt=DT, conditions=["0", "1"]), n_subsets=2, key=key)
+    named = seen.select_units(seen.units[4:])
+    with pytest.raises(ValueError, match=r"hints 7 and 9 are the same \(a unit recorded twice, or silent ones\?\)"):
+        unit_subsets(named.replace(rates=named.rates.at[:, :, [3, 5]].set(0.0)), n_subsets=2, key=key)
     with pytest.raises(ValueError, match="4 units; subsets of a fourth"):
         unit_subsets(seen.select_units(seen.units[:4]), n_subsets=2, key=key)
     with pytest.raises(ValueError, match="subsets is 1"):
@@ -149,6 +165,10 @@ def test_units_that_others_do_not_tell_are_named_before_those_that_they_do():
     assert all(each.error >= each.disagreement for each in ranked)
     with pytest.raises(ValueError, match="'3' is in 'a' and in 'b'"):
         which_next(seen, kinds={"a": ["3"], "b": ["3"]}, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="kind 'a' has no units"):
+        which_next(seen, kinds={"a": []}, key=jax.random.key(0))
+    with pytest.raises(ValueError, match="not finite"):
+        which_next(seen.replace(rates=np.where(rates > 1, np.nan, rates)), key=jax.random.key(0))
     with pytest.raises(ValueError, match="names unit 'x'"):
         which_next(seen, kinds={"a": ["x"]}, key=jax.random.key(0))
 

@@ -104,8 +104,9 @@ def unit_subsets(
         student: fits them; `OneStepRidge` if omitted.
 
     Raises:
-        ValueError: if there are more units than pairs of samples, a unit is there twice, fewer than 8 units, or subsets
-            have fewer units than the student has components.
+        ValueError: if there are more units than pairs of samples, a unit is there twice, fewer than 8 units, subsets
+            have fewer units than the student has components, or trials are too short, or too few of them, for the
+            smoothing or for standard errors.
 
     Source: subsets as in Qian et al. 2024 (NeurIPS 37); implied time scales after Swope et al. 2004 (doi
     10.1021/jp037421y); the jackknife over trials and the delete-half jackknife over units, Efron & Stein 1981 (doi
@@ -142,15 +143,17 @@ def fit_to_subsets(
     ]
     fits = _Fits(student, step, trial)
     pieces = in_groups(rates)
+    longest = pieces[0].shape[1] // 2  # of a few trials, pieces are shorter than they
     near = [lagged_sums(each, apart, step) for each in pieces]
     slowest = np.exp(fits.numbers(added(near), subsets[-1][0], apart)[0])
-    ahead = max(2 * apart, round(min(slowest / 4, trial / 10) / step))
+    ahead = min(max(2 * apart, round(min(slowest / 4, trial / 10) / step)), longest)
     recorded = Recorded(near, [lagged_sums(each, ahead, step) for each in pieces])
     return _dependence(fits, recorded, subsets, (apart, ahead), rates)
 
 
 def check_subsets(activity: Activity, *, smoothing: float, student: OneStepRidge | LinearDynamics) -> None:
     """Raise ValueError unless subsets of the units can be fitted, as `unit_subsets` says."""
+    check_within("[0, inf)", smoothing=smoothing)
     rates, step, n_units = np.asarray(activity.rates, np.float64), float(activity.dt), len(activity.units)
     if n_units < FEWEST:
         raise ValueError(f"{n_units} units; subsets of a fourth of them need {FEWEST} or more.")
@@ -162,7 +165,11 @@ def check_subsets(activity: Activity, *, smoothing: float, student: OneStepRidge
             f"trials of {step * rates.shape[1]:g} s are too short for rates smoothed with an s.d. of {smoothing:g} s"
         )
         raise ValueError(f"{found}, which are compared {apart * step:g} s apart; give longer ones, or smooth less.")
-    check_recorded("A fit to subsets", linear_network(n_units, step), hint_trials(rates[:, apart - 1 :], step), LEARNS)
+    paired = hint_trials(rates[:, apart - 1 :], step).replace(hint_units=activity.units)
+    check_recorded("A fit to subsets", linear_network(n_units, step), paired, LEARNS)
+    if (n_steps := in_groups(rates)[0].shape[1]) <= 4 * apart:
+        found = f"trials of {step * rates.shape[1]:g} s, {len(rates)} in number, are cut into pieces of {n_steps} bins"
+        raise ValueError(f"{found} for standard errors, which need more than {4 * apart}; give longer trials, or more.")
 
 
 def _apart(smoothing: float, step: float) -> int:

@@ -54,7 +54,8 @@ def which_next(
         The kinds, the one to record more of first.
 
     Raises:
-        ValueError: if there is one trial, a unit is unknown or of two kinds, or a kind leaves fewer than 4 other units.
+        ValueError: if there is one trial, a rate is not finite, a unit is unknown or of two kinds, or a kind has no
+            unit or leaves fewer than 4 others.
 
     Source: query by committee, Seung et al. 1992 (doi 10.1145/130385.130417). Departure: units that are left out were
     recorded, so that what the committee's mean leaves counts beside its disagreement.
@@ -72,10 +73,14 @@ def which_next(
     check_within("[2, inf)", n_fits=n_fits, n_trials=activity.n_trials)
     kinds = {unit: [unit] for unit in activity.units} if kinds is None else kinds
     rates, random = np.asarray(activity.rates, np.float64), numpy_generator(key)
+    if not np.isfinite(rates).all():
+        raise ValueError("rates have values that are not finite; remove or interpolate them first.")
     order = random.permutation(len(rates))
     halves = order[::2], order[1::2]
     found = []
     for kind, left_out in unit_groups(activity, kinds, what="kind").items():
+        if not len(left_out):
+            raise ValueError(f"kind {kind!r} has no units; name some, or leave it out.")
         others = np.setdiff1d(np.arange(rates.shape[2]), left_out)
         if len(others) < 4:
             raise ValueError(f"kind {kind!r} leaves {len(others)} other units; a fit to half of them needs 4 or more.")

@@ -97,7 +97,9 @@ def check_recorded(name: str, network: RateNetwork, trials: Trials, learns, *, h
     order = np.argsort(sums, kind="stable")
     for i, j in itertools.pairwise(order):
         if sums[i] == sums[j] and np.array_equal(hints[:, :, i], hints[:, :, j]):
-            raise ValueError(f"hints {min(i, j)} and {max(i, j)} are the same (a unit recorded twice?); drop one.")
+            names = trials.hint_units or range(n_hints)
+            found = f"hints {names[min(i, j)]} and {names[max(i, j)]} are the same"
+            raise ValueError(f"{found} (a unit recorded twice, or silent ones?); drop one.")
     if network.feedback is not None:
         raise ValueError(f"{name} fits networks without output feedback; set the network's feedback to None.")
     if network.nonlinearity is not linear and network.nonlinearity is not jnp.tanh:
