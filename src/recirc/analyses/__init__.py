@@ -13,6 +13,7 @@ from recirc.analyses.pieces import Result as Result
 from recirc.analyses.pieces import results as results
 from recirc.analyses.pieces import specification_key as specification_key
 from recirc.analyses.result import AnalysisResult as AnalysisResult
+from recirc.analyses.subset_verdict import subset_verdicts as subset_verdicts
 from recirc.analyses.summaries import summary_rows as summary_rows
 from recirc.analyses.summaries import with_twin as with_twin
 from recirc.analyses.table import Claim as Claim

@@ -49,8 +49,8 @@ def with_subsets(result: AnalysisResult, activity: Activity, config: FitConfig, 
         NO_VERDICT,
         f"The recording determines {share} of the directions of weights between recorded units. Averages hold one "
         "trajectory per condition, which constrains weights less than single trials would.",
-        f"Units that the others predict worst: {', '.join(each.kind for each in ranked[:LISTED])}. Recording more like "
-        "them says more of the rest of a circuit than recording any (50 of 60 teachers).",
+        f"Units that the others predict worst: {', '.join(each.kind for each in ranked[:LISTED])}. Of 60 teachers, in "
+        "single trials, such units told more of the rest than any in 50; on averages of spikes this was not tried.",
     ]
     names = list(found.refits)
     sizes, n_most = found.refits[names[0]].sizes, max(len(each) for each in found.refits[names[0]].values)

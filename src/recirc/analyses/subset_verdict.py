@@ -39,7 +39,22 @@ class SubsetVerdict(NamedTuple):
 
 
 def subset_verdicts(found: SubsetDependence) -> tuple[SubsetVerdict, ...]:
-    """The verdicts on the slowest mode and on rotation."""
+    """The verdicts on the slowest mode and on rotation.
+
+    Args:
+        found: what `unit_subsets` gives.
+
+    Example:
+        >>> import jax, recirc
+        >>> recirc.enable_x64()
+        >>> keys = jax.random.split(jax.random.key(0), 3)
+        >>> network = recirc.circuits.teacher("random", n_units=20, key=keys[0]).network
+        >>> driven = recirc.circuits.noise_trials(20, n_steps=100, n_trials=10, dt=0.01, key=keys[1])
+        >>> seen = recirc.simulate(network, driven, key=keys[2])
+        >>> found = recirc.analyses.unit_subsets(seen, n_subsets=4, key=keys[2])
+        >>> [each.number for each in subset_verdicts(found)]
+        ['The slowest time constant of a linear fit', 'Its rotation']
+    """
     return _slowest(found), _rotation(found)
 
 
