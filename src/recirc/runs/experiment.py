@@ -12,6 +12,8 @@ import xarray as xr
 
 from recirc.analyses.pieces import Map
 from recirc.analyses.result import AnalysisResult
+from recirc.runs import provenance
+from recirc.runs.failures import NAME, NotingMap
 from recirc.runs.folder_map import FolderMap
 from recirc.runs.locks import NOTHING, Share
 from recirc.runs.report import ReportText, build, write_text
@@ -77,7 +79,7 @@ def run(
         merge: folders of shards, whose finished pieces are collected; then nothing is computed.
         cluster: address of a Dask scheduler, or a TOML file that says where it is; None for processes here.
         batch: how many networks of a sweep are one program; None for one on a CPU and many on an accelerator.
-        redact: leave user, machine and paths out of the manifest.
+        redact: leave user, machine and paths out of the manifest and of `failures.log`.
 
     Raises:
         ValueError: if the folder cannot be used, or the work cannot be done.
@@ -92,7 +94,9 @@ def run(
             print(experiment.foretold, file=sys.stderr, flush=True)
         for other in merge:
             print(f"{folder.merge(other)} finished pieces taken from {other}.", file=sys.stderr, flush=True)
-        result = experiment.analyse(FolderMap(folder, jobs=jobs, cluster=cluster, batch=batch))
+        map = NotingMap(FolderMap(folder, jobs=jobs, cluster=cluster, batch=batch))
+        result = experiment.analyse(map)
+        _write_failures(folder, map, [*experiment.inputs, *merge] if redact else None)
         _write(folder, experiment, result, argv, redact)
     return result
 
@@ -115,6 +119,16 @@ def _write(
         folder.write("config.toml", _without_folders(experiment.config(), experiment.inputs))
     build(folder, result=result)
     folder.finish()
+
+
+def _write_failures(folder: RunFolder, map: NotingMap, secret: Sequence[str | Path] | None) -> None:
+    """What failed and why, if anything did; without places, such as the folders of `secret`, unless that is None."""
+    folder.path(NAME).unlink(missing_ok=True)
+    if map.noted:
+        text = map.log()
+        folder.write(NAME, text if secret is None else provenance.without_places(text, [folder.root, *secret]))
+        several = "piece of work" if len(map.noted) == 1 else "pieces of work"
+        print(f"{len(map.noted)} {several} failed; {folder.root / NAME} says why.", file=sys.stderr, flush=True)
 
 
 def _without_folders(config: str, inputs: Sequence[Path]) -> str:

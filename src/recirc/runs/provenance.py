@@ -2,16 +2,19 @@
 
 import contextlib
 import functools
+import getpass
 import hashlib
 import os
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 _FOLDERS = re.compile(r"[^=\s]*[/\\]")  # in a word of a command
+_QUOTED = re.compile(r"""(["'])[^"'\n]*[/\\]([^"'\n]*)\1""")  # a path, perhaps with spaces
+_PATH = re.compile(r"""[^=\s"'(]*[/\\](?=\S)""")
 _PACKAGES = ("jax", "jaxlib", "equinox", "numpy", "scipy", "diffrax", "scikit-learn", "xarray", "h5py")
 
 
@@ -64,6 +67,29 @@ def describe_device() -> dict[str, str]:
     wide = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
     found = {"asked": asked or "any", "used": device.platform, "kind": device.device_kind}
     return found | {"dtype": "float64" if wide else "float32"}
+
+
+def without_places(text: str, places: Iterable[str | Path]) -> str:
+    """A log without folders, user and machine; of a path the name of the file stays.
+
+    Args:
+        text: what processes said.
+        places: files whose folders are left out even where they are written with spaces and without quotes.
+
+    Example:
+        >>> without_places("no /home/me/a b/c.nwb in 'x/y z'", ["/home/me/a b/c.nwb"])
+        "no c.nwb in 'y z'"
+    """
+    known = {str(Path(place).absolute().parent) for place in places} | {os.path.expanduser("~"), str(Path.cwd())}
+    for place in sorted(known, key=len, reverse=True):
+        text = text.replace(f"{place}{os.sep}", "") if len(place) > 1 else text
+    text = _PATH.sub("", _QUOTED.sub(r"\1\2\1", text))
+    names = {platform.node()}
+    with contextlib.suppress(OSError, KeyError):  # a user without a name
+        names.add(getpass.getuser())
+    for name in filter(None, names):
+        text = re.sub(rf"\b{re.escape(name)}\b", "…", text)
+    return text
 
 
 def now() -> str:

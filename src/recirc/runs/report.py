@@ -219,6 +219,7 @@ def build(folder, redraw: bool = True, result: AnalysisResult | None = None) -> 
         metrics=tables.metric_lines(table) if text.every_number else [],
         n_rows=len(rows),
         failures=[*text.failures, *(tables.failures(table) if text.every_number else ())],
+        log="failures.log" if (folder / "failures.log").is_file() else "",
         command=text.command or shlex.join(str(word) for word in manifest.get("argv", ())),
         provenance=tables.provenance_lines(manifest),
         inputs=manifest.get("inputs", {}),

@@ -1,0 +1,58 @@
+"""What pieces of work that failed said, in full: `failures.log` of a finished folder."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from recirc.analyses.pieces import Batchable, Done, Failure, canonical, piece_key, unwrapped
+from recirc.runs.folder_map import FolderMap
+from recirc.runs.locks import Share
+
+NAME = "failures.log"
+_MOST = 2000  # characters of what a piece says
+
+
+class NotingMap:
+    """A map that hands on what another one gives, and notes what failed.
+
+    Args:
+        map: does the work.
+        of: whose pieces they are, as in `FolderMap`.
+        noted: where to note it: what a piece is -> its failure.
+    """
+
+    def __init__(self, map: FolderMap, of: str = "", noted: dict[tuple[str, str], Failure] | None = None):
+        self.map, self.of, self.noted = map, of, {} if noted is None else noted
+
+    @property
+    def share(self) -> Share:
+        """That of the map that does the work."""
+        return self.map.share
+
+    def within(self, share: Share, of: str) -> "NotingMap":
+        """As `FolderMap.within`; what fails is noted in one place."""
+        return NotingMap(self.map.within(share, of), of, self.noted)
+
+    def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
+        """Every piece as the other map gives it."""
+        pieces, failed = list(pieces), {}
+        try:
+            for done in self.map(function, pieces):
+                if isinstance(done.result, Failure):
+                    failed[done.key] = done.result
+                yield done
+        finally:
+            for piece in pieces if failed else ():
+                if (failure := failed.get(piece_key(piece))) is not None:
+                    self.noted[self.of, f"{_name(function)} {canonical(piece)[:_MOST]}"] = failure
+
+    def log(self) -> str:
+        """All that was noted: of every piece what happened, what it is, and the traceback or what the system said."""
+        lines = [f"{noted.text}\n{piece}\n{noted.log.rstrip()}\n" for (_, piece), noted in sorted(
+            self.noted.items(), key=lambda item: item[0])]  # fmt: skip
+        return "\n".join(lines)
+
+
+def _name(function: Callable) -> str:
+    work = unwrapped(function)
+    work = work.one if isinstance(work, Batchable) else work
+    return f"{work.__module__}.{work.__qualname__}"
