@@ -24,4 +24,4 @@ class Inline(Engine):
 def use(monkeypatch, seconds: float = 2.0) -> None:
     """Make every map compute in this process."""
     monkeypatch.setattr("recirc.runs.processes.local", lambda n_workers, place: contextlib.nullcontext(Inline(seconds)))
-    monkeypatch.setattr(worker, "_unfit", lambda versions: "")
+    monkeypatch.setattr(worker, "_unfit", lambda versions, device: "")

@@ -7,14 +7,18 @@ import subprocess
 import sys
 import time
 
+import dask.config
+import numpy as np
 import pytest
 from certificates import certificates
+from distributed import LocalCluster
 from inline_engine import use
 
-from recirc.analyses import results
-from recirc.runs import ConfigError, FolderMap, RunFolder
+from recirc.analyses import Result, results
+from recirc.runs import ConfigError, FolderMap, RunFolder, provenance
 from recirc.runs.cluster import ClusterConfig, existing
-from recirc.runs.engine import ClusterError
+from recirc.runs.engine import ClusterError, VersionError
+from recirc.runs.environment import environment
 
 WORK = """
 import os, socket
@@ -168,6 +172,33 @@ def test_a_scheduler_that_dies_is_named_and_the_run_goes_on_elsewhere_to_the_sam
         assert len(folder.pieces) == len(found)
         after = [result.arrays["x"].tobytes() for _, result in results(slow.draw, pieces, FolderMap(folder))]
     assert after == [slow.draw(piece).arrays["x"].tobytes() for piece in pieces]
+
+
+def measure(piece):
+    return Result({"x": np.array([piece["i"] / 3])})
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_a_worker_with_another_device_than_the_command_is_refused(device, tmp_path, monkeypatch):
+    """Scheduler and worker are of Dask, and in this process, which tells the worker that it computes on a GPU."""
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    told, real = [{"used": device}], provenance.describe_device
+    monkeypatch.setattr(provenance, "describe_device", lambda: told.pop() if told else real())
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        RunFolder.open(tmp_path / "run", specification={}) as folder,
+    ):
+        every = results(measure, [{"i": 1}], FolderMap(folder, cluster=cluster.scheduler_address))
+        if device == "cpu":
+            assert [result.arrays["x"].tolist() for _, result in every] == [[1 / 3]]
+            return
+        with pytest.raises(VersionError, match=r"computes on cpu, and this command on gpu; .* JAX_PLATFORMS=cuda, or"):
+            list(every)
+        assert len(folder.pieces) == 0
 
 
 def test_an_address_elsewhere_without_certificates_is_refused():

@@ -2,13 +2,15 @@
 
 import contextlib
 import dataclasses
+import functools
 import ipaddress
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from recirc.runs import provenance
 from recirc.runs.config import ConfigError, load_config
 from recirc.runs.engine import Engine
 
@@ -66,6 +68,15 @@ class ClusterConfig:
         return address
 
 
+class Elsewhere(Engine):
+    """Workers that others have started, of which those with another device than this process are refused."""
+
+    def submit(self, worker: str, function: Callable, *arguments):
+        """As `Engine.submit`, of a function that is told the device."""
+        device = provenance.describe_device()["used"]
+        return super().submit(worker, functools.partial(function, device=device), *arguments)
+
+
 def _is_here(host: str) -> bool:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
@@ -100,6 +111,6 @@ def existing(where: str) -> Iterator[Engine]:
     try:
         with client:
             log.setLevel(logging.CRITICAL)  # a lost scheduler is one sentence of ours
-            yield Engine(client, None, BUNDLE_SECONDS, [])
+            yield Elsewhere(client, None, BUNDLE_SECONDS, [])
     finally:
         log.setLevel(level)

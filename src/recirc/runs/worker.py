@@ -27,6 +27,7 @@ def run_bundle(
     pieces: Sequence[tuple[str, Any]],
     scratch: str | None,
     as_batch: bool = False,
+    device: str | None = None,
 ) -> bytes:
     """Compute pieces one after the other, or as one program.
 
@@ -36,11 +37,12 @@ def run_bundle(
         pieces: name in the store, and piece.
         scratch: folder where trainings keep their state until their piece is finished; None for nowhere.
         as_batch: whether several pieces are one program; if that raises, they are computed one after the other.
+        device: kind of the driver's ("cpu", "gpu"); on another nothing is computed. None for any.
 
     Returns:
         What `records` reads: of every piece what is to be kept.
     """
-    if refused := _unfit(versions):
+    if refused := _unfit(versions, device):
         return _framed(pack({}, {"refused": refused}))
     import jax
 
@@ -110,8 +112,8 @@ def _framed(record: bytes) -> bytes:
     return _LENGTH.pack(len(record)) + record
 
 
-def _unfit(versions: Mapping[str, str]) -> str:
-    """Why this process must not compute for a driver with these versions; empty if it may."""
+def _unfit(versions: Mapping[str, str], device: str | None) -> str:
+    """Why this process must not compute for a driver with these versions and device; empty if it may."""
     here = provenance.versions()
     other = [f"{name} {here.get(name)}, not {wanted}" for name, wanted in versions.items() if here.get(name) != wanted]
     if other:
@@ -119,7 +121,15 @@ def _unfit(versions: Mapping[str, str]) -> str:
     wanted = {name: value for name, value in environment().items() if name != "JAX_PLATFORMS"}
     if any(os.environ.get(name) != value for name, value in wanted.items()):
         return "a worker has other settings of threads; start it with `--preload recirc.runs.preload`."
-    return ""
+    if device is None:
+        return ""
+    try:
+        used = provenance.describe_device()["used"]
+    except ValueError as error:
+        return f"a worker cannot compute: {error}"
+    platforms = "cuda" if device == "gpu" else device
+    mend = f"start it with JAX_PLATFORMS={platforms}, or run the command with the --device of the workers"
+    return "" if used == device else f"a worker computes on {used}, and this command on {device}; {mend}."
 
 
 def free_memory() -> None:
