@@ -113,6 +113,19 @@ def test_what_the_user_can_mend_is_one_sentence(error, call, monkeypatch):
     assert call("fit", "a.nwb", work=_raising(error)).exception is error
 
 
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (PermissionError(13, "Permission denied", "a/b.nc"), "cannot use a/b.nc: Permission denied."),
+        (OSError(24, "Too many open files"), "the system says: Too many open files."),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence(error, sentence, call):
+    for verb in (("fit", "a.nwb"), ("compare", "a", "b")):
+        result = call(*verb, work=_raising(error))
+        assert (result.exit_code, result.stderr) == (2, f"recirc: {sentence} Mend that and run the same command.\n")
+
+
 def test_a_run_ends_with_a_line_per_claim_and_where_the_report_is(call):
     result = call("reproduce", "kao2019", work=lambda *_, **__: result_of(True, False, None))
     assert result.exit_code == 0

@@ -376,6 +376,22 @@ def test_folder_of_another_run_or_input_or_version_is_refused(tmp_path):
         RunFolder.open(tmp_path / "other", specification={}, inputs=[tmp_path / "none"])
 
 
+def test_a_folder_whose_beginning_cannot_be_read_is_a_sentence(tmp_path):
+    place, mend = tmp_path / "run/parts/run.json", "mend it, or give another --out"
+    RunFolder.open(tmp_path / "run", specification={}).close()
+    whole = place.read_text()
+    for damaged in (b"", bytes(len(whole)), whole[:40].encode(), b"[]", b"{}", b"\xff"):
+        place.write_bytes(damaged)
+        with pytest.raises(FolderError, match=rf"run\.json cannot be read \(it is damaged\), .*; {mend}"):
+            RunFolder.open(tmp_path / "run", specification={})
+    place.unlink()
+    place.mkdir()
+    with RunFolder.open(tmp_path / "other", specification={}) as folder:
+        for use in (lambda: folder.merge(tmp_path / "run"), lambda: RunFolder.open(tmp_path / "run", specification={})):
+            with pytest.raises(FolderError, match=rf"run\.json cannot be read \(Is a directory\), .*; {mend}"):
+                use()
+
+
 def test_foreign_and_finished_folders_are_left_alone(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/chapter.tex").touch()

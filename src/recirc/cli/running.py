@@ -30,9 +30,7 @@ def run_plain(work: Callable[[], int]) -> NoReturn:
             describe_device()
             code = work()
     except (ValueError, OSError) as error:
-        if os.environ.get("RECIRC_DEBUG"):
-            raise
-        code = _say(str(error), WRONG_USE)
+        code = _wrong(error)
     raise typer.Exit(code)
 
 
@@ -75,7 +73,7 @@ def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
     from recirc.runs.environment import keep_compiled_programs, plain_messages
     from recirc.runs.provenance import describe_device
     from recirc.runs.report import read_result
-    from recirc.storage import StorageError, printable
+    from recirc.storage import printable
     from recirc.types import enable_x64
 
     enable_x64()
@@ -91,15 +89,24 @@ def _explain(work: Callable, folder: Path, require_claims: bool) -> int:
         result = read_result(folder)
     except Unfinished as rest:
         return _say(str(rest), DONE if rest.is_expected else WRONG_USE)
-    except (ValueError, StorageError) as error:
-        if os.environ.get("RECIRC_DEBUG"):
-            raise
-        return _say(str(error), WRONG_USE)
+    except (ValueError, OSError) as error:
+        return _wrong(error)
     for line in result.claim_lines() or result.sentences.values():
         typer.echo(printable(line))
     page = folder / "report.html"
     typer.echo(f"See {page if page.exists() else folder}.")
     return CLAIM_FAILED if require_claims and any(claim.supported is not True for claim in result.claims) else DONE
+
+
+def _wrong(error: ValueError | OSError) -> int:
+    """Say what the user can mend, as a sentence; raise it under RECIRC_DEBUG=1."""
+    if os.environ.get("RECIRC_DEBUG"):
+        raise error
+    sentence = str(error)
+    if isinstance(error, OSError) and error.strerror:  # the system's own, with its number
+        where = f"cannot use {error.filename}: " if error.filename else "the system says: "
+        sentence = f"{where}{error.strerror}. Mend that and run the same command."
+    return _say(sentence, WRONG_USE)
 
 
 def _say(sentence: str, code: int) -> int:

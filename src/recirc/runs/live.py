@@ -1,7 +1,6 @@
 """The report of a run that is not finished, from the pieces that are."""
 
 import copy
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -13,8 +12,9 @@ from recirc.runs.folder_map import name_of
 from recirc.runs.locks import Share
 from recirc.runs.metrics import metrics_text
 from recirc.runs.report import build, write_text
+from recirc.runs.seal import is_done
 from recirc.runs.segments import Segments
-from recirc.runs.store import FolderError, identity_of, is_done
+from recirc.runs.store import FolderError, begun_with, identity_of
 from recirc.runs.worker import unpacked
 from recirc.storage import write_atomic
 
@@ -34,11 +34,10 @@ class KeptMap:
     """
 
     def __init__(self, folder: str | Path):
-        header = Path(folder) / "parts" / "run.json"
-        if not header.is_file():
+        if (begun := begun_with(Path(folder))) is None:
             raise FolderError(f"{folder} holds no run that is under way.")
-        self.identity = identity_of(json.loads(header.read_text())["inputs"])
-        self.store, self._found = Segments(header.parent), set()
+        self.identity = identity_of(begun["inputs"])
+        self.store, self._found = Segments(Path(folder) / "parts"), set()
 
     @property
     def n_finished(self) -> int:

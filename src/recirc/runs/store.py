@@ -15,6 +15,7 @@ from recirc.runs import provenance
 from recirc.runs.locks import WHOLE, FinishedError, FolderError, Lock, Share
 from recirc.runs.locks import Unfinished as Unfinished
 from recirc.runs.metrics import metrics_text, strict_json
+from recirc.runs.seal import is_done, seal
 from recirc.runs.segments import Segments
 from recirc.storage import TEMPORARY, explained, write_atomic
 
@@ -67,12 +68,11 @@ class RunFolder:
             raise FinishedError(root, found is not None and found["specification"] == header["specification"])
         _refuse_foreign(root)
         lock = Lock(root, share)
-        place = root / "parts" / "run.json"
         try:
-            if resumed := place.exists():
-                header = _same_run(root, json.loads(place.read_text()), header)
+            if resumed := (found := begun_with(root)) is not None:
+                header = _same_run(root, found, header)
             else:
-                write_atomic(place, strict_json(header).encode())
+                write_atomic(root / "parts" / "run.json", strict_json(header).encode())
             return cls(root, lock, header, resumed, share)
         except BaseException:
             lock.close()
@@ -133,13 +133,11 @@ class RunFolder:
         Raises:
             FolderError: if it holds none, or a run of another specification or version.
         """
-        place = Path(other) / "parts" / "run.json"
-        if not place.is_file():
+        if (begun := begun_with(Path(other))) is None:
             raise FolderError(f"{other} holds no unfinished run; give the folders that shards have written.")
-        begun = json.loads(place.read_text())
         inputs = begun["inputs"] if _hashes_of(begun["inputs"]) == _hashes_of(self.inputs) else self.inputs
         _same_run(Path(other), begun, self._header | {"inputs": inputs, "versions": provenance.versions()})
-        found = Segments(place.parent)
+        found = Segments(Path(other) / "parts")
         found.refresh()
         self.pieces.refresh()
         return self.pieces.merge(found)
@@ -202,42 +200,8 @@ class RunFolder:
     def finish(self) -> None:
         """Seal the folder: write DONE with the sha256 of every file, in the format of `sha256sum`."""
         self.at_end.close()
-        lines = [f"{digest}  {name}\n" for name, digest in sorted(_hashes(self.root).items())]
-        write_atomic(self.root / "DONE", "".join(lines).encode())
+        seal(self.root)
         shutil.rmtree(self.root / "parts", ignore_errors=True)
-
-
-def is_done(path: str | Path) -> bool:
-    """Whether a folder is finished.
-
-    Example:
-        >>> is_done("nowhere")
-        False
-    """
-    return (Path(path) / "DONE").is_file()
-
-
-def verify(path: str | Path) -> list[str]:
-    """What is wrong with a finished folder, one sentence each; nothing if it is as DONE says.
-
-    Example:
-        >>> verify("nowhere")
-        ['nowhere has no DONE: it is unfinished.']
-    """
-    if not is_done(path):
-        return [f"{path} has no DONE: it is unfinished."]
-    lines = [line.partition("  ") for line in (Path(path) / "DONE").read_text().splitlines()]
-    expected, found = {name: digest for digest, _, name in lines}, _hashes(Path(path))
-    gone = [f"{name} is missing." for name in expected.keys() - found.keys()]
-    new = [f"{name} was added later." for name in found.keys() - expected.keys()]
-    changed = [f"{name} was changed." for name in expected.keys() & found.keys() if expected[name] != found[name]]
-    return sorted(gone + new + changed)
-
-
-def _hashes(root: Path) -> dict[str, str]:
-    names = [path.relative_to(root) for path in root.rglob("*") if path.is_file()]
-    names = [name for name in names if name.parts[0] not in ("DONE", "parts")]
-    return {name.as_posix(): provenance.hash_file(root / name) for name in names}
 
 
 def identity_of(inputs: Mapping[str, Mapping]) -> str:
@@ -247,6 +211,26 @@ def identity_of(inputs: Mapping[str, Mapping]) -> str:
 
 def _hashes_of(inputs: Mapping[str, Mapping]) -> list[str]:
     return sorted(record["sha256"] for record in inputs.values())
+
+
+def begun_with(root: Path) -> dict | None:
+    """What an unfinished folder was begun with; None if it holds no run.
+
+    Raises:
+        FolderError: if its `run.json` cannot be read.
+    """
+    place = root / "parts" / "run.json"
+    try:
+        found = json.loads(place.read_text())
+        header = {name: found[name] for name in ("specification", "inputs", "versions", "started")}
+        _hashes_of(header["inputs"])
+        return header
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
+        mend = "so that what is finished there cannot be told; mend it, or give another --out"
+        raise FolderError(f"{place} cannot be read ({reason}), {mend}.") from error
 
 
 def _header_of(root: Path) -> dict | None:
