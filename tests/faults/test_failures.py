@@ -3,6 +3,8 @@
 import dataclasses
 import getpass
 import os
+import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from inline_engine import use
 
 from recirc.analyses import AnalysisResult, Failure, Result, Row, results
-from recirc.runs import Experiment, engine, verify
+from recirc.runs import Experiment, FinishedError, RunFolder, engine, is_done, provenance, verify
 from recirc.runs.experiment import run
 from recirc.runs.report import ReportText
 
@@ -93,3 +95,91 @@ def test_a_redacted_log_of_failures_names_neither_user_nor_machine_nor_path(reda
     assert 'File "test_failures.py"' in log
     for secret in (*secrets, str(Path.home()), str(Path.cwd()), sys.prefix):
         assert secret not in log
+
+
+@pytest.fixture
+def flaky(tmp_path, monkeypatch):
+    """Runs five pieces into `run`, of which those in `bad` fail; and what was called since it was last asked."""
+    use(monkeypatch, seconds=0.0)
+    bad, calls = set(), []
+
+    def work(piece):
+        calls.append(piece["name"])
+        if piece["name"] == "c" and "stop" in bad:
+            raise KeyboardInterrupt
+        if piece["name"] in bad:
+            raise OSError("no luck today")
+        return Result({}, {"x": float(ord(piece["name"]))})
+
+    def called(*names, folder="run", **how):
+        bad.clear()
+        bad.update(names)
+        calls.clear()
+        run(planted(work, "abcde"), tmp_path / folder, **how)
+        return list(calls)
+
+    called.calls = calls
+    return called
+
+
+def _results(folder: Path) -> list[bytes]:
+    return [(folder / name).read_bytes() for name in ("metrics.json", "config.toml", "report.json")]
+
+
+def test_what_failed_in_a_finished_folder_is_tried_once_more_by_the_same_command(flaky, tmp_path, capsys):
+    flaky(folder="clean")
+    folder = tmp_path / "run"
+    assert flaky("b", "c") == list("abcde")
+    assert flaky("c") == ["b", "c"]
+    assert "run is finished; what failed is tried once more." in capsys.readouterr().err
+    assert verify(folder) == []
+    log = (folder / "failures.log").read_text()
+    assert '"name":"c"' in log
+    assert '"name":"b"' not in log
+    before = _results(folder)
+    with pytest.raises(KeyboardInterrupt):
+        flaky("stop")
+    assert _results(folder) == before
+    assert verify(folder) == []  # until there is something to write
+    assert flaky() == ["c"]
+    assert verify(folder) == []
+    assert _results(folder) == _results(tmp_path / "clean")
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        path.name for path in (tmp_path / "clean").iterdir()
+    )
+    with pytest.raises(FinishedError):
+        flaky()
+    assert flaky.calls == []
+
+
+def test_a_stop_while_results_of_another_try_are_written_loses_nothing(flaky, tmp_path, monkeypatch):
+    flaky("c")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_manifest", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            flaky()
+    assert not is_done(tmp_path / "run")
+    assert flaky() == []
+    assert verify(tmp_path / "run") == []
+
+
+def test_a_report_made_anew_leaves_what_can_be_tried_once_more(flaky, tmp_path):
+    flaky("c")
+    with RunFolder.reopen(tmp_path / "run") as folder:
+        folder.finish()
+    assert flaky() == ["c"]
+
+
+@pytest.mark.parametrize("why", ["redacted", "another version", "accepted"])
+def test_what_cannot_be_tried_once_more_is_finished(why, flaky, tmp_path, monkeypatch):
+    flaky("c", redact=why == "redacted")
+    if why == "redacted":
+        assert not (tmp_path / "run/parts").exists()
+    elif why == "accepted":
+        shutil.rmtree(tmp_path / "run/parts")
+    else:
+        monkeypatch.setattr(provenance, "versions", lambda: {"recirc": "0.0.1"})
+    with pytest.raises(FinishedError, match="holds this run, finished"):
+        flaky()
+    assert flaky.calls == []
+    assert verify(tmp_path / "run") == []

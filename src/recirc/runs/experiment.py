@@ -13,11 +13,12 @@ import xarray as xr
 from recirc.analyses.pieces import Map
 from recirc.analyses.result import AnalysisResult
 from recirc.runs import provenance
-from recirc.runs.failures import NAME, NotingMap
+from recirc.runs.failures import NotingMap
 from recirc.runs.folder_map import FolderMap
 from recirc.runs.locks import NOTHING, Share
 from recirc.runs.report import ReportText, build, write_text
-from recirc.runs.store import RunFolder
+from recirc.runs.seal import is_done
+from recirc.runs.store import FAILURES, RunFolder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +69,7 @@ def run(
     batch: int | None = None,
     redact: bool = False,
 ) -> AnalysisResult:
-    """Run an experiment into a folder, or go on with it.
+    """Run an experiment into a folder, or go on with it; in a finished one try once more what failed.
 
     Args:
         experiment: what to run.
@@ -79,7 +80,8 @@ def run(
         merge: folders of shards, whose finished pieces are collected; then nothing is computed.
         cluster: address of a Dask scheduler, or a TOML file that says where it is; None for processes here.
         batch: how many networks of a sweep are one program; None for one on a CPU and many on an accelerator.
-        redact: leave user, machine and paths out of the manifest and of `failures.log`.
+        redact: leave user, machine and paths out of the manifest and of `failures.log`; then what failed is not tried
+            once more in a finished folder.
 
     Raises:
         ValueError: if the folder cannot be used, or the work cannot be done.
@@ -90,12 +92,15 @@ def run(
     share = NOTHING if merge else Share.parse(shard)
     with RunFolder.open(out, specification=record, inputs=experiment.inputs, share=share) as folder:
         folder.write("config.toml", experiment.config())
+        if is_done(folder.root):
+            print(f"{out} is finished; what failed is tried once more.", file=sys.stderr, flush=True)
         if experiment.foretold:
             print(experiment.foretold, file=sys.stderr, flush=True)
         for other in merge:
             print(f"{folder.merge(other)} finished pieces taken from {other}.", file=sys.stderr, flush=True)
         map = NotingMap(FolderMap(folder, jobs=jobs, cluster=cluster, batch=batch))
         result = experiment.analyse(map)
+        folder.unseal()
         _write_failures(folder, map, [*experiment.inputs, *merge] if redact else None)
         _write(folder, experiment, result, argv, redact)
     return result
@@ -118,17 +123,17 @@ def _write(
     if redact:  # only now: until here it says where the inputs of an unfinished run are
         folder.write("config.toml", _without_folders(experiment.config(), experiment.inputs))
     build(folder, result=result)
-    folder.finish()
+    folder.finish(keep=not redact)  # what is kept names folders
 
 
 def _write_failures(folder: RunFolder, map: NotingMap, secret: Sequence[str | Path] | None) -> None:
     """What failed and why, if anything did; without places, such as the folders of `secret`, unless that is None."""
-    folder.path(NAME).unlink(missing_ok=True)
+    folder.path(FAILURES).unlink(missing_ok=True)
     if map.noted:
         text = map.log()
-        folder.write(NAME, text if secret is None else provenance.without_places(text, [folder.root, *secret]))
+        folder.write(FAILURES, text if secret is None else provenance.without_places(text, [folder.root, *secret]))
         several = "piece of work" if len(map.noted) == 1 else "pieces of work"
-        print(f"{len(map.noted)} {several} failed; {folder.root / NAME} says why.", file=sys.stderr, flush=True)
+        print(f"{len(map.noted)} {several} failed; {folder.root / FAILURES} says why.", file=sys.stderr, flush=True)
 
 
 def _without_folders(config: str, inputs: Sequence[Path]) -> str:

@@ -7,7 +7,6 @@ from recirc.analyses.pieces import Batchable, Done, Failure, canonical, piece_ke
 from recirc.runs.folder_map import FolderMap
 from recirc.runs.locks import Share
 
-NAME = "failures.log"
 _MOST = 2000  # characters of what a piece says
 
 

@@ -1,5 +1,6 @@
 """The report of a run that is not finished, from the pieces that are."""
 
+import contextlib
 import copy
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -9,12 +10,13 @@ from typing import Any
 from recirc.analyses.pieces import Done, Failure, piece_key
 from recirc.runs.experiment import Experiment
 from recirc.runs.folder_map import name_of
+from recirc.runs.header import begun_with, identity_of
 from recirc.runs.locks import Share
 from recirc.runs.metrics import metrics_text
 from recirc.runs.report import build, write_text
 from recirc.runs.seal import is_done
 from recirc.runs.segments import Segments
-from recirc.runs.store import FolderError, begun_with, identity_of
+from recirc.runs.store import FolderError
 from recirc.runs.worker import unpacked
 from recirc.storage import write_atomic
 
@@ -85,4 +87,6 @@ def live_report(folder: str | Path, experiment: Experiment) -> tuple[Path, int]:
         return build(place, result=result), map.n_finished
     finally:
         if is_done(folder):
-            shutil.rmtree(place.parent, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
+            with contextlib.suppress(OSError):  # it holds what can be tried once more
+                place.parent.rmdir()

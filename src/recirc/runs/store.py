@@ -1,7 +1,6 @@
 """The run folder: staged while it grows, sealed by DONE when it is whole."""
 
 import contextlib
-import json
 import os
 import shutil
 import typing
@@ -12,6 +11,8 @@ from recirc.analyses.pieces import piece_key
 from recirc.analyses.table import Claim, Row
 from recirc.data.netcdf import netcdf_bytes
 from recirc.runs import provenance
+from recirc.runs.header import begun_with, hashes_of, header_of, same_run
+from recirc.runs.header import identity_of as identity_of
 from recirc.runs.locks import WHOLE, FinishedError, FolderError, Lock, Share
 from recirc.runs.locks import Unfinished as Unfinished
 from recirc.runs.metrics import metrics_text, strict_json
@@ -21,6 +22,8 @@ from recirc.storage import TEMPORARY, explained, write_atomic
 
 if typing.TYPE_CHECKING:
     import xarray
+
+FAILURES = "failures.log"  # is there only if a piece of work failed
 
 
 class RunFolder:
@@ -56,21 +59,21 @@ class RunFolder:
             share: which pieces are to be computed here; others with other shares may be at work at once.
 
         Raises:
-            FinishedError: if the folder is finished.
+            FinishedError: if the folder is finished, unless pieces of this run failed: those are to be tried once more.
             FolderError: if it holds other files or another run, or another process is writing to it.
             StorageError: if it cannot be written to.
         """
         root = Path(os.path.abspath(path))
         header = {"specification": piece_key(specification), "inputs": provenance.describe_inputs(inputs)}
         header |= {"versions": provenance.versions(), "started": provenance.now()}
-        if is_done(root):
-            found = _header_of(root)
+        if is_done(root) and not _can_retry(root, header):
+            found = header_of(root)
             raise FinishedError(root, found is not None and found["specification"] == header["specification"])
         _refuse_foreign(root)
         lock = Lock(root, share)
         try:
             if resumed := (found := begun_with(root)) is not None:
-                header = _same_run(root, found, header)
+                header = same_run(root, found, header)
             else:
                 write_atomic(root / "parts" / "run.json", strict_json(header).encode())
             return cls(root, lock, header, resumed, share)
@@ -86,7 +89,7 @@ class RunFolder:
             FolderError: if it has no `metrics.json` and `manifest.json`, or another process is writing to it.
         """
         root = Path(os.path.abspath(path))
-        header = _header_of(root)
+        header = header_of(root)
         if header is None or not (root / "metrics.json").is_file():
             raise FolderError(f"{root} is not a run folder with manifest.json and metrics.json.")
         return cls(root, Lock(root, WHOLE), header, True, WHOLE)
@@ -135,8 +138,8 @@ class RunFolder:
         """
         if (begun := begun_with(Path(other))) is None:
             raise FolderError(f"{other} holds no unfinished run; give the folders that shards have written.")
-        inputs = begun["inputs"] if _hashes_of(begun["inputs"]) == _hashes_of(self.inputs) else self.inputs
-        _same_run(Path(other), begun, self._header | {"inputs": inputs, "versions": provenance.versions()})
+        inputs = begun["inputs"] if hashes_of(begun["inputs"]) == hashes_of(self.inputs) else self.inputs
+        same_run(Path(other), begun, self._header | {"inputs": inputs, "versions": provenance.versions()})
         found = Segments(Path(other) / "parts")
         found.refresh()
         self.pieces.refresh()
@@ -197,50 +200,34 @@ class RunFolder:
         begun = {"start": self.started, "specification": self._header["specification"], "redact": redact}
         self.write("manifest.json", strict_json(provenance.manifest(argv, seeds, self.inputs, **begun)))
 
-    def finish(self) -> None:
-        """Seal the folder: write DONE with the sha256 of every file, in the format of `sha256sum`."""
+    def unseal(self) -> None:
+        """Make a finished folder unfinished, before its files are written anew.
+
+        Raises:
+            StorageError: if it cannot be written to.
+        """
+        with explained(self.root / "DONE"):
+            (self.root / "DONE").unlink(missing_ok=True)
+
+    def finish(self, keep: bool = True) -> None:
+        """Seal the folder: write DONE with the sha256 of every file, in the format of `sha256sum`.
+
+        Args:
+            keep: whether finished pieces stay in `parts/` where others failed, so that those can be tried once more.
+        """
         self.at_end.close()
         seal(self.root)
-        shutil.rmtree(self.root / "parts", ignore_errors=True)
+        shutil.rmtree(self.root / "parts" / "live", ignore_errors=True)
+        if not (keep and (self.root / FAILURES).is_file() and (self.root / "parts" / "run.json").is_file()):
+            shutil.rmtree(self.root / "parts", ignore_errors=True)
 
 
-def identity_of(inputs: Mapping[str, Mapping]) -> str:
-    """What decides every piece of work beside what it says itself: the package's version and its inputs' hashes."""
-    return piece_key([provenance.versions()["recirc"], _hashes_of(inputs)])
-
-
-def _hashes_of(inputs: Mapping[str, Mapping]) -> list[str]:
-    return sorted(record["sha256"] for record in inputs.values())
-
-
-def begun_with(root: Path) -> dict | None:
-    """What an unfinished folder was begun with; None if it holds no run.
-
-    Raises:
-        FolderError: if its `run.json` cannot be read.
-    """
-    place = root / "parts" / "run.json"
+def _can_retry(root: Path, header: dict) -> bool:
+    """Whether a finished folder has pieces of this run that failed, and all others."""
     try:
-        found = json.loads(place.read_text())
-        header = {name: found[name] for name in ("specification", "inputs", "versions", "started")}
-        _hashes_of(header["inputs"])
-        return header
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is damaged"
-        mend = "so that what is finished there cannot be told; mend it, or give another --out"
-        raise FolderError(f"{place} cannot be read ({reason}), {mend}.") from error
-
-
-def _header_of(root: Path) -> dict | None:
-    """What a folder with a manifest was begun with."""
-    try:
-        record = json.loads((root / "manifest.json").read_text())
-        header = {name: record[name] for name in ("specification", "inputs", "versions")}
-        return header | {"started": record["start"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return (root / FAILURES).is_file() and bool((begun := begun_with(root)) and same_run(root, begun, header))
+    except FolderError:
+        return False
 
 
 def _refuse_foreign(root: Path) -> None:
@@ -254,18 +241,3 @@ def _refuse_foreign(root: Path) -> None:
     strange = [name for name in names if not name.startswith("lock-")]
     if strange:
         raise FolderError(f"{root} holds {strange[0]!r}, which no run left there; give a new or empty --out.")
-
-
-def _same_run(root: Path, begun: dict, header: dict) -> dict:
-    for name, record in header["inputs"].items():
-        before = begun["inputs"].get(name)
-        if before is not None and before["sha256"] != record["sha256"]:
-            raise FolderError(f"{name} has changed since {root} was begun; restore it, or give another --out.")
-    if begun["specification"] != header["specification"] or begun["inputs"].keys() != header["inputs"].keys():
-        other = f"{root} holds an unfinished run of another specification"
-        raise FolderError(f"{other}; finish that one with its own command, or give another --out.")
-    for name, version in header["versions"].items():
-        if (old := begun["versions"].get(name)) != version:
-            mixed = f"{root} was begun with {name} {old} and this is {version}; results would mix"
-            raise FolderError(f"{mixed}. Go back to that version, or give another --out.")
-    return begun
