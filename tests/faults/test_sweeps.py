@@ -1,5 +1,6 @@
 """Rows 21, 23, 25, 26 and 28-32 for sweeps: files that are wrong are refused with the line, before anything is run."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from recirc.analyses import AnalysisResult, Row
 from recirc.cli import app
 from recirc.runs import ConfigError, Experiment, live
 from recirc.runs.experiment import run
+from recirc.runs.locks import Lock, Share
 from recirc.runs.report import ReportText
 from recirc.studies import sweep
 from recirc.studies.sweep.design import runs_of
@@ -139,15 +141,48 @@ def test_shards_and_their_merge_from_the_command_line(call, tmp_path):
         (["a.toml", "b"], "nothing else takes folders"),
         (["a.toml", "--shard", "3/2"], "a shard is I/N"),
         (["a.toml", "--merge", "none"], "none holds no unfinished run"),
+        (["a.toml", "--shard", ""], "a shard is I/N"),
+        (["a.toml", "none", "--merge", "--shard", "1/2"], "--merge: it does not go with --shard"),
+        (["a.toml", "none", "--merge", "--jobs", "2"], "--merge: it does not go with --jobs"),
+        (["a.toml", "none", "--merge", "--cluster", "tcp://127.0.0.1:1"], "--merge: it does not go with --cluster"),
+        (["a.toml", "--cluster", "tcp://127.0.0.1:1", "--jobs", "2"], "--cluster: it does not go with --jobs"),
+        (["a.toml", "--cluster", "tcp://10.0.0.1:8786"], "has no TLS"),
+        (["a.toml", "--cluster", "tcp://10.0.0.1:8786", "--shard", "1/2"], "has no TLS"),
+        (["a.toml", "--cluster", "none.toml"], "cannot read the configuration none.toml"),
         (["a.toml", "--batch", "0"], "'0' is neither auto nor a whole number from 1"),
         (["a.toml", "--batch", "many"], "'many' is neither auto nor a whole number from 1"),
     ],
 )
-def test_wrong_use_is_a_sentence_and_exits_2(arguments, message, call):
+def test_wrong_use_is_a_sentence_and_exits_2_and_leaves_nothing(arguments, message, call, tmp_path):
     found = call(*arguments, "--out", "run")
     assert found.exit_code == 2
-    assert message in found.output
+    assert message in " ".join(found.output.replace("│", " ").split())
     assert "Traceback" not in found.output
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("how", ["begun before", "others are in it", "something is kept", "holds another file"])
+def test_what_is_refused_leaves_what_others_have_there(how, call, tmp_path, monkeypatch):
+    arguments, run = ["a.toml", "--cluster", "tcp://10.0.0.1:8786", "--shard", "2/2", "--out", "run"], tmp_path / "run"
+    others = contextlib.ExitStack()
+    if how == "begun before":
+        assert call("a.toml", "--shard", "1/2", "--out", "run").exit_code == 0
+
+    def hinder(self, *_):
+        if how == "others are in it":
+            others.enter_context(contextlib.closing(Lock(run, Share(1, 2))))
+        elif how == "something is kept":
+            (run / "parts/training-a").mkdir()
+        elif how == "holds another file":
+            (run / "notes.txt").touch()
+        raise ConfigError("refused here.")
+
+    monkeypatch.setattr("recirc.runs.folder_map.FolderMap._workers", hinder)
+    with others:
+        found = call(*arguments)
+    assert found.exit_code == 2
+    assert "refused here." in found.output
+    assert (run / "notes.txt").exists() if how == "holds another file" else (run / "parts/run.json").exists()
 
 
 def test_a_gpu_that_is_not_here_is_named_before_anything_is_made(tmp_path):

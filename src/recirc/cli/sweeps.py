@@ -1,6 +1,7 @@
 """The verb for many runs."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,8 +16,9 @@ def sweep(
     files: Annotated[list[Path], typer.Argument(metavar="FILE.toml", help="What is run, and what is varied.")],
     jobs: Jobs = None,
     shard: Annotated[
-        str, typer.Option(metavar="I/N", help="Do every N-th run only, from the I-th; the last shard writes the table.")
-    ] = "1/1",
+        str | None,
+        typer.Option(metavar="I/N", help="Do every N-th run only, from the I-th; the last shard writes the table."),
+    ] = None,
     merge: Annotated[
         bool, typer.Option("--merge", help="Compute nothing: collect what shards left in the folders named after FILE.")
     ] = False,
@@ -40,6 +42,11 @@ def sweep(
         os.environ["JAX_PLATFORMS"] = "cuda" if device == "gpu" else device
     if batch != "auto" and not (batch.isdecimal() and int(batch) > 0):
         raise typer.BadParameter(f"{batch!r} is neither auto nor a whole number from 1.", param_hint="--batch")
+    given = {"--shard": shard is not None, "--cluster": cluster is not None, "--jobs": jobs is not None}
+    if merge:
+        _refuse("--merge", given, "a merge computes nothing, and takes what every shard left")
+    if cluster is not None:
+        _refuse("--cluster", {"--jobs": given["--jobs"]}, "the workers of a cluster are those that were started for it")
     n_at_once = None if batch == "auto" else int(batch)
     jobs = jobs or (n_cores() if os.environ.get("JAX_PLATFORMS", "cpu") == "cpu" else 1)  # one for an accelerator
     first, *folders = files
@@ -63,4 +70,19 @@ def sweep(
 
     if dry_run:
         run_plain(foretell)
-    run(make, folder, jobs, redact=redact, shard=shard, merge=folders, cluster=cluster, batch=n_at_once)
+    run(
+        make,
+        folder,
+        jobs,
+        redact=redact,
+        shard="1/1" if shard is None else shard,
+        merge=folders,
+        cluster=cluster,
+        batch=n_at_once,
+    )
+
+
+def _refuse(option: str, others: Mapping[str, bool], why: str) -> None:
+    """Refuse an option beside others, where they are given."""
+    for other in [name for name, is_given in others.items() if is_given]:
+        raise typer.BadParameter(f"it does not go with {other}: {why}. Leave one of them out.", param_hint=option)

@@ -91,19 +91,28 @@ def run(
     record = {"study": experiment.study, "preset": experiment.preset, "specification": experiment.specification}
     share = NOTHING if merge else Share.parse(shard)
     with RunFolder.open(out, specification=record, inputs=experiment.inputs, share=share) as folder:
-        folder.write("config.toml", experiment.config())
         if is_done(folder.root):
             print(f"{out} is finished; what failed is tried once more.", file=sys.stderr, flush=True)
-        if experiment.foretold:
-            print(experiment.foretold, file=sys.stderr, flush=True)
-        for other in merge:
-            print(f"{folder.merge(other)} finished pieces taken from {other}.", file=sys.stderr, flush=True)
         map = NotingMap(FolderMap(folder, jobs=jobs, cluster=cluster, batch=batch))
-        result = experiment.analyse(map)
+        try:
+            result = _analysed(folder, experiment, map, merge)
+        except ValueError:
+            folder.discard()
+            raise
         folder.unseal()
         _write_failures(folder, map, [*experiment.inputs, *merge] if redact else None)
         _write(folder, experiment, result, argv, redact)
     return result
+
+
+def _analysed(folder: RunFolder, experiment: Experiment, map: NotingMap, merge: Sequence[str | Path]) -> AnalysisResult:
+    """What the work comes to, with the pieces of other folders."""
+    folder.write("config.toml", experiment.config())
+    if experiment.foretold:
+        print(experiment.foretold, file=sys.stderr, flush=True)
+    for other in merge:
+        print(f"{folder.merge(other)} finished pieces taken from {other}.", file=sys.stderr, flush=True)
+    return experiment.analyse(map)
 
 
 def _write(

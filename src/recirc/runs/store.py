@@ -130,6 +130,17 @@ class RunFolder:
             raise Unfinished(self.root, self.share, 0, 0)
         self._clear()
 
+    def discard(self) -> None:
+        """Leave nothing of a run that was begun here and has kept nothing, unless others are at work in the folder."""
+        self.at_end.close()
+        with contextlib.suppress(FolderError, OSError):
+            parts = self.root / "parts"
+            kept = [path for path in parts.iterdir() if path.name != "run.json" and not path.name.startswith("lock")]
+            if not self.resumed and not kept and self._lock.take_over():
+                shutil.rmtree(parts, ignore_errors=True)
+                (self.root / "config.toml").unlink(missing_ok=True)
+                self.root.rmdir()  # unless it holds something else
+
     def merge(self, other: str | Path) -> int:
         """Take the finished pieces of another unfinished folder of the same run; returns how many are new.
 
