@@ -30,7 +30,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-PAGES = ("start.md", "tutorial.md", *sorted(f"tutorials/{path.name}" for path in (DOCS / "tutorials").glob("*.md")))
+PAGES = (
+    "start.md",
+    "tutorial.md",
+    "sweep.md",
+    *sorted(f"tutorials/{path.name}" for path in (DOCS / "tutorials").glob("*.md")),
+)
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```\n", re.M | re.S)
 OUTPUT = re.compile(r"\n<!-- output -->\n.*?<!-- end -->\n", re.S)
 RUN = re.compile(r"\n\*Run on [^\n]*\*\n<!-- code (\w+) -->\n")

@@ -221,9 +221,25 @@ def test_calls_on_data_in_memory_run(tmp_path):
     assert _python(code, folder=tmp_path).startswith("More alike than unrelated populations by")
 
 
-@pytest.mark.parametrize("page", ["docs/circuits.md", "docs/data.md"])
+@pytest.mark.parametrize("page", ["docs/circuits.md", "docs/data.md", "docs/studies/salatiello2020.md"])
 def test_blocks_of_the_pages_run(page, tmp_path):
     assert _python(_blocks(page), folder=tmp_path) == ""
+
+
+def test_a_figure_is_drawn_from_a_folder_as_the_page_says(tmp_path):
+    random = np.random.default_rng(0)
+    rows = [
+        recirc.analyses.Row(
+            *("heldout_direction_r2", "unit", arm, random.normal(0.6, 0.1)),
+            condition={"set": "heldout_direction", "direction": f"{angle}", "seed": seed},
+        )
+        for angle in range(0, 360, 90)
+        for arm, seed in (("network", 0), ("ensemble", None))
+    ]
+    with recirc.runs.RunFolder.open(tmp_path / "recirc-fit", specification={}) as folder:
+        folder.write_metrics("fit", "", rows)
+    assert _python(_blocks("docs/figures.md"), folder=tmp_path) == ""
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {"r2_by_direction.svg", "r2_by_direction.png"}
 
 
 def test_units_to_record_next_are_ranked_on_the_page(tmp_path):
@@ -242,16 +258,23 @@ def test_examples_of_the_pages_run(page, tmp_path):
     run = "if __name__ == '__main__': recirc.runs.experiment.run(robust_readouts.experiment(), 'folder', jobs=1)"
     assert _python(f"import recirc, robust_readouts\n{run}", folder=tmp_path) is not None
     assert (tmp_path / "folder" / "DONE").exists()
+    listed = re.findall(r"^([\w.]+)/? {3,}\w", _blocks("README.md", "text"), re.M)
+    assert set(os.listdir(tmp_path / "folder")) - {"report.json"} <= set(listed)
+    written = json.loads((tmp_path / "folder" / "metrics.json").read_text())
+    assert list(written) == re.findall(r'"(\w+)":', _blocks("docs/runs.md", "text"))
 
 
 def test_the_configuration_shown_is_one(tmp_path):
     from recirc.analyses import FitConfig
+    from recirc.runs.cluster import ClusterConfig
 
     (tmp_path / "fit.toml").write_text(_blocks("docs/runs.md", "toml"))
     config = recirc.runs.load_config(FitConfig, tmp_path / "fit.toml")
     (tmp_path / "chain.toml").write_text(_blocks("docs/tutorial.md", "toml").replace("[preprocessing]\n", ""))
     chain = recirc.runs.load_config(recirc.data.Preprocessing, tmp_path / "chain.toml")
     assert chain.align == "move_onset_time"
+    (tmp_path / "cluster.toml").write_text(_blocks("docs/sweep.md", "toml"))
+    assert recirc.runs.load_config(ClusterConfig, tmp_path / "cluster.toml").scheduler_file == "scheduler.json"
     assert (config.network.n_units, config.trainer.n_passes, config.trainer.drive) == (400, 20, 0.05)
 
 
