@@ -48,7 +48,7 @@ def torch(session: nox.Session) -> None:
     """Networks from PyTorch beside PyTorch, and safetensors beside its own package."""
     session.install("-e", ".", *TESTS, *nox.project.dependency_groups(PROJECT, "torch"))
     session.run("python", "-c", "import torch, safetensors")  # without them these tests would be skipped
-    session.run("python", "-m", "pytest", "tests/theory/test_imported_networks.py")
+    session.run("python", "-m", "pytest", "tests/theory/test_imported_networks.py", *session.posargs)
 
 
 @nox.session(python=PYTHONS[0])

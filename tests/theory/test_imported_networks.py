@@ -53,6 +53,13 @@ def run(torch, layer):
         return layer(torch.tensor(inputs(), dtype=torch.float32))[0].numpy()
 
 
+def apart(made, expected):
+    """Largest difference of any state, which `nox -s torch -- -rP` shows."""
+    assert made.shape == expected.shape
+    print(f"largest difference {(largest := np.abs(made - expected).max()):.1e}")
+    return largest
+
+
 def arrays_of(layer):
     return {name: tensor.numpy() for name, tensor in layer.state_dict().items()}
 
@@ -61,12 +68,12 @@ def arrays_of(layer):
 def test_a_pytorch_rnn_has_the_same_states(torch, nonlinearity):
     layer = torch.nn.RNN(N_INPUTS, N_UNITS, nonlinearity=nonlinearity, batch_first=True)
     made = states(from_arrays(arrays_of(layer), nonlinearity=nonlinearity, dt=0.01))
-    assert np.abs(made - run(torch, layer)).max() < CLOSE
+    assert apart(made, run(torch, layer)) < CLOSE
 
 
 def test_a_pytorch_gru_has_the_same_states(torch):
     layer = torch.nn.GRU(N_INPUTS, N_UNITS, batch_first=True)
-    assert np.abs(states(from_arrays(arrays_of(layer), dt=0.01)) - run(torch, layer)).max() < CLOSE
+    assert apart(states(from_arrays(arrays_of(layer), dt=0.01)), run(torch, layer)) < CLOSE
 
 
 @pytest.mark.parametrize("form", ["current", "rate", "outside"])
@@ -92,7 +99,7 @@ def test_a_leaky_pytorch_network_has_the_same_states(torch, form):
 
     layer = Leaky()
     network = from_arrays(arrays_of(layer), form=form, nonlinearity="tanh", tau=0.05, dt=0.01)
-    assert np.abs(states(network) - run(torch, layer)).max() < CLOSE
+    assert apart(states(network), run(torch, layer)) < CLOSE
 
 
 def test_a_whole_pytorch_model_with_its_readout_and_a_safetensors_file(torch, tmp_path):
@@ -113,7 +120,7 @@ def test_a_whole_pytorch_model_with_its_readout_and_a_safetensors_file(torch, tm
     with torch.no_grad():
         expected = model(torch.tensor(inputs(), dtype=torch.float32)).numpy()
     made = np.asarray(simulate(network, trials, key=jax.random.key(0)).outputs)
-    assert np.abs(made - expected).max() < CLOSE
+    assert apart(made, expected) < CLOSE
 
 
 def test_what_is_written_here_is_read_by_safetensors_itself(tmp_path):
