@@ -191,6 +191,13 @@ def test_from_step_is_the_function_itself():
         np.testing.assert_allclose(states(same), states(network), atol=1e-12)
 
 
+def test_units_are_rates_and_not_entries_of_the_state():
+    w, u = weights(0, (N_UNITS, N_UNITS), (N_UNITS, N_INPUTS))
+    network = from_arrays(weight_hh=w, weight_ih=u, dt=0.01)
+    half = from_step(network.update, lambda h: h[::2], np.zeros(N_UNITS), dt=0.01, n_inputs=N_INPUTS)
+    assert [each.n_units for each in (network, half)] == [states(each).shape[2] for each in (network, half)]
+
+
 def test_a_short_leak_is_the_flow_that_a_rate_network_has():
     """With dt far below tau the first form and exact decay are one."""
     w, u, out = weights(0, (N_UNITS, N_UNITS), (N_UNITS, N_INPUTS), (1, N_UNITS))

@@ -36,8 +36,8 @@ class StepCircuit(AbstractCircuit):
     Example:
         >>> import jax.numpy as jnp
         >>> circuit = StepCircuit(lambda x, u: jnp.tanh(0.5 * x) + u, jnp.tanh, None, jnp.zeros(3), 0.01, 3)
-        >>> circuit.time_step, circuit.initial_state(2).shape
-        (0.01, (3, 2))
+        >>> circuit.time_step, circuit.n_units, circuit.initial_state(2).shape
+        (0.01, 3, (3, 2))
     """
 
     update: Callable[..., Any]
@@ -51,6 +51,11 @@ class StepCircuit(AbstractCircuit):
     @property
     def time_step(self) -> float:
         return self.dt
+
+    @property
+    def n_units(self) -> int:
+        """Number of rates."""
+        return jax.eval_shape(self.rate, self.start).shape[0]
 
     @property
     def n_inputs(self) -> int:
