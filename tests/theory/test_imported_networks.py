@@ -291,6 +291,19 @@ def test_settings_may_stand_among_the_arrays_and_give_way_to_arguments(tmp_path)
         assert (other.dt, other.update.form, round(float(other.update.leak[0]), 9)) == (0.01, "current", 0.2)
 
 
+def test_plain_matrices_may_stand_in_their_order():
+    w, u, out, (b,) = *weights(0, (9, 9), (9, 2), (1, 9)), weights(1, (9,))
+    names, how = ("W", "W_in", "W_out", "bias"), {"nonlinearity": "tanh", "tau": 0.1, "dt": 0.02}
+    named = from_arrays(**dict(zip(names, (w, u, out, b))), **how).to_arrays()
+    for made in (from_arrays(w, u, out, b, **how), from_arrays(w.tolist(), u, bias=b, W_out=out, **how)):
+        for name, value in made.to_arrays().items():
+            np.testing.assert_array_equal(value, named[name])
+    alone = from_arrays(w, **how)
+    assert (alone.n_units, alone.n_inputs, alone.output) == (9, 0, None)
+    with pytest.raises(ValueError, match="W holds object"):
+        from_arrays(object(), **how)
+
+
 def test_matrices_of_a_gru_need_no_second_bias():
     w, u = weights(0, (12, 4), (12, 2))
     plain, cells = from_arrays(W=w, W_in=u, form="gru", dt=0.01), from_arrays(weight_hh=w, weight_ih=u, dt=0.01)

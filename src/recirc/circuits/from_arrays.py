@@ -22,8 +22,11 @@ VECTORS = ("bias", "start", "readout_bias", "recurrent_bias", "leak", "signs")
 
 
 def from_arrays(
-    arrays: Mapping[str, Any] | None = None,
+    arrays: Any = None,
     /,
+    W_in: Any = None,
+    W_out: Any = None,
+    bias: Any = None,
     *,
     dt: float | None = None,
     tau: Any = None,
@@ -33,8 +36,8 @@ def from_arrays(
 ) -> StepCircuit | RateNetwork:
     r"""Make a circuit of a network's arrays, which are told apart by their names.
 
-    Plain matrices are `W=`, `W_in=`, `W_out=`, `bias=`, `output_bias=` and `start=`; rows are the units that are
-    driven. What makes them a network is in `form`, with $\alpha = dt / \tau$:
+    Plain matrices are `W=`, `W_in=`, `W_out=`, `bias=`, `output_bias=` and `start=`, the first four also by position;
+    rows are the units that are driven. What makes them a network is in `form`, with $\alpha = dt / \tau$:
 
     - "current" $x \leftarrow (1 - \alpha) x + \alpha (W f(x) + U u + b)$, r = f(x): plain matrices, pycog, PsychRNN;
     - "rate" $r \leftarrow (1 - \alpha) r + \alpha f(W r + U u + b)$: `torch.nn.RNN`, where alpha is 1;
@@ -58,7 +61,8 @@ def from_arrays(
 
     Args:
         arrays: by name: a state dict (tensors on the CPU will do), a `.npz` that is open, a struct. `dt`, `tau`,
-            `nonlinearity` and `form` may be among them, as in a file, and hold unless they are given here.
+            `nonlinearity` and `form` may be among them, as in a file, and hold unless they are given here. Or W alone.
+        W_in, W_out, bias: the other plain matrices, after W.
         dt: seconds per step; trials must have the same.
         tau: time constant, seconds, one or one per unit; None for networks without leak.
         nonlinearity: f: "tanh", "relu", "sigmoid", "softplus", "linear", or a function of JAX.
@@ -82,8 +86,7 @@ def from_arrays(
         >>> import numpy as np, recirc
         >>> w = np.eye(3) / 2
         >>> network = recirc.circuits.from_arrays(
-        ...     W=w, W_in=np.ones((3, 2)), W_out=np.ones((1, 3)), bias=np.zeros(3),
-        ...     nonlinearity="tanh", tau=0.1, dt=0.02,
+        ...     w, np.ones((3, 2)), np.ones((1, 3)), np.zeros(3), nonlinearity="tanh", tau=0.1, dt=0.02
         ... )
         >>> network.n_inputs, network.time_step
         (2, 0.02)
@@ -91,7 +94,9 @@ def from_arrays(
         >>> recirc.circuits.from_arrays(state_dict, dt=0.01).update.form
         'rate'
     """
-    given = {name: _array(name, value) for name, value in {**(arrays or {}), **named}.items() if value is not None}
+    first = dict(arrays or {}) if isinstance(arrays, Mapping | None) else {"W": arrays}
+    named |= {name: value for name, value in (("W_in", W_in), ("W_out", W_out), ("bias", bias)) if value is not None}
+    given = {name: _array(name, value) for name, value in {**first, **named}.items() if value is not None}
     said = {name: given.pop(name) for name in SETTINGS if name in given}
     found = recognized(given)
     dt, tau = _number(said, "dt", dt), _number(said, "tau", tau)
