@@ -12,9 +12,9 @@ from small_sweep import BASE
 from typer.testing import CliRunner
 
 import recirc
-from recirc.analyses import AnalysisResult, Row
+from recirc.analyses import AnalysisResult, Result, Row, results
 from recirc.cli import app
-from recirc.runs import ConfigError, Experiment, live
+from recirc.runs import ConfigError, Experiment, RunFolder, live
 from recirc.runs.experiment import run
 from recirc.runs.locks import Lock, Share
 from recirc.runs.report import ReportText
@@ -227,20 +227,58 @@ def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call,
 
 def test_a_sweep_that_is_under_way_has_a_report_which_goes_when_it_ends(call, tmp_path, monkeypatch):
     call("a.toml", "--shard", "1/2", "--out", "run")
+    driver = Lock(tmp_path / "run", Share(2, 2))
 
     def finish(seconds):
         page = (tmp_path / "run/parts/live/report.html").read_text()
         assert "4 runs, 1 seeds of every setting. 2 of them have no numbers" in page
         assert "not finished yet" in page
+        driver.close()
         assert call("a.toml", "--shard", "2/2", "--out", "run").exit_code == 0
 
     monkeypatch.setattr("recirc.cli.files.time.sleep", finish)
     found = CliRunner().invoke(app, ["report", "run", "--live"])
     assert found.exit_code == 0, found.output
-    assert "2 finished; see run/parts/live/report.html" in found.output
+    assert "2 pieces of work are finished; see run/parts/live/report.html" in found.output
     assert not (tmp_path / "run/parts").exists()
+
+
+@pytest.mark.parametrize("share", [Share(), Share(2, 2)])
+def test_a_live_report_ends_when_nobody_is_at_work(share, call, tmp_path, monkeypatch):
+    """A driver is killed; the system gives its lock back."""
+    call("a.toml", "--shard", "1/2", "--out", "run")
+    code = "import sys, time\nfrom recirc.runs.locks import *\nfrom pathlib import Path\n"
+    code += "lock = Lock(Path('run'), Share(*map(int, sys.argv[1:])))\nprint('ready', flush=True)\ntime.sleep(60)\n"
+    command = [sys.executable, "-c", code, str(share.index), str(share.total)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "ready\n"
+
+        def kill(seconds):
+            assert driver.poll() is None
+            driver.kill()
+            driver.wait()
+
+        monkeypatch.setattr("recirc.cli.files.time.sleep", kill)
+        found = CliRunner().invoke(app, ["report", "run", "--live"])
+    assert found.exit_code == 0, found.output
+    first, second, end = found.output.splitlines()
+    assert first == second == "2 pieces of work are finished; see run/parts/live/report.html."
+    assert end == "Nobody is at work in run: the command that began it goes on from what is there."
+    assert call("a.toml", "--shard", "2/2", "--out", "run").exit_code == 0
+
+
+def test_a_live_report_of_what_is_no_sweep_says_so(call, tmp_path):
+    with RunFolder.open(tmp_path / "fit", specification={}) as folder:
+        folder.write("config.toml", "n_seeds = 5\n")
     (tmp_path / "none").mkdir()
-    assert CliRunner().invoke(app, ["report", "none", "--live"]).exit_code == 2
+    for name, sentence in (
+        ("fit", "fit holds a run that is no sweep, and only sweeps are reported while they run; when it is finished"),
+        ("none", "none holds no sweep that is under way; give the --out of one."),
+    ):
+        found = CliRunner().invoke(app, ["report", name, "--live"])
+        assert found.exit_code == 2
+        assert found.output.startswith(f"recirc: {sentence}")
 
 
 def test_a_sweep_that_ends_while_its_report_is_made_leaves_nothing_of_it(call, tmp_path, monkeypatch):
@@ -284,6 +322,30 @@ def test_a_redacted_sweep_of_fits_names_its_recording_without_the_folder(monkeyp
         found = [path.name for path in (tmp_path / folder).glob("*.*") if str(tmp_path) in path.read_text("latin-1")]
         assert sorted(found) == ([] if redact else ["config.toml", "manifest.json", "report.html"])
     assert sweep.load_sweep(tmp_path / "redacted/config.toml").base.data == data.name
+
+
+def test_shards_of_a_sweep_of_fits_do_not_count_the_networks_of_one_fit(call, monkeypatch, tmp_path):
+    def work(piece):
+        return Result({}, piece)
+
+    def fitted(path, config, *, seed):
+        def analyse(map):
+            rows = [
+                Row("x", "unit", "network", float(i), condition={"set": "train"})
+                for i, _ in enumerate(results(work, [{"i": i} for i in range(4)], map))
+            ]
+            return AnalysisResult("fit", tuple(rows))
+
+        return Experiment("fit", seed, analyse, lambda result: ReportText(""), str)
+
+    monkeypatch.setattr("recirc.studies.fit.experiment", fitted)
+    (tmp_path / "a.nwb").touch()
+    (tmp_path / "a.toml").write_text("seeds = [0, 1]\n[base]\nkind = 'Recording'\ndata = 'a.nwb'")
+    first = call("a.toml", "--shard", "1/2", "--out", "run")
+    assert first.exit_code == 0, first.output
+    assert "shard 1 of 2 is finished; some runs are not in" in first.output
+    assert "of 4 pieces" not in first.output
+    assert call("a.toml", "--shard", "2/2", "--out", "run").exit_code == 0
 
 
 @pytest.mark.parametrize("name", ["a b é 🧠.toml", "=cmd.toml", "x" * 200 + ".toml"])

@@ -1,6 +1,7 @@
 """Verbs on files and folders: check, demo data, reports."""
 
 import time
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -70,16 +71,19 @@ def report(
     def follow() -> int:
         from recirc.runs import is_done
         from recirc.runs.live import live_report
-        from recirc.studies import sweep
+        from recirc.runs.locks import is_at_work
 
         while not is_done(directory):
             try:
-                page, n_finished = live_report(directory, sweep.experiment(sweep.load_sweep(directory / "config.toml")))
+                page, n_finished = live_report(directory, _sweep_under_way(directory))
             except (ValueError, OSError):
                 if is_done(directory):  # it has just ended, and took its pieces away
                     break
                 raise
-            typer.echo(f"{n_finished} finished; see {page}.")
+            typer.echo(f"{n_finished} pieces of work are finished; see {page}.")
+            if not is_at_work(directory) and not is_done(directory):
+                typer.echo(f"Nobody is at work in {directory}: the command that began it goes on from what is there.")
+                return DONE
             time.sleep(SECONDS_BETWEEN)
         typer.echo(f"See {directory / 'report.html'}.")
         return DONE
@@ -100,3 +104,18 @@ def report(
     if live:
         run_plain(follow)
     run_into(work, directory)
+
+
+def _sweep_under_way(directory: Path):
+    """The experiment of an unfinished folder, which must be a sweep."""
+    from recirc.runs import FolderError
+    from recirc.runs.header import begun_with
+    from recirc.studies import sweep
+
+    config = directory / "config.toml"
+    if begun_with(directory) is None or not config.is_file():
+        raise FolderError(f"{directory} holds no sweep that is under way; give the --out of one.")
+    if "base" not in tomllib.loads(config.read_text()):
+        what = f"{directory} holds a run that is no sweep, and only sweeps are reported while they run"
+        raise FolderError(f"{what}; when it is finished, its report is there.")
+    return sweep.experiment(sweep.load_sweep(config))

@@ -5,7 +5,7 @@ from typing import Any
 
 from recirc.analyses.pieces import Batchable, Done, Failure, canonical, piece_key, unwrapped
 from recirc.runs.folder_map import FolderMap
-from recirc.runs.locks import Share
+from recirc.runs.locks import Share, Unfinished
 
 _MOST = 2000  # characters of what a piece says
 
@@ -39,6 +39,8 @@ class NotingMap:
                 if isinstance(done.result, Failure):
                     failed[done.key] = done.result
                 yield done
+        except Unfinished as rest:
+            raise Unfinished(rest.root, rest.here, rest.missing, rest.total, several=bool(self.of)) from None
         finally:
             for piece in pieces if failed else ():
                 if (failure := failed.get(piece_key(piece))) is not None:

@@ -76,19 +76,21 @@ class Share:
 class Unfinished(Exception):
     """What this driver has to do is done, and pieces of others are not there yet: `missing` of them.
 
-    `is_expected` says that this is what a shard comes to.
+    `is_expected` says that this is what a shard comes to. Where the pieces are those of one of `several` experiments,
+    their numbers tell nothing of the whole, and are not said.
 
     Example:
         >>> str(Unfinished(Path("run"), Share(1, 3), missing=4, total=6))
         'shard 1 of 3 is finished; 4 of 6 pieces are not in run yet: the last shard to end writes the table.'
     """
 
-    def __init__(self, root: Path, here: Share, missing: int, total: int):
+    def __init__(self, root: Path, here: Share, missing: int, total: int, several: bool = False):
         what = f"shard {here.index} of {here.total} is finished" if here.total else "nothing more was found"
-        rest = f"{missing} of {total} pieces are not in {root} yet" if missing else "the others are still at work"
+        which = "some runs" if several else f"{missing} of {total} pieces"
+        rest = f"{which} are not in {root} yet" if missing else "the others are still at work"
         end = "the last shard to end writes the table" if here.total else "run the sweep there, or its missing shards"
         super().__init__(f"{what}; {rest}: {end}.")
-        self.missing, self.is_expected = missing, here.total > 0
+        self.root, self.here, self.missing, self.total, self.is_expected = root, here, missing, total, here.total > 0
 
 
 WHOLE = Share()
@@ -175,3 +177,15 @@ class Lock:
     def _check_current(self, place: Path, stream) -> None:
         if not place.exists() or not os.path.samestat(os.fstat(stream.fileno()), place.stat()):
             raise FolderError(f"another process has just finished {self.root}; run the same command again.")
+
+
+def is_at_work(root: Path) -> bool:
+    """Whether a driver has an unfinished folder, or that cannot be told, as on disks without locks."""
+    try:
+        with open(root / "parts" / "lock", "r+") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
