@@ -25,6 +25,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import tomllib
 import traceback
 from pathlib import Path
 
@@ -193,10 +194,43 @@ def run_gallery() -> float:
     head = (
         "# Gallery\n\nEvery figure of `recirc.figures` with the code that draws it, which is the example of its "
         "docstring: small\nmade-up numbers in the place of yours. [What each shows](figures.md). All need "
-        "`import recirc`.\n\n"
+        "`import recirc`. At the end: [what studies draw](#what-studies-draw).\n\n"
     )
-    (DOCS / "gallery.md").write_text(head + "\n".join(lines) + said, encoding="utf-8")
+    (DOCS / "gallery.md").write_text(head + "\n".join([*lines, drawn_by_studies()]) + said, encoding="utf-8")
     return took
+
+
+OF_STUDIES = """## What studies draw
+
+Of its own run a study also draws the following, all of it in its report and in `figures/` of its folder. One of them by
+itself: `recirc.studies.find("qian2024")`, which brings the study's drawings, then
+`recirc.figures.draw(read_result("recirc-qian2024-quick"), "matched")`, with `read_result` from `recirc.runs.report`.
+Those that are shown are of the runs on the studies' pages, which say the preset; of the others no run is kept here.
+"""
+
+
+def drawn_by_studies() -> str:
+    """Of every study its drawings: what each shows, as the report says it, and those that are kept for its page."""
+    import recirc
+
+    parts = [OF_STUDIES]
+    for study in recirc.studies.STUDIES:
+        recirc.studies.find(study)
+        title = (DOCS / "studies" / f"{study}.md").read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+        words = tomllib.loads((ROOT / "src/recirc/studies" / study / "report.toml").read_text(encoding="utf-8"))
+        said = {name: text for section in words["sections"] for name, text in section.get("figures", {}).items()}
+        names = list(recirc.figures.DRAWINGS[study])
+        kept = [name for name in names if (DOCS / "studies" / f"{study}-{name}.png").exists()]
+        lines = "\n".join(f"| `{name}` | {_plain(said[name])} |" for name in names)
+        pictures = "\n\n".join(f"![{study}, {name}](studies/{study}-{name}.png)\n\n*`{name}`*" for name in kept)
+        head = f"### [{title}](studies/{study}.md)\n\n| drawing | shows |\n|---|---|\n"
+        parts.append(f"{head}{lines}\n\n{pictures}\n")
+    return "\n".join(parts)
+
+
+def _plain(caption: str) -> str:
+    """A caption without the sentences that a run fills in."""
+    return " ".join(each for each in re.split(r"(?<=\.) +", " ".join(caption.split())) if "{" not in each)
 
 
 def _run(name: str) -> str:

@@ -81,6 +81,13 @@ def test_the_gallery_shows_every_figure_with_the_code_of_its_example():
         assert (DOCS / "gallery" / f"{name}.png").exists()
 
 
+def test_the_gallery_names_what_studies_draw_and_shows_what_is_kept():
+    text = (DOCS / "gallery.md").read_text()
+    assert run_pages.drawn_by_studies() in text, "run it again: python tools/run_pages.py gallery.md"
+    shown = set(re.findall(r"\]\(studies/(\w+-\w+\.png)\)", text))
+    assert shown == {path.name for path in (DOCS / "studies").glob("*.png")}
+
+
 def test_the_home_page_has_the_commands_of_the_readme():
     for marker in ("main job", "tests"):
         both = [re.findall(rf"^<!-- {marker} -->\n+```\w+\n(.+)\n```$", page, re.M)
