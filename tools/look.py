@@ -2,7 +2,7 @@
 
     python tools/look.py FOLDER_OR_PAGE.html ... [--width 390] [--dark] [--print] [--shots FOLDER]
 
-Prints a line per page; exit code 1 if any would scroll sideways. Needs `chromium` on the path, and no network.
+Prints a line per page; exit code 1 if any would scroll sideways. Needs Chromium or Chrome, and no network.
 """
 
 import argparse
@@ -10,12 +10,14 @@ import base64
 import itertools
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chrome", "chromium-browser")
 MEASURE = """(() => {
   const wide = document.documentElement.clientWidth, out = [];
   for (const e of document.querySelectorAll("body *")) {
@@ -36,7 +38,13 @@ class Browser:
     def __enter__(self):
         (their_in, our_out), (our_in, their_out) = os.pipe(), os.pipe()
         self._profile, self._numbers = tempfile.TemporaryDirectory(), itertools.count(1)
-        line = f"exec {shutil.which('chromium')} --headless --no-sandbox --disable-gpu --hide-scrollbars "
+        found = (path for name in NAMES if (path := shutil.which(name)))
+        program = os.environ.get("CHROMIUM") or next(found, None)
+        if program is None:
+            raise FileNotFoundError(
+                f"none of {', '.join(NAMES)} is on the path; install one, or say where: CHROMIUM=FILE."
+            )
+        line = f"exec {shlex.quote(program)} --headless --no-sandbox --disable-gpu --hide-scrollbars "
         line += f"--remote-debugging-pipe --user-data-dir={self._profile.name} 3<&{their_in} 4>&{their_out}"
         self._process = subprocess.Popen(
             ["bash", "-c", line], pass_fds=(their_in, their_out), stderr=subprocess.DEVNULL
