@@ -220,6 +220,17 @@ class TestManyStarts:
         ends = search_ends(network, inputs, np.random.default_rng(0).normal(size=(300, 2)))
         np.testing.assert_allclose(ends, np.stack([inputs, inputs]), atol=1e-9)
 
+    def test_saddles_are_found_from_the_memories_that_they_part(self):
+        """Starts beside the 8 memories of a three-bit memory alone; its other 19 points lie between those."""
+        memory, random = TestThreeBitMemory, np.random.default_rng(0)
+        recurrent = np.kron(np.eye(3), np.full((memory.size, memory.size), memory.gain / memory.size))
+        planted = np.repeat(list(itertools.product((-memory.level, 0, memory.level), repeat=3)), memory.size, axis=1)
+        memories = planted[(planted != 0).all(axis=1)]
+        starts = np.tile(memories, (32, 1)) + random.normal(size=(256, 12)) / 10
+        points = find_fixed_points(rate_network(recurrent), np.zeros(2), starts).points
+        assert len(points) == len(planted) == 27
+        assert np.linalg.norm(points[:, None] - planted[None], axis=2).min(axis=0).max() < 1e-8
+
     def test_slow_points_are_still_told(self):
         network, edge = beyond_the_saddle_node()
         found = find_fixed_points(network, [0.0], np.linspace(0.2, 2.0, 256)[:, None])

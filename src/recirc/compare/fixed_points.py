@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Complex, Float
 
 from recirc.circuits import AbstractCircuit
+from recirc.compare.between_points import between_points
 from recirc.compare.newton_krylov import newton_krylov
 from recirc.compare.states import noiseless
 from recirc.types import require_x64
@@ -36,8 +37,8 @@ class FixedPoints:
         slow_points: states where the descent of the speed stopped without reaching a fixed point, at less
             than a tenth of the speed of its start. Where the velocity has kinks they need not be smooth minima.
         slow_speeds: |dx/dt| there.
-        n_starts: searches made; each uses two methods.
-        n_converged: searches that reached a fixed point by either method.
+        n_starts: starts that were given; from each two searches were made.
+        n_converged: starts from which a search reached a fixed point by either method.
         n_far: ends of searches, fixed but left out because they are far from all starts.
 
     Example:
@@ -99,7 +100,9 @@ def find_fixed_points(
     which stays nearer to its start and also stops at slow points. Each finds points that the other misses.
 
     From 256 starts on both go side by side along Newton's steps, the descent with steps halved until |F| falls
-    (`newton_krylov`); only starts from which one does not converge so are searched from one after the other.
+    (`newton_krylov`); only starts from which one does not converge so are searched from one after the other. Then
+    Newton's method goes on from halfway between neighbors among the points found, where saddles are, until there is
+    nothing new, three times at most.
 
     Where F is piecewise linear (ReLU), a Newton step from the right region is exact, so that a search ends when it
     enters the region of its solution; it may also cycle among regions, and then does not count as converged. At a kink
@@ -150,7 +153,8 @@ def find_fixed_points(
         wanted = f"{n_states} states and {circuit.n_inputs} inputs"
         raise ValueError(f"the circuit has {wanted}, got starts of {starts.shape[1]} and {len(inputs)} inputs.")
     ends = search_ends(circuit, np.tile(inputs, (len(starts), 1)), starts, n_steps=n_steps)
-    return gather(circuit, inputs, starts, ends, tolerance=tolerance)
+    more = search_between(circuit, inputs, starts, ends, tolerance=tolerance) if len(starts) >= MANY else ends[0, :0]
+    return gather(circuit, inputs, starts, ends, more, tolerance=tolerance)
 
 
 def search_ends(circuit, inputs, starts, *, n_steps: int = 64) -> Float[np.ndarray, "method start unit"]:
@@ -213,18 +217,25 @@ def jacobian(circuit: AbstractCircuit, inputs, state) -> Float[jax.Array, "unit 
     return jax.jacfwd(_flow)(state, (circuit, inputs))
 
 
-def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPoints:
-    """Fixed and slow points among the ends of searches that share one input."""
+def search_between(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> Float[np.ndarray, "end unit"]:
+    """Fixed points found from between those among the ends of searches that share one input."""
+    circuit, ends = noiseless(circuit), ends.reshape(-1, starts.shape[1])
+    unit, judged = _spread(starts)[1], _judge(circuit, inputs, starts, tolerance)
+    speeds, fixed, near = judged(ends)
+    points = _distinct(ends[fixed & near], speeds[fixed & near], SAME * unit)[0]
+    is_point = lambda states: np.logical_and(*judged(states)[1:])  # noqa: E731
+    return between_points(circuit, np.asarray(inputs), points, is_point, unit=unit, same=SAME * unit)
+
+
+def gather(circuit, inputs, starts, ends, more=None, *, tolerance: float = 1e-8) -> FixedPoints:
+    """Fixed and slow points among the ends of searches that share one input, and `more` fixed points."""
     circuit, inputs = noiseless(circuit), jnp.asarray(inputs)
-    center = starts.mean(axis=0)
-    spread, unit = _spread(starts)
-    allowed = tolerance * unit * float(_pace(jacobian(circuit, inputs, jnp.asarray(center))))
-    speeds = np.stack([_speeds(circuit, inputs, jnp.asarray(each)) for each in (*ends, starts)])
-    speeds = np.where(np.isfinite(speeds), speeds, np.inf)
-    fixed = speeds[:2] <= allowed
-    near = np.linalg.norm(ends - center, axis=2) <= (FAR * spread or np.inf)
-    slow = ~fixed[1] & near[1] & (speeds[1] <= SLOW * speeds[2])
-    points, point_speeds = _distinct(ends[fixed & near], speeds[:2][fixed & near], SAME * unit)
+    unit, judged = _spread(starts)[1], _judge(circuit, inputs, starts, tolerance)
+    speeds, fixed, near = map(np.stack, zip(*map(judged, ends)))
+    slow = ~fixed[1] & near[1] & (speeds[1] <= SLOW * judged(starts)[0])
+    good, more = fixed & near, ends[0, :0] if more is None else more
+    every = np.concatenate([ends[good], more]), np.concatenate([speeds[good], judged(more)[0]])
+    points, point_speeds = _distinct(*every, SAME * unit)
     slow_points, slow_speeds = _distinct(ends[1][slow], speeds[1][slow], SAME * unit)
     jacobians = [np.asarray(jacobian(circuit, inputs, jnp.asarray(point))) for point in points]
     eigenvalues = _per_second(np.array([np.linalg.eigvals(each) for each in jacobians], complex), circuit.time_step)
@@ -240,6 +251,19 @@ def gather(circuit, inputs, starts, ends, *, tolerance: float = 1e-8) -> FixedPo
         n_converged=int(fixed.any(axis=0).sum()),
         n_far=int((fixed & ~near).sum()),
     )
+
+
+def _judge(circuit, inputs, starts, tolerance: float):
+    """A function that gives the speed at states, whether it is that of a fixed point, and whether starts are near."""
+    center, (spread, unit) = starts.mean(axis=0), _spread(starts)
+    allowed = tolerance * unit * float(_pace(jacobian(circuit, jnp.asarray(inputs), jnp.asarray(center))))
+
+    def judged(states):
+        speeds = np.asarray(_speeds(circuit, jnp.asarray(inputs), jnp.asarray(states)))
+        speeds = np.where(np.isfinite(speeds), speeds, np.inf)
+        return speeds, speeds <= allowed, np.linalg.norm(states - center, axis=1) <= (FAR * spread or np.inf)
+
+    return judged
 
 
 def _spread(starts: np.ndarray) -> tuple[float, float]:

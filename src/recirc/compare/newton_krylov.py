@@ -48,12 +48,37 @@ def newton_krylov(
         found[1, rest], are_near[1, rest] = damped[:2]
     ends, are_exact = found.copy(), np.zeros_like(are_near)
     if are_near.any():
-        rough, held = found[are_near], np.stack([inputs, inputs])[are_near]
-        first, group = _groups(rough, held, same)
-        exact, is_done, _ = _in_rounds(circuit, held[first], rough[first], EXACT * unit, jnp.float64, False)
-        is_done = is_done & (np.linalg.norm(exact - rough[first], axis=1) <= 2 * same)
+        held = np.stack([inputs, inputs])[are_near]
+        exact, is_done, group = _made_exact(circuit, held, found[are_near], unit, same)
         ends[are_near], are_exact[are_near] = exact[group], is_done[group]
     return ends, are_exact
+
+
+def new_points(
+    circuit,
+    inputs: Float[np.ndarray, " input"],
+    starts: Float[np.ndarray, "start unit"],
+    known: Float[np.ndarray, "point unit"],
+    *,
+    unit: float,
+    same: float,
+) -> Float[np.ndarray, "end unit"]:
+    """Exact ends of Newton's method alone that are not `same` as those that are known, one of each, under one input."""
+    held = np.broadcast_to(inputs, (len(starts), len(inputs)))
+    rough, is_near, _ = _in_rounds(circuit, held, starts, same, jnp.float32, False)
+    rough = rough[is_near]
+    rough = rough[np.linalg.norm(rough[:, None] - known[None], axis=2).min(axis=1, initial=np.inf) > 2 * same]
+    if not len(rough):
+        return rough
+    exact, is_done, _ = _made_exact(circuit, held[: len(rough)], rough, unit, same)
+    return exact[is_done]
+
+
+def _made_exact(circuit, inputs, rough, unit: float, same: float):
+    """One end of each group of those that are the same, in double, whether it is exact, and the group of every end."""
+    first, group = _groups(rough, inputs, same)
+    exact, is_done, _ = _in_rounds(circuit, inputs[first], rough[first], EXACT * unit, jnp.float64, False)
+    return exact, is_done & (np.linalg.norm(exact - rough[first], axis=1) <= 2 * same), group
 
 
 def _in_rounds(circuit, inputs, starts, tolerance: float, dtype, is_damped: bool):
@@ -115,7 +140,8 @@ def _krylov_step(derivative, target: Float[jax.Array, "unit start"]) -> Float[ja
         columns.append(jnp.concatenate([*shares, length, *blank]))
     matrix = jnp.moveaxis(jnp.stack(columns), -1, 0)  # (start, dimension, dimension + 1)
     gram = matrix @ jnp.swapaxes(matrix, 1, 2)
-    ridge = 1e-10 * jnp.trace(gram, axis1=1, axis2=2)[:, None, None] * jnp.eye(n_dimensions, dtype=target.dtype)[None]
+    ridge = 1e-10 * jnp.trace(gram, axis1=1, axis2=2)[:, None, None] + tiny  # no less where nothing moves
+    ridge = ridge * jnp.eye(n_dimensions, dtype=target.dtype)[None]
     weights = jnp.linalg.solve(gram + ridge, size.T[:, :, None] * matrix[:, :, :1])  # (start, dimension, 1)
     return sum((weights[None, :, j, 0] * basis[j] for j in range(n_dimensions)), jnp.zeros_like(target))
 
