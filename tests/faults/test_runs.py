@@ -530,6 +530,39 @@ def test_progress_without_a_terminal_is_one_line_every_30_seconds(tmp_path):
     ]
 
 
+NOTEBOOK = """
+import builtins, sys, types
+from recirc.runs.progress import Progress
+shown = []
+class Output:
+    def __enter__(self): return self
+    def __exit__(self, *error): pass
+    def clear_output(self, wait=False): pass
+def show(what, *rest): shown.append(what if isinstance(what, Output) else what.text)
+sys.modules["IPython"] = types.ModuleType("IPython")
+sys.modules["IPython.display"] = types.ModuleType("IPython.display")
+sys.modules["IPython.display"].display = show
+if HAS_WIDGETS:
+    sys.modules["ipywidgets"] = types.ModuleType("ipywidgets")
+    sys.modules["ipywidgets"].__spec__ = types.SimpleNamespace(name="ipywidgets")
+    sys.modules["ipywidgets"].Output = Output
+builtins.get_ipython = type("ZMQInteractiveShell", (), {})
+progress = Progress("networks")
+progress.start(2)
+progress.advance()
+if progress._bar: progress._bar.refresh()
+progress.stop()
+print(len([each for each in shown if isinstance(each, Output)]), any("1/2" in str(each) for each in shown))
+"""
+
+
+@pytest.mark.parametrize(("has_widgets", "told"), [(True, "1 True\n"), (False, "0 False\n")])
+def test_progress_in_a_notebook_is_a_bar_where_it_can_be_drawn(has_widgets, told):
+    code = NOTEBOOK.replace("HAS_WIDGETS", str(has_widgets))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (told, "")
+
+
 def test_a_run_makes_its_settings_before_numpy_and_jax_are_loaded(tmp_path):
     code = (
         "import sys, recirc.runs.environment\n"

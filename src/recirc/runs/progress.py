@@ -1,5 +1,6 @@
-"""How far a long run is: a bar on a terminal, a line now and then elsewhere."""
+"""How far a long run is: a bar on a terminal and in a notebook, a line now and then elsewhere."""
 
+import importlib.util
 import sys
 import time
 from collections import Counter
@@ -17,7 +18,7 @@ class Progress:
 
     Args:
         what: the pieces, in the plural.
-        stream: where to write; standard error by default.
+        stream: where to write; standard error by default, in a notebook that has ipywidgets a bar below the cell.
         clock: seconds, ever increasing.
 
     `n_workers` is how many pieces are computed at once.
@@ -47,16 +48,25 @@ class Progress:
         if before:
             rest = f"going on with {total - before}" if before < total else "nothing is left to do"
             print(f"{before} of {total} {self.what} were finished before; {rest}.", file=self.stream, flush=True)
-        if self.stream.isatty() and before < total:
+        if before < total and (self.stream.isatty() or self._is_in_notebook()):
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
             columns = (
                 TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
             )  # fmt: skip
-            self._bar = Progress(*columns, console=Console(file=self.stream))
+            console = Console(file=self.stream) if self.stream.isatty() else Console(force_jupyter=True)
+            self._bar = Progress(*columns, console=console)
             self._task = self._bar.add_task(self.what, total=total, completed=before, note="")
             self._bar.start()
+
+    def _is_in_notebook(self) -> bool:
+        """Whether Rich can draw below the cell of a notebook in place of writing to standard error."""
+        if self.stream is not sys.stderr or "IPython" not in sys.modules:
+            return False
+        from rich.console import Console
+
+        return Console().is_jupyter and importlib.util.find_spec("ipywidgets") is not None
 
     def heard(self, kind: str, seconds: float) -> None:
         """A piece of this kind has taken so long, now or in an earlier call."""
