@@ -1,6 +1,7 @@
 """Sweeps: what is varied, that the table does not depend on what ran it, and what it holds."""
 
 import csv
+import dataclasses
 import functools
 import io
 import json
@@ -88,6 +89,19 @@ def test_lists_and_ranges_are_crossed_and_random_axes_drawn_together():
     assert values["trainer.noise"] == base.trainer.noise == axes[0].points()[-1]
     assert isinstance(base.trainer, recirc.train.Ridge)
     assert len({(values["trainer.noise"], values["circuit.gain"]) for values, _ in found}) == 5
+
+
+def test_a_setting_makes_every_component_that_changes_once(monkeypatch):
+    fields, made, replace = (
+        ("trainer.noise", "trainer.drive", "trainer.penalty", "circuit.gain"),
+        [],
+        dataclasses.replace,
+    )
+    config = SweepConfig(axes=tuple(Axis(field, (0.1, 0.2)) for field in fields))
+    monkeypatch.setattr(dataclasses, "replace", lambda *args, **kwargs: made.append(args) or replace(*args, **kwargs))
+    found = list(settings(config))
+    assert len(made) == 3 * len(found) == 3 * 16
+    assert [base.trainer.penalty for values, base in found] == [values["trainer.penalty"] for values, _ in found]
 
 
 def test_equal_seeds_and_values_are_one_run_and_every_run_has_its_own_stream(small):

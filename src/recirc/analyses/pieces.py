@@ -13,6 +13,8 @@ import numpy as np
 
 Map = Callable[[Callable[[Any], "Done"], Iterable[Any]], Iterable["Done"]]
 Piece = TypeVar("Piece")
+_TEXT = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+_PLAIN, _MOST_KNOWN = {int, float, str, bool, type(None)}, 1000
 
 
 class Result(NamedTuple):
@@ -99,6 +101,23 @@ class Batchable:
         return self.one(piece)
 
 
+class Keyed(list):
+    """Pieces of work in order, equal ones once; `by_key` has them by their keys, so that maps need not hash them again.
+
+    Example:
+        >>> Keyed([{"seed": 0}, {"seed": 0}])
+        [{'seed': 0}]
+    """
+
+    def __init__(self, pieces: Iterable[Any]):
+        if isinstance(pieces, Keyed):
+            self.by_key: dict[str, Any] = pieces.by_key
+        else:
+            pieces, known = list(pieces), {}
+            self.by_key = {_key(piece, known): piece for piece in pieces}
+        super().__init__(self.by_key.values())
+
+
 def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
     """What a function gives; an error becomes a `Failure`."""
     try:
@@ -137,11 +156,11 @@ def results(
         >>> [result.metadata for _, result in results(lambda piece: Result({}, piece), [{"seed": 0}])]
         [{'seed': 0}]
     """
-    by_key = {piece_key(piece): piece for piece in pieces}
+    keyed = Keyed(pieces)
     waiting: dict[str, Result | Failure] = {}
-    order = iter(by_key.items())
+    order = iter(keyed.by_key.items())
     key, piece = next(order, (None, None))
-    for done in map(functools.partial(compute, Precision(), function), list(by_key.values())):
+    for done in map(functools.partial(compute, Precision(), function), keyed):
         waiting[done.key] = done.result
         while key in waiting:
             yield piece, waiting.pop(key)  # pyright: ignore[reportReturnType]
@@ -152,7 +171,11 @@ def results(
 
 def piece_key(piece: Any) -> str:
     """sha256 of `canonical`, in hexadecimal digits."""
-    return hashlib.sha256(canonical(piece).encode()).hexdigest()
+    return _key(piece, {})
+
+
+def _key(piece: Any, known: dict) -> str:
+    return hashlib.sha256(_TEXT.encode(_jsonable(piece, known)).encode()).hexdigest()
 
 
 def specification_key(specification: Any):
@@ -189,19 +212,36 @@ def canonical(specification: Any) -> str:
         TypeError: if it holds something other than numbers, text, lists, mappings and dataclasses of these.
         ValueError: if a number is not finite.
     """
-    return json.dumps(_jsonable(specification), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _TEXT.encode(_jsonable(specification, {}))
 
 
-def _jsonable(value):
+def _jsonable(value, known: dict[int, tuple[Any, Any]]):
+    """What JSON has for a value; `known` remembers components, which many pieces share, by identity."""
+    if type(value) in _PLAIN:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return _jsonable({"kind": type(value).__name__} | fields)
+        if id(value) not in known:
+            if len(known) >= _MOST_KNOWN:
+                known.clear()
+            known[id(value)] = value, _component(value, known)  # kept, so that no other gets its identity
+        return known[id(value)][1]
     if isinstance(value, Mapping):
-        return {str(name): _jsonable(item) for name, item in value.items()}
+        return {str(name): _jsonable(item, known) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
+        return [_jsonable(item, known) for item in value]
     if isinstance(value, Path):
         return str(value)
     if to_list := getattr(value, "tolist", None):  # NumPy's numbers and arrays
         return to_list()
     return f"{value.__module__}.{value.__qualname__}" if callable(value) else value
+
+
+def _component(value, known: dict) -> dict[str, Any]:
+    own = getattr(value, "__dict__", {})  # modules of Equinox take long to give single fields
+    fields = {name: own[name] if name in own else getattr(value, name) for name in _names_of(type(value))}
+    return {name: _jsonable(item, known) for name, item in ({"kind": type(value).__name__} | fields).items()}
+
+
+@functools.cache
+def _names_of(component: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(component))

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-from recirc.analyses.pieces import Batchable, Done, Failure, Result, piece_key, unwrapped
+from recirc.analyses.pieces import Batchable, Done, Failure, Keyed, Result, unwrapped
 from recirc.runs import cluster, engine, processes
 from recirc.runs.locks import Share
 from recirc.runs.progress import Progress
@@ -71,7 +71,7 @@ class FolderMap:
 
     def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
         """Every piece as it is finished; those of an earlier call first."""
-        keyed = {piece_key(piece): piece for piece in pieces}
+        keyed = Keyed(pieces).by_key
         identity = self.folder.identity + self.of
         names = {name_of(function, key, identity): key for key in keyed}
         store, share = self.folder.pieces, self.share

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from recirc.analyses.pieces import Done, Failure, piece_key
+from recirc.analyses.pieces import Done, Failure, Keyed
 from recirc.runs.experiment import Experiment
 from recirc.runs.folder_map import name_of
 from recirc.runs.header import begun_with, identity_of
@@ -54,8 +54,8 @@ class KeptMap:
     def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
         """Every piece, in order."""
         self.store.refresh(alone=False)
-        for piece in pieces:
-            name = name_of(function, key := piece_key(piece), self.identity)
+        for key in Keyed(pieces).by_key:
+            name = name_of(function, key, self.identity)
             if name in self.store:
                 self._found.add(name)
                 yield Done(key, unpacked(*self.store.read(name)))

@@ -1,6 +1,5 @@
 """`metrics.json`: every number of a run, one row per number, and the claims they bear on."""
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -8,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from recirc.analyses.table import Claim, Row
 
 SCHEMA = 2
+_quoted = json.encoder.encode_basestring_ascii
 _RENAMED = {"heldout_neuron_r2": "heldout_direction_r2"}  # in fits of schema 1; elsewhere it is the linear map's
 
 
 def metrics_text(study: str, preset: str, rows: Sequence[Row], claims: Sequence[Claim]) -> str:
     """The text of `metrics.json`; numbers that are not finite become null."""
-    numbers = {"rows": [dataclasses.asdict(row) for row in rows], "claims": [dataclasses.asdict(c) for c in claims]}
+    numbers = {"rows": [vars(row) for row in rows], "claims": [vars(claim) for claim in claims]}
     return strict_json({"schema": SCHEMA, "study": study, "preset": preset} | numbers)
 
 
@@ -61,16 +61,23 @@ def _number(value):
 
 def strict_json(data, indent: int | None = 1) -> str:
     """JSON text that every reader accepts: NumPy numbers become numbers, numbers that are not finite null."""
-    return json.dumps(_plain(data), indent=indent, allow_nan=False)
+    margins = ["\n" + " " * (indent * depth) for depth in range(20)] if indent else [""] * 20
+    return _text(data, margins, "," if indent else ", ")
 
 
-def _plain(data):
+def _text(data, margins: Sequence[str], comma: str, depth: int = 1) -> str:
+    """As `json.dumps`, several times faster where lines are indented."""
+    if isinstance(data, str):
+        return _quoted(data)
     if isinstance(data, Mapping):
-        return {str(name): _plain(value) for name, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_plain(value) for value in data]
-    if hasattr(data, "tolist"):
-        return _plain(data.tolist())
-    if isinstance(data, float) and not math.isfinite(data):
-        return None
-    return data
+        parts = [f"{_quoted(str(name))}: {_text(value, margins, comma, depth + 1)}" for name, value in data.items()]
+        ends = "{}"
+    elif isinstance(data, (list, tuple)):
+        parts, ends = [_text(value, margins, comma, depth + 1) for value in data], "[]"
+    elif hasattr(data, "tolist"):
+        return _text(data.tolist(), margins, comma, depth)
+    else:
+        return "null" if isinstance(data, float) and not math.isfinite(data) else json.dumps(data)
+    if not parts:
+        return ends
+    return f"{ends[0]}{margins[depth]}{(comma + margins[depth]).join(parts)}{margins[depth - 1]}{ends[1]}"

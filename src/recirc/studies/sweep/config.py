@@ -140,10 +140,7 @@ def settings(config: SweepConfig) -> Iterator[tuple[dict[str, Any], AbstractBase
     for chosen in itertools.product(*choices):
         picked = dict(sorted(itertools.chain.from_iterable(chosen)))
         values = {config.axes[i].field: leaves[i][j][0] for i, j in picked.items()}
-        base = config.base
-        for i, j in sorted(picked.items(), key=lambda pair: not config.axes[pair[0]].field.endswith("kind")):
-            base = _with(base, leaves[i][j][1], leaves[i][j][2])
-        yield values, base
+        yield values, _with(config.base, [leaves[i][j][1:] for i, j in picked.items()])
 
 
 def _leaves(config: SweepConfig, where: Sequence[str]) -> list[list[tuple]]:
@@ -175,12 +172,21 @@ def _inner(component, name: str):
     return component.get(name) if isinstance(component, dict) else getattr(component, name)
 
 
-def _with(component, path: Sequence[str], leaf) -> Any:
-    first, *rest = path
-    inner = leaf if not rest else _with(_inner(component, first), rest, leaf)
+def _with(component, changes: Sequence[tuple[Sequence[str], Any]]) -> Any:
+    """A component with what is at these places changed, all at once; what is inside of one that is changed comes after.
+
+    A component is made once whatever changes in it, since that is most of what many settings take.
+    """
+    inner: dict[str, Any] = {path[0]: leaf for path, leaf in changes if len(path) == 1}
+    below: dict[str, list] = {}
+    for (first, *rest), leaf in changes:
+        if rest:
+            below.setdefault(first, []).append((rest, leaf))
+    inner |= {name: _with(inner.get(name, _inner(component, name)), rest) for name, rest in below.items()}
     if isinstance(component, dict):
-        return component | {first: inner}
+        return component | inner
     try:
-        return dataclasses.replace(component, **{first: inner})
+        return dataclasses.replace(component, **inner)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{type(component).__name__} with {'.'.join(path)} = {leaf!r}: {error}") from None
+        said = ", ".join(f"{'.'.join(path)} = {leaf!r}" for path, leaf in changes)
+        raise ConfigError(f"{type(component).__name__} with {said}: {error}") from None

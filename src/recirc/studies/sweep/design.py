@@ -174,8 +174,10 @@ def _rows(result: Result | Failure, place: dict[str, Any]) -> list[Row]:
     if isinstance(result, Failure) or outcome is not None:
         condition = {"set": "train", "outcome": str(outcome)} | place
         return [Row("output_nmse", "performance", "network", np.nan, condition=condition, direction="lower")]
-    rows = [Row(**entry | {"ci": tuple(entry["ci"])}) for entry in result.metadata["rows"]]
-    return [dataclasses.replace(row, condition={**row.condition, **place}) for row in rows]
+    return [
+        Row(**entry | {"ci": tuple(entry["ci"]), "condition": entry["condition"] | place})
+        for entry in result.metadata["rows"]
+    ]
 
 
 def _weights(kept: list[tuple[Run, Mapping[str, np.ndarray]]]):
