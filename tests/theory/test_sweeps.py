@@ -178,6 +178,17 @@ def test_any_measure_against_any_axis(clean):
         recirc.figures.heat_maps(result, axes=["x"])
 
 
+def test_thousands_of_points_are_one_picture_in_the_svg():
+    def size(n: int) -> int:
+        place = lambda i: {"set": "train", "noise": 0.01 * (i % 40), "drive": 0.01 * (i % 30), "seed": i}  # noqa: E731
+        rows = [Row("output_nmse", "performance", "network", 1 / (i + 1), condition=place(i)) for i in range(n)]
+        about = {"keys": ["noise", "drive", "seed"], "axes": {"noise": "list", "drive": "list"}}
+        figure = recirc.figures.measures_by_axis(AnalysisResult("sweep", tuple(rows), about=about))
+        return len(recirc.figures.style.render(figure)["svg"])
+
+    assert size(5000) < 1.5 * size(600) < 300_000
+
+
 def test_weights_and_history_are_kept_when_asked(small, tmp_path):
     text = SMALL.replace('title = "Small"', 'keep = ["weights", "history"]').replace("[0.1, 1e307]", "[0.1]")
     text = text.replace('"trainer.noise"\nvalues = [0.0, 0.1]', '"circuit.n_units"\nvalues = [8, 12]')

@@ -13,6 +13,7 @@ from recirc.analyses.wide import measures_of, text, wide
 from recirc.figures.style import INK, NothingToDraw, color, log_scale, panels, shorten, styled
 
 MOST_MEASURES, MOST_AXES = 6, 4  # in one figure, unless others are asked for
+MOST_DRAWN = 500  # points of a panel; more of them are a picture in the SVG, too, which else has a shape for each
 
 
 @styled
@@ -58,7 +59,8 @@ def measures_by_axis(
 def _points(panel: Axes, table: pd.DataFrame, axis: str, measure: str) -> None:
     places, _ = _places(table[axis].tolist())
     found = pd.Series(table[measure].to_numpy(float)).groupby(places).median()
-    panel.plot(places, table[measure].to_numpy(float), ".", color=color("network"), alpha=0.5, markersize=3)
+    look = {"color": color("network"), "alpha": 0.5, "markersize": 3, "rasterized": len(table) > MOST_DRAWN}
+    panel.plot(places, table[measure].to_numpy(float), ".", **look)
     if len(found) <= len(table) / 2:
         panel.plot(found.index, found.to_numpy(), color=INK)
 
@@ -105,7 +107,7 @@ def _map(panel: Axes, table: pd.DataFrame, across: str, up: str, measure: str) -
     found = pd.Series(table[measure].to_numpy(float)).groupby(columns).median().unstack(0)
     if found.size > 2 * len(table):  # drawn at random
         (x, _), (y, _) = _places(table[across].tolist()), _places(table[up].tolist())
-        return panel.scatter(x, y, c=table[measure].to_numpy(float), s=8)
+        return panel.scatter(x, y, c=table[measure].to_numpy(float), s=8, rasterized=len(table) > MOST_DRAWN)
     shown = panel.imshow(found.to_numpy(), origin="lower", aspect="auto", interpolation="nearest")
     panel.set_xticks(range(found.shape[1]), [_word(value) for value in found.columns])
     panel.set_yticks(range(found.shape[0]), [_word(value) for value in found.index])
