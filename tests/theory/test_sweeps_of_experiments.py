@@ -1,5 +1,6 @@
 """Sweeps of studies and of fits: one process, two jobs, and two shards make the same bytes."""
 
+import io
 import os
 import subprocess
 import sys
@@ -8,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from recirc.analyses import AnalysisResult
+from recirc.runs import Experiment
 from recirc.runs.environment import environment
+from recirc.runs.locks import WHOLE
+from recirc.runs.report import ReportText
+from recirc.studies.sweep import design
+from recirc.studies.sweep.bases import AbstractExperiment
 
 STUDY = """
 [base]
@@ -133,3 +140,58 @@ def test_shards_merged_two_jobs_and_one_process_make_the_same_bytes(tmp_path):
         assert len(lines) == 1 + n_runs
         assert len({line.split(",", 2)[-1] for line in lines}) == len(lines)  # runs share no numbers
         assert sum("bad luck" in line for line in lines) == n_failed
+
+
+class _Experiment(AbstractExperiment):
+    """Rounds of three and two pieces."""
+
+    inputs = ()
+
+    def specification(self):
+        return "planted"
+
+    def experiment(self, seed: int):
+        def analyse(map):
+            for n in (3, 2):
+                map(None, [f"{i}" for i in range(n)])
+            return AnalysisResult("planted", ())
+
+        return Experiment("planted", seed, analyse, lambda result: ReportText(""), str)
+
+
+class _Map:
+    """A map that tells a progress of pieces, of which those of the first experiment are finished."""
+
+    share = WHOLE
+
+    def __init__(self, log: io.StringIO):
+        self.log, self.clock, self.seen, self.lines = log, 0.0, [], []
+
+    def within(self, share, of, progress):
+        self.seen.append(progress)
+        self.progress = progress
+        progress.stream, progress.clock = self.log, lambda: self.clock
+        return self
+
+    def __call__(self, function, pieces):
+        n_before = len(pieces) * (len(self.seen) == 1)
+        self.progress.start(len(pieces), n_before, ["a"] * (len(pieces) - n_before))
+        for _ in range(n_before):
+            self.progress.heard("a", 40.0)
+        for _ in range(len(pieces) - n_before):
+            self.clock += 40.0
+            self.progress.advance("a", 40.0, failed=False)
+        self.progress.stop()
+
+
+def test_sweeps_of_experiments_have_one_count_for_the_whole():
+    log = io.StringIO()
+    done = design._experiments([({}, _Experiment(), seed) for seed in range(3)], spy := _Map(log))
+    assert len(done) == 3
+    assert len({id(progress) for progress in spy.seen}) == 1
+    first, *lines = log.getvalue().splitlines()
+    assert first == "1 of 3 runs were finished before; going on with 2."
+    assert len(lines) == 10  # pieces of 40 s, a line after each
+    # 3 pieces in the first round; a finished experiment took 200 s
+    assert lines[0] == "1 of 3 runs are finished, 1.5 networks a minute, about 5 min left."
+    assert lines[-1] == "2 of 3 runs are finished, 1.5 networks a minute, about 0 s left."

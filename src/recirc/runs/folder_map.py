@@ -64,10 +64,10 @@ class FolderMap:
         self.folder, self.jobs, self.cluster, self.batch, self.progress = folder, jobs, cluster, batch, progress
         self.share, self.of = share or folder.share, of
 
-    def within(self, share: Share, of: str) -> "FolderMap":
+    def within(self, share: Share, of: str, progress: Progress | None = None) -> "FolderMap":
         """The same map, for another share of the pieces, which are those of one of several experiments."""
-        how = {"jobs": self.jobs, "cluster": self.cluster, "batch": self.batch, "progress": self.progress}
-        return FolderMap(self.folder, **how, share=share, of=of)
+        how = {"jobs": self.jobs, "cluster": self.cluster, "batch": self.batch}
+        return FolderMap(self.folder, **how, progress=progress or self.progress, share=share, of=of)
 
     def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
         """Every piece as it is finished; those of an earlier call first."""

@@ -13,6 +13,7 @@ from recirc.runs.folder_map import name_of
 from recirc.runs.header import begun_with, identity_of
 from recirc.runs.locks import Share
 from recirc.runs.metrics import metrics_text
+from recirc.runs.progress import Progress
 from recirc.runs.report import build, write_text
 from recirc.runs.seal import is_done
 from recirc.runs.segments import Segments
@@ -45,8 +46,8 @@ class KeptMap:
     def n_finished(self) -> int:
         return len(self._found)
 
-    def within(self, share: Share, of: str) -> "KeptMap":
-        """The same map for the pieces of one of several experiments, as `FolderMap.within`; the share is not asked."""
+    def within(self, share: Share, of: str, progress: Progress | None = None) -> "KeptMap":
+        """The same map for the pieces of one of several experiments, as `FolderMap.within`; only that is asked."""
         inner = copy.copy(self)
         inner.identity += of
         return inner

@@ -48,7 +48,11 @@ class Progress:
         if before:
             rest = f"going on with {total - before}" if before < total else "nothing is left to do"
             print(f"{before} of {total} {self.what} were finished before; {rest}.", file=self.stream, flush=True)
-        if before < total and (self.stream.isatty() or self._is_in_notebook()):
+        self._open()
+
+    def _open(self) -> None:
+        """Show a bar, if there is a place for one and something to do."""
+        if self.before < self.total and (self.stream.isatty() or self._is_in_notebook()):
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -57,7 +61,7 @@ class Progress:
             )  # fmt: skip
             console = Console(file=self.stream) if self.stream.isatty() else Console(force_jupyter=True)
             self._bar = Progress(*columns, console=console)
-            self._task = self._bar.add_task(self.what, total=total, completed=before, note="")
+            self._task = self._bar.add_task(self.what, total=self.total, completed=self.done, note="")
             self._bar.start()
 
     def _is_in_notebook(self) -> bool:
@@ -88,7 +92,7 @@ class Progress:
 
     def advance(self, kind: str = "", seconds: float | None = None, *, failed: bool = False) -> None:
         """One more is finished, or has failed; `seconds` is how long it took, None if that says nothing."""
-        self.done += 1
+        self._count()
         self.failed += failed
         self._left[kind] -= 1
         if seconds is not None and not failed:
@@ -96,6 +100,9 @@ class Progress:
         if self._bar:
             self._bar.update(self._task, completed=self.done, note=self._note())
         self.tick()
+
+    def _count(self) -> None:
+        self.done += 1
 
     def tick(self) -> None:
         """Say something if it is time; call it about once a second."""
@@ -120,6 +127,88 @@ class Progress:
         parts = [f"{self.failed} failed"] if self.failed else []
         if new and minutes > 0:
             parts.append(f"{new / minutes:,.{0 if new >= 10 * minutes else 2}f} a minute")
+        if self.done < self.total and (left := self.seconds_left()) is not None:
+            parts.append(f"about {duration(left)} left")
+        return ", ".join(parts)
+
+
+class WholeProgress(Progress):
+    """One count for experiments that are done one after the other, each with rounds of pieces that it starts itself.
+
+    The time that is left is that of the pieces of this round, and for every experiment after this one the mean of what
+    the pieces of a finished one took, over the workers.
+
+    Args:
+        total: experiments.
+        what: the experiments, in the plural.
+        stream, clock: as for `Progress`.
+
+    Example:
+        >>> with WholeProgress(2, stream=sys.stdout) as progress:
+        ...     progress.start(3, 3)
+        ...     progress.ended()
+        ...     progress.start(3, 1, ["a", "a"])
+        1 of 2 runs were finished before; going on with 1.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        what: str = "runs",
+        *,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        super().__init__(what, stream=stream, clock=clock)
+        self.total, self.n_pieces, self._spent = total, 0, 0.0
+        self._is_begun, self._of_ended = False, []
+
+    def __enter__(self) -> "WholeProgress":
+        return self
+
+    def __exit__(self, *_) -> None:
+        super().stop()
+
+    def start(self, total: int, before: int = 0, kinds: Sequence[str] = ()) -> None:
+        """Begin a round of an experiment."""
+        self._left = Counter(kinds)
+        if before < total and not self._is_begun:
+            self._is_begun, self.before = True, self.done
+            self._begun = self._said = self.clock()
+            if self.before:
+                rest = f"going on with {self.total - self.before}"
+                print(f"{self.before} of {self.total} {self.what} were finished before; {rest}.", file=self.stream)
+            self._open()
+
+    def heard(self, kind: str, seconds: float) -> None:
+        super().heard(kind, seconds)
+        self._spent += seconds
+
+    def _count(self) -> None:
+        self.n_pieces += 1
+
+    def ended(self) -> None:
+        """An experiment has come to its end."""
+        self._of_ended.append(self._spent)
+        self.done, self._spent, self._left = self.done + 1, 0.0, Counter()
+        if self._bar:
+            self._bar.update(self._task, completed=self.done, note=self._note())
+
+    def stop(self) -> None:
+        """The end of a round, and not of the whole."""
+
+    def seconds_left(self) -> float | None:
+        after, here = self.total - self.done - 1, super().seconds_left()
+        if here is None or (after > 0 and not self._of_ended):
+            return None
+        mean = sum(self._of_ended) / len(self._of_ended) if self._of_ended else 0.0
+        return here + max(after, 0) * mean / max(self.n_workers, 1)
+
+    def _note(self, now: float | None = None) -> str:
+        minutes = ((self.clock() if now is None else now) - self._begun) / 60
+        parts = [f"{self.failed} networks failed"] if self.failed else []
+        if self.n_pieces and minutes > 0:
+            parts.append(f"{self.n_pieces / minutes:,.2g} networks a minute")
         if self.done < self.total and (left := self.seconds_left()) is not None:
             parts.append(f"about {duration(left)} left")
         return ", ".join(parts)

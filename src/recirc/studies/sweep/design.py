@@ -19,7 +19,7 @@ from recirc.analyses.wide import OUTCOME, column, measures_of, text, to_csv, to_
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.runs.locks import NOTHING, WHOLE
-from recirc.runs.progress import duration
+from recirc.runs.progress import WholeProgress, duration
 from recirc.runs.provenance import hash_file
 from recirc.runs.report import ReportText, Table
 from recirc.studies.sweep.bases import AbstractBase, AbstractExperiment
@@ -138,14 +138,15 @@ def _outcome(rows: list[Row], n_runs: int) -> str:
 def _experiments(runs: list[Run], map: Map) -> list[Result | Failure]:
     """Experiments one after the other, the work in each shared out; shards take whole ones."""
     share = getattr(map, "share", WHOLE)
-    within = getattr(map, "within", lambda share, of: map)
+    within = getattr(map, "within", lambda share, of, progress=None: map)
     digest = functools.cache(hash_file)
     of = [_identity(base, seed, digest) for _, base, seed in runs]
-    for i, run in enumerate(runs):
-        if not share.is_whole and share.has(i):
-            _one(run, within(WHOLE, of[i]))
-    last = WHOLE if share.is_whole else NOTHING
-    return [_one(run, within(last, of[i])) for i, run in enumerate(runs)]
+    own, found = [i for i in range(len(runs)) if share.has(i)], []
+    with WholeProgress(len(own)) as progress:
+        for i in own:
+            found.append(_one(runs[i], within(WHOLE, of[i], progress)))
+            progress.ended()
+    return found if share.is_whole else [_one(run, within(NOTHING, of[i])) for i, run in enumerate(runs)]
 
 
 def _identity(base: AbstractBase, seed: int, digest: Callable[[Path], str]) -> str:
