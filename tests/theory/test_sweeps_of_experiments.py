@@ -1,5 +1,6 @@
 """Sweeps of studies and of fits: one process, two jobs, and two shards make the same bytes."""
 
+import dataclasses
 import io
 import os
 import subprocess
@@ -10,11 +11,11 @@ import numpy as np
 import xarray as xr
 
 from recirc.analyses import AnalysisResult
-from recirc.runs import Experiment
+from recirc.runs import Experiment, RunFolder
 from recirc.runs.environment import environment
 from recirc.runs.locks import WHOLE
 from recirc.runs.report import ReportText
-from recirc.studies.sweep import design
+from recirc.studies.sweep import Axis, SweepConfig, design
 from recirc.studies.sweep.bases import AbstractExperiment
 
 STUDY = """
@@ -195,3 +196,19 @@ def test_sweeps_of_experiments_have_one_count_for_the_whole():
     # 3 pieces in the first round; a finished experiment took 200 s
     assert lines[0] == "1 of 3 runs are finished, 1.5 networks a minute, about 5 min left."
     assert lines[-1] == "2 of 3 runs are finished, 1.5 networks a minute, about 0 s left."
+
+
+def test_a_dry_run_trains_nothing_for_a_folder_that_is_sealed(tmp_path, monkeypatch):
+    monkeypatch.setattr(design, "cost", lambda pieces, out: (7.0, 1e6, 0, "as planted"))
+    config = SweepConfig(axes=(Axis("trainer.noise", (0.1, 0.2)),), seeds=(0, 1))
+    made = design.experiment(config)
+    record = {"study": made.study, "preset": made.preset, "specification": made.specification}
+    with RunFolder.open(tmp_path / "run", specification=record) as folder:
+        folder.write_metrics("sweep", "default", [])
+        folder.write_manifest([], [0])
+        assert "as planted" in design.foretell(config, tmp_path / "run", 1)
+        folder.finish()
+    said = design.foretell(config, tmp_path / "run", 1)
+    assert said == f"4 runs: 2 settings, 2 seeds. All are finished, in {tmp_path / 'run'}; nothing is left to do."
+    other = dataclasses.replace(config, seeds=(0,))
+    assert "as planted" in design.foretell(other, tmp_path / "run", 1)

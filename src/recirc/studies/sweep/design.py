@@ -16,7 +16,7 @@ from recirc.analyses.pieces import Map, piece_key
 from recirc.analyses.result import VERDICTS
 from recirc.analyses.table import number
 from recirc.analyses.wide import OUTCOME, column, measures_of, text, to_csv, to_dataset, wide
-from recirc.runs import dump_config
+from recirc.runs import FinishedError, RunFolder, dump_config, is_done
 from recirc.runs.experiment import Experiment
 from recirc.runs.locks import NOTHING, WHOLE
 from recirc.runs.progress import WholeProgress, duration
@@ -59,6 +59,8 @@ def foretell(config: SweepConfig, out: Path, jobs: int) -> str:
     """
     runs, base = runs_of(config), config.base
     said = f"{len(runs)} runs: {len(runs) // len(set(config.seeds))} settings, {len(set(config.seeds))} seeds."
+    if _is_finished(config, out):
+        return f"{said} All are finished, in {out}; nothing is left to do."
     if not isinstance(base, Training):
         assert isinstance(base, AbstractExperiment)  # noqa: S101 there are no others
         one = base.experiment(config.seeds[0]).foretold or "How long one takes is not known before it has been run."
@@ -69,6 +71,19 @@ def foretell(config: SweepConfig, out: Path, jobs: int) -> str:
     left = f"{n_finished} are finished; the rest takes" if n_finished else "They take"
     shared = f"{duration(seconds / jobs)} with {jobs} jobs ({how}), and what starting and compiling take"
     return f"{said} {left} about {duration(seconds)} of one core, {shared}; {size}."
+
+
+def _is_finished(config: SweepConfig, out: Path) -> bool:
+    """Whether a folder is this sweep, sealed."""
+    if not is_done(out):
+        return False
+    made = experiment(config)
+    record = {"study": made.study, "preset": made.preset, "specification": made.specification}
+    try:
+        RunFolder.open(out, specification=record).close()
+    except FinishedError as error:
+        return error.same
+    return False
 
 
 def runs_of(config: SweepConfig) -> list[Run]:
