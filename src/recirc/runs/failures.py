@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from recirc.analyses.pieces import Batchable, Done, Failure, canonical, piece_key, unwrapped
+from recirc.analyses.pieces import Batchable, Done, Failure, Keyed, canonical, unwrapped
 from recirc.runs.folder_map import FolderMap
 from recirc.runs.locks import Share, Unfinished
+from recirc.runs.progress import Progress
 
 _MOST = 2000  # characters of what a piece says
 
@@ -27,13 +28,13 @@ class NotingMap:
         """That of the map that does the work."""
         return self.map.share
 
-    def within(self, share: Share, of: str) -> "NotingMap":
+    def within(self, share: Share, of: str, progress: Progress | None = None) -> "NotingMap":
         """As `FolderMap.within`; what fails is noted in one place."""
-        return NotingMap(self.map.within(share, of), of, self.noted)
+        return NotingMap(self.map.within(share, of, progress), of, self.noted)
 
     def __call__(self, function: Callable[[Any], Done], pieces: Iterable[Any]) -> Iterator[Done]:
         """Every piece as the other map gives it."""
-        pieces, failed = list(pieces), {}
+        pieces, failed = Keyed(pieces), {}
         try:
             for done in self.map(function, pieces):
                 if isinstance(done.result, Failure):
@@ -42,9 +43,8 @@ class NotingMap:
         except Unfinished as rest:
             raise Unfinished(rest.root, rest.here, rest.missing, rest.total, several=bool(self.of)) from None
         finally:
-            for piece in pieces if failed else ():
-                if (failure := failed.get(piece_key(piece))) is not None:
-                    self.noted[self.of, f"{_name(function)} {canonical(piece)[:_MOST]}"] = failure
+            for key, failure in failed.items():
+                self.noted[self.of, f"{_name(function)} {canonical(pieces.by_key[key])[:_MOST]}"] = failure
 
     def log(self) -> str:
         """All that was noted: of every piece what happened, what it is, and the traceback or what the system said."""
