@@ -17,7 +17,7 @@ DRIFT = np.log(1.5)  # of the logarithm of a time constant, that matters
 LEAST = np.log(2.0)  # that the interval must exclude for "does not depend"
 TURNS = 1 / 3  # of a frequency, that matters
 MEMORY = 0.08  # correlation of residuals with the next ones, of either sign, that matters
-CONSTRAINED = 0.15  # share of the directions of weights, below which nothing can be told
+CONSTRAINED = 0.1  # share of the directions of weights, below which nothing can be told
 LONG = 0.9  # of a trial, from which a mode is as slow as a trial shows
 NO_VERDICT = (
     "Non-normality has no verdict: fits to circuits whose weights are normal have about .7 of it with any number of "
