@@ -15,6 +15,7 @@ def identity_of(inputs: Mapping[str, Mapping]) -> str:
 
 
 def hashes_of(inputs: Mapping[str, Mapping]) -> list[str]:
+    """The hashes of input files, whatever they are called."""
     return sorted(record["sha256"] for record in inputs.values())
 
 
@@ -49,6 +50,11 @@ def header_of(root: Path) -> dict | None:
 
 
 def same_run(root: Path, begun: dict, header: dict) -> dict:
+    """What a folder was begun with, if it goes on as the same run with the same versions and input files.
+
+    Raises:
+        FolderError: which of these differs.
+    """
     for name, record in header["inputs"].items():
         before = begun["inputs"].get(name)
         if before is not None and before["sha256"] != record["sha256"]:
