@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from recirc.analyses.pieces import Batchable, Done, Failure, Keyed, canonical, unwrapped
-from recirc.runs.folder_map import FolderMap
+from recirc.analyses.pieces import Batchable, Done, Failure, Keyed, Map, canonical, unwrapped
 from recirc.runs.locks import Share, Unfinished
 from recirc.runs.progress import Progress
 
@@ -20,8 +19,9 @@ class NotingMap:
         noted: where to note it: what a piece is -> its failure.
     """
 
-    def __init__(self, map: FolderMap, of: str = "", noted: dict[tuple[str, str], Failure] | None = None):
-        self.map, self.of, self.noted = map, of, {} if noted is None else noted
+    def __init__(self, map: Map, of: str = "", noted: dict[tuple[str, str], Failure] | None = None):
+        self.map: Any = map  # `share` and `within` where it has them
+        self.of, self.noted = of, {} if noted is None else noted
 
     @property
     def share(self) -> Share:
