@@ -61,6 +61,9 @@ def test_a_slow_mode_that_every_unit_takes_part_in_does_not_depend_on_which_are_
     found, (slowest, rotation) = verdicts("low_rank_normal", n_recorded=60, spread=1.0)
     assert (slowest, rotation) == (SAME, UNTOLD)
     assert np.exp(found.refits["slowest_mode_s"].recorded) == pytest.approx(1.0, rel=0.2)
+    few = dataclasses.replace(found, constrained=0.12)
+    smoothed = dataclasses.replace(few, apart=12)
+    assert [subset_verdicts(each)[0].verdict for each in (few, smoothed)] == [SAME, UNTOLD]
 
 
 def test_a_rotation_that_every_unit_takes_part_in_does_not_either():

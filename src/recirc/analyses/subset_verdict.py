@@ -17,7 +17,7 @@ DRIFT = np.log(1.5)  # of the logarithm of a time constant, that matters
 LEAST = np.log(2.0)  # that the interval must exclude for "does not depend"
 TURNS = 1 / 3  # of a frequency, that matters
 MEMORY = 0.08  # correlation of residuals with the next ones, of either sign, that matters
-CONSTRAINED = 0.1  # share of the directions of weights, below which nothing can be told
+CONSTRAINED, SMOOTHED = 0.1, 0.15  # share of the directions of weights, below which nothing can be told; if smoothed
 LONG = 0.9  # of a trial, from which a mode is as slow as a trial shows
 NO_VERDICT = (
     "Non-normality has no verdict: fits to circuits whose weights are normal have about .7 of it with any number of "
@@ -77,7 +77,7 @@ def _slowest(found: SubsetDependence) -> SubsetVerdict:
     factor = f"more units and predictions further ahead change it by a factor of {np.exp(change):.2g}"
     if abs(change) > DRIFT and abs(change) > _Z * refits.error:
         return SubsetVerdict(name, DEPENDS, factor, must_not)
-    if found.constrained < CONSTRAINED:
+    if found.constrained < (SMOOTHED if found.apart > 1 else CONSTRAINED):
         share = f"the recording determines {100 * found.constrained:.0f} % of the directions of weights"
         return SubsetVerdict(name, UNTOLD, share, f"Nothing follows from {said}; more trials would help.")
     within = np.exp(change + _Z * refits.error * np.array([-1, 1]))

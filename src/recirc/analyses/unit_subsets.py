@@ -62,6 +62,7 @@ class SubsetDependence:
         grows: whether the fit to all recorded units grows without end.
         memory: correlation of what the fit leaves unexplained with itself one bin later.
         constrained: share of the directions of weights that the data determine.
+        apart: bins between the rates that fits compare; more than one if the rates were smoothed.
     """
 
     refits: Mapping[str, Refits]
@@ -70,6 +71,7 @@ class SubsetDependence:
     grows: bool
     memory: float
     constrained: float
+    apart: int = 1
 
 
 class Recorded(NamedTuple):
@@ -242,6 +244,7 @@ def _dependence(
         bool(values[-1][0, -1] >= 1),
         _memory(rates, matrix, apart),
         constrained_share(recorded.near, overlap=apart),
+        apart,
     )
 
 
