@@ -109,16 +109,20 @@ def _by_chance(
         for other in chance.others:
             runs, rates = runs_of(other, asked, circuit)
             alike = _kicks(other, asked, circuit) | _matches(rates, runs, asked, circuit)
-            draws.append(alike | _dynamics(rates["new_run"], asked, circuit))
-        return UNTRAINED, [{place: score.value for place, score in each.items()} for each in draws]
+            draws.append(_values(alike | _dynamics(rates["new_run"], asked, circuit)))
+        return UNTRAINED, draws
     orders = relabellings(len(work.units_of(asked, circuit)[0]), chance.key)
     draws = _kicks_renamed(network, asked, circuit, orders)
     if is_example(asked):
         runs, made = runs_renamed(network, asked, circuit, orders)
         for i, order in enumerate(orders):
             scores = _matches({name: each[i] for name, each in made.items()}, runs, asked, circuit, order)
-            draws[i] |= {place: score.value for place, score in scores.items()}
+            draws[i] |= _values(scores)
     return RELABELLED, draws
+
+
+def _values(scores: Mapping[Place, Score]) -> dict[Place, float]:
+    return {place: score.value for place, score in scores.items()}
 
 
 def relabellings(n_units: int, key: PRNGKeyArray) -> list[Int[np.ndarray, " unit"]]:
@@ -221,8 +225,7 @@ def _untrained_dynamics(n_hidden: int, data: str, **circuit) -> list[dict[Place,
     run, units = work.shown_run(asked, True, circuit), work.units_of(asked, circuit)[0]
     keys = jax.random.split(specification_key(circuit | asked), N_DRAWS)
     networks = (untrained_student(asked, circuit, key) for key in keys)
-    draws = [_dynamics(driven(network, run, units, asked), asked, circuit) for network in networks]
-    return [{place: score.value for place, score in each.items()} for each in draws]
+    return [_values(_dynamics(driven(network, run, units, asked), asked, circuit)) for network in networks]
 
 
 def _dynamics(rates: np.ndarray, asked: Mapping[str, Any], circuit: dict) -> dict[Place, Score]:
