@@ -1,6 +1,7 @@
 """Sweeps whose networks are trained many at once: the numbers of single trainings, failures of their own, one order."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -139,21 +140,50 @@ def test_a_stopped_run_goes_on_after_its_finished_batches(mixed, tmp_path, monke
     np.testing.assert_allclose(*values, rtol=TOLERANCE)
 
 
-def test_batches_are_of_one_kind_shared_out_and_single_after_a_death():
+def test_a_batch_goes_out_as_it_is_once_more_after_a_death_and_then_singly():
     kinds = {f"{i}": "large" if i % 2 else "small" for i in range(10)}
-    bundles = Bundles(kinds, 2.0, Progress(), 4, together=kinds)
-    first = bundles.take(2)
-    assert first == ["0", "2", "4", "6"]
-    assert bundles.take(2) == ["8"]
-    assert bundles.take(2) == ["1", "3", "5"]
-    assert bundles.put_back(first) == []
-    assert len(bundles.take(1)) == 1
-    large = [name for name, kind in kinds.items() if kind == "large"]
-    bundles = Bundles(kinds, 2.0, Progress(), 4, together=large)
-    assert [bundles.take(1) for _ in range(3)] == [["0"], ["2"], ["4"]]  # how long one takes is not known
+    bundles = Bundles(kinds, 2.0, Progress(), [["0", "2", "finished"], ["4", "6", "8"]])
+    first, second = bundles.take(2), bundles.take(9)
+    assert (first, second) == (("0", "2", "finished"), ("4", "6", "8"))
+    assert [bundles.take(1) for _ in range(3)] == [("1",), ("3",), ("5",)]  # how long one takes is not known
+    assert bundles.put_back(first, is_batch=True) == []
+    assert bundles.take(1) == first
+    assert bundles.put_back(first, is_batch=True) == []
+    assert {bundles.take(1), bundles.take(1)} == {("0",), ("2",)}  # the finished one is not needed
+    for _ in range(4):
+        assert bundles.put_back(("0",)) in ([], ["0"])
+        last = bundles.take(1)
+    assert last == ("7",)  # after four deaths it is given up
     while bundles:
         bundles.take(1)
-    assert bundles.take(1) == []
+    assert bundles.take(1) == ()
+
+
+@pytest.mark.parametrize("n_torn", [0, 1])
+def test_batches_are_those_of_an_uninterrupted_run_whatever_is_finished(monkeypatch, tmp_path, n_torn):
+    use(monkeypatch)
+    asked = []
+
+    def doubles(pieces):
+        asked.append([piece["i"] for piece in pieces])
+        return [Result({"x": np.asarray([float(len(pieces))])}) for _ in pieces]
+
+    def stops(pieces):
+        if asked:
+            raise KeyboardInterrupt
+        return doubles(pieces)
+
+    pieces = [{"i": i} for i in range(7)]
+    with RunFolder.open(tmp_path / "run", specification={}) as folder, pytest.raises(KeyboardInterrupt):
+        list(results(Batchable(double, stops), pieces, FolderMap(folder, batch=3)))
+    (segment,) = (tmp_path / "run" / "parts").glob("*.segment")
+    for _ in range(n_torn):  # the last record of the batch
+        segment.write_bytes(segment.read_bytes()[:-3])
+    asked.clear()
+    with RunFolder.open(tmp_path / "run", specification={}) as folder, warnings.catch_warnings(action="ignore"):
+        found = list(results(Batchable(double, doubles), pieces, FolderMap(folder, batch=3)))
+    assert asked == [[0, 1, 2]] * n_torn + [[3, 4, 5]]
+    assert [result.arrays["x"][0] for _, result in found] == [3.0] * 6 + [12.0]  # the last is a batch of one
 
 
 def double(piece):

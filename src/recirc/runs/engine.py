@@ -1,10 +1,9 @@
 """What a driver does with workers, wherever they are: bundles of pieces out, records in."""
 
 import contextlib
-import itertools
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -29,58 +28,63 @@ class ClusterError(ValueError):
 
 
 class Bundles:
-    """Pieces that wait, handed out in bundles of about so many seconds, or in batches of one kind.
+    """Pieces that wait, handed out in bundles of about so many seconds, or in batches.
+
+    A batch goes out as it is, whoever takes it and whatever is left, since its size decides the last bits of what it
+    gives. If its worker dies it goes out once more, and then piece by piece.
 
     Args:
         kinds: name in the store -> kind of each piece that is to be computed.
         seconds: of work in a bundle, by the mean of finished pieces of the same kind; one piece until there is any.
         progress: knows these means.
-        batch: how many pieces of `together` are one program.
-        together: names of those that a worker can do as one program.
+        batches: names that are one program each, with those that are finished already.
     """
 
     def __init__(
-        self, kinds: dict[str, str], seconds: float, progress: Progress, batch: int = 1, together: Collection[str] = ()
+        self, kinds: Mapping[str, str], seconds: float, progress: Progress, batches: Iterable[Sequence[str]] = ()
     ):
         self.kinds, self.seconds, self.progress = kinds, seconds, progress
-        self.batch, self.together = batch, set(together)
-        places = {kind: i for i, kind in enumerate(dict.fromkeys(kinds.values()))}
-        in_order = sorted(kinds, key=lambda name: places[kinds[name]]) if together else kinds
-        self.waiting, self.singly, self.deaths = deque(in_order), deque(), Counter()
+        self.batches, self.singly, self.deaths = deque(map(tuple, batches)), deque(), Counter()
+        in_batches = {name for batch in self.batches for name in batch}
+        self.waiting = deque(name for name in kinds if name not in in_batches)
 
     def __bool__(self) -> bool:
-        return bool(self.waiting or self.singly)
+        return bool(self.waiting or self.singly or self.batches)
 
-    def take(self, n_workers: int) -> list[str]:
+    def take(self, n_workers: int) -> tuple[str, ...]:
         """The next bundle; near the end they become smaller, so that all workers end together."""
         if self.singly:
-            return [self.singly.popleft()]
-        if self.waiting and self.waiting[0] in self.together:
-            same = itertools.takewhile(lambda name: self.kinds[name] == self.kinds[self.waiting[0]], self.waiting)
-            most = min(self.batch, -(-len(self.waiting) // n_workers))
-            return [self.waiting.popleft() for _ in list(itertools.islice(same, most))]
+            return (self.singly.popleft(),)
+        if self.batches:
+            return self.batches.popleft()
         most, bundle, seconds = -(-len(self.waiting) // (2 * n_workers)), [], 0.0
         while self.waiting and len(bundle) < most and (not bundle or seconds < self.seconds):
             mean = self.progress.mean_seconds(self.kinds[self.waiting[0]])
-            if bundle and (mean is None or self.waiting[0] in self.together):
+            if bundle and mean is None:
                 break
             seconds += self.seconds if mean is None else mean
             bundle.append(self.waiting.popleft())
-        return bundle
+        return tuple(bundle)
 
-    def put_back(self, bundle: list[str]) -> list[str]:
+    def put_back(self, bundle: tuple[str, ...], is_batch: bool = False) -> list[str]:
         """Take a bundle back whose worker has died; returns the pieces that are given up."""
-        if len(bundle) == 1:
-            self.deaths[bundle[0]] += 1
-        given_up = [name for name in bundle if self.deaths[name] > RETRIES]
-        self.singly.extendleft(name for name in bundle if self.deaths[name] <= RETRIES)
+        self.deaths[bundle] += 1
+        if is_batch and self.deaths[bundle] == 1:
+            self.batches.appendleft(bundle)
+            return []
+        left = [name for name in bundle if name in self.kinds]
+        given_up = [name for name in left if self.deaths[name,] > RETRIES]
+        self.singly.extendleft(name for name in left if name not in given_up)
         return given_up
 
 
 def compute(
-    here: "Engine", function: Callable, todo: dict[str, tuple[str, Any]],
-    progress: Progress, batch: int = 1, together: Collection[str] = (),
-) -> Generator[list[tuple[str, bytes, bool]]]:  # fmt: skip
+    here: "Engine",
+    function: Callable,
+    todo: Mapping[str, tuple[str, Any]],
+    progress: Progress,
+    batches: Sequence[Mapping[str, Any]] = (),
+) -> Generator[list[tuple[str, bytes, bool]]]:
     """(name, record to be kept, whether it failed) of pieces, bundle by bundle as they are finished.
 
     Args:
@@ -88,7 +92,7 @@ def compute(
         function: of one piece.
         todo: name in the store -> kind and piece.
         progress: started.
-        batch, together: how many of which pieces a worker does as one program, all of one kind.
+        batches: name -> piece of those that a worker does as one program, each with some that are to be done.
 
     Raises:
         VersionError: if a worker has other versions than this process.
@@ -100,15 +104,16 @@ def compute(
     with contextlib.ExitStack() as stack:
         stack.callback(progress.stop)
         stack.callback(here.let_trainings_keep, running)
-        bundles = Bundles({name: kind for name, (kind, _) in todo.items()}, here.seconds, progress, batch, together)
+        kinds, shared = {name: kind for name, (kind, _) in todo.items()}, {tuple(batch): batch for batch in batches}
+        bundles = Bundles(kinds, here.seconds, progress, shared)
         while bundles or running:
             # A worker gets a bundle when its last one is here: its death then costs nothing that was finished.
             workers, busy = here.workers(), {worker for _, worker in running.values()}
             progress.n_workers = len(workers)
             for worker in [worker for worker in workers if worker not in busy]:
                 if bundle := bundles.take(len(workers)):
-                    work = [(name, todo[name][1]) for name in bundle]
-                    arguments = versions, function, work, here.scratch, bundles.together.issuperset(bundle)
+                    work = list(shared[bundle].items() if bundle in shared else [(n, todo[n][1]) for n in bundle])
+                    arguments = versions, function, work, here.scratch, bundle in shared
                     running[here.submit(worker, run_bundle, *arguments)] = bundle, worker
             yield from ready  # now, when the workers are busy again
             ready = []
@@ -117,11 +122,11 @@ def compute(
             for future, came in (lost | news).items():
                 bundle, _ = running.pop(future)
                 if came is None or isinstance(came, KilledWorker | TrainingStopped):
-                    found = [_given_up(name, here.log) for name in bundles.put_back(bundle)]
+                    found = [_given_up(name, here.log) for name in bundles.put_back(bundle, bundle in shared)]
                 elif isinstance(came, BaseException):
                     raise came
                 else:
-                    found = list(_received(came))
+                    found = [one for one in _received(came) if one[0] in todo]
                 for name, _, failed, seconds in found:
                     progress.advance(todo[name][0], seconds, failed=failed)
                 ready += [[(name, record, failed) for name, record, failed, _ in found]] if found else []
@@ -203,7 +208,7 @@ class Engine:
             return []
         return [(future, future.exception() or future.result()) for future in done]
 
-    def let_trainings_keep(self, running: Mapping[Any, tuple[list[str], str]]) -> None:
+    def let_trainings_keep(self, running: Mapping[Any, tuple[tuple[str, ...], str]]) -> None:
         """Stop trainings at the end of their pass, with a checkpoint, if they have a place for it; at most `GRACE`.
 
         Args:

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from recirc.analyses.pieces import Batchable, Done, Failure, Keyed, Result, unwrapped
@@ -86,22 +86,39 @@ class FolderMap:
             result, seconds = self._read(name)
             progress.heard(kind_of(keyed[names[name]]), seconds)
             yield Done(names[name], result)
-        with contextlib.closing(self._compute(function, todo, progress)) as computed:
+        batches = self._batches(function, {name: keyed[names[name]] for name in own}) if todo else []
+        with contextlib.closing(self._compute(function, todo, progress, batches)) as computed:
             for name in computed:
                 if share.is_whole:
                     yield Done(names[name], self._read(name)[0])
         if not share.is_whole:
             yield from self._of_all(names)
 
-    def _compute(self, function: Callable, todo: Mapping[str, tuple[str, Any]], progress: Progress) -> Generator[str]:
+    def _batches(self, function: Callable, own: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Pieces that are one program each, of which some were never done: the same ones whatever is finished."""
+        work, size, of_kinds = unwrapped(function), engine.batch_size(self.batch), {}
+        if size == 1 or not isinstance(work, Batchable):
+            return []
+        for name, piece in own.items():
+            if work.can(piece):
+                of_kinds.setdefault(kind_of(piece), []).append(name)
+        every = [names[i : i + size] for names in of_kinds.values() for i in range(0, len(names), size)]
+        new = [batch for batch in every if any(name not in self.folder.pieces for name in batch)]
+        return [{name: own[name] for name in batch} for batch in new]
+
+    def _compute(
+        self,
+        function: Callable,
+        todo: Mapping[str, tuple[str, Any]],
+        progress: Progress,
+        batches: Sequence[Mapping[str, Any]],
+    ) -> Generator[str]:
         """Names of pieces as they are finished and kept."""
         if not todo:
             return
-        work, batch = unwrapped(function), engine.batch_size(self.batch)
-        is_batched = isinstance(work, Batchable) and batch > 1
-        together = [name for name, (_, piece) in todo.items() if is_batched and work.can(piece)]
-        here = self._workers(min(self.jobs, len(todo)))
-        with contextlib.closing(engine.compute(here, function, dict(todo), progress, batch, together)) as bundles:
+        n_at_once = len(batches) + len(todo.keys() - {name for batch in batches for name in batch})
+        here = self._workers(min(self.jobs, n_at_once))
+        with contextlib.closing(engine.compute(here, function, todo, progress, batches)) as bundles:
             for bundle in bundles:
                 records = {name: record for name, record, _ in bundle}
                 self.folder.pieces.write(records, [name for name, _, failed in bundle if failed])
