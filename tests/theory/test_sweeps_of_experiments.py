@@ -1,6 +1,7 @@
 """Sweeps of studies and of fits: one process, two jobs, and two shards make the same bytes."""
 
 import dataclasses
+import importlib
 import io
 import os
 import subprocess
@@ -8,15 +9,22 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray as xr
+from inline_engine import use
 
+import recirc
+import recirc.studies
 from recirc.analyses import AnalysisResult
-from recirc.runs import Experiment, RunFolder
+from recirc.runs import Experiment, RunFolder, Unfinished
 from recirc.runs.environment import environment
-from recirc.runs.locks import WHOLE
+from recirc.runs.experiment import run
+from recirc.runs.locks import WHOLE, Share
 from recirc.runs.report import ReportText
-from recirc.studies.sweep import Axis, SweepConfig, design
+from recirc.studies import sweep
+from recirc.studies.sweep import Axis, Recording, SweepConfig, design
 from recirc.studies.sweep.bases import AbstractExperiment
+from recirc.studies.sweep.cost import Cost
 
 STUDY = """
 [base]
@@ -199,16 +207,54 @@ def test_sweeps_of_experiments_have_one_count_for_the_whole():
 
 
 def test_a_dry_run_trains_nothing_for_a_folder_that_is_sealed(tmp_path, monkeypatch):
-    monkeypatch.setattr(design, "cost", lambda pieces, out: (7.0, 1e6, 0, "as planted"))
+    monkeypatch.setattr("recirc.studies.sweep.dry_run.cost", lambda *given: Cost(7.0, 1e6, 0, "as planted"))
     config = SweepConfig(axes=(Axis("trainer.noise", (0.1, 0.2)),), seeds=(0, 1))
     made = design.experiment(config)
     record = {"study": made.study, "preset": made.preset, "specification": made.specification}
     with RunFolder.open(tmp_path / "run", specification=record) as folder:
         folder.write_metrics("sweep", "default", [])
         folder.write_manifest([], [0])
-        assert "as planted" in design.foretell(config, tmp_path / "run", 1)
+        assert "as planted" in sweep.foretell(config, tmp_path / "run", 1)
         folder.finish()
-    said = design.foretell(config, tmp_path / "run", 1)
+    said = sweep.foretell(config, tmp_path / "run", 1)
     assert said == f"4 runs: 2 settings, 2 seeds. All are finished, in {tmp_path / 'run'}; nothing is left to do."
     other = dataclasses.replace(config, seeds=(0,))
-    assert "as planted" in design.foretell(other, tmp_path / "run", 1)
+    assert "as planted" in sweep.foretell(other, tmp_path / "run", 1)
+
+
+def test_a_dry_run_of_fits_foretells_every_setting_and_says_what_cannot_be_made(tmp_path):
+    recirc.enable_x64()
+    (tmp_path / "fit.toml").write_text(FIT.replace("DATA", _recording(tmp_path / "a.nc")))
+    config = sweep.load_sweep(tmp_path / "fit.toml")
+    assert isinstance(config.base, Recording)
+    made = config.base.experiment(0)
+    assert made.n_networks is not None
+    config = dataclasses.replace(config, axes=(Axis("config.n_folds", (2, 50)),))
+    said = sweep.foretell(config, tmp_path / "run", 2)
+    assert said.startswith("4 runs: 2 settings, 2 seeds. ")
+    assert f"they train and run {2 * made.n_networks} networks; 2 runs cannot be made" in said
+    assert "of one core if nothing is finished" in said
+    shard = sweep.foretell(config, tmp_path / "run", 2, Share(1, 4))
+    assert f"Shard 1 of 4 has 1 of them. Together they train and run {made.n_networks} networks: about" in shard
+    ridge = dataclasses.replace(config.base.config, trainer=recirc.train.Ridge())
+    config = dataclasses.replace(config, axes=(), base=dataclasses.replace(config.base, config=ridge))
+    assert "How long is foretold for full-FORCE only" in sweep.foretell(config, tmp_path / "run", 2)
+
+
+def test_a_dry_run_of_studies_counts_their_pieces_and_times_a_few_or_reads_finished_ones(tmp_path, monkeypatch):
+    use(monkeypatch)
+    (tmp_path / "planted.py").write_text(PLANTED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(recirc.studies, "experiment", importlib.import_module("planted").make)
+    (tmp_path / "study.toml").write_text(STUDY)
+    config = dataclasses.replace(sweep.load_sweep(tmp_path / "study.toml"), seeds=(0, 2))
+    said = sweep.foretell(config, tmp_path / "run", 2)
+    assert said.startswith("4 runs: 2 settings, 2 seeds. They are 12 pieces of work. They take about")
+    assert "(measured on 2 of them, with compiling), within a factor of two; the store" in said
+    shard = sweep.foretell(config, tmp_path / "run", 2, Share(2, 4))
+    assert "Shard 2 of 4 has 1 of them. They are 3 pieces of work." in shard
+    with pytest.raises(Unfinished):
+        run(sweep.experiment(config), tmp_path / "run", shard="2/4")
+    said = sweep.foretell(config, tmp_path / "run", 2)
+    assert "3 are finished; the rest takes about" in said
+    assert "the mean of 3 finished networks" in said

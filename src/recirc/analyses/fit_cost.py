@@ -32,20 +32,27 @@ def work(activity: Activity, config: FitConfig) -> tuple[int, int]:
     return trained, untrained + outer
 
 
-def sentence(activity: Activity, config: FitConfig) -> str:
-    """The same in words; with the time that it takes on one core of this machine, where the trainer is full-FORCE.
+def seconds(activity: Activity, config: FitConfig) -> float | None:
+    """Time that a fit takes on one core of this machine; None if the trainer is not full-FORCE.
 
-    The time is that of products of matrices of the networks' size, which are timed here, times what networks cost over
-    them elsewhere: right within a factor of two.
+    It is that of products of matrices of the networks' size, which are timed here, times what networks cost over them
+    elsewhere: right within a factor of two.
     """
-    trained, untrained = work(activity, config)
-    said = f"A fit trains {trained} networks and runs {untrained} untrained ones"
     if not isinstance(config.trainer, FullForce):
-        return f"{said}."
+        return None
+    trained, untrained = work(activity, config)
     n_steps, n_trials = len(network_clock(activity.time, config)), 2 * activity.n_trials
     step = PRODUCTS * _product(config.network.n_units, n_trials) + STEP
-    seconds = START + trained * config.trainer.n_passes * n_steps * step + (trained + untrained) * NETWORK
-    minutes = max(round(seconds / 60), 1)
+    return START + trained * config.trainer.n_passes * n_steps * step + (trained + untrained) * NETWORK
+
+
+def sentence(activity: Activity, config: FitConfig) -> str:
+    """The same in words, with the time that it takes if that is known."""
+    (trained, untrained), time = work(activity, config), seconds(activity, config)
+    said = f"A fit trains {trained} networks and runs {untrained} untrained ones"
+    if time is None:
+        return f"{said}."
+    minutes = max(round(time / 60), 1)
     return f"{said}: about {minutes} minute{'s' * (minutes > 1)} of one core, shared by those that there are."
 
 

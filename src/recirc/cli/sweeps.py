@@ -63,9 +63,10 @@ def sweep(
         return sweep.experiment(sweep.load_sweep(path))
 
     def foretell() -> int:
+        from recirc.runs.locks import Share
         from recirc.studies import sweep
 
-        typer.echo(sweep.foretell(sweep.load_sweep(path), folder, jobs))
+        typer.echo(sweep.foretell(sweep.load_sweep(path), folder, jobs, Share.parse(shard or "1/1")))
         return DONE
 
     if dry_run:

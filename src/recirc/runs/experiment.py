@@ -35,6 +35,7 @@ class Experiment:
         seed: of everything random.
         inputs: files that decide the results.
         foretold: how much work it is, as a sentence; said when it begins.
+        n_networks, n_seconds: the same in numbers, the latter of one core; None for what is not known before.
         seeds: every seed, if there are more than `seed`.
         files: further files of the folder, text or labelled arrays, by name.
 
@@ -53,6 +54,8 @@ class Experiment:
     seed: int = 0
     inputs: Sequence[Path] = ()
     foretold: str = ""
+    n_networks: int | None = None
+    n_seconds: float | None = None
     seeds: Sequence[int] = ()
     files: Callable[[AnalysisResult], Mapping[str, str | xr.Dataset]] = lambda result: {}
 

@@ -71,7 +71,8 @@ def experiment(data: Path | Sequence[Path], config: FitConfig, *, seed: int) -> 
         "fit", {"config": config, "seed": seed}, lambda map: fit_recording(activity, config, key=key, map=map),
         seed=seed, words=lambda result: words(result, config, name=", ".join(path.name for path in paths), seed=seed),
         config=lambda: dump_config(config), inputs=[path.absolute() for path in paths],
-        foretold=fit_cost.sentence(ready, config),
+        foretold=fit_cost.sentence(ready, config), n_networks=sum(fit_cost.work(ready, config)),
+        n_seconds=fit_cost.seconds(ready, config),
     )  # fmt: skip
 
 

@@ -16,15 +16,14 @@ from recirc.analyses.pieces import Map, piece_key
 from recirc.analyses.result import VERDICTS
 from recirc.analyses.table import number
 from recirc.analyses.wide import OUTCOME, column, measures_of, text, to_csv, to_dataset, wide
-from recirc.runs import FinishedError, RunFolder, dump_config, is_done
+from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
 from recirc.runs.locks import NOTHING, WHOLE
-from recirc.runs.progress import WholeProgress, duration
+from recirc.runs.progress import WholeProgress
 from recirc.runs.provenance import hash_file
 from recirc.runs.report import ReportText, Table
 from recirc.studies.sweep.bases import AbstractBase, AbstractExperiment
 from recirc.studies.sweep.config import SweepConfig, settings
-from recirc.studies.sweep.cost import cost
 from recirc.studies.sweep.training import Piece, Training, train_many
 
 N_BEST, N_FAILED = 10, 100  # lines of a table of the report
@@ -44,46 +43,6 @@ def experiment(config: SweepConfig) -> Experiment:
         seed=config.seeds[0], seeds=tuple(dict.fromkeys(config.seeds)), inputs=_inputs(config, runs),
         files=functools.partial(files, config), foretold=f"A sweep of {len(runs)} runs.",
     )  # fmt: skip
-
-
-def foretell(config: SweepConfig, out: Path, jobs: int) -> str:
-    """How many runs a sweep has, how long it takes and how large it becomes, in sentences.
-
-    Times are those of finished networks in the folder, if it has any; otherwise of a few networks that are trained here
-    for one pass and for two.
-
-    Args:
-        config: of the sweep.
-        out: its folder.
-        jobs: worker processes.
-    """
-    runs, base = runs_of(config), config.base
-    said = f"{len(runs)} runs: {len(runs) // len(set(config.seeds))} settings, {len(set(config.seeds))} seeds."
-    if _is_finished(config, out):
-        return f"{said} All are finished, in {out}; nothing is left to do."
-    if not isinstance(base, Training):
-        assert isinstance(base, AbstractExperiment)  # noqa: S101 there are no others
-        one = base.experiment(config.seeds[0]).foretold or "How long one takes is not known before it has been run."
-        return f"{said} Of the first: {one}"
-    pieces = pieces_of(config, runs)
-    seconds, n_bytes, n_finished, how = cost(pieces, out)
-    size = f"the store {n_bytes / 1e6:.3g} MB in one file per driver; the table {len(runs)} lines"
-    left = f"{n_finished} are finished; the rest takes" if n_finished else "They take"
-    shared = f"{duration(seconds / jobs)} with {jobs} jobs ({how}), and what starting and compiling take"
-    return f"{said} {left} about {duration(seconds)} of one core, {shared}; {size}."
-
-
-def _is_finished(config: SweepConfig, out: Path) -> bool:
-    """Whether a folder is this sweep, sealed."""
-    if not is_done(out):
-        return False
-    made = experiment(config)
-    record = {"study": made.study, "preset": made.preset, "specification": made.specification}
-    try:
-        RunFolder.open(out, specification=record).close()
-    except FinishedError as error:
-        return error.same
-    return False
 
 
 def runs_of(config: SweepConfig) -> list[Run]:
@@ -155,7 +114,7 @@ def _experiments(runs: list[Run], map: Map) -> list[Result | Failure]:
     share = getattr(map, "share", WHOLE)
     within = getattr(map, "within", lambda share, of, progress=None: map)
     digest = functools.cache(hash_file)
-    of = [_identity(base, seed, digest) for _, base, seed in runs]
+    of = [experiment_identity(base, seed, digest) for _, base, seed in runs]
     own, found = [i for i in range(len(runs)) if share.has(i)], []
     with WholeProgress(len(own)) as progress:
         for i in own:
@@ -164,7 +123,7 @@ def _experiments(runs: list[Run], map: Map) -> list[Result | Failure]:
     return found if share.is_whole else [_one(run, within(NOTHING, of[i])) for i, run in enumerate(runs)]
 
 
-def _identity(base: AbstractBase, seed: int, digest: Callable[[Path], str]) -> str:
+def experiment_identity(base: AbstractBase, seed: int, digest: Callable[[Path], str]) -> str:
     """Whose the pieces of an experiment are: a fit's do not say of which fit, nor of which of two files of one name."""
     try:
         files = [digest(path) for path in base.inputs]
