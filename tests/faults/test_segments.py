@@ -17,9 +17,8 @@ from small_disks import full_disks, mounted
 
 from recirc.analyses import Failure, Result, results
 from recirc.runs import FinishedError, FolderError, FolderMap, RunFolder
-from recirc.runs.locks import NOTHING, Share
+from recirc.runs.locks import NOTHING, Share, Unfinished
 from recirc.runs.segments import MAGIC, Segments
-from recirc.runs.store import Unfinished
 from recirc.storage import StorageError, pack
 
 

@@ -8,7 +8,8 @@ import importlib
 _NAMES = {
     **dict.fromkeys(("ConfigError", "load_config"), "config"),
     "dump_config": "config_text",
-    **dict.fromkeys(("FinishedError", "FolderError", "RunFolder", "Unfinished"), "store"),
+    **dict.fromkeys(("FinishedError", "FolderError", "Unfinished"), "locks"),
+    "RunFolder": "store",
     **dict.fromkeys(("is_done", "verify"), "seal"),
     "Experiment": "experiment",
     "FolderMap": "folder_map",

@@ -7,9 +7,9 @@ from typing import Any
 
 from recirc.analyses.pieces import Batchable, Done, Failure, Keyed, Result, unwrapped
 from recirc.runs import cluster, engine, processes
-from recirc.runs.locks import Share
+from recirc.runs.locks import Share, Unfinished
 from recirc.runs.progress import Progress
-from recirc.runs.store import RunFolder, Unfinished
+from recirc.runs.store import RunFolder
 from recirc.runs.worker import unpacked
 from recirc.storage import StorageError
 

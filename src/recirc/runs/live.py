@@ -11,13 +11,12 @@ from recirc.analyses.pieces import Done, Failure, Keyed
 from recirc.runs.experiment import Experiment
 from recirc.runs.folder_map import name_of
 from recirc.runs.header import begun_with, identity_of
-from recirc.runs.locks import Share
+from recirc.runs.locks import FolderError, Share
 from recirc.runs.metrics import metrics_text
 from recirc.runs.progress import Progress
 from recirc.runs.report import build, write_text
 from recirc.runs.seal import is_done
 from recirc.runs.segments import Segments
-from recirc.runs.store import FolderError
 from recirc.runs.worker import unpacked
 from recirc.storage import write_atomic
 

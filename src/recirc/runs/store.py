@@ -11,10 +11,8 @@ from recirc.analyses.pieces import piece_key
 from recirc.analyses.table import Claim, Row
 from recirc.data.netcdf import netcdf_bytes
 from recirc.runs import provenance
-from recirc.runs.header import begun_with, hashes_of, header_of, same_run
-from recirc.runs.header import identity_of as identity_of
-from recirc.runs.locks import WHOLE, FinishedError, FolderError, Lock, Share
-from recirc.runs.locks import Unfinished as Unfinished
+from recirc.runs.header import begun_with, hashes_of, header_of, identity_of, same_run
+from recirc.runs.locks import WHOLE, FinishedError, FolderError, Lock, Share, Unfinished
 from recirc.runs.metrics import metrics_text, strict_json
 from recirc.runs.seal import is_done, seal
 from recirc.runs.segments import Segments
