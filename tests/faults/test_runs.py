@@ -274,6 +274,49 @@ def test_second_signal_stops_a_process_that_python_cannot_reach():
             process.kill()
 
 
+COMPILES = """
+import sys
+from pathlib import Path
+
+import jax, jax.numpy as jnp
+from recirc.cli import main
+from recirc.cli.options import app
+from recirc.cli.running import run_into
+
+def long(x):
+    for i in range(2000):
+        x = jnp.sin(x * (i + 1.5)) @ x + jnp.cumsum(x, axis=i % 2)
+    return x
+
+def work():
+    lowered = jax.jit(long).lower(jnp.ones((4, 4)))
+    print("ready", flush=True)
+    lowered.compile()  # a minute or more
+
+@app.command()
+def compiles():
+    run_into(work, Path("run"))
+
+sys.argv = ["recirc", "compiles"]
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGUSR1, 75)])
+def test_one_signal_ends_a_command_that_compiles(number, code, tmp_path):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", COMPILES], cwd=tmp_path, text=True, **pipes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(3.0)  # until the compiler has the work
+        process.send_signal(number)
+        try:
+            assert process.wait(20) == code
+            assert "The same command goes on from what is in run." in process.stderr.read()
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize(
     "break_it", [lambda d: d[:-30], lambda d: d[: len(d) // 2], lambda d: b"", lambda d: bytes(len(d))]
 )
