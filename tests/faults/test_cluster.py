@@ -122,10 +122,13 @@ def test_workers_in_another_network_with_certificates_and_none_without(networks,
         found = list(results(elsewhere.where, pieces, FolderMap(folder, cluster=str(tmp_path / "cluster.toml"))))
         assert [result.arrays["x"].tolist() for _, result in found] == [[i / 3] for i in range(6)]
         assert {tuple(result.metadata["names"]) for _, result in found} == {("lo", f"{NAMES[1]}1")}
-        with existing(str(tmp_path / "cluster.toml")) as engine:
+        with existing(str(tmp_path / "cluster.toml"), tmp_path) as engine:
             names = [worker["name"] for worker in engine.client.scheduler_info(n_workers=-1)["workers"].values()]
         assert names == ["member"]
-        with pytest.raises(ConfigError, match="no scheduler answers"), existing(str(tmp_path / "stranger.toml")):
+        with (
+            pytest.raises(ConfigError, match="no scheduler answers"),
+            existing(str(tmp_path / "stranger.toml"), tmp_path),
+        ):
             pass
         _until(logs["stranger"], "certificate")
     assert (tmp_path / "once").exists()

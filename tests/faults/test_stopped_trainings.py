@@ -1,16 +1,25 @@
 """A signal to a run: trainings in its workers keep their state at the end of the pass, and go on from there."""
 
+import contextlib
+import functools
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
 import pytest
+from inline_engine import Inline, use
 
 import recirc
+from recirc.analyses import Result, results
+from recirc.analyses.pieces import Precision, compute
+from recirc.runs import FolderMap, RunFolder
+from recirc.runs.worker import records, run_bundle
 from recirc.train import checkpoint_folder
 from recirc.train.checkpoint_folder import TrainingStopped, checkpoints_in, stop_trainings
 
@@ -35,7 +44,7 @@ def train(piece):
 """
 
 DRIVER = """
-import pathlib, sys
+import json, pathlib, sys
 import typer
 from recirc.cli.running import run_into
 
@@ -45,7 +54,7 @@ def work():
     from recirc.runs import FolderMap, RunFolder
     pieces = [{"name": "a"}, {"name": "b"}]
     with RunFolder.open("run", specification={}) as folder:
-        list(results(slow.train, pieces, FolderMap(folder, jobs=2)))
+        list(results(slow.train, pieces, FolderMap(folder, **json.loads(sys.argv[1]))))
     return AnalysisResult("slow", ())
 
 if __name__ == "__main__":
@@ -56,13 +65,20 @@ if __name__ == "__main__":
 """
 
 
-def _start(folder) -> subprocess.Popen:
+def _start(folder, *words: str, log: str = "log") -> subprocess.Popen:
     paths = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
-    with open(folder / "log", "w") as log:
+    with open(folder / log, "w") as stream:
         return subprocess.Popen(
-            [sys.executable, "driver.py"], cwd=folder, env=os.environ | {"PYTHONPATH": paths}, stdout=log, stderr=log,
+            [sys.executable, *words], cwd=folder, env=os.environ | {"PYTHONPATH": paths}, stdout=stream, stderr=stream,
             start_new_session=True,
         )  # fmt: skip
+
+
+def _await(process: subprocess.Popen, happens: Callable[[], bool]) -> None:
+    for _ in range(2400):
+        if process.poll() is not None or happens():
+            return
+        time.sleep(0.05)
 
 
 def _passes(folder, name: str) -> list[int]:
@@ -70,25 +86,94 @@ def _passes(folder, name: str) -> list[int]:
     return [int(word) for word in place.read_text().split()] if place.exists() else []
 
 
+@contextlib.contextmanager
+def _workers(folder) -> Iterator[str]:
+    """Address of a scheduler with two workers, all processes of their own."""
+    with contextlib.ExitStack() as stack:
+        common = ["--scheduler-file", "s.json", "--host", "127.0.0.1", "--no-dashboard"]
+        started = [_start(folder, "-m", "dask", "scheduler", *common, "--port", "0", log="s")]
+        words = ["-m", "dask", "worker", *common, "--nthreads", "1"]
+        for name in "12":
+            started.append(_start(folder, *words, "--preload", "recirc.runs.preload", "--no-nanny", log=name))
+        for process in started:
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        _await(started[0], lambda: (folder / "s.json").exists())
+        yield json.loads((folder / "s.json").read_text())["address"]
+
+
 @pytest.mark.slow
-def test_no_pass_of_two_jobs_is_lost_when_a_signal_comes_to_the_whole_group(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_no_pass_of_two_trainings_is_lost_when_a_signal_comes(tmp_path, number, is_elsewhere):
+    """To the whole group where workers are the driver's, as a batch system sends it; else to the driver."""
     (tmp_path / "slow.py").write_text(SLOW)
     (tmp_path / "driver.py").write_text(DRIVER)
-    driver = _start(tmp_path)
-    for _ in range(2400):
-        if driver.poll() is not None or min(len(_passes(tmp_path, name)) for name in "ab") > 2:
-            break
-        time.sleep(0.05)
-    os.killpg(driver.pid, signal.SIGTERM)  # as a batch system does
-    assert driver.wait(120) == 75, (tmp_path / "log").read_text()
-    assert "The same command goes on" in (tmp_path / "log").read_text()
-    before = {name: _passes(tmp_path, name) for name in "ab"}
-    assert all(2 < len(passes) < 45 for passes in before.values())  # in less than ten seconds
-    assert len(list((tmp_path / "run/parts").glob("training-*/*.checkpoint"))) == 2
-    (tmp_path / "fast").touch()
-    assert _start(tmp_path).wait(120) == 0, (tmp_path / "log").read_text()
+    with _workers(tmp_path) if is_elsewhere else contextlib.nullcontext() as address:
+        how = json.dumps({"cluster": address} if is_elsewhere else {"jobs": 2})
+        driver = _start(tmp_path, "driver.py", how)
+        _await(driver, lambda: min(len(_passes(tmp_path, name)) for name in "ab") > 2)
+        os.killpg(driver.pid, number)
+        assert driver.wait(120) == 75, (tmp_path / "log").read_text()
+        assert "The same command goes on" in (tmp_path / "log").read_text()
+        before = {name: _passes(tmp_path, name) for name in "ab"}
+        assert all(2 < len(passes) < 45 for passes in before.values())  # in less than ten seconds
+        assert len(list((tmp_path / "run/parts").glob("training-*/*.checkpoint"))) == 2
+        (tmp_path / "fast").touch()
+        assert _start(tmp_path, "driver.py", how).wait(120) == 0, (tmp_path / "log").read_text()
     for name in "ab":
         assert _passes(tmp_path, name) == list(range(300))  # every pass was made once
+
+
+def double(piece):
+    return Result({}, {"x": 2 * piece["i"]})
+
+
+def _short_training(piece):
+    key = jax.random.key(0)
+    trials = recirc.tasks.CenterOutReach(movement=0.1, dt=0.005).trials(2, key=key)
+    network = recirc.circuits.RateNetwork.random(n_units=8, key=key)
+
+    def stop(index, _):
+        stop_trainings(piece["i"] == 1 and index == 2)
+
+    recirc.fit(recirc.train.FullForce(n_passes=4), network, trials, key=key, progress=stop)
+    return Result({}, piece)
+
+
+def test_a_bundle_that_is_stopped_gives_what_is_finished_and_keeps_state_on_its_disk_only(tmp_path, monkeypatch):
+    recirc.enable_x64()
+    use(monkeypatch)
+    (tmp_path / "proof").touch()
+    work = functools.partial(compute, Precision(), _short_training)
+    pieces = [(f"{i}" * 64, {"i": i}) for i in range(3)]
+    for proof, n_finished, n_kept in (("another", 3, 0), ("proof", 1, 1)):
+        found = run_bundle({}, work, pieces, str(tmp_path), proof=proof)
+        assert [about["metadata"] for *_, about in records(found)] == [{"i": i} for i in range(n_finished)]
+        assert len(list(tmp_path.glob("training-*/*.checkpoint"))) == n_kept
+
+
+def test_what_workers_have_finished_when_a_run_is_interrupted_is_kept(tmp_path, monkeypatch):
+    recirc.enable_x64()
+    use(monkeypatch)
+    asked = []
+
+    def stop_trainings(here, running):
+        ((future, _),) = running.items()
+        return [future()]
+
+    def finished(here, running, progress):
+        asked.append(len(running))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Inline, "stop_trainings", stop_trainings)
+    with RunFolder.open(tmp_path / "run", specification={}) as folder, monkeypatch.context() as patch:
+        patch.setattr(Inline, "finished", finished)
+        with pytest.raises(KeyboardInterrupt):
+            list(results(double, [{"i": 1}, {"i": 2}], FolderMap(folder)))
+    with RunFolder.open(tmp_path / "run", specification={}) as folder:
+        folder.pieces.refresh()
+        assert len(folder.pieces) == len(asked) == 1
 
 
 def test_a_training_that_is_asked_to_stop_keeps_its_state_and_another_does_not_begin_so(tmp_path):

@@ -146,12 +146,12 @@ def test_a_batch_goes_out_as_it_is_once_more_after_a_death_and_then_singly():
     first, second = bundles.take(2), bundles.take(9)
     assert (first, second) == (("0", "2", "finished"), ("4", "6", "8"))
     assert [bundles.take(1) for _ in range(3)] == [("1",), ("3",), ("5",)]  # how long one takes is not known
-    assert bundles.put_back(first, is_batch=True) == []
+    assert bundles.died(first, is_batch=True) == []
     assert bundles.take(1) == first
-    assert bundles.put_back(first, is_batch=True) == []
+    assert bundles.died(first, is_batch=True) == []
     assert {bundles.take(1), bundles.take(1)} == {("0",), ("2",)}  # the finished one is not needed
     for _ in range(4):
-        assert bundles.put_back(("0",)) in ([], ["0"])
+        assert bundles.died(("0",), is_batch=False) in ([], ["0"])
         last = bundles.take(1)
     assert last == ("7",)  # after four deaths it is given up
     while bundles:

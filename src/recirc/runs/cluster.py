@@ -6,6 +6,7 @@ import functools
 import ipaddress
 import json
 import logging
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -69,12 +70,17 @@ class ClusterConfig:
 
 
 class Elsewhere(Engine):
-    """Workers that others have started, of which those with another device than this process are refused."""
+    """Workers that others have started, of which those with another device than this process are refused.
+
+    Their trainings keep their state in `scratch` if they see the file `proof` in it, and so the same disk.
+    """
+
+    proof = ""
 
     def submit(self, worker: str, function: Callable, *arguments):
-        """As `Engine.submit`, of a function that is told the device."""
+        """As `Engine.submit`, of a function that is told the device, and how to know the disk."""
         device = provenance.describe_device()["used"]
-        return super().submit(worker, functools.partial(function, device=device), *arguments)
+        return super().submit(worker, functools.partial(function, device=device, proof=self.proof), *arguments)
 
 
 def _is_here(host: str) -> bool:
@@ -84,11 +90,12 @@ def _is_here(host: str) -> bool:
 
 
 @contextlib.contextmanager
-def existing(where: str) -> Iterator[Engine]:
+def existing(where: str, place: Path) -> Iterator[Engine]:
     """Workers of a scheduler that is there.
 
     Args:
         where: address, or TOML file with the fields of `ClusterConfig`.
+        place: folder where trainings of those workers keep their state that see it.
 
     Raises:
         ConfigError: if the address cannot be used or nothing answers there.
@@ -109,8 +116,10 @@ def existing(where: str) -> Iterator[Engine]:
     log = logging.getLogger("distributed.client")
     level = log.level
     try:
-        with client:
+        with client, tempfile.NamedTemporaryFile(dir=place, prefix="here-") as proof:
             log.setLevel(logging.CRITICAL)  # a lost scheduler is one sentence of ours
-            yield Elsewhere(client, None, BUNDLE_SECONDS, [])
+            here = Elsewhere(client, None, BUNDLE_SECONDS, [], str(place.absolute()))
+            here.proof = Path(proof.name).name
+            yield here
     finally:
         log.setLevel(level)

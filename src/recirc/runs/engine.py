@@ -11,7 +11,8 @@ from recirc.analyses.pieces import Failure
 from recirc.runs import provenance
 from recirc.runs.progress import Progress
 from recirc.runs.worker import packed, records, run_bundle
-from recirc.train.checkpoint_folder import TrainingStopped, stop_trainings
+from recirc.storage import StorageError
+from recirc.train.checkpoint_folder import stop_trainings
 
 RETRIES = 3
 PATIENCE = 300.0  # seconds in which a worker comes
@@ -66,7 +67,11 @@ class Bundles:
             bundle.append(self.waiting.popleft())
         return tuple(bundle)
 
-    def put_back(self, bundle: tuple[str, ...], is_batch: bool = False) -> list[str]:
+    def stopped(self, names: Sequence[str]) -> None:
+        """Take pieces back at which a worker was asked to stop; trainings go on from where they were."""
+        self.singly.extend(names)
+
+    def died(self, bundle: tuple[str, ...], is_batch: bool) -> list[str]:
         """Take a bundle back whose worker has died; returns the pieces that are given up."""
         self.deaths[bundle] += 1
         if is_batch and self.deaths[bundle] == 1:
@@ -83,15 +88,18 @@ def compute(
     function: Callable,
     todo: Mapping[str, tuple[str, Any]],
     progress: Progress,
+    keep: Callable[[Sequence[tuple[str, bytes, bool]]], None],
     batches: Sequence[Mapping[str, Any]] = (),
-) -> Generator[list[tuple[str, bytes, bool]]]:
-    """(name, record to be kept, whether it failed) of pieces, bundle by bundle as they are finished.
+) -> Generator[str]:
+    """Names of pieces as they are finished and kept.
 
     Args:
         here: the workers.
         function: of one piece.
         todo: name in the store -> kind and piece.
         progress: started.
+        keep: is given (name, record, whether it failed) of several pieces; also when this generator is closed, of those
+            that workers had finished by then.
         batches: name -> piece of those that a worker does as one program, each with some that are to be done.
 
     Raises:
@@ -103,7 +111,7 @@ def compute(
     versions, running, ready = provenance.versions(), {}, []
     with contextlib.ExitStack() as stack:
         stack.callback(progress.stop)
-        stack.callback(here.let_trainings_keep, running)
+        stack.callback(_keep_last, here, running, ready, todo, keep)
         kinds, shared = {name: kind for name, (kind, _) in todo.items()}, {tuple(batch): batch for batch in batches}
         bundles = Bundles(kinds, here.seconds, progress, shared)
         while bundles or running:
@@ -115,22 +123,39 @@ def compute(
                     work = list(shared[bundle].items() if bundle in shared else [(n, todo[n][1]) for n in bundle])
                     arguments = versions, function, work, here.scratch, bundle in shared
                     running[here.submit(worker, run_bundle, *arguments)] = bundle, worker
-            yield from ready  # now, when the workers are busy again
-            ready = []
+            yield from _kept(ready, keep)  # now, when the workers are busy again
             news = dict(here.finished(list(running), progress))
             lost = {future: None for future, (_, worker) in running.items() if worker not in workers}
             for future, came in (lost | news).items():
                 bundle, _ = running.pop(future)
-                if came is None or isinstance(came, KilledWorker | TrainingStopped):
-                    found = [_given_up(name, here.log) for name in bundles.put_back(bundle, bundle in shared)]
+                if came is None or isinstance(came, KilledWorker):
+                    found = [_given_up(name, here.log) for name in bundles.died(bundle, bundle in shared)]
                 elif isinstance(came, BaseException):
                     raise came
                 else:
                     found = [one for one in _received(came) if one[0] in todo]
+                    bundles.stopped([n for n in bundle if n in todo and n not in {name for name, *_ in found}])
                 for name, _, failed, seconds in found:
                     progress.advance(todo[name][0], seconds, failed=failed)
-                ready += [[(name, record, failed) for name, record, failed, _ in found]] if found else []
-    yield from ready
+                ready += [(name, record, failed) for name, record, failed, _ in found]
+        yield from _kept(ready, keep)
+
+
+def _kept(ready: list[tuple[str, bytes, bool]], keep: Callable) -> list[str]:
+    """Names of what was ready, when it is kept; nothing is ready then."""
+    names = [name for name, *_ in ready]
+    if ready:
+        keep(ready)
+    ready.clear()
+    return names
+
+
+def _keep_last(here: "Engine", running: Mapping, ready: list, todo: Mapping, keep: Callable) -> None:
+    """At an end before the work's, keep what workers have finished, and let their trainings keep their state."""
+    for data in here.stop_trainings(running):
+        ready += [(name, record, failed) for name, record, failed, _ in _received(data) if name in todo]
+    with contextlib.suppress(StorageError):  # a full disk is perhaps why it ends
+        _kept(ready, keep)
 
 
 @contextlib.contextmanager
@@ -163,7 +188,7 @@ class Engine:
         wanted: how many processes were asked for; None for those that there are.
         seconds: of work in a bundle.
         log: what was heard of deaths.
-        scratch: folder where trainings keep their state, if the workers see the same disk.
+        scratch: folder where trainings keep their state; None for nowhere.
         check: raises ClusterError if none will come; it is given what was heard of deaths since there are no workers.
     """
 
@@ -208,19 +233,27 @@ class Engine:
             return []
         return [(future, future.exception() or future.result()) for future in done]
 
-    def let_trainings_keep(self, running: Mapping[Any, tuple[tuple[str, ...], str]]) -> None:
+    def stop_trainings(self, running: Mapping[Any, tuple[tuple[str, ...], str]]) -> list[bytes]:
         """Stop trainings at the end of their pass, with a checkpoint, if they have a place for it; at most `GRACE`.
 
         Args:
             running: future -> bundle and worker.
+
+        Returns:
+            What workers had finished.
         """
         from distributed import wait
 
         if not running or self.scratch is None:
-            return
-        with contextlib.suppress(OSError, CancelledError):  # workers that have gone; a TimeoutError is an OSError
-            training = self.client.run(stop_trainings, on_error="ignore")
-            wait([future for future, (_, worker) in running.items() if training.get(worker)], GRACE)
+            return []
+        with contextlib.suppress(OSError, CancelledError):  # workers that have gone
+            workers = list({worker for _, worker in running.values()})
+            training = self.client.run(stop_trainings, workers=workers, on_error="ignore")
+            stopping = [future for future, (_, worker) in running.items() if training.get(worker)]
+            with contextlib.suppress(TimeoutError):
+                wait(stopping, GRACE)
+            return [future.result() for future in running if future.status == "finished"]
+        return []
 
 
 def batch_size(asked: int | None) -> int:

@@ -118,11 +118,13 @@ class FolderMap:
             return
         n_at_once = len(batches) + len(todo.keys() - {name for batch in batches for name in batch})
         here = self._workers(min(self.jobs, n_at_once))
-        with contextlib.closing(engine.compute(here, function, todo, progress, batches)) as bundles:
-            for bundle in bundles:
-                records = {name: record for name, record, _ in bundle}
-                self.folder.pieces.write(records, [name for name, _, failed in bundle if failed])
-                yield from records
+        with contextlib.closing(engine.compute(here, function, todo, progress, self._keep, batches)) as names:
+            yield from names
+
+    def _keep(self, found: Sequence[tuple[str, bytes, bool]]) -> None:
+        """Write records of pieces; those that failed are tried again some time."""
+        failed = [name for name, _, has_failed in found if has_failed]
+        self.folder.pieces.write({name: record for name, record, _ in found}, failed)
 
     def _workers(self, n_workers: int) -> engine.Engine:
         """Workers that stay for the next call, until the folder is closed; more of them if that has more to do."""
@@ -132,7 +134,7 @@ class FolderMap:
             if self.cluster is None:
                 found = processes.local(n_workers, self.folder.root / "parts")
             else:
-                found = cluster.existing(self.cluster)
+                found = cluster.existing(self.cluster, self.folder.root / "parts")
             here = self.folder.workers = stack.enter_context(found)
         return here
 

@@ -15,7 +15,7 @@ from recirc.analyses.pieces import Batchable, Done, Failure, Result, unwrapped
 from recirc.runs import provenance
 from recirc.runs.environment import environment, keep_compiled_programs
 from recirc.storage import pack, unpack
-from recirc.train.checkpoint_folder import checkpoints_in, stop_trainings
+from recirc.train.checkpoint_folder import TrainingStopped, checkpoints_in, stop_trainings
 
 MOST_MEMORY = 750e6  # bytes of a worker between two bundles, beyond which it forgets its compiled programs
 _LENGTH = struct.Struct("<Q")
@@ -28,6 +28,7 @@ def run_bundle(
     scratch: str | None,
     as_batch: bool = False,
     device: str | None = None,
+    proof: str = "",
 ) -> bytes:
     """Compute pieces one after the other, or as one program.
 
@@ -38,9 +39,10 @@ def run_bundle(
         scratch: folder where trainings keep their state until their piece is finished; None for nowhere.
         as_batch: whether several pieces are one program; if that raises, they are computed one after the other.
         device: kind of the driver's ("cpu", "gpu"); on another nothing is computed. None for any.
+        proof: a file in `scratch` that only the driver's disk has; where it is not found, nothing is kept there.
 
     Returns:
-        What `records` reads: of every piece what is to be kept.
+        What `records` reads: of every piece what is to be kept; if trainings were asked to stop, of those before.
     """
     if refused := _unfit(versions, device):
         return _framed(pack({}, {"refused": refused}))
@@ -55,7 +57,10 @@ def run_bundle(
         each = (time.perf_counter() - began) / len(pieces)
         found = [_framed(packed(name, result, each)) for (name, _), result in zip(pieces, many)]
     else:
-        found = [_framed(_computed(function, name, piece, scratch)) for name, piece in pieces]
+        is_shared, found = scratch is not None and Path(scratch, proof).exists(), []
+        with contextlib.suppress(TrainingStopped):
+            for name, piece in pieces:
+                found.append(_framed(_computed(function, name, piece, scratch if is_shared else None)))
     free_memory()
     return b"".join(found)
 
