@@ -317,3 +317,26 @@ def test_a_metric_is_called_what_its_class_says():
 def test_a_notebook_shows_a_figure_whatever_its_backend():
     figure, _ = style.panels(1, 1, height=1.0)
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_against_chance_has_a_line_per_null_right_of_1_where_it_is_nearer_whichever_is_better():
+    null = {"kind": "rotated_conditions", "mean": 0.5, "p95": 0.4, "p": 0.01, "certified": True}
+    far = null | {"p95": 0.6, "certified": False}
+    rows = [
+        Row("procrustes_angle", "population", "b", 0.3, null=null, direction="lower", ceiling=0.2),
+        Row("linear_cka", "population", "b", 0.45, null=null | {"p95": 0.6}),
+        Row("dsa", "population", "b", 9.0, null=far),
+        Row("alone", "population", "b", 0.4),
+    ]
+    figure = figures.against_chance(frame(rows), alike=["procrustes_angle"])
+    (axes,) = figure.axes
+    places = [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(places, [(2.0, 0), (-0.5, 1), (4.0, 2)])
+    (ceiling,) = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "|"]
+    np.testing.assert_allclose(ceiling, 3.0)
+    first, second, third = [line for line in axes.lines if line.get_marker() == "o"]
+    assert first.get_markerfacecolor() != second.get_markerfacecolor() == "white"
+    assert third.get_markersize() < second.get_markersize()
+    assert [text.get_text() for text in axes.texts] == ["0.300", "0.450", "9.00 →"]
+    with pytest.raises(figures.NothingToDraw, match="no number has a null"):
+        figures.against_chance(frame(rows[3:]))

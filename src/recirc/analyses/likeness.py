@@ -131,7 +131,7 @@ def likeness(
     claims = _claims(judged, n=a.n_trials)
     return AnalysisResult(
         "compare", tuple(rows), claims, _dataset(a, b), sentences={"verdict": _sentence(a, judged, claims, structure)},
-        figures=("principal_components",),
+        figures=("against_chance", "principal_components"),
     )  # fmt: skip
 
 

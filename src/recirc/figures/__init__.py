@@ -2,6 +2,7 @@
 
 # ruff: noqa: I001
 
+from recirc.figures.chance import against_chance as against_chance
 from recirc.figures.drawings import DRAWINGS as DRAWINGS, Shown as Shown, draw as draw
 from recirc.figures.drawings import array_of as array_of, rotations_beside as rotations_beside
 from recirc.figures.drawings import units_beside as units_beside

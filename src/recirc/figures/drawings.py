@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from recirc.analyses import AnalysisResult, select
 from recirc.arguments import check_kind
 from recirc.compare import JPCA, soft_constant
+from recirc.figures.chance import against_chance
 from recirc.figures.flow import principal_components
 from recirc.figures.fraction import r2_by_direction
 from recirc.figures.planes import Plane, jpca_planes
@@ -196,7 +197,12 @@ DRAWINGS: dict[str, dict[str, Callable[[AnalysisResult], Figure]]] = {
             array_of(result, "subset_numbers"), result.table, longest=result.about.get("trial_s")
         ),
     },
-    "compare": {"principal_components": _two_activities},
+    "compare": {
+        "against_chance": lambda result: against_chance(
+            result.table, [claim.claim.partition(":")[0] for claim in result.claims if claim.supported]
+        ),
+        "principal_components": _two_activities,
+    },
     "sweep": {"measures_by_axis": measures_by_axis, "heat_maps": heat_maps},
     "verdict": {
         "units": lambda result: units_beside(result, _network(result)),
