@@ -11,9 +11,9 @@ import struct
 import unicodedata
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,8 +61,12 @@ def explained(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {error.strerror or error}.") from error
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file whole or not at all; its folder is made if need be, and a link in its place is replaced.
+
+    Args:
+        path: the file.
+        data: what it holds, or what writes that into an empty file, which can be read and searched as well.
 
     Raises:
         StorageError: if the disk is full or the place cannot be written to; nothing is left behind.
@@ -71,8 +75,8 @@ def write_atomic(path: Path, data: bytes) -> None:
     with explained(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "xb") as stream:
-                stream.write(data)
+            with open(temporary, "x+b") as stream:
+                stream.write(data) if isinstance(data, bytes) else data(stream)
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(temporary, path)
@@ -106,25 +110,54 @@ def pack(arrays: Mapping[str, Any], about: Mapping[str, Any]) -> bytes:
     return b"".join([struct.pack("<Q", len(head)), head, *(array.tobytes() for array in found.values())])
 
 
-def unpack(data: bytes | memoryview) -> "tuple[dict[str, np.ndarray], dict[str, Any]]":
+def unpack(data: bytes | bytearray | memoryview) -> "tuple[dict[str, np.ndarray], dict[str, Any]]":
     """What `pack` was given, the same bits; nothing in the bytes is executed.
 
     Raises:
         ValueError, KeyError, TypeError, struct.error: if the bytes are not what `pack` makes.
     """
+    places, about = layout(data)
+    return {name: place.array(bytearray(data[place.start : place.stop])) for name, place in places.items()}, about
+
+
+class Place(NamedTuple):
+    """Where an array is in what `pack` made: its bytes, their type, and its shape."""
+
+    start: int
+    stop: int
+    dtype: Any
+    shape: tuple[int, ...]
+
+    def array(self, data: bytearray) -> "np.ndarray":
+        """The array of these bytes, which are its own."""
+        import numpy as np
+
+        return np.frombuffer(data, self.dtype).reshape(self.shape)
+
+
+def layout(data: bytes | bytearray | memoryview) -> tuple[dict[str, Place], dict[str, Any]]:
+    """Where the arrays are in what `pack` made, and what they are of; the first `head_bytes(data)` are enough.
+
+    Raises:
+        ValueError, KeyError, TypeError, struct.error: as `unpack`.
+    """
     import numpy as np
 
-    (length,) = struct.unpack_from("<Q", data)
-    place, arrays = 8 + length, {}
-    head = json.loads(bytes(data[8:place]))
+    start = head_bytes(data)
+    head, places = json.loads(bytes(data[8:start])), {}
     for name, kind, shape in head["arrays"]:
         dtype = np.dtype(kind)
         if dtype.kind not in _KINDS:
             raise ValueError(f"array {name} is of a kind that is not kept")
-        n_bytes = math.prod(shape) * dtype.itemsize
-        arrays[name] = np.frombuffer(bytearray(data[place : place + n_bytes]), dtype).reshape(shape)
-        place += n_bytes
-    return arrays, head["about"]
+        stop = start + math.prod(shape) * dtype.itemsize
+        places[name] = Place(start, stop, dtype, tuple(shape))
+        start = stop
+    return places, head["about"]
+
+
+def head_bytes(data: bytes | bytearray | memoryview) -> int:
+    """How many bytes stand before the arrays in what `pack` made, as its first eight bytes say."""
+    return 8 + struct.unpack_from("<Q", data)[0]
 
 
 def write_arrays(path: Path, arrays: Mapping[str, Any], about: Mapping[str, Any]) -> None:

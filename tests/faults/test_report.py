@@ -12,7 +12,7 @@ import xarray as xr
 
 from recirc import figures
 from recirc.analyses import AnalysisResult, Claim, Row, frame
-from recirc.data.netcdf import netcdf_bytes
+from recirc.data.netcdf import write_dataset
 from recirc.runs import report, report_tables
 from recirc.runs.metrics import metrics_text
 
@@ -199,7 +199,7 @@ def test_a_result_is_read_back_from_its_folder(tmp_path):
     text = report.ReportText("t", sections=[report.Section("s", figures=[report.Picture("a")])], about={"soft": 2.5})
     folder = make(tmp_path / "run", claims=[claim], text=text)
     arrays = xr.Dataset({"rates": (("unit",), np.arange(3.0), {"units": "1"})})
-    (folder / "activity.nc").write_bytes(netcdf_bytes(arrays))
+    write_dataset(arrays, folder / "activity.nc")
     result = report.read_result(folder)
     assert (result.study, result.figures, result.about, result.networks) == ("planted", ("a",), {"soft": 2.5}, None)
     assert result.rows[0].baselines == SCORE.baselines

@@ -51,6 +51,41 @@ def _found(folder: Path, n: int = 10) -> list[int]:
     return here
 
 
+def test_arrays_are_read_when_they_are_asked_for_and_when_the_files_name_is_gone(tmp_path):
+    path = _written(tmp_path, 0, 1)
+    store = Segments(tmp_path)
+    store.refresh()
+    (first, _), (second, _) = (store.read(_name(i)) for i in (0, 1))
+    assert (list(first), len(first)) == (["x"], 1)
+    path.unlink()
+    np.testing.assert_array_equal(first["x"], np.arange(100.0))
+    first["x"][:] = 0  # a copy of its own
+    assert first["x"][1] == 1
+    with pytest.raises(KeyError):
+        first["y"]
+    np.testing.assert_array_equal(second["x"], np.arange(100.0) + 1)
+
+
+def test_an_array_that_is_cut_off_is_an_error_with_the_files_name(tmp_path):
+    path = _written(tmp_path, 0)
+    store = Segments(tmp_path)
+    store.refresh()
+    arrays, _ = store.read(_name(0))
+    os.truncate(path, path.stat().st_size - 8)
+    with pytest.raises(OSError, match="ends before an array does") as error:
+        arrays["x"]
+    assert error.value.filename == str(path)
+
+
+def test_a_long_head_is_read_whole(tmp_path):
+    store = Segments(tmp_path)
+    store.write({_name(0): pack({"x": np.arange(3.0)}, {"text": 50_000 * "a"})})
+    store.close()
+    arrays, about = store.read(_name(0))
+    assert len(about["text"]) == 50_000
+    np.testing.assert_array_equal(arrays["x"], np.arange(3.0))
+
+
 def test_records_of_all_writers_are_found(tmp_path):
     _written(tmp_path, 0, 1)
     _written(tmp_path, 1, 2)

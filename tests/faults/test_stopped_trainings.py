@@ -149,7 +149,7 @@ def test_a_bundle_that_is_stopped_gives_what_is_finished_and_keeps_state_on_its_
     pieces = [(f"{i}" * 64, {"i": i}) for i in range(3)]
     for proof, n_finished, n_kept in (("another", 3, 0), ("proof", 1, 1)):
         found = run_bundle({}, work, pieces, str(tmp_path), proof=proof)
-        assert [about["metadata"] for *_, about in records(found)] == [{"i": i} for i in range(n_finished)]
+        assert [about["metadata"] for _, about in records(found)] == [{"i": i} for i in range(n_finished)]
         assert len(list(tmp_path.glob("training-*/*.checkpoint"))) == n_kept
 
 

@@ -2,16 +2,21 @@
 
 import dataclasses
 import json
+import tracemalloc
 
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 
-from recirc.analyses import Failure, Result
+from recirc.analyses import Failure, Result, arrays
 from recirc.analyses.arrays import labels, stacked, weights_dataset, weights_of
 from recirc.analyses.summaries import network_history, network_rows
 from recirc.analyses.table import Row
 from recirc.circuits import RateNetwork
+from recirc.data.netcdf import read_dataset, write_dataset
+from recirc.runs.segments import Segments
+from recirc.storage import pack
 
 
 @pytest.fixture
@@ -59,3 +64,30 @@ def test_rows_of_a_network_say_which_it_is_also_after_json():
     assert network_history([(asked, result), (asked, Failure("x"))], ("arm", "seed")) == [
         {"arm": "hints", "seed": 3, "pass": 0}
     ]
+
+
+def test_many_networks_become_one_file_in_the_memory_of_few(tmp_path, monkeypatch):
+    """64 networks of 10 MB together, kept as records of a folder."""
+    random, store = np.random.default_rng(0), Segments(tmp_path)
+    for i in range(64):
+        n = 200 if i else 150
+        weights = {"recurrent": random.normal(size=(n, n)).astype(np.float32), "bias": np.ones(n, np.float32)}
+        store.write({f"{i:064x}": pack(weights if i != 1 else {"recurrent": weights["recurrent"]}, {})})
+    store.close()
+    members = [store.read(f"{i:064x}")[0] for i in range(64)]
+    coordinates = {"seed": ("network", np.arange(64))}
+    write_dataset(small := weights_dataset(members, coordinates), tmp_path / "small.nc")
+    assert small["recurrent"].values[0, 150:].sum() == small["bias"].values[1].sum() == 0
+    monkeypatch.setattr(arrays, "MOST_BYTES", 1e6)
+    write_dataset(weights_dataset(members[:3], {}), tmp_path / "warm.nc")  # loads what it needs
+    tracemalloc.start()
+    try:
+        write_dataset(weights_dataset(members, coordinates), tmp_path / "large.nc")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3e6 < small.nbytes
+    write_dataset(weights_dataset(members, coordinates), tmp_path / "again.nc")
+    assert (tmp_path / "large.nc").read_bytes() == (tmp_path / "again.nc").read_bytes()
+    with read_dataset(tmp_path / "large.nc", lazily=True) as read:
+        xr.testing.assert_identical(read.load(), read_dataset(tmp_path / "small.nc"))

@@ -1,5 +1,7 @@
 """Arrays of many networks side by side, labelled: what `activity.nc` and `networks.nc` hold."""
 
+import functools
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ from recirc.circuits import RateNetwork
 from recirc.circuits.rate_network import WEIGHT_AXES
 
 Arrays = Mapping[str, np.ndarray]
+MOST_BYTES = 200e6  # of weights in memory
 
 
 def weights_of(network: RateNetwork, dtype=None) -> dict[str, np.ndarray]:
@@ -61,15 +64,37 @@ def labels(specifications: Sequence[Mapping[str, Any]], blanks: Mapping[str, Any
 def weights_dataset(members: Sequence[Arrays], coordinates: Mapping[str, tuple]) -> xr.Dataset:
     """Weights of every network; those that only some have, or larger ones have, are zero in the others.
 
+    More than `MOST_BYTES` of them are arrays of Dask, which read one network at a time.
+
     Args:
         members: what `weights_of` gave, among others, for each.
         coordinates: say what each is; see `labels`.
+
+    Example:
+        >>> found = weights_dataset([{"recurrent": np.ones((2, 2))}, {"recurrent": np.ones((1, 1))}], {})
+        >>> found["recurrent"].values.tolist()
+        [[[1.0, 1.0], [1.0, 1.0]], [[1.0, 0.0], [0.0, 0.0]]]
     """
-    weights = [{name: each for name, each in member.items() if name in WEIGHT_AXES} for member in members]
-    names = {name for member in weights for name in member}
-    most = {name: np.max([member[name].shape for member in weights if name in member], axis=0) for name in names}
-    padded = [
-        {name: np.pad(each, [(0, n) for n in most[name] - each.shape]) for name, each in member.items()}
-        for member in weights
-    ]
-    return xr.Dataset(stacked(padded, WEIGHT_AXES, blank=0.0), coords=coordinates)
+    from dask.array import map_blocks  # slow to load
+
+    shapes: dict[str, np.ndarray] = {}
+    types: dict[str, np.dtype] = {}
+    for member in members:
+        for name in WEIGHT_AXES.keys() & member.keys():
+            shapes[name] = np.maximum(shapes.get(name, 0), np.shape(weights := member[name]))
+            types[name] = np.result_type(types.get(name, weights.dtype), weights.dtype)
+    variables = {}
+    for name in (name for name in WEIGHT_AXES if name in shapes):
+        chunks = ((1,) * len(members), *((n,) for n in shapes[name].tolist()))
+        about = {"dtype": types[name], "meta": np.empty(0, types[name]), "name": f"{name}-{uuid.uuid4().hex}"}
+        stack = map_blocks(functools.partial(_block, members, name, shapes[name]), chunks=chunks, **about)
+        variables[name] = (("network", *WEIGHT_AXES[name]), stack, {"units": "1"})
+    found = xr.Dataset(variables, coords=coordinates)
+    return found if found.nbytes > MOST_BYTES else found.load(scheduler="synchronous")
+
+
+def _block(members: Sequence[Arrays], name: str, shape: np.ndarray, block_id: tuple[int, ...]) -> np.ndarray:
+    """Weights of one network, with zeros where larger ones have more."""
+    member = members[block_id[0]]
+    weights = member[name] if name in member else np.zeros((0,) * len(shape))
+    return np.pad(weights, [(0, n) for n in shape - weights.shape])[None]

@@ -1,13 +1,16 @@
 """NetCDF-4 files: firing rates by condition, time and unit, and labelled arrays of any kind."""
 
+import functools
 import io
 import warnings
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
 import h5netcdf
 import xarray as xr
 from xarray.backends import H5NetCDFStore
+from xarray.backends.common import ArrayWriter
 
 from recirc import labelled
 from recirc.data.safe_open import DAMAGE, DataFileError, DataWarning, named, reading, safe_open
@@ -86,21 +89,85 @@ def write_netcdf(activity: Activity, path: str | PathLike) -> None:
         >>> recirc.data.read_netcdf("reach.nc").conditions
         ('a', 'b')
     """
-    write_atomic(Path(path), netcdf_bytes(activity.to_xarray()))
+    write_dataset(activity.to_xarray(), path)
 
 
-def netcdf_bytes(dataset: xr.Dataset) -> bytes:
-    """A netCDF-4 file in memory, as HDF5 bears no full disk; every variable has to have an attribute `units`."""
+def write_dataset(dataset: xr.Dataset, path: str | PathLike) -> None:
+    """Write labelled arrays as netCDF-4, whole or not at all; arrays of Dask are computed block by block.
+
+    Raises:
+        ValueError: if a variable has no attribute `units`.
+        StorageError: if the file cannot be written.
+
+    Example:
+        >>> import xarray as xr
+        >>> write_dataset(xr.Dataset({"rates": ("time", [1.0, 2.0], {"units": "1"})}), "rates.nc")
+        >>> recirc.data.read_dataset("rates.nc")["rates"].values
+        array([1., 2.])
+    """
     if bare := [str(name) for name, variable in dataset.data_vars.items() if "units" not in variable.attrs]:
         raise ValueError(f"variable {bare[0]} has no units; set .attrs['units'], to '1' for a pure number.")
-    buffer = io.BytesIO()
-    with h5netcdf.File(buffer, "w") as file:
-        dataset.dump_to_store(H5NetCDFStore(file))
-    return buffer.getvalue()
+    write_atomic(Path(path), functools.partial(_dump, dataset))
 
 
-def read_dataset(path: str | PathLike) -> xr.Dataset:
+def _dump(dataset: xr.Dataset, stream: BinaryIO) -> None:
+    bearing, writer = _Bearing(stream), ArrayWriter()
+    try:
+        with h5netcdf.File(bearing, "w") as file:
+            dataset.dump_to_store(H5NetCDFStore(file), writer=writer)
+            for source, target in zip(writer.sources, writer.targets):  # one by one: equal datasets are equal bytes
+                source.store(target, lock=False, scheduler="synchronous")
+    finally:
+        if bearing.error is not None:
+            raise bearing.error
+
+
+class _Bearing(io.RawIOBase):
+    """A file that takes everything and says afterwards what could not be written, as HDF5 bears no full disk."""
+
+    def __init__(self, stream: BinaryIO):
+        self.stream, self.error = stream, None
+
+    def write(self, data) -> int:
+        try:
+            if self.error is None:
+                self.stream.write(data)
+        except OSError as error:
+            self.error = error
+        return memoryview(data).nbytes
+
+    def readinto(self, buffer) -> int:
+        return self.stream.readinto(buffer)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.stream.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        try:
+            return self.stream.truncate(size) if self.error is None else size or 0
+        except OSError as error:
+            self.error = error
+            return size or 0
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+
+def read_dataset(path: str | PathLike, *, lazily: bool = False) -> xr.Dataset:
     """Labelled arrays from a netCDF-4 file, all in memory; DataFileError as of `safe_open`.
+
+    Args:
+        path: of the file.
+        lazily: leave arrays in the file, which stays open, until they are asked for.
 
     Example:
         >>> recirc.data.write_netcdf(recirc.Activity([[[1.0], [2.0]]] * 2, dt=0.01, conditions=["a", "b"]), "reach.nc")
@@ -108,4 +175,4 @@ def read_dataset(path: str | PathLike) -> xr.Dataset:
         {'condition': 2, 'time': 2, 'unit': 1}
     """
     with safe_open(path):
-        return xr.load_dataset(path, engine="h5netcdf")
+        return (xr.open_dataset if lazily else xr.load_dataset)(path, engine="h5netcdf")

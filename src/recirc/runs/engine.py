@@ -169,7 +169,7 @@ def _scheduler_is_there() -> Iterator[None]:
 
 
 def _received(data: bytes) -> Iterator[tuple[str, bytes, bool, float]]:
-    for record, _, about in records(data):
+    for record, about in records(data):
         if "refused" in about:
             raise VersionError(about["refused"])
         yield about["name"], record, "failure" in about, about["seconds"]

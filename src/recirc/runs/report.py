@@ -177,8 +177,11 @@ def read_result(folder) -> AnalysisResult:
     folder = Path(folder)
     about, rows, claims = _metrics(folder)
     text, study = _text(folder), about["study"]
-    paths = [folder / "activity.nc", folder / "networks.nc"]
-    arrays, networks = (read_dataset(path) if path.exists() else None for path in paths)
+    places = {"activity.nc": False, "networks.nc": True}  # weights may be larger than the memory
+    arrays, networks = (
+        read_dataset(folder / name, lazily=lazily) if (folder / name).exists() else None
+        for name, lazily in places.items()
+    )
     return AnalysisResult(
         study, tuple(rows), tuple(claims), xr.Dataset() if arrays is None else arrays, networks,
         figures=tuple(text.pictures if text else figures.DRAWINGS.get(study, ())), about=text.about if text else {},

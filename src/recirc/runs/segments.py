@@ -1,6 +1,7 @@
 """Finished pieces of work in files that only grow: one per writer, however many pieces there are."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import struct
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from recirc.storage import explained, unpack
+from recirc.storage import Place, explained, head_bytes, layout
 
 MAGIC = b"\x93recirc\n"
 _HEAD = struct.Struct(
@@ -19,14 +20,58 @@ _HEAD = struct.Struct(
 )  # magic, key, length of the payload, SHA-256 of key and payload; then CRC-32 of these
 _HEAD_BYTES = _HEAD.size + 4
 _CHUNK = 1 << 20
+_HEAD_CHUNK = 1 << 14  # bytes in which the head of a payload usually is
 
 
-class Place(NamedTuple):
+class Record(NamedTuple):
     """Where a record is: its file, the position of its payload, and the payload's length."""
 
     path: Path
     start: int
     length: int
+
+
+class KeptArrays(Mapping[str, Any]):
+    """Arrays of a record by name, each read from the disk whenever it is asked for: many records need no memory.
+
+    Args:
+        file: the record's.
+        start: where its payload begins.
+        places: of the arrays in it.
+    """
+
+    def __init__(self, file: "_Readable", start: int, places: Mapping[str, Place]):
+        self._file, self._start, self._places = file, start, places
+
+    def __getitem__(self, name: str) -> Any:
+        place = self._places[name]
+        return place.array(self._file.read(self._start + place.start, place.stop - place.start))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+class _Readable:
+    """An open file, closed when nobody can read it any more; it can be read when its name is gone."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.descriptor = os.open(path, os.O_RDONLY)
+
+    def __del__(self):
+        if hasattr(self, "descriptor"):
+            os.close(self.descriptor)
+
+    def read(self, start: int, length: int) -> bytearray:
+        data = bytearray()
+        while len(data) < length:
+            if not (more := os.pread(self.descriptor, length - len(data), start + len(data))):
+                raise OSError(errno.EIO, "it ends before an array does", str(self.path))
+            data += more
+        return data
 
 
 class Segments:
@@ -44,6 +89,7 @@ class Segments:
         self.folder, self._index, self._tentative = folder, {}, set()
         self._read: dict[Path, int] = {}  # how far each file has been read
         self._own: BinaryIO | None = None
+        self._files: dict[Path, _Readable] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self._index
@@ -68,12 +114,15 @@ class Segments:
             with contextlib.suppress(FileNotFoundError):
                 self._scan(path, alone)
 
-    def read(self, key: str) -> tuple[dict, dict[str, Any]]:
-        """Arrays and what they are of, of a record that is there."""
+    def read(self, key: str) -> tuple[KeptArrays, dict[str, Any]]:
+        """Arrays and what they are of, of a record that is there; arrays are read when they are asked for."""
         path, start, length = self._index[key]
-        with open(path, "rb") as stream:
-            stream.seek(start)
-            return unpack(stream.read(length))
+        file = self._files.get(path) or self._files.setdefault(path, _Readable(path))
+        head = file.read(start, min(length, _HEAD_CHUNK))
+        if head_bytes(head) > len(head):
+            head = file.read(start, head_bytes(head))
+        places, about = layout(head)
+        return KeptArrays(file, start, places), about
 
     def size(self, key: str) -> int:
         """Bytes that a record takes."""
@@ -106,7 +155,7 @@ class Segments:
                 self._own.seek(start)
                 raise
         for key, payload in records.items():
-            self._add(key, Place(path, start + _HEAD_BYTES, len(payload)), key in tentative)
+            self._add(key, Record(path, start + _HEAD_BYTES, len(payload)), key in tentative)
             start += _HEAD_BYTES + len(payload)
         self._read[path] = start
 
@@ -128,7 +177,7 @@ class Segments:
             self._own.close()
             self._own = None
 
-    def _add(self, key: str, place: Place, tentative: bool) -> None:
+    def _add(self, key: str, place: Record, tentative: bool) -> None:
         if not tentative:
             self._tentative.discard(key)
         elif key in self._index and key not in self._tentative:
@@ -155,7 +204,7 @@ class Segments:
                 else:
                     key, length, digest, tentative = head
                     if _digest(bytes.fromhex(key), _chunks(stream, length)) == digest:
-                        self._add(key, Place(path, end - length, length), tentative)
+                        self._add(key, Record(path, end - length, length), tentative)
                     else:
                         warnings.warn(f"{path} has a damaged record; what it held is computed again.", stacklevel=4)
                     place = end

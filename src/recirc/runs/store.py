@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from recirc.analyses.pieces import piece_key
 from recirc.analyses.table import Claim, Row
-from recirc.data.netcdf import netcdf_bytes
+from recirc.data import netcdf
 from recirc.runs import provenance
 from recirc.runs.header import begun_with, hashes_of, header_of, identity_of, same_run
 from recirc.runs.locks import WHOLE, FinishedError, FolderError, Lock, Share, Unfinished
@@ -194,7 +194,7 @@ class RunFolder:
             ValueError: if a variable has no `units` attribute.
             FolderError, StorageError: as `write`.
         """
-        self.write(name, netcdf_bytes(dataset))
+        netcdf.write_dataset(dataset, self.path(name))
 
     def write_metrics(self, study: str, preset: str, rows: Sequence[Row], claims: Sequence[Claim] = ()) -> None:
         """Write `metrics.json`."""

@@ -14,7 +14,7 @@ from typing import Any
 from recirc.analyses.pieces import Batchable, Done, Failure, Result, unwrapped
 from recirc.runs import provenance
 from recirc.runs.environment import environment, keep_compiled_programs
-from recirc.storage import pack, unpack
+from recirc.storage import layout, pack
 from recirc.train.checkpoint_folder import TrainingStopped, checkpoints_in, stop_trainings
 
 MOST_MEMORY = 750e6  # bytes of a worker between two bundles, beyond which it forgets its compiled programs
@@ -103,14 +103,14 @@ def unpacked(arrays: Mapping, about: Mapping[str, Any]) -> Result | Failure:
     return Failure(**about["failure"]) if "failure" in about else Result(arrays, about["metadata"])
 
 
-def records(data: bytes) -> Iterator[tuple[bytes, dict, dict[str, Any]]]:
-    """Each record of a bundle: as it is kept, its arrays, and what they are of."""
+def records(data: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """Each record of a bundle: as it is kept, and what its arrays are of."""
     place = 0
     while place < len(data):
         (length,) = _LENGTH.unpack_from(data, place)
         place += _LENGTH.size + length
         record = data[place - length : place]
-        yield record, *unpack(record)
+        yield record, layout(record)[1]
 
 
 def _framed(record: bytes) -> bytes:
