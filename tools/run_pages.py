@@ -205,8 +205,10 @@ OF_STUDIES = """## What studies draw
 Of its own run a study also draws the following, all of it in its report and in `figures/` of its folder. One of them by
 itself: `recirc.studies.find("qian2024")`, which brings the study's drawings, then
 `recirc.figures.draw(read_result("recirc-qian2024-quick"), "matched")`, with `read_result` from `recirc.runs.report`.
-Those that are shown are of the runs on the studies' pages, which say the preset; of the others no run is kept here.
+Those that are shown are of the runs on the studies' pages, which say the preset, or of the preset named below them;
+a few are drawn by `full` alone, and no run with them is kept here.
 """
+OF_PRESETS = {"": "", "quick-": ", quick preset"}  # in the names of pictures, and what is said below them
 
 
 def drawn_by_studies() -> str:
@@ -220,9 +222,13 @@ def drawn_by_studies() -> str:
         words = tomllib.loads((ROOT / "src/recirc/studies" / study / "report.toml").read_text(encoding="utf-8"))
         said = {name: text for section in words["sections"] for name, text in section.get("figures", {}).items()}
         names = list(recirc.figures.DRAWINGS[study])
-        kept = [name for name in names if (DOCS / "studies" / f"{study}-{name}.png").exists()]
+        files = {f"{study}-{prefix}{name}.png": (name, note) for name in names for prefix, note in OF_PRESETS.items()}
         lines = "\n".join(f"| `{name}` | {_plain(said[name])} |" for name in names)
-        pictures = "\n\n".join(f"![{study}, {name}](studies/{study}-{name}.png)\n\n*`{name}`*" for name in kept)
+        pictures = "\n\n".join(
+            f"![{study}, {name}](studies/{file})\n\n*`{name}`{note}*"
+            for file, (name, note) in files.items()
+            if (DOCS / "studies" / file).exists()
+        )
         head = f"### [{title}](studies/{study}.md)\n\n| drawing | shows |\n|---|---|\n"
         parts.append(f"{head}{lines}\n\n{pictures}\n")
     return "\n".join(parts)

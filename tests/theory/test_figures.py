@@ -203,6 +203,7 @@ def test_labels_keep_their_order_and_their_distance():
     assert (np.diff(moved) > 8.5 - 1e-9).all()
     assert moved[3] == 40.0
     assert moved[:3].mean() == pytest.approx(np.mean([1.0, 2.0, 2.5]))
+    np.testing.assert_allclose(style._apart([1.0, 97.0, 98.0], 8.5, 5, 100), [5, 91.5, 100])
 
 
 def test_directions_come_from_angles_or_else_equal_steps():

@@ -84,7 +84,7 @@ def test_the_gallery_shows_every_figure_with_the_code_of_its_example():
 def test_the_gallery_names_what_studies_draw_and_shows_what_is_kept():
     text = (DOCS / "gallery.md").read_text()
     assert run_pages.drawn_by_studies() in text, "run it again: python tools/run_pages.py gallery.md"
-    shown = set(re.findall(r"\]\(studies/(\w+-\w+\.png)\)", text))
+    shown = set(re.findall(r"\]\(studies/([-\w]+\.png)\)", text))
     assert shown == {path.name for path in (DOCS / "studies").glob("*.png")}
 
 

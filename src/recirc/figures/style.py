@@ -228,18 +228,22 @@ def label_ends(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
     def spread() -> None:
         points = 72 / figure.dpi
         heights = [axes.transData.transform((0, y))[1] * points for y, _, _ in entries]
-        for text, height, moved in zip(texts, heights, _apart(heights, 8.5)):
+        top = 72 * figure.get_figheight() - 5  # half a line below the edge
+        for text, height, moved in zip(texts, heights, _apart(heights, 8.5, 5, top)):
             text.xyann = (5, moved - height)
 
     figure.__dict__.setdefault("_recirc_labels", []).append(spread)
 
 
-def _apart(heights: Sequence[float], gap: float) -> np.ndarray:
-    """Sorted heights moved as little as possible (least squares) until neighbors are `gap` apart."""
+def _apart(heights: Sequence[float], gap: float, bottom: float = -np.inf, top: float = np.inf) -> np.ndarray:
+    """Sorted heights moved as little as possible (least squares) until neighbors are `gap` apart, between two ends."""
     from sklearn.isotonic import isotonic_regression
 
+    if not len(heights):
+        return np.zeros(0)
     steps = gap * np.arange(len(heights))
-    return isotonic_regression(np.asarray(heights, float) - steps) + steps if len(heights) else np.zeros(0)
+    moved = isotonic_regression(np.asarray(heights, float) - steps)
+    return np.clip(moved, bottom, max(bottom, top - steps[-1])) + steps
 
 
 def render(figure: Figure, title: str = "") -> dict[str, bytes]:
