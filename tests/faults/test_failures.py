@@ -2,6 +2,8 @@
 
 import dataclasses
 import getpass
+import json
+import math
 import os
 import shutil
 import signal
@@ -95,6 +97,34 @@ def test_a_redacted_log_of_failures_names_neither_user_nor_machine_nor_path(reda
     assert 'File "test_failures.py"' in log
     for secret in (*secrets, str(Path.home()), str(Path.cwd()), sys.prefix):
         assert secret not in log
+
+
+@pytest.mark.parametrize("redact", [False, True])
+def test_a_redacted_table_says_what_failed_without_places(redact, tmp_path, monkeypatch):
+    use(monkeypatch)
+    secrets = (tmp_path.name, "subfolder", os.uname().nodename)
+
+    def work(piece):
+        raise ValueError(f"{tmp_path}/a b/c.nc and /srv/subfolder/d.nc on {os.uname().nodename}: 3 spikes/s, 1 / 2")
+
+    made = planted(work, "a")
+
+    def analyse(map):
+        ((_, failure),) = results(work, ["a"], map)
+        where = {"set": "train", "outcome": failure.text}
+        rows = (Row("x", "unit", "network", math.nan, condition=where),)
+        return AnalysisResult("planted", rows, sentences={"verdict": failure.text}, about={"notes": [failure.text]})
+
+    made = dataclasses.replace(made, analyse=analyse, inputs=[])
+    run(made, tmp_path / "run", redact=redact)
+    said = json.loads((tmp_path / "run/metrics.json").read_text())["rows"][0]["condition"]["outcome"]
+    if not redact:
+        assert all(secret in said for secret in secrets)
+        return
+    assert said == "ValueError: a b/c.nc and d.nc on …: 3 spikes/s, 1 / 2"
+    for name in ("report.html", "report.json"):
+        text = (tmp_path / "run" / name).read_text()
+        assert not any(secret in text for secret in secrets), name
 
 
 @pytest.fixture

@@ -103,7 +103,9 @@ def run(
             folder.discard()
             raise
         folder.unseal()
-        _write_failures(folder, map, [*experiment.inputs, *merge] if redact else None)
+        secret = [*experiment.inputs, *merge] if redact else None
+        _write_failures(folder, map, secret)
+        result = result if secret is None else _without_places(result, [folder.root, *secret])
         _write(folder, experiment, result, argv, redact)
     return result
 
@@ -146,6 +148,23 @@ def _write_failures(folder: RunFolder, map: NotingMap, secret: Sequence[str | Pa
         folder.write(FAILURES, text if secret is None else provenance.without_places(text, [folder.root, *secret]))
         several = "piece of work" if len(map.noted) == 1 else "pieces of work"
         print(f"{len(map.noted)} {several} failed; {folder.root / FAILURES} says why.", file=sys.stderr, flush=True)
+
+
+def _without_places(result: AnalysisResult, places: Sequence[str | Path]) -> AnalysisResult:
+    """A result in which what failed, and what is said of it, names no folder, user or machine."""
+
+    def clean(text: str) -> str:
+        return provenance.without_places(text, places, is_log=False)
+
+    rows = [
+        dataclasses.replace(row, condition={**row.condition, "outcome": clean(str(row.condition["outcome"]))})
+        if "outcome" in row.condition else row
+        for row in result.rows
+    ]  # fmt: skip
+    about = dict(result.about)
+    about |= {"notes": [clean(note) for note in about["notes"]]} if "notes" in about else {}
+    sentences = {name: clean(text) for name, text in result.sentences.items()}
+    return dataclasses.replace(result, rows=tuple(rows), sentences=sentences, about=about)
 
 
 def _without_folders(config: str, inputs: Sequence[Path]) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 _FOLDERS = re.compile(r"[^=\s]*[/\\]")  # in a word of a command
 _QUOTED = re.compile(r"""(["'])[^"'\n]*[/\\]([^"'\n]*)\1""")  # a path, perhaps with spaces
 _PATH = re.compile(r"""[^=\s"'(]*[/\\](?=\S)""")
+_ABSOLUTE = re.compile(r"""(?<![^\s"'(=:,;])(?:~|[A-Za-z]:)?[/\\](?:[^\s"'/\\]+[/\\])+""")  # and no "spikes/s"
 _PACKAGES = ("jax", "jaxlib", "equinox", "numpy", "scipy", "diffrax", "scikit-learn", "xarray", "h5py")
 
 
@@ -69,12 +70,13 @@ def describe_device() -> dict[str, str]:
     return found | {"dtype": "float64" if wide else "float32"}
 
 
-def without_places(text: str, places: Iterable[str | Path]) -> str:
-    """A log without folders, user and machine; of a path the name of the file stays.
+def without_places(text: str, places: Iterable[str | Path], *, is_log: bool = True) -> str:
+    """Text without folders, user and machine; of a path the name of the file stays.
 
     Args:
         text: what processes said.
         places: files whose folders are left out even where they are written with spaces and without quotes.
+        is_log: whether relative folders are left out too, and with them whatever looks like one: "a/b" becomes "b".
 
     Example:
         >>> without_places("no /home/me/a b/c.nwb in 'x/y z'", ["/home/me/a b/c.nwb"])
@@ -83,7 +85,7 @@ def without_places(text: str, places: Iterable[str | Path]) -> str:
     known = {str(Path(place).absolute().parent) for place in places} | {os.path.expanduser("~"), str(Path.cwd())}
     for place in sorted(known, key=len, reverse=True):
         text = text.replace(f"{place}{os.sep}", "") if len(place) > 1 else text
-    text = _PATH.sub("", _QUOTED.sub(r"\1\2\1", text))
+    text = _PATH.sub("", _QUOTED.sub(r"\1\2\1", text)) if is_log else _ABSOLUTE.sub("", text)
     names = {platform.node()}
     with contextlib.suppress(OSError, KeyError):  # a user without a name
         names.add(getpass.getuser())
