@@ -17,7 +17,7 @@ from recirc.data.safe_open import named as named_file
 
 KINDS = (*FORMS, "rate_network", "gru")
 SETTINGS = ("dt", "tau", "nonlinearity", "form")
-LONGEST = 0.5  # s, of a step or a time constant's tenth: longer ones are milliseconds taken for seconds
+LONGEST = {"dt": 0.5, "tau": 5.0}  # s; longer ones are milliseconds taken for seconds
 VECTORS = ("bias", "start", "readout_bias", "recurrent_bias", "leak", "signs")
 
 
@@ -191,11 +191,10 @@ def _shaped(parts: Mapping[str, Any], form: str) -> dict[str, Any]:
     for name, shape in shapes.items():
         given = np.shape(parts.get(name, np.zeros([size or 0 for size in shape])))
         if len(given) != len(shape) or any(size not in (None, one) for size, one in zip(shape, given)):
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise ValueError(
-                f"{name} has shape {given} beside {n_units} units, expected ({wanted}); rows are the units, or "
-                "outputs, that are driven: transpose what has them in columns."
-            )
+            wanted = ", ".join("any" if size is None else str(size) for size in shape) + "," * (len(shape) == 1)
+            mend = "rows are the units, or outputs, that are driven: transpose what has them in columns"
+            mend = mend if len(shape) == 2 else "give one number per row of the weights that it belongs to"
+            raise ValueError(f"{name} has shape {given} beside {n_units} units, expected ({wanted}); {mend}.")
     return {
         name: jnp.asarray(value, bool if value.dtype.kind == "b" else float)
         for name, value in parts.items()
@@ -218,33 +217,45 @@ def _function(given: str | Callable | None, shape: tuple[int, ...]) -> Callable:
     return NONLINEARITIES[given]
 
 
-def _leak(form: str, dt: float | None, tau: Any, n_units: int) -> Any:
+def _leak(form: str, dt: Any, tau: Any, n_units: int) -> Any:
     """Alpha of every unit."""
     if tau is None:
         if form != "rate":
             raise ValueError("tau is missing; give the units' time constant in seconds.")
         return jnp.ones(n_units)
-    tau = np.ravel(np.asarray(tau, float))
+    tau = np.ravel(_numbers("tau", tau))
     if tau.size not in (1, n_units):
         raise ValueError(f"tau has {tau.size} values beside {n_units} units; give one, or one per unit.")
-    leak = np.broadcast_to(_seconds("dt", dt) / tau, n_units)
-    if not ((leak > 0) & (leak <= 1)).all():
+    _seconds("tau", float(np.max(tau)))
+    step = _seconds("dt", dt)
+    leak = np.broadcast_to(step / np.where(tau > 0, tau, np.nan), n_units)
+    if not (leak <= 1).all():
         raise ValueError(f"dt is {dt} s and tau {np.min(tau):g} s; tau must be dt or longer, both in seconds.")
     return jnp.asarray(leak, float)
 
 
-def _seconds(name: str, value: float | None) -> float:
-    if value is None or not 0 < value <= LONGEST:
+def _numbers(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; give numbers, of seconds.") from None
+
+
+def _seconds(name: str, value: Any) -> float:
+    seconds = np.nan if value is None else _numbers(name, value)
+    if np.size(seconds) != 1 or not 0 < np.ravel(seconds)[0] <= LONGEST[name]:
         given = f"{name} is {value} s" if value is not None else f"{name} is missing"
-        raise ValueError(f"{given}; give seconds, up to {LONGEST:g} (pycog and PsychRNN mostly have milliseconds).")
-    return float(value)
+        most = f"{LONGEST[name]:g}"
+        raise ValueError(f"{given}; give seconds, up to {most} (pycog and PsychRNN mostly have milliseconds).")
+    return float(np.ravel(seconds)[0])
 
 
 def _rate_network(parts: Mapping[str, Any], function: Callable, tau: Any) -> RateNetwork:
     """A network with exact decay; it has one time constant, and no bias of its outputs."""
-    tau = float(parts["time_constant"]) if tau is None and "time_constant" in parts else tau
-    if np.ndim(tau) or np.any(parts.get("readout_bias", 0)) or "readout" not in parts:
+    is_own = tau is None and "time_constant" in parts  # of a file that this package wrote: seconds, however long
+    if (tau is not None and np.ndim(tau)) or np.any(parts.get("readout_bias", 0)) or "readout" not in parts:
         raise ValueError("a RateNetwork has one tau and a readout without bias; leave form open for a StepCircuit.")
     names = {*WEIGHT_AXES, "connections", "signs", "noise"} & parts.keys()
     own = {name: parts[name] for name in names}
-    return RateNetwork(**own, time_constant=_seconds("tau", tau), nonlinearity=function)
+    time_constant = float(parts["time_constant"]) if is_own else _seconds("tau", tau)
+    return RateNetwork(**own, time_constant=time_constant, nonlinearity=function)

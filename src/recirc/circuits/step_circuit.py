@@ -125,7 +125,8 @@ def from_step(
         outputs: of rates; gives what the network produces, `(output,)`.
 
     Raises:
-        ValueError: if `dt` or `n_inputs` is not positive, or a function does not give what it should, by its shape.
+        ValueError: if `dt` is not positive or `n_inputs` is negative, a function is not one of JAX or does not give
+            what it should, by its shape, or `step` cannot be differentiated.
 
     Example:
         >>> import jax.numpy as jnp, recirc
@@ -143,15 +144,29 @@ def from_step(
     if start.ndim != 1 or not start.size or not jnp.isfinite(start).all():
         raise ValueError(f"initial_state has shape {start.shape}; give one row of finite numbers, (unit,).")
     given = jax.ShapeDtypeStruct((n_inputs,), start.dtype)
-    made = jax.eval_shape(step, start, given)
+    made = _shape("step", step, start, given)
     if getattr(made, "shape", None) != start.shape:
         raise ValueError(f"step gives {made} from a state of shape {start.shape}; it must give a state like that.")
-    seen = jax.eval_shape(rates, start)
-    shown = {"rates": seen} | ({} if outputs is None else {"outputs": jax.eval_shape(outputs, seen)})
+    _shape("step", lambda state, inputs: jax.jvp(lambda x: step(x, inputs), (state,), (state,)), start, given)
+    seen = _shape("rates", rates, start)
+    shown = {"rates": seen} | ({} if outputs is None else {"outputs": _shape("outputs", outputs, seen)})
     for name, each in shown.items():
         if len(getattr(each, "shape", ())) != 1:
             raise ValueError(f"{name} gives {each}; it must give one row of numbers for one state.")
     return StepCircuit(step, rates, outputs, start, dt, n_inputs)
+
+
+def _shape(name: str, function: Callable[..., Any], *given):
+    """What a function gives for such arrays; a ValueError if JAX can do nothing with it."""
+    try:
+        return jax.eval_shape(function, *given)
+    except Exception as error:
+        told = str(error).strip().split("\n")[0]
+        shapes = " and ".join(str(each.shape) for each in given)
+        raise ValueError(
+            f"{name} is no function of JAX, of {shapes}, that can be differentiated; write it with jax.numpy, without "
+            f"numpy and without `if` on values: {told}"
+        ) from error
 
 
 def _by_trial(function: Callable[..., Any], *arrays):

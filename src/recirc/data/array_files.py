@@ -21,6 +21,7 @@ from recirc.data.stand_in import head_of
 from recirc.storage import write_atomic
 
 ZIP, MAX_HEADER = b"PK\x03\x04", 2**20  # bytes; that of a network with a thousand entries takes a tenth
+WORDS = ("nonlinearity", "form", "dt", "tau")  # of metadata; what else stands there is about the file
 KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "|b1", "U8": "|u1", "I8": "|i1",
          "I16": "<i2", "I32": "<i4", "I64": "<i8"}  # fmt: skip
 
@@ -70,12 +71,12 @@ def _is_safetensors(head: bytes) -> bool:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    """The arrays, and the words of the metadata."""
+    """The arrays, and of the metadata the words that say something of the network; others tell of the file."""
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header, body = json.loads(content[8 : 8 + length].decode()), content[8 + length :]
-    found: dict[str, Any] = dict(header.pop("__metadata__", {}))
-    found.pop("format", None)
+    about = header.pop("__metadata__", {})
+    found: dict[str, Any] = {name: about[name] for name in WORDS if name in about}
     end = 0
     for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
         kind, shape, (first, last) = entry["dtype"], entry["shape"], entry["data_offsets"]

@@ -26,6 +26,11 @@ from recirc.runs.experiment import Experiment
 from recirc.runs.report import ReportText, Table
 from recirc.types import Activity, Trials
 
+UNDRIVEN = (
+    "is a network, and nothing says what drives it; give --trials FILE, with its inputs, dt and one condition label "
+    "per trial (recirc.data.read_trials says how)."
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class CompareConfig:
@@ -100,14 +105,14 @@ def _networks(paths: Sequence[Path], trials: Path | None) -> dict[Path, _Driven]
     files = [path for path in paths if not path.is_dir()]
     found = [path for path in files if is_array_file(path) or (trials is not None and _is_matlab_network(path))]
     if found and trials is None:
-        raise ValueError(
-            f"{found[0]} is a network, and nothing says what drives it; give --trials FILE, with its inputs, dt and "
-            "one condition label per trial (recirc.data.read_trials says how)."
-        )
+        raise ValueError(f"{found[0]} {UNDRIVEN}")
     if trials is None:
         return {}
     if not found:
-        raise ValueError(f"{trials} has nothing to drive: neither {paths[0]} nor {paths[1]} is a network.")
+        raise ValueError(
+            f"{trials} has nothing to drive: neither {paths[0]} nor {paths[1]} is a network, which is a file of arrays "
+            "(.npz, safetensors, MATLAB; no pickle) with recurrent weights by a name that circuits.from_arrays knows."
+        )
     given = read_trials(trials)
     return {path: _Driven(_network(path, given.dt), given, trials.name) for path in found}
 
@@ -131,13 +136,23 @@ def _sides(
     paths: Sequence[Path], networks: Mapping[Path, _Driven], seed: int
 ) -> list[tuple[Activity, Activity | None]]:
     """Both activities and their single trials; a network is run, and beside a recording seen on its clock."""
-    sides = [_run(path, networks[path], seed) if path in networks else read_activity(path) for path in paths]
+    sides = [_run(path, networks[path], seed) if path in networks else _read_side(path) for path in paths]
     for path, other, side in zip(paths, paths[::-1], (0, 1)):
         if path in networks and other not in networks:
             made, seen = sides[side][0], average_repeats(sides[1 - side][0])
             onset = movement_begins(networks[path].trials, seen)
             sides[side] = on_the_reference_clock(made, seen, onset).replace(notes=made.notes), None
     return sides
+
+
+def _read_side(path: Path) -> tuple[Activity, Activity | None]:
+    """As `read_activity`; of a MATLAB file that is no recording but a network, what is missing is said."""
+    try:
+        return read_activity(path)
+    except DataFileError as error:
+        if not path.is_dir() and _is_matlab_network(path):
+            raise ValueError(f"{path} {UNDRIVEN}") from error
+        raise
 
 
 def _run(path: Path, driven: _Driven, seed: int) -> tuple[Activity, None]:

@@ -1,0 +1,84 @@
+"""What is wrong with a network is said in a sentence, before anything is simulated."""
+
+import json
+import struct
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.io
+
+from recirc.circuits import RateNetwork, from_arrays, from_step, read_network
+from recirc.data.array_files import write_safetensors
+from recirc.studies import compare
+
+
+@pytest.mark.parametrize("tau", [100, np.full(4, 100.0), 0, -0.1, np.nan, "slow", {}])
+def test_a_time_constant_is_seconds_whatever_the_step(tau):
+    """A tau in milliseconds beside a dt in seconds would make a network that stands still."""
+    with pytest.raises(ValueError, match="tau is"):
+        from_arrays(np.eye(4), dt=0.01, tau=tau, nonlinearity="tanh")
+
+
+def test_a_step_is_a_number_of_seconds():
+    plain = {"W": np.eye(4), "tau": 0.1, "nonlinearity": "tanh"}
+    for dt in ("fast", np.ones(2) / 100, 10):
+        with pytest.raises(ValueError, match="dt is"):
+            from_arrays(plain | {"dt": dt})
+    assert from_arrays(plain | {"dt": np.array([[0.01]])}).time_step == 0.01
+
+
+def test_a_slow_rate_network_is_read_again(tmp_path):
+    """What this package writes it reads, however slow the units."""
+    RateNetwork.random(n_units=5, time_constant=20.0, key=jax.random.key(0)).to_npz(tmp_path / "slow.npz")
+    assert read_network(tmp_path / "slow.npz").to_arrays()["time_constant"] == 20.0
+
+
+def test_a_vector_of_a_wrong_length_is_not_to_be_transposed():
+    with pytest.raises(ValueError, match=r"expected \(4,\); give one number per row"):
+        from_arrays(np.eye(4), bias=0.0, dt=0.01, tau=0.1, nonlinearity="tanh")
+
+
+def called_back(x, u):
+    return jax.pure_callback(np.tanh, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="sequential")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda x, u: np.tanh(np.asarray(x)),
+        lambda x, u: x if x[0] > 0 else -x,
+        lambda x, u: x + jnp.ones((2, 3)) @ u,
+        called_back,
+    ],
+    ids=["numpy", "if", "other inputs", "no derivative"],
+)
+def test_a_step_must_be_a_function_of_jax_that_can_be_differentiated(step):
+    with pytest.raises(ValueError, match=r"step is no function of JAX, of \(2,\) and \(1,\)"):
+        from_step(step, lambda x: x, np.zeros(2), dt=0.01, n_inputs=1)
+
+
+def test_rates_and_outputs_must_be_functions_of_jax():
+    wrong = lambda x: jnp.ones((3, 3)) @ x  # noqa: E731
+    for rates, outputs, name in ((wrong, None, "rates"), (jnp.tanh, wrong, "outputs")):
+        with pytest.raises(ValueError, match=f"{name} is no function"):
+            from_step(lambda x, u: x, rates, np.zeros(2), dt=0.01, n_inputs=1, outputs=outputs)
+
+
+def test_words_about_a_safetensors_file_are_no_weights(tmp_path):
+    path = tmp_path / "network.safetensors"
+    write_safetensors(path, {"W": np.eye(3), "tau": np.array(0.1), "nonlinearity": np.array("relu")})
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] |= {"author": "somebody", "epoch": "7"}
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    assert read_network(path, dt=0.01).to_arrays()["nonlinearity"] == "relu"
+
+
+def test_a_network_from_matlab_without_trials_is_called_one(tmp_path):
+    scipy.io.savemat(tmp_path / "net.mat", {"net": {"W": np.eye(3), "W_in": np.ones((3, 1)), "tau": 0.1}})
+    with pytest.raises(ValueError, match=r"net.mat is a network, and nothing says what drives it; give --trials FILE"):
+        compare.experiment(tmp_path / "net.mat", tmp_path / "net.mat")
