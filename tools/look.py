@@ -37,7 +37,7 @@ class Browser:
 
     def __enter__(self):
         (their_in, our_out), (our_in, their_out) = os.pipe(), os.pipe()
-        self._profile, self._numbers = tempfile.TemporaryDirectory(), itertools.count(1)
+        self._profile, self._numbers = tempfile.TemporaryDirectory(ignore_cleanup_errors=True), itertools.count(1)
         found = (path for name in NAMES if (path := shutil.which(name)))
         program = os.environ.get("CHROMIUM") or next(found, None)
         if program is None:
