@@ -10,8 +10,10 @@ import pytest
 import scipy.io
 
 from recirc.circuits import RateNetwork, from_arrays, from_step, read_network
+from recirc.compare import NoTarget, SlowestMode, mechanism_of, states_along
 from recirc.data.array_files import write_safetensors
 from recirc.studies import compare
+from recirc.tasks import DelayedReach
 
 
 @pytest.mark.parametrize("tau", [100, np.full(4, 100.0), 0, -0.1, np.nan, "slow", {}])
@@ -64,6 +66,16 @@ def test_rates_and_outputs_must_be_functions_of_jax():
     for rates, outputs, name in ((wrong, None, "rates"), (jnp.tanh, wrong, "outputs")):
         with pytest.raises(ValueError, match=f"{name} is no function"):
             from_step(lambda x, u: x, rates, np.zeros(2), dt=0.01, n_inputs=1, outputs=outputs)
+
+
+@pytest.mark.parametrize(
+    "ask", [NoTarget(), SlowestMode(), mechanism_of, lambda network, trials, key: states_along(network, trials)]
+)
+def test_all_that_runs_a_network_says_where_its_inputs_are_not_those_of_the_trials(ask):
+    trials = DelayedReach(hold=0.2, delay=0.2, dt=0.01).trials(4, key=jax.random.key(0))
+    network = from_arrays(np.eye(6) / 2, np.ones((6, 2)), np.ones((4, 6)), dt=0.01, tau=0.1, nonlinearity="tanh")
+    with pytest.raises(ValueError, match="the circuit has 2 inputs but the trials give 3"):
+        ask(network, trials, key=jax.random.key(0))
 
 
 def test_words_about_a_safetensors_file_are_no_weights(tmp_path):

@@ -132,9 +132,6 @@ def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, uni
         >>> recirc.simulate(network, trials, key=jax.random.key(2)).rates.shape[0]
         8
     """
-    given = trials.inputs.shape[2]
-    if circuit.n_inputs not in (None, given):
-        raise ValueError(f"the circuit has {circuit.n_inputs} inputs but the trials give {given}; make them equal.")
     rates, outputs = _run(circuit, jnp.transpose(trials.inputs, (1, 2, 0)), key, trials.dt)
     rates, outputs = (jnp.transpose(made, (2, 0, 1)) for made in (rates, outputs))
     return Activity(rates, outputs=outputs, dt=trials.dt, conditions=trials.conditions, units=units)
@@ -165,7 +162,13 @@ def trajectory(
         key: for private noise; a noiseless circuit ignores it.
         kicks: added to the state after every step, so that its gradient is the state's; nothing if omitted.
         seen: function of a state `(unit, trial)`; its results are stacked over time.
+
+    Raises:
+        ValueError: if there are other inputs than the circuit has, or other steps than it can make.
     """
+    given = inputs.shape[1]
+    if circuit.n_inputs not in (None, given):
+        raise ValueError(f"the circuit has {circuit.n_inputs} inputs but the trials give {given}; make them equal.")
 
     def advance(state, now):
         step_inputs, step_key, kick = now
