@@ -134,6 +134,13 @@ def test_silent_units_are_counted(own, recording):
     assert select(table, "silent_units", "network")["value"].item() == pytest.approx(0.8)
 
 
+def test_of_too_few_units_it_says_that_they_are_too_few(own, recording):
+    found = verdict(own.select_units(own.units[:6]), recording, key=KEY, config=FEW)
+    for level in ("units", "population"):
+        said = "not judged, since 6 of its 6 units change, and least_units of the config is 10."
+        assert found.sentences[level] == f"{level.capitalize()}: {said}"
+
+
 def test_arguments_of_another_kind_are_named(network, own, recording, trials, signatures_unchecked):
     for given, words in (
         ((own, network), "the reference is of type RateNetwork; give an Activity"),

@@ -9,7 +9,7 @@ from jaxtyping import PRNGKeyArray
 
 from recirc.analyses.levels import level_verdicts
 from recirc.analyses.likeness import named_as
-from recirc.analyses.reference import reference_rows, rows_beside
+from recirc.analyses.reference import active_units, reference_rows, rows_beside
 from recirc.analyses.result import AnalysisResult
 from recirc.analyses.sources import stated_sources
 from recirc.analyses.table import Row, frame
@@ -114,6 +114,9 @@ def verdict(
     untrained = table[table["arm"].str.startswith("twin")]
     levels = level_verdicts(own, table, mechanism, by=["arm"], twins=untrained)
     sentences = {each.level: each.sentence for each in levels}
+    if (n := active_units(seen).sum()) < config.least_units:
+        why = f"{n} of its {len(seen.units)} units change, and least_units of the config is {config.least_units}"
+        sentences |= {level: f"{level.capitalize()}: not judged, since {why}." for level in ("units", "population")}
     sentences["mechanism"] = f"{sentences['mechanism']} {summary.sentence}" if summary else f"Mechanism: {unjudged}"
     used = [] if summary is None else [type(network), mechanism_of, find_fixed_points]
     return AnalysisResult(

@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from recirc.analyses.table import number
 from recirc.figures.style import FAINT, INK, MUTED, PALETTE, NothingToDraw, key, label, panels, styled
 
+NARROW = 4.0  # inches: wide enough to be read, and a phone's
 MOST = 4.0  # of the null's distances; what lies further is drawn at the edge
 
 
@@ -37,20 +38,20 @@ def against_chance(table: pd.DataFrame, alike: Collection[str] = ()) -> Figure:
     shown = shown[shown["null_mean"] != shown["null_p95"]]
     if shown.empty:
         raise NothingToDraw("no number has a null to be drawn against.")
-    figure, grid = panels(1, 1, height=0.75 + 0.2 * len(shown))
+    figure, grid = panels(1, 1, height=0.85 + 0.2 * len(shown), width=NARROW)
     axes = grid[0, 0]
     axes.add_patch(Rectangle((0, -1), 1, len(shown) + 1, color="#ececec", linewidth=0, zorder=0))
     for y, row in enumerate(shown.to_dict("records")):
         _line(axes, y, row, row["metric"] in alike)
     axes.axvline(0, color=FAINT, linewidth=0.6, zorder=0)
-    axes.set(xlim=(-MOST, 1.35 * MOST), ylim=(len(shown) - 0.4, -0.6), xticks=[-4, -2, 0, 1, 2, 4])
+    axes.set(xlim=(-MOST, 1.75 * MOST), ylim=(len(shown) - 0.4, -0.6), xticks=[-4, -2, 0, 1, 4])
     several = shown["metric"].duplicated(keep=False)
     names = [label(name) + f", {label(kind)}" * again
              for name, kind, again in zip(shown["metric"], shown["null_kind"], several)]  # fmt: skip
     axes.set_yticks(range(len(shown)), names)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("mean of chance is 0, its 95 % point 1; right is more alike")
+    axes.set_xlabel("chance: mean 0, 95 % point 1")
     look = {"marker": "o", "markersize": 4, "linestyle": "", "color": INK}
     key(figure, [
         ("more alike than by chance", look | {"color": PALETTE[0]}),
@@ -73,4 +74,4 @@ def _line(axes, y: int, row: dict, is_alike: bool) -> None:
     filled = {"markerfacecolor": tone if is_alike else "white"}
     axes.plot(inside(row["value"]), y, "o", color=tone, markersize=4 if certified else 1.5, mew=0.8, **filled)
     beyond = " →" if x > MOST else " ←" if x < -MOST else ""
-    axes.text(MOST + 0.15, y, f"{number(row['value'])}{beyond}", color=MUTED, va="center", fontsize=7)
+    axes.text(MOST + 0.4, y, f"{number(row['value'])}{beyond}", color=MUTED, va="center", fontsize=7)

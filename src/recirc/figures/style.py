@@ -94,16 +94,16 @@ class _Shown(Figure):
         return render(self)["png"]
 
 
-def panels(n_rows: int, n_columns: int, *, height: float, wheel: float = 0.0, **kwargs):
+def panels(n_rows: int, n_columns: int, *, height: float, width: float = WIDTH, wheel: float = 0.0, **kwargs):
     """A figure with a grid of axes, always two-dimensional.
 
     Args:
         n_rows, n_columns: size of the grid.
-        height: of the whole figure, inches.
+        height, width: of the whole figure, inches.
         wheel: width of one more column, for `direction_wheel`, beside the others' 1; none if 0.
         kwargs: passed to `Figure.subplots`.
     """
-    figure = _Shown(figsize=(WIDTH, height), layout="constrained")
+    figure = _Shown(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.04)  # pyright: ignore
     widths = [*np.ones(n_columns), *([wheel] if wheel else [])]
@@ -205,7 +205,7 @@ def log_scale(axes: Axes, along: str = "y") -> None:
 
 def key(figure: Figure, entries: Sequence[tuple[str, dict]]) -> None:
     """A legend above the panels; an entry is a text and the properties of its line or marker."""
-    n_lines = -(-sum(len(text) + 6 for text, _ in entries) // 105)
+    n_lines = -(-sum(len(text) + 6 for text, _ in entries) // int(105 * figure.get_figwidth() / WIDTH))
     figure.legend(
         [Line2D([], [], **look) for _, look in entries], [text for text, _ in entries], loc="outside upper left",
         ncols=-(-len(entries) // max(n_lines, 1)) or 1, labelcolor=[look["color"] for _, look in entries],
@@ -228,7 +228,7 @@ def label_ends(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
     def spread() -> None:
         points = 72 / figure.dpi
         heights = [axes.transData.transform((0, y))[1] * points for y, _, _ in entries]
-        top = 72 * figure.get_figheight() - 5  # half a line below the edge
+        top = figure.bbox.height * points - 5  # half a line below the edge
         for text, height, moved in zip(texts, heights, _apart(heights, 8.5, 5, top)):
             text.xyann = (5, moved - height)
 

@@ -20,6 +20,7 @@ from recirc.analyses.sources import bibtex, sources_of_result
 from recirc.analyses.table import Claim, Row, frame
 from recirc.data.netcdf import read_dataset
 from recirc.figures.labels import label
+from recirc.figures.style import WIDTH
 from recirc.runs import report_tables as tables
 from recirc.runs.metrics import read_metrics, strict_json
 from recirc.storage import write_atomic
@@ -216,6 +217,7 @@ def build(folder, redraw: bool = True, result: AnalysisResult | None = None) -> 
         about=about,
         text=text,
         pictures={name: _embed(folder, name) for name in text.pictures},
+        widths={name: _width(folder / "figures" / f"{name}.svg") for name in text.pictures},
         claims=[tables.claim_line(claim) for claim in claims],
         levels=tables.level_grid(table),
         key_numbers=tables.key_numbers(table) if text.key_numbers else None,
@@ -276,6 +278,12 @@ def _embed(folder: Path, name: str) -> str:
         if suffix == "png" or len(data) <= _LARGEST_SVG:
             return f"data:{kind};base64,{base64.b64encode(data).decode()}"
     return ""
+
+
+def _width(path: Path) -> float:
+    """Points that a picture is wide; of what says nothing, the usual width."""
+    found = re.search(r'<svg [^>]*\bwidth="([0-9.]{1,9})pt"', _read(path)[:2000])
+    return float(found[1]) if found else 72 * WIDTH
 
 
 def _read(path: Path) -> str:

@@ -23,7 +23,7 @@ from recirc.data.safe_open import named
 from recirc.figures.style import label
 from recirc.runs import dump_config
 from recirc.runs.experiment import Experiment
-from recirc.runs.report import ReportText, Table
+from recirc.runs.report import ReportText, Section, Table
 from recirc.types import Activity, Trials
 
 UNDRIVEN = (
@@ -229,4 +229,6 @@ def words(result: AnalysisResult, a: str, b: str, notes: Sequence[str]) -> Repor
     table = Table(columns, lines, "From, to: 95 % of the values over units drawn again on both sides")
     values = {"a": a, "b": b, "notes": " ".join(notes), "sizes": result.arrays.sizes}
     path = Path(__file__).with_suffix(".toml")
-    return ReportText.from_toml(path, values | {"verdict": " ".join(result.sentences.values())}, similarities=table)
+    made = ReportText.from_toml(path, values | {"verdict": result.sentences["verdict"]}, similarities=table)
+    told = "\n\n".join(text for name, text in result.sentences.items() if name != "verdict")
+    return dataclasses.replace(made, sections=[*made.sections, Section("Mechanisms", told)]) if told else made
