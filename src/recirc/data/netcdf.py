@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import warnings
 from os import PathLike
 from pathlib import Path
@@ -111,46 +112,85 @@ def write_dataset(dataset: xr.Dataset, path: str | PathLike) -> None:
 
 
 def _dump(dataset: xr.Dataset, stream: BinaryIO) -> None:
-    bearing, writer = _Bearing(stream), ArrayWriter()
+    bearing, writer = _Bearing(stream.fileno()), ArrayWriter()
     try:
         with h5netcdf.File(bearing, "w") as file:
             dataset.dump_to_store(H5NetCDFStore(file), writer=writer)
             for source, target in zip(writer.sources, writer.targets):  # one by one: equal datasets are equal bytes
-                source.store(target, lock=False, scheduler="synchronous")
+                source.store(_Until(target, bearing), lock=False, scheduler="synchronous")
     finally:
         if bearing.error is not None:
             raise bearing.error
 
 
-class _Bearing(io.RawIOBase):
-    """A file that takes everything and says afterwards what could not be written, as HDF5 bears no full disk."""
+class _Until:
+    """What blocks of an array are written to, as long as the disk takes them."""
 
-    def __init__(self, stream: BinaryIO):
-        self.stream, self.error = stream, None
+    def __init__(self, target, bearing: "_Bearing"):
+        self.target, self.bearing = target, bearing
+
+    def __setitem__(self, where, block) -> None:
+        self.target[where] = block
+        if self.bearing.error is not None:
+            raise self.bearing.error
+
+
+class _Bearing(io.RawIOBase):
+    """A file that takes everything and says afterwards what could not be written, as HDF5 bears no full disk.
+
+    No method raises, and what the disk did not take is read from memory: HDF5 reads what it wrote, and one that is
+    refused anything ends the process.
+    """
+
+    def __init__(self, descriptor: int):
+        self.descriptor, self.position, self.size = descriptor, 0, 0
+        self.error: OSError | None = None
+        self.kept: list[tuple[int, bytes]] = []  # what was written since the error, and where
 
     def write(self, data) -> int:
+        view, start = memoryview(data).cast("B"), self.position
+        self.position += len(view)
+        self.size = max(self.size, self.position)
         try:
-            if self.error is None:
-                self.stream.write(data)
+            while self.error is None and len(view):
+                n_bytes = os.pwrite(self.descriptor, view, start)
+                view, start = view[n_bytes:], start + n_bytes
         except OSError as error:
             self.error = error
+        if len(view):
+            self.kept.append((start, bytes(view)))
         return memoryview(data).nbytes
 
     def readinto(self, buffer) -> int:
-        return self.stream.readinto(buffer)  # pyright: ignore[reportAttributeAccessIssue]
+        view, start = memoryview(buffer).cast("B"), self.position
+        found = bytearray(len(view))
+        try:
+            there = os.pread(self.descriptor, len(view), start)
+            found[: len(there)] = there
+        except OSError as error:
+            self.error = self.error or error
+        for place, data in self.kept:
+            first, last = max(start, place), min(start + len(found), place + len(data))
+            if first < last:
+                found[first - start : last - start] = data[first - place : last - place]
+        view[:] = found
+        self.position += len(view)
+        return len(view)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self.stream.seek(offset, whence)
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self.position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self.position, os.SEEK_END: self.size}[whence]
+        return self.position
 
     def tell(self) -> int:
-        return self.stream.tell()
+        return self.position
 
     def truncate(self, size: int | None = None) -> int:
+        self.size = self.position if size is None else size
         try:
-            return self.stream.truncate(size) if self.error is None else size or 0
+            os.truncate(self.descriptor, self.size)
         except OSError as error:
-            self.error = error
-            return size or 0
+            self.error = self.error or error
+        return self.size
 
     def readable(self) -> bool:
         return True
