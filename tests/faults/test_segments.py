@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import pickle
+import resource
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from inline_engine import use
 from small_disks import full_disks, mounted
 
 from recirc.analyses import Failure, Result, results
-from recirc.runs import FinishedError, FolderError, FolderMap, RunFolder
+from recirc.runs import FinishedError, FolderError, FolderMap, RunFolder, segments
 from recirc.runs.locks import NOTHING, Share, Unfinished
 from recirc.runs.segments import MAGIC, Segments
 from recirc.storage import StorageError, pack
@@ -334,3 +335,20 @@ def test_ten_thousand_pieces_are_few_files(tmp_path, monkeypatch):
     with RunFolder.open(tmp_path, specification=pieces) as run:
         assert len(list(results(square, pieces, FolderMap(run)))) == 2000
     assert len(list(tmp_path.rglob("*"))) <= 5
+
+
+def test_more_files_than_a_process_may_open_are_read(tmp_path):
+    """As many shards leave them."""
+    for i in range(12):
+        _written(tmp_path, i)
+    store = Segments(tmp_path)
+    store.refresh()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "MOST_OPEN", 4)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 6, hard))
+        try:
+            found = [store.read(_name(i)) for i in range(12)]
+            assert [float(arrays["x"][0]) for arrays, _ in found] == list(range(12))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from recirc.storage import Place, explained, head_bytes, layout
+from recirc.storage import Place, explained, head_bytes, layout, unpack
 
 MAGIC = b"\x93recirc\n"
 _HEAD = struct.Struct(
@@ -21,6 +21,7 @@ _HEAD = struct.Struct(
 _HEAD_BYTES = _HEAD.size + 4
 _CHUNK = 1 << 20
 _HEAD_CHUNK = 1 << 14  # bytes in which the head of a payload usually is
+MOST_OPEN = 200  # files that stay open to be read, of the 1,024 that a process may usually have
 
 
 class Record(NamedTuple):
@@ -114,9 +115,16 @@ class Segments:
             with contextlib.suppress(FileNotFoundError):
                 self._scan(path, alone)
 
-    def read(self, key: str) -> tuple[KeptArrays, dict[str, Any]]:
-        """Arrays and what they are of, of a record that is there; arrays are read when they are asked for."""
+    def read(self, key: str) -> tuple[Mapping[str, Any], dict[str, Any]]:
+        """Arrays and what they are of, of a record that is there.
+
+        Arrays are read when they are asked for; at once where `MOST_OPEN` other files are open already.
+        """
         path, start, length = self._index[key]
+        if path not in self._files and len(self._files) >= MOST_OPEN:
+            with open(path, "rb") as stream:
+                stream.seek(start)
+                return unpack(stream.read(length))
         file = self._files.get(path) or self._files.setdefault(path, _Readable(path))
         head = file.read(start, min(length, _HEAD_CHUNK))
         if head_bytes(head) > len(head):
