@@ -152,7 +152,7 @@ class _Source:
             return override
         line = next(filter(None, (_line_of(self.text, outer) for outer in outward)), None)
         below = [text for key, text in self.overridden.items() if key[: len(place)] == place]
-        return ", ".join([f"{self.name}, line {line}" if line else self.name, *below])
+        return ", ".join(filter(None, [f"{self.name}, line {line}" if line else self.name, *below]))
 
     def fail(self, place: _Place, problem: str) -> typing.NoReturn:
         raise ConfigError(f"{self.where(place)}: {problem}")
