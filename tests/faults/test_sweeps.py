@@ -45,6 +45,7 @@ n = 2
         ("trainer.noise", "trainer.nose", r"line 14: FullForce has no field 'nose'; did you mean 'noise'"),
         ("circuit.gain", "circut.gain", r"line 17: Training has no field 'circut'; did you mean 'circuit'"),
         ("[0.0, 0.1]", '[0.0, "a"]', r"line 14: noise must be a number, got text 'a'"),
+        ("[0.0, 0.1]", "[0.0, -3.0]", r"^[^,]+a\.toml, line 14: FullForce: noise must be at least 0"),
         ("[0.0, 0.1]", "[0.0, nan]", r"line 16: values is nan; give a finite number"),
         ("[0]", "[nan]", r"line 2: seeds is nan"),
         ("[0]", "[]", r"seeds must be at least one"),
@@ -143,6 +144,8 @@ def test_shards_and_their_merge_from_the_command_line(call, tmp_path):
         (["a.toml", "--merge", "none"], "none holds no unfinished run"),
         (["a.toml", "--shard", ""], "a shard is I/N"),
         (["a.toml", "none", "--merge", "--shard", "1/2"], "--merge: it does not go with --shard"),
+        (["a.toml", "none", "--merge", "--dry-run"], "--merge: it does not go with --dry-run"),
+        (["a.toml", "none", "--dry-run"], "--merge takes the folders of shards"),
         (["a.toml", "none", "--merge", "--jobs", "2"], "--merge: it does not go with --jobs"),
         (["a.toml", "none", "--merge", "--cluster", "tcp://127.0.0.1:1"], "--merge: it does not go with --cluster"),
         (["a.toml", "--cluster", "tcp://127.0.0.1:1", "--jobs", "2"], "--cluster: it does not go with --jobs"),
@@ -210,8 +213,10 @@ def test_an_unwritable_cache_of_compiled_programs_is_said_once_and_the_run_goes_
     assert (tmp_path / "run/table.csv").read_bytes() == (tmp_path / "clean/table.csv").read_bytes()
 
 
-def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call, tmp_path):
+def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call, tmp_path, monkeypatch):
     recirc.enable_x64()
+    monkeypatch.setenv("RECIRC_TIMED", "")
+    monkeypatch.setattr("recirc.runs.environment.environment", lambda: {"RECIRC_TIMED": "as in a worker"})
     found = call("a.toml", "--dry-run", "--jobs", 2, "--out", "run")
     assert found.exit_code == 0, found.output
     assert "4 runs: 4 settings, 1 seeds" in found.output
@@ -219,6 +224,7 @@ def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call,
         "with 2 jobs (measured on 1 of them, compiled), and what starting and compiling take; the store" in found.output
     )
     assert not (tmp_path / "run").exists()
+    assert os.environ["RECIRC_TIMED"] == "as in a worker"
     call("a.toml", "--shard", "1/2", "--out", "run")
     found = call("a.toml", "--dry-run", "--out", "run")
     assert "2 are finished; the rest takes" in found.output

@@ -239,6 +239,9 @@ def test_a_dry_run_of_fits_foretells_every_setting_and_says_what_cannot_be_made(
     ridge = dataclasses.replace(config.base.config, trainer=recirc.train.Ridge())
     config = dataclasses.replace(config, axes=(), base=dataclasses.replace(config.base, config=ridge))
     assert "How long is foretold for full-FORCE only" in sweep.foretell(config, tmp_path / "run", 2)
+    config = dataclasses.replace(config, axes=(Axis("data", (str(tmp_path / "a.nc"), str(tmp_path / "none.nc"))),))
+    with pytest.raises(ValueError, match=r"cannot read the input .*none\.nc"):  # as the sweep itself
+        sweep.foretell(config, tmp_path / "run", 2)
 
 
 def test_a_dry_run_of_studies_counts_their_pieces_and_times_a_few_or_reads_finished_ones(tmp_path, monkeypatch):

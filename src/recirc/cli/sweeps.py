@@ -44,7 +44,7 @@ def sweep(
         raise typer.BadParameter(f"{batch!r} is neither auto nor a whole number from 1.", param_hint="--batch")
     given = {"--shard": shard is not None, "--cluster": cluster is not None, "--jobs": jobs is not None}
     if merge:
-        _refuse("--merge", given, "a merge computes nothing, and takes what every shard left")
+        _refuse("--merge", given | {"--dry-run": dry_run}, "a merge computes nothing, and takes what every shard left")
     if cluster is not None:
         _refuse("--cluster", {"--jobs": given["--jobs"]}, "the workers of a cluster are those that were started for it")
     n_at_once = None if batch == "auto" else int(batch)
@@ -54,22 +54,30 @@ def sweep(
     folders = [first, *folders] if path != first else folders
     folder = out or default_folder("sweep", first.stem)
 
-    def make():
+    def load():
         from recirc.runs.config import ConfigError
         from recirc.studies import sweep
 
         if bool(folders) != merge:
             raise ConfigError("--merge takes the folders of shards after the file, and nothing else takes folders.")
-        return sweep.experiment(sweep.load_sweep(path))
+        return sweep.load_sweep(path)
+
+    def make():
+        from recirc.studies import sweep
+
+        return sweep.experiment(load())
 
     def foretell() -> int:
         from recirc.runs.locks import Share
         from recirc.studies import sweep
 
-        typer.echo(sweep.foretell(sweep.load_sweep(path), folder, jobs, Share.parse(shard or "1/1")))
+        typer.echo(sweep.foretell(load(), folder, jobs, Share.parse(shard or "1/1")))
         return DONE
 
     if dry_run:
+        from recirc.runs.environment import environment
+
+        os.environ.update(environment())  # the times of one core
         run_plain(foretell)
     run(
         make,

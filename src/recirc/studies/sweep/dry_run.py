@@ -31,8 +31,12 @@ def foretell(config: SweepConfig, out: Path, jobs: int, share: Share = WHOLE) ->
         out: its folder.
         jobs: worker processes.
         share: which of the runs are to be done.
+
+    Raises:
+        ValueError: if an input file cannot be read, as the sweep itself would.
     """
-    runs, n_seeds = runs_of(config), len(set(config.seeds))
+    inputs = () if isinstance(config.base, Training) else experiment(config).inputs
+    identity, runs, n_seeds = identity_of(describe_inputs(inputs)), runs_of(config), len(set(config.seeds))
     said = f"{len(runs)} runs: {len(runs) // n_seeds} settings, {n_seeds} seeds."
     if _is_finished(config, out):
         return f"{said} All are finished, in {out}; nothing is left to do."
@@ -43,9 +47,12 @@ def foretell(config: SweepConfig, out: Path, jobs: int, share: Share = WHOLE) ->
     if isinstance(config.base, Recording):
         return f"{said} {_of_fits(own, out, jobs)}"
     if isinstance(config.base, Training):
-        found, besides = cost(_trainings(config, own), out, "compiled"), ", and what starting and compiling take"
+        found, besides = (
+            cost(_trainings(config, own, identity), out, "compiled"),
+            ", and what starting and compiling take",
+        )
     else:
-        pieces, besides = _studies(config, own), ", within a factor of two"
+        pieces, besides = _studies(own, identity), ", within a factor of two"
         found, said = cost(pieces, out, "with compiling"), f"{said} They are {len(pieces)} pieces of work."
     left = f"{found.n_finished} are finished; the rest takes" if found.n_finished else "They take"
     shared = f"{duration(found.seconds / jobs)} with {jobs} jobs ({found.how}){besides}"
@@ -53,9 +60,9 @@ def foretell(config: SweepConfig, out: Path, jobs: int, share: Share = WHOLE) ->
     return f"{said} {left} about {duration(found.seconds)} of one core, {shared}; {size}."
 
 
-def _trainings(config: SweepConfig, runs: Sequence[Run]) -> dict[str, Work]:
+def _trainings(config: SweepConfig, runs: Sequence[Run], identity: str) -> dict[str, Work]:
     """The networks of a sweep of trainings."""
-    identity, pieces = identity_of({}), pieces_of(config, runs)
+    pieces = pieces_of(config, runs)
     named = {name_of(train_piece, piece_key(piece), identity): piece for piece in pieces}
     return {name: Work(piece.kind, functools.partial(time_training, piece)) for name, piece in named.items()}
 
@@ -73,10 +80,9 @@ def _ask(function: Callable[[Any], Done], pieces: Iterable[Any]) -> NoReturn:
     raise _Asked(function, Keyed(pieces))
 
 
-def _studies(config: SweepConfig, runs: Sequence[Run]) -> dict[str, Work]:
+def _studies(runs: Sequence[Run], identity: str) -> dict[str, Work]:
     """The pieces of a sweep of studies, each of which asks for all of its pieces at once."""
-    identity, digest = identity_of(describe_inputs(experiment(config).inputs)), functools.cache(hash_file)
-    named = {}
+    named, digest = {}, functools.cache(hash_file)
     for _, base, seed in runs:
         assert isinstance(base, Study)  # noqa: S101 the others are trainings and fits
         own, setting = identity + experiment_identity(base, seed, digest), piece_key(base.specification())
