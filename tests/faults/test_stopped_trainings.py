@@ -18,8 +18,10 @@ from inline_engine import Inline, use
 import recirc
 from recirc.analyses import Result, results
 from recirc.analyses.pieces import Precision, compute
-from recirc.runs import FolderMap, RunFolder
-from recirc.runs.worker import records, run_bundle
+from recirc.runs import FolderMap, RunFolder, engine
+from recirc.runs.progress import Progress
+from recirc.runs.worker import _framed, packed, records, run_bundle
+from recirc.storage import pack
 from recirc.train import checkpoint_folder
 from recirc.train.checkpoint_folder import TrainingStopped, checkpoints_in, stop_trainings
 
@@ -197,3 +199,26 @@ def test_a_training_that_is_asked_to_stop_keeps_its_state_and_another_does_not_b
     assert made == list(range(6))
     np.testing.assert_array_equal(again.network.recurrent, clean.network.recurrent)
     assert checkpoint_folder._Asked.under_way == 0
+
+
+class _Three(Inline):
+    """Workers of which two are refused, when the third has finished its bundle."""
+
+    def workers(self):
+        return ["old", "older", "new"]
+
+    def finished(self, running, progress):
+        return [(running[0], _framed(pack({}, {"refused": "a worker has recirc 0"})))]
+
+    def stop_trainings(self, running):
+        refused, (last, _) = _framed(pack({}, {"refused": "a worker has recirc 0"})), [*running.values()][-1]
+        return [refused, _framed(packed(last[0], Result({}, {}), 0.0))]
+
+
+def test_what_a_worker_finished_is_kept_when_others_are_refused():
+    kept, todo = [], {name * 64: ("", {}) for name in "abc"}
+    progress = Progress("networks")
+    progress.start(3, 0, [""] * 3)
+    with pytest.raises(engine.VersionError, match="recirc 0"):
+        list(engine.compute(_Three(), dict, todo, progress, kept.extend))
+    assert [name for name, *_ in kept] == ["c" * 64]

@@ -153,7 +153,8 @@ def _kept(ready: list[tuple[str, bytes, bool]], keep: Callable) -> list[str]:
 def _keep_last(here: "Engine", running: Mapping, ready: list, todo: Mapping, keep: Callable) -> None:
     """At an end before the work's, keep what workers have finished, and let their trainings keep their state."""
     for data in here.stop_trainings(running):
-        ready += [(name, record, failed) for name, record, failed, _ in _received(data) if name in todo]
+        with contextlib.suppress(VersionError):  # it is perhaps why it ends
+            ready += [(name, record, failed) for name, record, failed, _ in _received(data) if name in todo]
     with contextlib.suppress(StorageError):  # a full disk is perhaps why it ends
         _kept(ready, keep)
 
