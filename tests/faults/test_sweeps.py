@@ -219,10 +219,9 @@ def test_a_dry_run_says_how_many_how_long_and_how_large_and_leaves_nothing(call,
     monkeypatch.setattr("recirc.runs.environment.environment", lambda: {"RECIRC_TIMED": "as in a worker"})
     found = call("a.toml", "--dry-run", "--jobs", 2, "--out", "run")
     assert found.exit_code == 0, found.output
-    assert "4 runs: 4 settings, 1 seeds" in found.output
-    assert (
-        "with 2 jobs (measured on 1 of them, compiled), and what starting and compiling take; the store" in found.output
-    )
+    assert "4 runs: 4 settings, 1 seed." in found.output
+    measured = "with 2 jobs (measured on 1 of them, compiled), within a factor of two, besides starting and compiling"
+    assert f"{measured}; the store" in found.output
     assert not (tmp_path / "run").exists()
     assert os.environ["RECIRC_TIMED"] == "as in a worker"
     call("a.toml", "--shard", "1/2", "--out", "run")

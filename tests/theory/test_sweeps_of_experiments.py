@@ -16,7 +16,7 @@ from inline_engine import use
 import recirc
 import recirc.studies
 from recirc.analyses import AnalysisResult
-from recirc.runs import Experiment, RunFolder, Unfinished
+from recirc.runs import Experiment, FolderError, RunFolder, Unfinished
 from recirc.runs.environment import environment
 from recirc.runs.experiment import run
 from recirc.runs.locks import WHOLE, Share
@@ -219,7 +219,12 @@ def test_a_dry_run_trains_nothing_for_a_folder_that_is_sealed(tmp_path, monkeypa
     said = sweep.foretell(config, tmp_path / "run", 1)
     assert said == f"4 runs: 2 settings, 2 seeds. All are finished, in {tmp_path / 'run'}; nothing is left to do."
     other = dataclasses.replace(config, seeds=(0,))
-    assert "as planted" in sweep.foretell(other, tmp_path / "run", 1)
+    with pytest.raises(FolderError, match="another finished run"):  # as the sweep itself would say
+        sweep.foretell(other, tmp_path / "run", 1)
+    RunFolder.open(tmp_path / "begun", specification=record).close()
+    assert "as planted" in sweep.foretell(config, tmp_path / "begun", 1)
+    with pytest.raises(FolderError, match="unfinished run of another specification"):
+        sweep.foretell(other, tmp_path / "begun", 1)
 
 
 def test_a_dry_run_of_fits_foretells_every_setting_and_says_what_cannot_be_made(tmp_path):

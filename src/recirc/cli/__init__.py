@@ -1,5 +1,6 @@
 """The command line: verbs only. What each does is a few lines of public Python."""
 
+import contextlib
 import os
 import sys
 from typing import Annotated
@@ -31,7 +32,8 @@ def main() -> None:
         app()
     except SystemExit as end:
         if end.code in (INTERRUPTED, RESUMABLE):  # all is kept, and Python would wait for what is still being compiled
-            sys.stdout.flush()
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):  # a pipe that nobody reads any more
+                sys.stdout.flush()
+                sys.stderr.flush()
             os._exit(end.code)
         raise

@@ -1,12 +1,19 @@
 """What a run was begun with: its specification, its inputs, and versions; and whether that is another run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from recirc.analyses.pieces import piece_key
 from recirc.runs import provenance
 from recirc.runs.locks import FolderError
+
+
+def header_now(specification: Any, inputs: Sequence[str | Path]) -> dict:
+    """What a run begins with now."""
+    found = {"specification": piece_key(specification), "inputs": provenance.describe_inputs(inputs)}
+    return found | {"versions": provenance.versions(), "started": provenance.now()}
 
 
 def identity_of(inputs: Mapping[str, Mapping]) -> str:

@@ -20,6 +20,7 @@ _HEAD = struct.Struct(
 )  # magic, key, length of the payload, SHA-256 of key and payload; then CRC-32 of these
 _HEAD_BYTES = _HEAD.size + 4
 _CHUNK = 1 << 20
+_MERGED = 1 << 24  # bytes that are merged at a time
 _HEAD_CHUNK = 1 << 14  # bytes in which the head of a payload usually is
 MOST_OPEN = 200  # files that stay open to be read, of the 1,024 that a process may usually have
 
@@ -172,11 +173,16 @@ class Segments:
         new = [
             key for key in other._index if key not in self or (self.is_tentative(key) and not other.is_tentative(key))
         ]
+        records, n_bytes = {}, 0
         for key in new:
             path, start, length = other._index[key]
             with open(path, "rb") as stream:
                 stream.seek(start)
-                self.write({key: stream.read(length)}, [key] if other.is_tentative(key) else ())
+                records[key] = stream.read(length)
+            n_bytes += length
+            if n_bytes >= _MERGED or key == new[-1]:  # waiting for the disk after each would take long
+                self.write(records, [name for name in records if other.is_tentative(name)])
+                records, n_bytes = {}, 0
         return len(new)
 
     def close(self) -> None:

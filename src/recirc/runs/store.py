@@ -7,11 +7,10 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from recirc.analyses.pieces import piece_key
 from recirc.analyses.table import Claim, Row
 from recirc.data import netcdf
 from recirc.runs import provenance
-from recirc.runs.header import begun_with, hashes_of, header_of, identity_of, same_run
+from recirc.runs.header import begun_with, hashes_of, header_now, header_of, identity_of, same_run
 from recirc.runs.locks import WHOLE, FinishedError, FolderError, Lock, Share, Unfinished
 from recirc.runs.metrics import metrics_text, strict_json
 from recirc.runs.seal import is_done, seal
@@ -62,8 +61,7 @@ class RunFolder:
             StorageError: if it cannot be written to.
         """
         root = Path(os.path.abspath(path))
-        header = {"specification": piece_key(specification), "inputs": provenance.describe_inputs(inputs)}
-        header |= {"versions": provenance.versions(), "started": provenance.now()}
+        header = header_now(specification, inputs)
         if is_done(root) and not _can_retry(root, header):
             found = header_of(root)
             raise FinishedError(root, found is not None and found["specification"] == header["specification"])

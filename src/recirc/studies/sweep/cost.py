@@ -14,6 +14,7 @@ from recirc.runs.segments import Segments
 from recirc.runs.worker import packed
 from recirc.studies.sweep.training import Piece, train_piece
 
+N_PASSES = 6  # of a network that is timed
 N_TIMED = 4  # pieces that are timed, of as many kinds
 
 
@@ -62,15 +63,16 @@ def cost(pieces: Mapping[str, Work], out: Path, timed: str) -> Cost:
 
 
 def time_training(piece: Piece) -> tuple[float, float]:
-    """Seconds and bytes of one network, from its first two passes, when the programs are compiled."""
+    """Seconds and bytes of one network, from its first passes, when the programs are compiled."""
     trainer, found = piece.training.trainer, []
     n_passes = trainer.n_passes if "n_passes" in {field.name for field in dataclasses.fields(trainer)} else None
-    for n in (1, 1, 2) if n_passes else (0, 0):  # the first of them compiles
+    most = min(n_passes or 0, N_PASSES)
+    for n in (1, 1, most) if n_passes else (0, 0):  # the first of them compiles
         short = dataclasses.replace(trainer, n_passes=n) if n_passes else trainer
         began = time.perf_counter()
         result = train_piece(dataclasses.replace(piece, training=dataclasses.replace(piece.training, trainer=short)))
         found.append(time.perf_counter() - began)
-    per_pass = max(found[-1] - found[1], 0.0)
+    per_pass = max(found[-1] - found[1], 0.0) / max(most - 1, 1)
     return found[1] + per_pass * ((n_passes or 1) - 1), len(packed("0" * 64, result, found[1]))
 
 

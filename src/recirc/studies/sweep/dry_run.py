@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 
 from recirc.analyses.pieces import Done, Keyed, piece_key
 from recirc.runs import FinishedError, RunFolder, is_done
+from recirc.runs.experiment import Experiment
 from recirc.runs.folder_map import kind_of, name_of
-from recirc.runs.header import identity_of
+from recirc.runs.header import begun_with, header_now, identity_of, same_run
 from recirc.runs.locks import WHOLE, Share
 from recirc.runs.progress import duration
 from recirc.runs.provenance import describe_inputs, hash_file
@@ -24,7 +25,7 @@ def foretell(config: SweepConfig, out: Path, jobs: int, share: Share = WHOLE) ->
     """How many runs a sweep has, how long it takes and how large it becomes, in sentences.
 
     Times are those of finished networks in the folder, if it has any. Otherwise those of a few networks, which are
-    trained here for one pass and for two, or of a few pieces of a study, which are computed here; fits are foretold.
+    trained here for a few passes, or of a few pieces of a study, which are computed here; fits are foretold.
 
     Args:
         config: of the sweep.
@@ -33,12 +34,14 @@ def foretell(config: SweepConfig, out: Path, jobs: int, share: Share = WHOLE) ->
         share: which of the runs are to be done.
 
     Raises:
-        ValueError: if an input file cannot be read, as the sweep itself would.
+        ValueError: if an input file cannot be read, or the folder holds something else, as the sweep itself would.
     """
-    inputs = () if isinstance(config.base, Training) else experiment(config).inputs
-    identity, runs, n_seeds = identity_of(describe_inputs(inputs)), runs_of(config), len(set(config.seeds))
-    said = f"{len(runs)} runs: {len(runs) // n_seeds} settings, {n_seeds} seeds."
-    if _is_finished(config, out):
+    made, runs, n_seeds = experiment(config), runs_of(config), len(set(config.seeds))
+    identity = identity_of(describe_inputs(made.inputs))
+    numbers = {"run": len(runs), "setting": len(runs) // n_seeds, "seed": n_seeds}
+    n_runs, n_settings, seeds = (f"{n} {name}{'s' * (n != 1)}" for name, n in numbers.items())
+    said = f"{n_runs}: {n_settings}, {seeds}."
+    if _is_finished(made, out):
         return f"{said} All are finished, in {out}; nothing is left to do."
     own = [run for i, run in enumerate(runs) if share.has(i)]
     said += "" if share.is_whole else f" Shard {share.index} of {share.total} has {len(own)} of them."
@@ -47,10 +50,8 @@ def foretell(config: SweepConfig, out: Path, jobs: int, share: Share = WHOLE) ->
     if isinstance(config.base, Recording):
         return f"{said} {_of_fits(own, out, jobs)}"
     if isinstance(config.base, Training):
-        found, besides = (
-            cost(_trainings(config, own, identity), out, "compiled"),
-            ", and what starting and compiling take",
-        )
+        besides = ", within a factor of two, besides starting and compiling"
+        found = cost(_trainings(config, own, identity), out, "compiled")
     else:
         pieces, besides = _studies(own, identity), ", within a factor of two"
         found, said = cost(pieces, out, "with compiling"), f"{said} They are {len(pieces)} pieces of work."
@@ -130,14 +131,21 @@ def _of_fit(base: AbstractExperiment, seed: int) -> tuple[int, float | None] | N
     return made.n_networks or 0, made.n_seconds
 
 
-def _is_finished(config: SweepConfig, out: Path) -> bool:
-    """Whether a folder is this sweep, sealed."""
-    if not is_done(out):
-        return False
-    made = experiment(config)
+def _is_finished(made: Experiment, out: Path) -> bool:
+    """Whether a folder is this sweep, sealed.
+
+    Raises:
+        FolderError: if it holds another run.
+    """
     record = {"study": made.study, "preset": made.preset, "specification": made.specification}
+    if not is_done(out):
+        if (begun := begun_with(out)) is not None:
+            same_run(out, begun, header_now(record, made.inputs))
+        return False
     try:
-        RunFolder.open(out, specification=record).close()
+        RunFolder.open(out, specification=record, inputs=made.inputs).close()
     except FinishedError as error:
-        return error.same
-    return False
+        if not error.same:
+            raise
+        return True
+    return False  # what failed is to be tried once more
