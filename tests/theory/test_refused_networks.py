@@ -61,6 +61,32 @@ def test_a_step_must_be_a_function_of_jax_that_can_be_differentiated(step):
         from_step(step, lambda x: x, np.zeros(2), dt=0.01, n_inputs=1)
 
 
+@pytest.mark.usefixtures("signatures_unchecked")
+@pytest.mark.parametrize("dt", [10, 0.6, 0, -0.01, np.nan, None, "fast", np.ones(2) / 100])
+def test_a_step_of_a_function_has_the_bound_and_the_words_of_one_of_arrays(dt):
+    told = []
+    for make in (
+        lambda: from_step(lambda x, u: x, lambda x: x, np.zeros(2), dt=dt, n_inputs=1),
+        lambda: from_arrays(np.eye(2), tau=0.1, nonlinearity="tanh", dt=dt),
+    ):
+        with pytest.raises(ValueError, match=r"dt is .*give (seconds|numbers)") as refused:
+            make()
+        told.append(str(refused.value))
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        ("rest", "has values of type <U4"), ([[0, 1], [2]], "has rows of unequal lengths"),
+        ([[0, 1]], r"has shape \(1, 2\)"),
+    ],
+)  # fmt: skip
+def test_an_initial_state_is_one_row_of_numbers(start, told):
+    with pytest.raises(ValueError, match=f"initial_state .*{told}"):
+        from_step(lambda x, u: x, lambda x: x, start, dt=0.01, n_inputs=1)
+
+
 def test_rates_and_outputs_must_be_functions_of_jax():
     wrong = lambda x: jnp.ones((3, 3)) @ x  # noqa: E731
     for rates, outputs, name in ((wrong, None, "rates"), (jnp.tanh, wrong, "outputs")):

@@ -10,6 +10,7 @@ import numpy as np
 
 from recirc.circuits.named_weights import recognized
 from recirc.circuits.rate_network import WEIGHT_AXES, RateNetwork
+from recirc.circuits.seconds import seconds, times
 from recirc.circuits.step_circuit import StepCircuit
 from recirc.circuits.updates import FORMS, NONLINEARITIES, GatedUpdate, LeakyUpdate, Readout
 from recirc.data.array_files import read_array_file
@@ -17,7 +18,6 @@ from recirc.data.safe_open import named as named_file
 
 KINDS = (*FORMS, "rate_network", "gru")
 SETTINGS = ("dt", "tau", "nonlinearity", "form")
-LONGEST = {"dt": 0.5, "tau": 5.0}  # s; longer ones are milliseconds taken for seconds
 VECTORS = ("bias", "start", "readout_bias", "recurrent_bias", "leak", "signs")
 
 
@@ -118,7 +118,7 @@ def from_arrays(
         leak = parts["leak"] if "leak" in parts else _leak(form, dt, tau, n_units)
         update = LeakyUpdate(parts["recurrent"], parts["input_weights"], parts["bias"], leak, function, form)
     readout = Readout(parts["readout"], parts["readout_bias"]) if "readout" in parts else None
-    step = _seconds("dt", dt)
+    step = seconds("dt", dt)
     return StepCircuit(update, update.rates, readout, parts["start"], step, parts["input_weights"].shape[1])
 
 
@@ -223,31 +223,15 @@ def _leak(form: str, dt: Any, tau: Any, n_units: int) -> Any:
         if form != "rate":
             raise ValueError("tau is missing; give the units' time constant in seconds.")
         return jnp.ones(n_units)
-    tau = np.ravel(_numbers("tau", tau))
+    tau = np.ravel(times("tau", tau))
     if tau.size not in (1, n_units):
         raise ValueError(f"tau has {tau.size} values beside {n_units} units; give one, or one per unit.")
-    _seconds("tau", float(np.max(tau)))
-    step = _seconds("dt", dt)
+    seconds("tau", float(np.max(tau)))
+    step = seconds("dt", dt)
     leak = np.broadcast_to(step / np.where(tau > 0, tau, np.nan), n_units)
     if not (leak <= 1).all():
         raise ValueError(f"dt is {dt} s and tau {np.min(tau):g} s; tau must be dt or longer, both in seconds.")
     return jnp.asarray(leak, float)
-
-
-def _numbers(name: str, value: Any) -> np.ndarray:
-    try:
-        return np.asarray(value, float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} is {value!r}; give numbers, of seconds.") from None
-
-
-def _seconds(name: str, value: Any) -> float:
-    seconds = np.nan if value is None else _numbers(name, value)
-    if np.size(seconds) != 1 or not 0 < np.ravel(seconds)[0] <= LONGEST[name]:
-        given = f"{name} is {value} s" if value is not None else f"{name} is missing"
-        most = f"{LONGEST[name]:g}"
-        raise ValueError(f"{given}; give seconds, up to {most} (pycog and PsychRNN mostly have milliseconds).")
-    return float(np.ravel(seconds)[0])
 
 
 def _rate_network(parts: Mapping[str, Any], function: Callable, tau: Any) -> RateNetwork:
@@ -257,5 +241,5 @@ def _rate_network(parts: Mapping[str, Any], function: Callable, tau: Any) -> Rat
         raise ValueError("a RateNetwork has one tau and a readout without bias; leave form open for a StepCircuit.")
     names = {*WEIGHT_AXES, "connections", "signs", "noise"} & parts.keys()
     own = {name: parts[name] for name in names}
-    time_constant = float(parts["time_constant"]) if is_own else _seconds("tau", tau)
+    time_constant = float(parts["time_constant"]) if is_own else seconds("tau", tau)
     return RateNetwork(**own, time_constant=time_constant, nonlinearity=function)

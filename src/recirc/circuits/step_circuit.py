@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from recirc.arguments import numbers
 from recirc.circuits.base import AbstractCircuit
 from recirc.circuits.rate_network import shuffled_targets
+from recirc.circuits.seconds import seconds
 from recirc.circuits.updates import GatedUpdate, LeakyUpdate, Readout, name_of
 from recirc.notebook import fields_table
 from recirc.ranges import check_within
@@ -125,8 +127,9 @@ def from_step(
         outputs: of rates; gives what the network produces, `(output,)`.
 
     Raises:
-        ValueError: if `dt` is not positive or `n_inputs` is negative, a function is not one of JAX or does not give
-            what it should, by its shape, or `step` cannot be differentiated.
+        ValueError: if `dt` is not positive or in milliseconds, `n_inputs` is negative, `initial_state` is no row of
+            numbers, a function is not one of JAX or does not give what it should, by its shape, or `step` cannot be
+            differentiated.
 
     Example:
         >>> import jax.numpy as jnp, recirc
@@ -138,9 +141,9 @@ def from_step(
         >>> recirc.simulate(turn, trials, key=jax.random.key(0)).rates.shape
         (1, 3, 2)
     """
-    check_within("(0, inf)", dt=dt)
+    dt = seconds("dt", dt)
     check_within("[0, inf)", n_inputs=n_inputs)
-    start = jnp.asarray(initial_state, float)
+    start = jnp.asarray(numbers("initial_state")(initial_state), float)
     if start.ndim != 1 or not start.size or not jnp.isfinite(start).all():
         raise ValueError(f"initial_state has shape {start.shape}; give one row of finite numbers, (unit,).")
     given = jax.ShapeDtypeStruct((n_inputs,), start.dtype)
