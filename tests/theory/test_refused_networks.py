@@ -1,6 +1,7 @@
 """What is wrong with a network is said in a sentence, before anything is simulated."""
 
 import json
+import pathlib
 import struct
 
 import jax
@@ -40,6 +41,19 @@ def test_a_slow_rate_network_is_read_again(tmp_path):
 def test_a_vector_of_a_wrong_length_is_not_to_be_transposed():
     with pytest.raises(ValueError, match=r"expected \(4,\); give one number per row"):
         from_arrays(np.eye(4), bias=0.0, dt=0.01, tau=0.1, nonlinearity="tanh")
+
+
+@pytest.mark.parametrize("kind", [str, pathlib.Path])
+def test_the_name_of_a_file_is_no_array(kind):
+    with pytest.raises(ValueError, match=r"'mine.npz' is no array; .* circuits.read_network reads files"):
+        from_arrays(kind("mine.npz"), dt=0.01)
+
+
+def test_rows_of_unequal_lengths_are_told_by_the_name_of_what_has_them():
+    ragged = [[0.0, 1.0], [1.0]]
+    for given, name in (({"W": ragged}, "W"), ({"W": np.eye(2), "W_in": ragged}, "W_in")):
+        with pytest.raises(ValueError, match=f"{name} has rows of unequal lengths"):
+            from_arrays(given, dt=0.01, tau=0.1, nonlinearity="tanh")
 
 
 def called_back(x, u):

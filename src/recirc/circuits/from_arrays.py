@@ -73,8 +73,9 @@ def from_arrays(
         A circuit; of "rate_network" a `RateNetwork`.
 
     Raises:
-        ValueError: if a name is not known, a shape does not fit, a value is not finite, dt or tau is missing or in
-            milliseconds, or the network is none of these: several layers, two directions, LSTM, projections.
+        ValueError: if a file is given, a name is not known, a shape does not fit, a value is not finite, dt or tau is
+            missing or in milliseconds, or the network is none of these: several layers, two directions, LSTM,
+            projections.
 
     Source: docs.pytorch.org for `RNN` and `GRU`; the code of pycog (Song et al. 2016, doi
     10.1371/journal.pcbi.1004792: `rnn.py`, `trainer.py`, `euler.py`) and PsychRNN (Ehrlich et al. 2021, doi
@@ -94,6 +95,10 @@ def from_arrays(
         >>> recirc.circuits.from_arrays(state_dict, dt=0.01).update.form
         'rate'
     """
+    if isinstance(arrays, str | PathLike):
+        raise ValueError(
+            f"{str(arrays)!r} is no array; from_arrays takes arrays, and circuits.read_network reads files."
+        )
     first = dict(arrays or {}) if isinstance(arrays, Mapping | None) else {"W": arrays}
     named |= {name: value for name, value in (("W_in", W_in), ("W_out", W_out), ("bias", bias)) if value is not None}
     given = {name: _array(name, value) for name, value in {**first, **named}.items() if value is not None}
@@ -147,7 +152,10 @@ def read_network(path: str | PathLike, **how: Any) -> StepCircuit | RateNetwork:
 
 def _array(name: str, value: Any) -> np.ndarray:
     """What was given under a name, as an array of numbers or text."""
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} has rows of unequal lengths; make them equal.") from None
     if array.dtype.kind not in "biufU":
         raise ValueError(f"{name} holds {array.dtype}; give numbers, as tensor.detach().cpu().float() has.")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
