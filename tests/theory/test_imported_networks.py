@@ -327,7 +327,7 @@ def cell(n_rows=4, **changes):
         (cell(weight_hr_l0=np.zeros((2, 4))), "proj_size"),
         (cell(**{"encoder.weight": np.zeros((2, 9)), "out.weight": np.zeros((1, 4))}), "encoder.weight"),
         (cell(weight_ih_l0=None), "is missing"),
-        (cell(12, weight_ih_l0=np.zeros((4, 2))), "input_weights has shape"),
+        (cell(12, weight_ih_l0=np.zeros((4, 2))), "weight_ih_l0 has shape"),
         (cell(weight_hh_l0=np.full((4, 4), np.nan)), "not finite"),
         (cell(weight_hh_l0=np.zeros(4)), r"shape \(4,\)"),
         (cell(bias_ih_l0=np.zeros(4), bias_hh_l0=np.zeros(1)), "the two biases"),

@@ -56,6 +56,30 @@ def test_rows_of_unequal_lengths_are_told_by_the_name_of_what_has_them():
             from_arrays(given, dt=0.01, tau=0.1, nonlinearity="tanh")
 
 
+ODD = np.ones((2, 7))  # fits nothing beside four units
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"W": np.eye(4), "W_in": ODD}, "W_in"),
+        ({"W": np.eye(4), "W_out": ODD}, "W_out"),
+        ({"W": ODD}, "W, the recurrent weights,"),
+        ({"W_rec": np.eye(4), "W_out": np.ones((2, 4)), "b_out": ODD}, "b_out"),
+        ({"Wrec": np.eye(4), "x0": ODD}, "x0"),
+        ({"rnn.weight_hh_l0": np.eye(4), "rnn.weight_ih_l0": ODD}, "rnn.weight_ih_l0"),
+        ({"weight_hh": np.eye(4), "weight_ih": np.ones((4, 1)), "bias_ih": ODD, "bias_hh": ODD}, "bias_ih"),
+        ({"weight_hh": np.ones((12, 4)), "weight_ih": np.ones((12, 1)), "bias_hh": ODD}, "bias_hh"),
+        ({"weight_hh": np.eye(4), "weight_ih": np.ones((4, 1)), "out.weight": ODD}, "out.weight"),
+        ({"weight_hh": np.eye(4), "weight_ih": np.ones((4, 1)), "W_out": ODD}, "W_out"),
+        ({"recurrent": np.eye(4), "input_weights": ODD, "form": "current"}, "input_weights"),
+    ],
+)
+def test_a_wrong_shape_is_told_by_the_name_that_was_given(given, name):
+    with pytest.raises(ValueError, match=f"^{name} has shape"):
+        from_arrays(given, dt=0.01)
+
+
 def called_back(x, u):
     return jax.pure_callback(np.tanh, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="sequential")
 

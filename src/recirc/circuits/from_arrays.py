@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from recirc.circuits.named_weights import recognized
+from recirc.circuits.named_weights import NamedWeights, recognized
 from recirc.circuits.rate_network import WEIGHT_AXES, RateNetwork
 from recirc.circuits.seconds import seconds, times
 from recirc.circuits.step_circuit import StepCircuit
@@ -109,7 +109,7 @@ def from_arrays(
     form = form or found.form
     if form not in KINDS:
         raise ValueError(f"form is {form!r}; say which of {', '.join(KINDS)} the network is, as from_arrays has them.")
-    parts = _shaped(found.parts, form)
+    parts = _shaped(found, form)
     n_units = len(parts["start"])
     if form == "gru":
         if tau is not None or nonlinearity is not None:
@@ -177,18 +177,18 @@ def _number(said: Mapping[str, Any], name: str, given: Any) -> Any:
     return float(said[name].item()) if said[name].size == 1 else said[name]
 
 
-def _shaped(parts: Mapping[str, Any], form: str) -> dict[str, Any]:
+def _shaped(found: NamedWeights, form: str) -> dict[str, Any]:
     """All parts as arrays of JAX in their shapes, those that a network need not have filled in."""
-    shape, n_gates = np.shape(parts["recurrent"]), 3 if form == "gru" else 1
+    shape, n_gates = np.shape(found.parts["recurrent"]), 3 if form == "gru" else 1
     if len(shape) != 2 or not shape[1] or shape[0] != n_gates * shape[1]:
         raise ValueError(
-            f"the recurrent weights have shape {shape} and the form is {form}; give (unit, unit), or, of a GRU and no "
-            "other, three of it one below the other."
+            f"{found.names['recurrent']}, the recurrent weights, has shape {shape} and the form is {form}; give (unit, "
+            "unit), or, of a GRU and no other, three of it one below the other."
         )
     n_rows, n_units = shape
     blank = {"input_weights": np.zeros((n_rows, 0)), "bias": np.zeros(n_rows), "start": np.zeros(n_units)}
     blank |= {"recurrent_bias": np.zeros(n_rows)} if form == "gru" else {}
-    parts = blank | {name: np.ravel(value) if name in VECTORS else value for name, value in parts.items()}
+    parts = blank | {name: np.ravel(value) if name in VECTORS else value for name, value in found.parts.items()}
     if "readout" in parts:
         parts["readout"] = np.atleast_2d(parts["readout"])
         parts.setdefault("readout_bias", np.zeros(len(parts["readout"])))
@@ -202,6 +202,7 @@ def _shaped(parts: Mapping[str, Any], form: str) -> dict[str, Any]:
             wanted = ", ".join("any" if size is None else str(size) for size in shape) + "," * (len(shape) == 1)
             mend = "rows are the units, or outputs, that are driven: transpose what has them in columns"
             mend = mend if len(shape) == 2 else "give one number per row of the weights that it belongs to"
+            name = found.names[name]
             raise ValueError(f"{name} has shape {given} beside {n_units} units, expected ({wanted}); {mend}.")
     return {
         name: jnp.asarray(value, bool if value.dtype.kind == "b" else float)
