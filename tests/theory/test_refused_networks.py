@@ -12,6 +12,7 @@ import scipy.io
 
 from recirc.circuits import RateNetwork, from_arrays, from_step, read_network
 from recirc.compare import NoTarget, SlowestMode, mechanism_of, states_along
+from recirc.data import DataFileError, read_trials
 from recirc.data.array_files import write_safetensors
 from recirc.studies import compare
 from recirc.tasks import DelayedReach
@@ -78,6 +79,33 @@ ODD = np.ones((2, 7))  # fits nothing beside four units
 def test_a_wrong_shape_is_told_by_the_name_that_was_given(given, name):
     with pytest.raises(ValueError, match=f"^{name} has shape"):
         from_arrays(given, dt=0.01)
+
+
+def test_python_objects_in_a_file_are_told_and_not_dropped(tmp_path):
+    """Without its bias, a network would be another one; None, as PsychRNN saves it, is none."""
+    path, plain = tmp_path / "net.npz", {"W": np.eye(2), "tau": 0.1, "nonlinearity": "tanh"}
+    for name, values in (("W", np.eye(2)), ("bias", [1, 2])):
+        np.savez(path, **(plain | {name: np.array(values, object)}))  # pyright: ignore[reportArgumentType]
+        with pytest.raises(DataFileError, match=rf"{name}.npy: Python objects, .*; save np.asarray\(x, float\)"):
+            read_network(path, dt=0.01)
+    np.savez(path, weights=np.array(plain, object), dt=0.01)
+    with pytest.raises(ValueError, match=r"Names given: weights \(None, or a Python object, which is never read"):
+        read_network(path)
+    np.savez(path, **plain, W_in=np.array(None), dt=np.array(None))
+    assert read_network(path, dt=0.01).n_inputs == 0
+
+
+def test_labels_of_trials_that_are_python_objects_are_told(tmp_path):
+    path, plain = tmp_path / "trials.npz", {"inputs": np.ones((2, 9, 1)), "dt": 0.01}
+    for conditions, told in (
+        (np.array(["a", "b"], object), r"conditions.npy: Python objects, .* names as np.asarray\(x, str\)"),
+        (np.array({"a", "b"}), "conditions is None or another Python object"),
+    ):
+        np.savez(path, **plain, conditions=conditions)
+        with pytest.raises(DataFileError, match=told):
+            read_trials(path)
+    np.savez(path, **plain, conditions=["a", "b"], mask=np.array(None))
+    assert read_trials(path).mask is not None
 
 
 def called_back(x, u):

@@ -101,9 +101,9 @@ def from_arrays(
         )
     first = dict(arrays or {}) if isinstance(arrays, Mapping | None) else {"W": arrays}
     named |= {name: value for name, value in (("W_in", W_in), ("W_out", W_out), ("bias", bias)) if value is not None}
-    given = {name: _array(name, value) for name, value in {**first, **named}.items() if value is not None}
+    given = {name: _array(name, value) for name, value in (first | named).items() if value is not None}
     said = {name: given.pop(name) for name in SETTINGS if name in given}
-    found = recognized(given)
+    found = recognized(given, (first | named).keys() - given.keys() - said.keys())
     dt, tau = _number(said, "dt", dt), _number(said, "tau", tau)
     form, nonlinearity = form or _word(said, "form"), nonlinearity or _word(said, "nonlinearity")
     form = form or found.form

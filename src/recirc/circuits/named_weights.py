@@ -39,8 +39,8 @@ def holds_weights(names: Iterable[str]) -> bool:
     return any(name in RECURRENT or CELL.fullmatch(name) or LINEAR.fullmatch(name) for name in names)
 
 
-def recognized(given: Mapping[str, np.ndarray]) -> NamedWeights:
-    """What arrays are, told by their names.
+def recognized(given: Mapping[str, np.ndarray], absent: Iterable[str] = ()) -> NamedWeights:
+    """What arrays are, told by their names; of those that are `absent`, nothing was read.
 
     Raises:
         ValueError: if no recurrent weights are among them, an entry is not known, or the network is of another kind.
@@ -60,7 +60,10 @@ def recognized(given: Mapping[str, np.ndarray]) -> NamedWeights:
         return _renamed(own, PSYCHRNN, "current", "relu")
     if "W" in names:
         return _renamed(given, PLAIN, "current")
-    have = ", ".join(sorted(names)[:12]) or "none"
+    unread = (
+        f"{name} (None, or a Python object, which is never read: save its arrays by name)" for name in sorted(absent)
+    )
+    have = ", ".join([*sorted(names), *unread][:12]) or "none"
     raise ValueError(
         "no recurrent weights are among the arrays; they are called W here, Wrec by pycog, W_rec by PsychRNN, "
         f"weight_hh_l0 or h2h.weight in PyTorch, and recurrent in this package's files. Names given: {have}."

@@ -27,7 +27,7 @@ KINDS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "|b1",
 
 
 def read_array_file(path: str | PathLike) -> dict[str, Any]:
-    """Arrays and words of a file, by name; the format is told by what is in it.
+    """Arrays and words of a file, by name, None for single Python objects; the format is told by what is in it.
 
     Raises:
         DataFileError: if there is no such file, it is damaged, or of another format.

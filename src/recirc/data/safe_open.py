@@ -80,10 +80,10 @@ def load_matlab(path: str | PathLike, *, max_ratio: float = 200.0) -> tuple[dict
     return answer["variables"], arrays
 
 
-def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0, spare: bool = False) -> dict[str, np.ndarray]:
+def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0, spare: bool = False) -> dict[str, Any]:
     """All arrays of a .npz file by name, or the one of a .npy file under the name ""; never Python objects.
 
-    With `spare`, entries of an archive that are Python objects are left out, unread, in place of being refused.
+    With `spare`, single Python objects in an archive are None, as most are, in place of being refused.
     """
     path = Path(path)
     with named(path):
@@ -93,7 +93,7 @@ def load_numpy(path: str | PathLike, *, max_ratio: float = 200.0, spare: bool = 
         if isinstance(loaded, np.ndarray):
             return {"": loaded}
         with loaded:
-            return {name: loaded[name] for name in loaded.files if f"{name}.npy" not in objects}
+            return {name: None if f"{name}.npy" in objects else loaded[name] for name in loaded.files}
 
 
 @contextlib.contextmanager
@@ -183,7 +183,7 @@ def _unfold(compressed: bytes, max_ratio: float) -> None:
 def check_numpy(path: Path, max_ratio: float, *, spare: bool = False) -> list[str]:
     """Compare what the headers of a .npy or .npz file promise with what is there; DataFileError if it is not that.
 
-    Returns the entries of an archive that are Python objects, which only `spare` lets pass.
+    Returns the entries of an archive that are single Python objects, which only `spare` lets pass.
     """
     try:
         if head_of(path).startswith(b"PK"):
@@ -223,10 +223,11 @@ def _check_array(stream: Any, size: int, where: str, spare: bool = False) -> boo
         raise DataFileError(f"{where}: version {version} of the format; save plain numbers or strings.")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)
-    if dtype.hasobject and spare:
+    if dtype.hasobject and spare and not shape:
         return False
     if dtype.hasobject:
-        raise DataFileError(f"{where}: Python objects, which are never read; save numbers or strings.")
+        mend = "save np.asarray(x, float), or names as np.asarray(x, str)."
+        raise DataFileError(f"{where}: Python objects, which are never read; {mend}")
     promised, stored = math.prod(shape) * dtype.itemsize, size - stream.tell()
     if min(shape, default=0) < 0 or promised != stored:
         raise DataFileError(f"{where}: the header promises {promised:,} bytes, there are {stored:,}; save it again.")

@@ -13,6 +13,7 @@ from recirc.types import Trials
 NEEDED = ("inputs", "dt", "conditions")
 KNOWN = (*NEEDED, "targets", "mask")
 EPOCH = "epoch_"
+MEND = "save numbers, or a list of text"
 
 
 def read_trials(path: str | PathLike) -> Trials:
@@ -41,9 +42,12 @@ def read_trials(path: str | PathLike) -> Trials:
     path = Path(path)
     arrays = read_array_file(path)
     with named(path):
-        if missing := [name for name in NEEDED if name not in arrays]:
+        if missing := [name for name in NEEDED if arrays.get(name) is None]:
+            if missing[0] in arrays:
+                raise DataFileError(f"{missing[0]} is None or another Python object, which is never read; {MEND}.")
             have = ", ".join(arrays) or "none"
             raise DataFileError(f"no array is called {missing[0]!r}; there are {have}; {', '.join(NEEDED)} are needed.")
+        arrays = {name: value for name, value in arrays.items() if value is not None}
         if strange := [name for name in arrays if name not in KNOWN and not name.startswith(EPOCH)]:
             raise DataFileError(f"it is not known what {strange[0]!r} is; known are {', '.join(KNOWN)}, {EPOCH}NAME.")
         _check_numbers({name: np.asarray(value) for name, value in arrays.items() if name != "conditions"})

@@ -129,7 +129,7 @@ def _network(path: Path, dt: float) -> AbstractCircuit:
     """A network from its file; where that names no time step, as those of PyTorch do not, it makes the trials'."""
     arrays = read_array_file(path)
     with named(path):
-        return from_arrays({"dt": dt} | arrays)
+        return from_arrays(arrays if arrays.get("dt") is not None else arrays | {"dt": dt})
 
 
 def _sides(
