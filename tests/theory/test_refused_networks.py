@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.io
+from typer.main import get_command
 
 from recirc.circuits import RateNetwork, from_arrays, from_step, read_network
+from recirc.cli import app
 from recirc.compare import NoTarget, SlowestMode, mechanism_of, states_along
 from recirc.data import DataFileError, read_trials
 from recirc.data.array_files import write_safetensors
@@ -106,6 +108,29 @@ def test_labels_of_trials_that_are_python_objects_are_told(tmp_path):
             read_trials(path)
     np.savez(path, **plain, conditions=["a", "b"], mask=np.array(None))
     assert read_trials(path).mask is not None
+
+
+@pytest.mark.parametrize("is_struct", [False, True])
+def test_remarks_in_a_matlab_file_are_no_weights(tmp_path, is_struct):
+    remarks = {"comment": "trained on Monday", "authors": np.array(["a", "b"], object), "date": ""}
+    weights = {"W": np.eye(3), "tau": 0.1, "nonlinearity": "relu"} | remarks
+    scipy.io.savemat(tmp_path / "net.mat", {"net": weights} | remarks if is_struct else weights)
+    assert read_network(tmp_path / "net.mat", dt=0.01).to_arrays()["nonlinearity"] == "relu"
+    conditions = np.array(["left", "right"], object)
+    trials = {"inputs": np.ones((2, 9, 1)), "dt": 0.01, "conditions": conditions} | remarks
+    scipy.io.savemat(tmp_path / "trials.mat", {"trials": trials} if is_struct else trials)
+    assert read_trials(tmp_path / "trials.mat").conditions == ("left", "right")
+
+
+def test_trials_come_from_safetensors_and_the_command_says_so(tmp_path):
+    path = tmp_path / "trials.safetensors"
+    inputs = np.arange(18.0).reshape(2, 9, 1)
+    write_safetensors(path, {"inputs": inputs, "dt": np.array(0.01), "conditions": np.array([0, 90])})
+    trials = read_trials(path)
+    np.testing.assert_array_equal(trials.inputs, inputs)
+    assert (trials.dt, trials.conditions) == (0.01, ("0", "90"))
+    command = get_command(app).commands["compare"]  # pyright: ignore[reportAttributeAccessIssue]
+    assert "safetensors" in next(each.help for each in command.params if each.name == "trials")
 
 
 def called_back(x, u):

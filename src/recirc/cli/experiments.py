@@ -81,7 +81,7 @@ def compare(
     ],
     b: Annotated[Path, typer.Argument(help="The same, to compare with.")],
     trials: Annotated[
-        Path | None, typer.Option(help="What drives a network: inputs, dt and conditions (.npz, MATLAB).")
+        Path | None, typer.Option(help="What drives a network: inputs, dt and conditions (.npz, safetensors, .mat).")
     ] = None,
     exchangeable: Annotated[
         bool, typer.Option("--exchangeable", help="Conditions have no order: any is as like one as another.")

@@ -41,9 +41,9 @@ def read_array_file(path: str | PathLike) -> dict[str, Any]:
         with named(path), reading(path):
             return _read_safetensors(path)
     if head.startswith((b"MATLAB ", b"\x89HDF")):
-        found = matlab_variables(path, max_ratio=200.0)
+        found = _without_remarks(matlab_variables(path, max_ratio=200.0))
         if len(found) == 1 and isinstance(only := next(iter(found.values())), dict):
-            found = only
+            found = _without_remarks(only)
         texts = {name: np.array(value) for name, value in found.items() if _is_text(value)}
         return {name: value for name, value in found.items() if isinstance(value, np.ndarray)} | texts
     raise DataFileError(
@@ -57,6 +57,11 @@ def is_array_file(path: Path) -> bool:
     with named(path):
         head = head_of(path)
     return head.startswith(ZIP) or _is_safetensors(head)
+
+
+def _without_remarks(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Variables of MATLAB without text that says nothing of a network or its trials, such as a comment."""
+    return {name: value for name, value in found.items() if name in (*WORDS, "conditions") or not _is_text(value)}
 
 
 def _is_text(value: Any) -> bool:

@@ -21,7 +21,7 @@ def read_trials(path: str | PathLike) -> Trials:
 
         inputs        (trial, time, input), what the network is driven with
         dt            seconds per step
-        conditions    one label per trial; equal labels are repeats
+        conditions    one label per trial, in safetensors a number; equal labels are repeats
         targets       (trial, time, output), if something is asked of the network
         mask          (trial, time), 1 where targets count
         epoch_NAME    (start, stop) in seconds, one row or one per trial; epoch_movement says when the movement begins
