@@ -11,13 +11,14 @@ import pytest
 import scipy.io
 from typer.main import get_command
 
-from recirc.circuits import RateNetwork, from_arrays, from_step, read_network
+from recirc.circuits import RateNetwork, from_arrays, from_step, read_network, simulate
 from recirc.cli import app
 from recirc.compare import NoTarget, SlowestMode, mechanism_of, states_along
 from recirc.data import DataFileError, read_trials
 from recirc.data.array_files import write_safetensors
 from recirc.studies import compare
 from recirc.tasks import DelayedReach
+from recirc.types import Trials
 
 
 @pytest.mark.parametrize("tau", [100, np.full(4, 100.0), 0, -0.1, np.nan, "slow", {}])
@@ -193,6 +194,25 @@ def test_all_that_runs_a_network_says_where_its_inputs_are_not_those_of_the_tria
     network = from_arrays(np.eye(6) / 2, np.ones((6, 2)), np.ones((4, 6)), dt=0.01, tau=0.1, nonlinearity="tanh")
     with pytest.raises(ValueError, match="the circuit has 2 inputs but the trials give 3"):
         ask(network, trials, key=jax.random.key(0))
+
+
+@pytest.mark.usefixtures("signatures_unchecked")
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"key": 0}, "key is 0; give one random key"),
+        ({"trials": np.zeros((1, 9, 2))}, "trials is of type ndarray; give Trials"),
+        ({"circuit": np.eye(6)}, "circuit is of type ndarray; give a circuit"),
+    ],
+)
+def test_a_simulation_says_what_it_is_not_given(wrong, told):
+    given = {
+        "circuit": from_arrays(np.eye(6) / 2, dt=0.01, tau=0.1, nonlinearity="tanh"),
+        "trials": Trials(np.zeros((1, 9, 0)), np.zeros((1, 9, 0)), dt=0.01, conditions=["a"]),
+        "key": jax.random.key(0),
+    } | wrong
+    with pytest.raises(TypeError, match=told):
+        simulate(**given)
 
 
 def test_words_about_a_safetensors_file_are_no_weights(tmp_path):

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from recirc.arguments import check_key, check_kind
 from recirc.types import Activity, Trials
 
 States = Float[Array, "unit trial"]
@@ -122,6 +123,7 @@ def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, uni
         Rates and outputs of every trial.
 
     Raises:
+        TypeError: if `circuit`, `trials` or `key` is none.
         ValueError: if the trials have another number of inputs than the circuit, or other steps than it can make.
 
     Example:
@@ -132,6 +134,9 @@ def simulate(circuit: AbstractCircuit, trials: Trials, *, key: PRNGKeyArray, uni
         >>> recirc.simulate(network, trials, key=jax.random.key(2)).rates.shape[0]
         8
     """
+    check_key(key)
+    check_kind(AbstractCircuit, "a circuit, such as one of recirc.circuits; it comes first", circuit=circuit)
+    check_kind(Trials, "Trials, as those of a task or recirc.Trials(inputs, targets, ...)", trials=trials)
     rates, outputs = _run(circuit, jnp.transpose(trials.inputs, (1, 2, 0)), key, trials.dt)
     rates, outputs = (jnp.transpose(made, (2, 0, 1)) for made in (rates, outputs))
     return Activity(rates, outputs=outputs, dt=trials.dt, conditions=trials.conditions, units=units)
