@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import recirc
@@ -57,8 +58,12 @@ def parsed(monkeypatch):
     for place in ("studies.experiment", "studies.fit.experiment", "studies.compare.experiment"):
         monkeypatch.setattr(f"recirc.{place}", make)
     monkeypatch.setattr("recirc.cli.experiments.run", lambda make, *_, **__: make())
+
+    def end(*_, **__):
+        raise typer.Exit
+
     for place in ("files.run_into", "files.run_plain", "sweeps.run", "sweeps.run_plain"):
-        monkeypatch.setattr(f"recirc.cli.{place}", lambda *_, **__: None)
+        monkeypatch.setattr(f"recirc.cli.{place}", end)
 
     def parsed(line: str) -> tuple[int, str]:
         outcome = CliRunner().invoke(app, shlex.split(line)[1:])

@@ -1,9 +1,9 @@
 """The verb for many runs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -67,18 +67,8 @@ def sweep(
 
         return sweep.experiment(load())
 
-    def foretell() -> int:
-        from recirc.runs.locks import Share
-        from recirc.studies import sweep
-
-        typer.echo(sweep.foretell(load(), folder, jobs, Share.parse(shard or "1/1")))
-        return DONE
-
     if dry_run:
-        from recirc.runs.environment import environment
-
-        os.environ.update(environment())  # the times of one core
-        run_plain(foretell)
+        _foretell(load, folder, jobs, shard or "1/1")
     run(
         make,
         folder,
@@ -89,6 +79,21 @@ def sweep(
         cluster=cluster,
         batch=n_at_once,
     )
+
+
+def _foretell(load: Callable, folder: Path, jobs: int, shard: str) -> NoReturn:
+    """Say what a sweep will come to, and stop."""
+    from recirc.runs.environment import environment
+
+    def work() -> int:
+        from recirc.runs.locks import Share
+        from recirc.studies.sweep import foretell
+
+        typer.echo(foretell(load(), folder, jobs, Share.parse(shard)))
+        return DONE
+
+    os.environ.update(environment())  # the times of one core
+    run_plain(work)
 
 
 def _refuse(option: str, others: Mapping[str, bool], why: str) -> None:
