@@ -74,6 +74,16 @@ def test_where_nothing_failed_there_is_no_log_of_failures(tmp_path, monkeypatch)
     assert "failures.log" not in (tmp_path / "run/report.html").read_text()
 
 
+def test_word_of_a_death_is_waited_for(monkeypatch):
+    """A scheduler tells of a death before the process that watches the worker says how it died."""
+    here = engine.Engine(None, 1, 2.0, log := [])
+    monkeypatch.setattr(engine.time, "sleep", lambda seconds: log.append("killed by signal 9"))
+    assert here.heard() == ["killed by signal 9"]
+    assert here.heard() == ["killed by signal 9"]
+    monkeypatch.setattr(engine.time, "sleep", lambda seconds: pytest.fail("those of others are not heard of"))
+    assert engine.Engine(None, None, 2.0, []).heard() == []
+
+
 @pytest.mark.parametrize("redact", [False, True])
 def test_a_redacted_log_of_failures_names_neither_user_nor_machine_nor_path(redact, tmp_path, monkeypatch):
     use(monkeypatch)

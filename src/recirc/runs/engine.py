@@ -17,6 +17,7 @@ from recirc.train.checkpoint_folder import stop_trainings
 RETRIES = 3
 PATIENCE = 300.0  # seconds in which a worker comes
 ON_ACCELERATOR = 256  # networks of a batch there, if nobody says how many
+HEARD = 2.0  # seconds in which word of a death comes
 GRACE = 20.0  # seconds in which trainings come to the end of a pass when they are to stop
 
 
@@ -129,7 +130,7 @@ def compute(
             for future, came in (lost | news).items():
                 bundle, _ = running.pop(future)
                 if came is None or isinstance(came, KilledWorker):
-                    found = [_given_up(name, here.log) for name in bundles.died(bundle, bundle in shared)]
+                    found = [_given_up(name, here.heard()) for name in bundles.died(bundle, bundle in shared)]
                 elif isinstance(came, BaseException):
                     raise came
                 else:
@@ -233,6 +234,13 @@ class Engine:
             progress.tick()
             return []
         return [(future, future.exception() or future.result()) for future in done]
+
+    def heard(self) -> list[str]:
+        """What was heard of deaths of processes here; word of the first may come a moment after it."""
+        until = time.monotonic() + HEARD
+        while self.wanted is not None and not self.log and time.monotonic() < until:
+            time.sleep(0.05)
+        return self.log
 
     def stop_trainings(self, running: Mapping[Any, tuple[tuple[str, ...], str]]) -> list[bytes]:
         """Stop trainings at the end of their pass, with a checkpoint, if they have a place for it; at most `GRACE`.
