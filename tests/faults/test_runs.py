@@ -274,6 +274,26 @@ def test_second_signal_stops_a_process_that_python_cannot_reach():
             process.kill()
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_one_signal_ends_a_process_that_python_cannot_reach_after_a_while(number, code):
+    script = (
+        "import ctypes\nfrom recirc.runs import signals\n"
+        "signals.PATIENCE = 0.5\nlibc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n"
+        "with signals.stop_on_signals(lambda number: print('at last', number, flush=True)):\n"
+        "    print('ready', flush=True)\n    [libc.pthread_mutex_lock(mutex) for _ in range(2)]\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        process.send_signal(number)
+        try:
+            assert process.wait(20) == code
+            assert process.stdout.read() == f"at last {int(number)}\n"
+        finally:
+            process.kill()
+
+
 COMPILES = """
 import sys
 from pathlib import Path

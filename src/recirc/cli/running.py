@@ -1,6 +1,7 @@
 """How a verb does its work: its folder, its errors as sentences, its exit code."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,18 +54,27 @@ def n_cores() -> int:
 def run_into(work: Callable, folder: Path, require_claims: bool = False) -> NoReturn:
     """Do the work of a verb that leaves a run folder and exit with its code."""
     from recirc.runs.environment import environment
-    from recirc.runs.signals import INTERRUPTED, RESUMABLE, Stopped, stop_on_signals
+    from recirc.runs.signals import Stopped, stop_on_signals
 
     os.environ.update(environment())
     again = f"The same command goes on from what is in {folder}."
     try:
-        with stop_on_signals():
+        with stop_on_signals(lambda number: _stopped(number, again)):
             code = _explain(work, folder, require_claims)
     except KeyboardInterrupt:
-        code = _say(f"interrupted. {again}", INTERRUPTED)
+        code = _stopped(signal.SIGINT, again)
     except Stopped as stopped:
-        code = _say(f"stopped by {stopped}. {again}", RESUMABLE)
+        code = _stopped(signal.Signals[str(stopped)], again)
     raise typer.Exit(code)
+
+
+def _stopped(number: int, again: str) -> int:
+    """Say what a signal left; its exit code."""
+    from recirc.runs.signals import INTERRUPTED, RESUMABLE
+
+    if number == signal.SIGINT:
+        return _say(f"interrupted. {again}", INTERRUPTED)
+    return _say(f"stopped by {signal.Signals(number).name}. {again}", RESUMABLE)
 
 
 def _explain(work: Callable, folder: Path, require_claims: bool) -> int:

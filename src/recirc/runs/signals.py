@@ -5,9 +5,10 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 INTERRUPTED, RESUMABLE = 130, 75
+PATIENCE = 5.0  # seconds in which Python hears of a signal, which it does not while it compiles
 
 
 class Stopped(BaseException):
@@ -15,10 +16,14 @@ class Stopped(BaseException):
 
 
 @contextlib.contextmanager
-def stop_on_signals() -> Iterator[None]:
+def stop_on_signals(at_last: Callable[[int], object] = lambda number: None) -> Iterator[None]:
     """Raise `KeyboardInterrupt` on the first Ctrl-C and `Stopped` on the first SIGTERM or SIGUSR1.
 
-    A second one ends the process at once, even in a long compilation: a thread waits for it. Use it in the main thread.
+    A thread waits for signals, too: where Python does not hear of the first within `PATIENCE`, as in a long
+    compilation, and at the second one, the process ends at once, as if it were killed. Use it in the main thread.
+
+    Args:
+        at_last: is given the first signal's number before the process ends for want of a hearing.
     """
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
     raised = []
@@ -32,7 +37,7 @@ def stop_on_signals() -> Iterator[None]:
 
     receive, send = socket.socketpair()
     send.setblocking(False)
-    threading.Thread(target=_watch, args=(receive, numbers), daemon=True).start()
+    threading.Thread(target=_watch, args=(receive, numbers, raised, at_last), daemon=True).start()
     old_wakeup = signal.set_wakeup_fd(send.fileno(), warn_on_full_buffer=False)
     old = {number: signal.signal(number, stop) for number in numbers}
     try:
@@ -44,10 +49,28 @@ def stop_on_signals() -> Iterator[None]:
         send.close()
 
 
-def _watch(receive: socket.socket, numbers: list[signal.Signals]) -> None:
+def _watch(
+    receive: socket.socket, numbers: list[signal.Signals], raised: list[int], at_last: Callable[[int], object]
+) -> None:
+    first = None
     with receive:
-        n_signals = 0
-        while received := receive.recv(1):
-            n_signals += received[0] in numbers
-            if n_signals > 1:
-                os._exit(INTERRUPTED if received[0] == signal.SIGINT else RESUMABLE)
+        while True:
+            try:
+                received = receive.recv(1)
+            except TimeoutError:
+                receive.settimeout(None)
+                if not raised:
+                    at_last(first or 0)
+                    os._exit(_code(first))
+                continue
+            if not received:
+                return
+            if received[0] in numbers and first is not None:
+                os._exit(_code(received[0]))
+            if received[0] in numbers:
+                first = received[0]
+                receive.settimeout(PATIENCE)
+
+
+def _code(number: int | None) -> int:
+    return INTERRUPTED if number == signal.SIGINT else RESUMABLE
