@@ -1,5 +1,6 @@
 """Rows 1-5, 7, 22-25, 28-30 and 32: workers, drivers, disks and folders that fail."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -254,31 +255,12 @@ def test_ctrl_c_in_a_notebook_leaves_what_is_finished(tmp_path, monkeypatch):
     assert calls == [0, 1, 2, 2, 3]
 
 
-def test_second_signal_stops_a_process_that_python_cannot_reach():
-    code = (
-        "import ctypes\nfrom recirc.runs.signals import stop_on_signals\n"
-        "libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n"
-        "with stop_on_signals():\n    print('ready', flush=True)\n"
-        "    [libc.pthread_mutex_lock(mutex) for _ in range(2)]\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.5)
-        process.send_signal(signal.SIGINT)
-        try:
-            assert process.wait(20) == 130
-        finally:
-            process.kill()
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
-def test_one_signal_ends_a_process_that_python_cannot_reach_after_a_while(number, code):
+@contextlib.contextmanager
+def _locked(patience: float):
+    """A process of which Python cannot be reached."""
     script = (
         "import ctypes\nfrom recirc.runs import signals\n"
-        "signals.PATIENCE = 0.5\nlibc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n"
+        f"signals.PATIENCE = {patience}\nlibc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n"
         "with signals.stop_on_signals(lambda number: print('at last', number, flush=True)):\n"
         "    print('ready', flush=True)\n    [libc.pthread_mutex_lock(mutex) for _ in range(2)]\n"
     )
@@ -286,12 +268,27 @@ def test_one_signal_ends_a_process_that_python_cannot_reach_after_a_while(number
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.2)
-        process.send_signal(number)
         try:
-            assert process.wait(20) == code
-            assert process.stdout.read() == f"at last {int(number)}\n"
+            yield process
         finally:
             process.kill()
+
+
+def test_second_signal_stops_a_process_that_python_cannot_reach():
+    with _locked(60.0) as process:
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
+def test_one_signal_ends_a_process_that_python_cannot_reach_after_a_while(number, code):
+    with _locked(0.5) as process:
+        process.send_signal(number)
+        assert process.wait(20) == code
+        assert process.stdout.read() == f"at last {int(number)}\n"
 
 
 COMPILES = """
