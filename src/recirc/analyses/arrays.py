@@ -87,14 +87,14 @@ def weights_dataset(members: Sequence[Arrays], coordinates: Mapping[str, tuple])
     for name in (name for name in WEIGHT_AXES if name in shapes):
         chunks = ((1,) * len(members), *((n,) for n in shapes[name].tolist()))
         about = {"dtype": types[name], "meta": np.empty(0, types[name]), "name": f"{name}-{uuid.uuid4().hex}"}
-        stack = map_blocks(functools.partial(_block, members, name, shapes[name]), chunks=chunks, **about)
+        stack = map_blocks(functools.partial(_block, members, name, shapes[name], types[name]), chunks=chunks, **about)
         variables[name] = (("network", *WEIGHT_AXES[name]), stack, {"units": "1"})
     found = xr.Dataset(variables, coords=coordinates)
     return found if found.nbytes > MOST_BYTES else found.load(scheduler="synchronous")
 
 
-def _block(members: Sequence[Arrays], name: str, shape: np.ndarray, block_id: tuple[int, ...]) -> np.ndarray:
+def _block(members: Sequence[Arrays], name: str, shape: np.ndarray, dtype, block_id: tuple[int, ...]) -> np.ndarray:
     """Weights of one network, with zeros where larger ones have more."""
     member = members[block_id[0]]
-    weights = member[name] if name in member else np.zeros((0,) * len(shape))
+    weights = np.asarray(member[name] if name in member else np.zeros((0,) * len(shape)), dtype)
     return np.pad(weights, [(0, n) for n in shape - weights.shape])[None]
