@@ -21,15 +21,12 @@ def weights_of(network: RateNetwork, dtype=None) -> dict[str, np.ndarray]:
     return {name: np.asarray(value, dtype) for name, value in found.items() if value is not None}
 
 
-def stacked(
-    members: Sequence[Arrays], axes: Mapping[str, Sequence[str]], *, blank: float = np.nan, dtype=None
-) -> dict[str, tuple]:
-    """Variables of a dataset with a first axis "network"; names that no network has are left out.
+def stacked(members: Sequence[Arrays], axes: Mapping[str, Sequence[str]], *, dtype=None) -> dict[str, tuple]:
+    """Variables of a dataset with a first axis "network": nan where a network lacks one that others have.
 
     Args:
         members: arrays of each network, by name.
         axes: name -> its axes in one network.
-        blank: stands in for an array that a network lacks.
         dtype: of what is kept; that of the arrays if None.
 
     Example:
@@ -41,7 +38,7 @@ def stacked(
     for name, dimensions in axes.items():
         first = next((member[name] for member in members if name in member), None)
         if first is not None:
-            stack = np.stack([member[name] if name in member else np.full_like(first, blank) for member in members])
+            stack = np.stack([member[name] if name in member else np.full_like(first, np.nan) for member in members])
             variables[name] = (("network", *dimensions), np.asarray(stack, dtype), {"units": "1"})
     return variables
 
