@@ -1,6 +1,7 @@
 """The slow job: runs what stands on pages of the site, and keeps what it gives in them.
 
-    python tools/run_pages.py [PAGE.md ...]     # all of them without a name
+    python tools/run_pages.py [PAGE.md ...]           # all of them without a name
+    python tools/run_pages.py --drawings-of FOLDER    # pictures of a study's page, from a run of it
 
 A page is its own notebook (`jupytext --to ipynb PAGE.md` makes one to click through). Blocks of Python share a
 namespace, blocks of sh the same empty folder; what either prints, and a value on the last line of a block, is written
@@ -17,6 +18,7 @@ import doctest
 import hashlib
 import inspect
 import io
+import json
 import multiprocessing
 import os
 import platform
@@ -147,6 +149,7 @@ def save_small(figure, path: Path) -> None:
     """A figure as a PNG of a few kilobytes: 64 colors are enough for lines and points."""
     import recirc
 
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(recirc.figures.render(figure)["png"])
     _shrunk(path, path)
 
@@ -154,6 +157,7 @@ def save_small(figure, path: Path) -> None:
 def _shrunk(source: Path, path: Path) -> None:
     from PIL import Image
 
+    path.parent.mkdir(exist_ok=True)
     with Image.open(source) as image:
         image.thumbnail((WIDTH, 4 * WIDTH))
         image.convert("RGB").quantize(64).save(path, optimize=True)
@@ -187,6 +191,9 @@ def run_gallery() -> float:
         space = {"recirc": recirc}
         exec(code, space)  # noqa: S102
         save_small(space["figure"], DOCS / "gallery" / f"{name}.png")
+        with recirc.figures.one_column():
+            exec(code, narrow := {"recirc": recirc})  # noqa: S102
+        save_small(narrow["figure"], DOCS / "gallery/one_column" / f"{name}.png")
         lines.append(f"## {name}\n\n{summary}\n\n![{name}](gallery/{name}.png)\n\n```python\n{code}```\n")
     took = _processor_time() - began
     about = f"recirc {recirc.__version__}, Python {platform.python_version()}, {took:.0f} s of processor time"
@@ -234,6 +241,19 @@ def drawn_by_studies() -> str:
     return "\n".join(parts)
 
 
+def keep_drawings(folder: Path, prefix: str = "") -> list[str]:
+    """Take the drawings that are shown on the site anew from the folder of a study's run, and say which."""
+    study = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["study"]
+    kept = []
+    for drawing in sorted((folder / "figures").glob("*.png")):
+        target = DOCS / "studies" / f"{study}-{prefix}{drawing.name}"
+        if target.exists():
+            _shrunk(drawing, target)
+            _shrunk(drawing.parent / "one_column" / drawing.name, target.parent / "one_column" / target.name)
+            kept.append(target.name)
+    return kept
+
+
 def _plain(caption: str) -> str:
     """A caption without the sentences that a run fills in."""
     return " ".join(each for each in re.split(r"(?<=\.) +", " ".join(caption.split())) if "{" not in each)
@@ -247,7 +267,13 @@ def _run(name: str) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("pages", nargs="*", default=[*PAGES, "gallery.md"])
+    parser.add_argument("--drawings-of", type=Path, help="folder of a study's run: take its drawings, and run nothing")
+    parser.add_argument("--prefix", default="", help="of those drawings' names, such as 'quick-'")
+    asked = parser.parse_args()
     os.environ |= {"JAX_PLATFORMS": "cpu", "WANDB_SILENT": "true"}
+    if asked.drawings_of:
+        print(*keep_drawings(asked.drawings_of, asked.prefix), sep="\n")
+        sys.exit()
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:  # pages share no state
-        for line in pool.imap(_run, parser.parse_args().pages, chunksize=1):
+        for line in pool.imap(_run, asked.pages, chunksize=1):
             print(line, flush=True)

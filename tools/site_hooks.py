@@ -2,6 +2,7 @@
 
 import html
 import inspect
+import posixpath
 import re
 import sys
 import tomllib
@@ -92,12 +93,25 @@ def _sizes(study: str) -> dict:
 
 
 def on_page_content(content, page, config, files):
-    """Equations as MathML, which browsers draw by themselves."""
+    """Equations as MathML, which browsers draw by themselves; wide tables and pictures as narrow screens need them."""
     display = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.S)
     inline = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.S)
     content = display.sub(lambda found: f'<div class="equation">{_math(found[1], "block")}</div>', content)
     content = inline.sub(lambda found: f'<span class="inline">{_math(found[1], "inline")}</span>', content)
-    return re.sub(r"<table(?! class=\"highlight).*?</table>", r'<div class="scroll">\g<0></div>', content, flags=re.S)
+    content = re.sub(
+        r"<table(?! class=\"highlight).*?</table>", r'<div class="scroll">\g<0></div>', content, flags=re.S
+    )
+    return re.sub(r'<img [^>]*?src="([^":]+)"[^>]*>', lambda found: _picture(found, page), content)
+
+
+def _picture(found: re.Match, page) -> str:
+    """An image, and for narrow screens the one that was drawn for one column, if there is one."""
+    folder, _, name = found[1].rpartition("/")
+    narrow = f"{folder}/one_column/{name}".lstrip("/")
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.dest_uri), narrow))
+    if not (ROOT / "docs" / place).is_file():
+        return found[0]
+    return f'<picture><source media="(max-width: 600px)" srcset="{narrow}">{found[0]}</picture>'
 
 
 def _math(latex: str, display: str) -> str:

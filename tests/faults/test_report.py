@@ -1,6 +1,7 @@
 """The report: whatever a run folder holds, the page is static, whole and harmless."""
 
 import base64
+import io
 import json
 import math
 import re
@@ -9,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import xarray as xr
+from PIL import Image
 
 from recirc import figures
 from recirc.analyses import AnalysisResult, Claim, Row, frame
@@ -184,8 +186,32 @@ def test_figures_are_drawn_from_the_folder_and_those_without_numbers_stay(tmp_pa
     for name in ("spectrum", "rates", "photograph"):
         (folder / "figures" / f"{name}.svg").write_bytes(SVG)
     assert Page(report.build(folder)).tags.count("img") == 3
-    changed = {path.stem for path in (folder / "figures").iterdir() if path.read_bytes() != SVG}
+    changed = {path.stem for path in (folder / "figures").glob("*.*") if path.read_bytes() != SVG}
     assert changed == {"spectrum"}
+
+
+def test_narrow_screens_get_a_figure_drawn_for_one_column_if_there_is_one(tmp_path, toy_study):
+    pictures = [report.Picture(name) for name in ("spectrum", "photograph", "broken", "linked")]
+    text = report.ReportText("t", sections=[report.Section("s", figures=pictures)])
+    folder = make(tmp_path / "run", text=text, study="toy")
+    (folder / "figures/one_column").mkdir(parents=True)
+    for name in ("photograph", "broken", "linked"):
+        (folder / "figures" / f"{name}.svg").write_bytes(SVG)
+    (folder / "figures/one_column/broken.png").write_bytes(b"no picture")
+    (tmp_path / "outside.png").write_bytes(b"secret")
+    (folder / "figures/one_column/linked.png").symlink_to(tmp_path / "outside.png")
+    page = Page(report.build(folder))
+    assert page.tags.count("img") == 4
+    of_sources = {name: [value for tag, each, value in page.attributes if (tag, each) == ("source", name)]
+                  for name in ("media", "srcset")}  # fmt: skip
+    assert of_sources["media"] == ["screen and (max-width: 40rem)"] * 2
+    small, broken = (base64.b64decode(value.partition(",")[2]) for value in of_sources["srcset"])
+    assert broken == b"no picture"
+    drawn = folder / "figures/one_column/spectrum.png"
+    with Image.open(io.BytesIO(small)) as embedded, Image.open(drawn) as whole:
+        assert embedded.size == whole.size
+        assert embedded.size[0] == 720
+    assert len(small) < drawn.stat().st_size / 2
 
 
 def test_a_folder_without_words_gets_every_figure_of_its_study(tmp_path, toy_study):

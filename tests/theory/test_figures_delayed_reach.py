@@ -13,6 +13,7 @@ from recirc import figures
 from recirc.analyses import Row, frame, select
 from recirc.compare.mechanism import INITIAL, INPUT, SUFFICES, MechanismSummary
 from recirc.figures import flow, scores, style, units
+from recirc.figures.cells import Cell, cells
 
 DIRECTIONS = [f"{45 * i}" for i in range(8)]
 PENALTIES = (0.0, 0.001, 0.01, 0.1, 1.0)
@@ -39,6 +40,7 @@ COLUMNS = {
         figures.Column("n_fixed_points", {"epoch": "movement"}),
     ],
 }
+MANY = {"units": COLUMNS["units"] * 2, "population": COLUMNS["population"] * 2, "mechanism": COLUMNS["mechanism"]}
 
 
 def grid_rows(n_seeds=5, penalties=PENALTIES, seed=0):
@@ -190,6 +192,7 @@ def draw_figures(*names):
     noise = {"noise_set": "input_noise", "metric": "output_r2", "panel": "target_off_share", "shade": "rate_penalty"}
     ways = {
         "scores": lambda: figures.score_grid(table, COLUMNS),
+        "many_scores": lambda: figures.score_grid(table, MANY),
         "psths": lambda: figures.psths(activities(3)),
         "jpca_planes": lambda: figures.jpca_planes(planes()),
         "flow_fields": lambda: figures.flow_fields(networks()),
@@ -203,6 +206,12 @@ def draw_figures(*names):
 @pytest.fixture(scope="module")
 def drawn():
     return draw_figures()
+
+
+@pytest.fixture(scope="module")
+def drawn_in_one_column():
+    with figures.one_column():
+        return draw_figures()
 
 
 def texts(svg: bytes) -> str:
@@ -232,8 +241,9 @@ def test_equal_results_give_equal_bytes_and_text_stays_text(drawn):
     assert "ratio .86" in texts(files["svg"])
 
 
-def test_texts_stay_on_the_page_and_off_each_other(drawn):
-    for name, figure in drawn.items():
+@pytest.mark.parametrize("page", ["drawn", "drawn_in_one_column"])
+def test_texts_stay_on_the_page_and_off_each_other(page, request):
+    for name, figure in request.getfixturevalue(page).items():
         figure.draw_without_rendering()  # panels of a fixed shape find their place
         places = written(figure)
         width, height = figure.bbox.width, figure.bbox.height
@@ -246,12 +256,12 @@ def test_texts_stay_on_the_page_and_off_each_other(drawn):
             for other, place in places[:i]:
                 across = min(box.x1, place.x1) - max(box.x0, place.x0)
                 along = min(box.y1, place.y1) - max(box.y0, place.y0)
-                assert min(across, along) < 1.5, (name, text, other)
+                assert min(across, along) < 0.75, (name, text, other)
 
 
 def test_cells_are_sorted_by_share_nonlinearity_and_penalty():
     table = frame(grid_rows(n_seeds=1, penalties=(1.0, 0.0)))
-    found = scores.cells(table)
+    found = cells(table)
     assert [tuple(cell) for cell in found[:4]] == [
         ("tanh", 0.0, 0.0), ("tanh", 1.0, 0.0), ("relu", 0.0, 0.0), ("relu", 1.0, 0.0),
     ]  # fmt: skip
@@ -365,7 +375,7 @@ def test_noise_has_a_line_per_penalty_darker_the_larger_and_every_network(drawn)
     assert len(thick) == 10
     light = [np.mean(matplotlib.colors.to_rgb(line.get_color())) for line in tanh]
     assert (np.diff(light) < 0).all()
-    cell = scores.Cell("tanh", 0.1, 0.0)
+    cell = Cell("tanh", 0.1, 0.0)
     here = cell.select(frame(grid_rows(n_seeds=4)), "output_r2", set="input_noise", sigma=0.2)
     values = {round(value, 12) for value in here["value"]}
     thin = {round(float(line.get_ydata()[3]), 12) for line in axes.lines if line not in thick}

@@ -9,6 +9,7 @@ from recirc.figures.drawings import units_beside as units_beside
 from recirc.figures.flow import Flow as Flow, flow_fields as flow_fields, principal_components as principal_components
 from recirc.figures.fraction import r2_by_direction as r2_by_direction
 from recirc.figures.fraction import similarity_against_fraction as similarity_against_fraction
+from recirc.figures.layout import one_column as one_column
 from recirc.figures.levels import level_marks as level_marks
 from recirc.figures.planes import HandPaths as HandPaths, Plane as Plane, eigenvalues as eigenvalues
 from recirc.figures.planes import jpca_planes as jpca_planes, switch_trajectories as switch_trajectories

@@ -165,8 +165,9 @@ def rotations_beside(result: AnalysisResult, networks: Sequence[Shown]) -> Figur
         found = JPCA(soft=soft_constant(a, theirs, soft), start=start, stop=stop).fit(a)
         row = select(numbers, "jpca_ratio").reindex(columns=["value", "null_p"]).to_numpy()
         ratio, chance = row[0] if len(row) else (np.nan, np.nan)
+        of_chance = f"ratio {ratio:.2f} (p {chance:.2g}), " if np.isfinite(ratio) else ""
         caption = (
-            f"R² skew {found.r2_skew:.2f}, ratio {ratio:.2f} (p {chance:.2g}), {found.frequency_hz[0]:.1f} Hz, "
+            f"R² skew {found.r2_skew:.2f}, {of_chance}{found.frequency_hz[0]:.1f} Hz, "
             f"{found.variance[0]:.0%} of variance, {found.start:.2f} to {found.stop:.2f} s"
         )
         planes.append(Plane(title, found.project(a)[:, :, :2], a.conditions, caption))

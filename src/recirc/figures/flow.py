@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
 from recirc.figures.labels import label, shorten
+from recirc.figures.layout import beside, page_width
 from recirc.figures.planes import arrowhead
 from recirc.figures.style import INK, angles, bare, cross, direction_color, direction_wheel, panels, styled
 
@@ -76,8 +77,9 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
     flows = [flow for _, here in networks for flow in here.values()]
     time_s = arrow_time(flows)
     n_rows, n_columns = max(len(networks), 1), max(len(epochs), 1)
-    height = 0.3 + n_rows * 7.0 / (n_columns + 0.4)
-    figure, grid = panels(n_rows, n_columns, height=height, wheel=0.4, sharex="row", sharey="row")
+    most = max(beside(n_columns), 2)
+    height = max(0.3 + n_rows * (page_width() - 0.2) / (min(most, n_columns) + 0.4), 2.8)  # of which the note is 2.5
+    figure, grid = panels(n_rows, n_columns, height=height, wheel=0.4, most=most, sharex="row", sharey="row")
     for axes, epoch in zip(grid[0], epochs):
         axes.set_title(label(epoch), loc="center")
     for line, (title, here) in zip(grid, networks):
@@ -166,8 +168,9 @@ def principal_components(
         own, _ = _components(networks.sel(arm=arm).values, trained)
         systems.append((label(str(arm)), _onto(own, scores, trained)))
     pairs = [pair for pair in ((0, 1), (0, 2)) if pair[1] < scores.shape[-1]]
-    height = 0.35 + 7.2 / (len(systems) + 1) * 1.05 * len(pairs)
-    figure, grid = panels(len(pairs), len(systems), height=height, wheel=0.4, sharex="row", sharey="row")
+    most = max(beside(len(systems)), 2)
+    height = 0.35 + page_width() / (most + 1) * 1.05 * len(pairs)
+    figure, grid = panels(len(pairs), len(systems), height=height, wheel=0.4, most=most, sharex="row", sharey="row")
     degrees = angles(conditions)
     for row, (i, j) in enumerate(pairs):
         for column, (title, values) in enumerate(systems):

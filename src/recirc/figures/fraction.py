@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from recirc.analyses import select
 from recirc.analyses.table import BASELINE, baseline_columns, baselines_of, having, levels_of, networks, per_network
 from recirc.figures.labels import percent
+from recirc.figures.layout import page_width
 from recirc.figures.style import (
     FAINT,
     INK,
@@ -178,7 +179,7 @@ def r2_by_direction(
             axes.set_title(f"{percent(fraction)} of units recorded")
     names = heading(places)
     grid[-1, 0].set_xticks([*range(len(places)), len(places) + 0.4], [*names, "mean"])
-    if sum(map(len, names)) > 70:  # letters that fit side by side
+    if sum(map(len, names)) > 9.7 * page_width():  # letters that fit side by side
         grid[-1, 0].tick_params(axis="x", rotation=90)
     grid[-1, 0].set_xlabel(f"{'condition' if directions_of(places) is None else 'direction'} left out")
     entries = [(label(network), {"color": color(network), "marker": "o", "markersize": 4, "linestyle": ""})]

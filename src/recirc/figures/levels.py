@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from recirc.compare.mechanism import INITIAL, INPUT, MIXED, SUFFICES, UNDETERMINED
-from recirc.figures.scores import Cell
+from recirc.figures.cells import Cell
+from recirc.figures.layout import starts
 from recirc.figures.style import FAINT, INK, MUTED, color, key, label, panels, styled
 
 KINDS = {INPUT: "#d55e00", SUFFICES: "#e69f00", MIXED: "#cc79a7", INITIAL: "#0072b2", UNDETERMINED: "white"}
@@ -56,7 +57,8 @@ def level_marks(levels: pd.DataFrame) -> Figure:
     grid[0, 0].set_yticks(list(places.values()), [f"{label(cell.arm)}, {cell.penalty}" for cell in order])
     for share in shares:
         first = next(cell for cell in order if (cell.target_off_share or 0.0) == share)
-        grid[0, 0].text(-0.8, places[first] - 1, first.shown, color=INK, va="center", weight="bold")
+        for axes in starts(grid):
+            axes.text(-0.8, places[first] - 1, first.shown, color=INK, va="center", weight="bold")
     look = {"marker": "o", "markersize": 4, "linestyle": "", "color": INK}
     entries = [
         ("alike", look),

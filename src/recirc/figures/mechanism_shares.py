@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from recirc.analyses.table import per_network
 from recirc.compare.mechanism import INITIAL, INPUT, SUFFICES, MechanismSummary
-from recirc.figures.scores import cells
+from recirc.figures.cells import cells
+from recirc.figures.layout import WIDTH, page_width, starts
 from recirc.figures.style import FAINT, INK, MUTED, color, key, label, panels, styled
 
 _AXES = {  # the name of its threshold, what is so above it, and the mechanisms that say so
@@ -41,7 +42,7 @@ def mechanism_shares(table: pd.DataFrame) -> Figure:
     groups = list(dict.fromkeys(cell.group for cell in here))
     places = {cell: i + 1.35 * (groups.index(cell.group) + 1) for i, cell in enumerate(here)}
     bottom = max(places.values(), default=0.0) + 0.8
-    figure, grid = panels(1, 3, height=0.85 + 0.155 * bottom, sharey=True)
+    figure, grid = panels(1, 3, height=0.85 + 0.155 * bottom, most=3 if page_width() == WIDTH else 1, sharey=True)
     for axes, (metric, (threshold, word, verdicts)) in zip(grid[0], _AXES.items()):
         least = getattr(MechanismSummary, threshold)
         axes.axvspan(least, 1.2, color="#ececec", linewidth=0, zorder=0)
@@ -62,7 +63,8 @@ def mechanism_shares(table: pd.DataFrame) -> Figure:
     grid[0, 0].set_ylabel(label("rate_penalty"))
     for group in groups:
         first = next(cell for cell in here if cell.group == group)
-        grid[0, 0].text(0.0, places[first] - 1, group, color=color(first.arm), va="center", weight="bold")
+        for axes in starts(grid):
+            axes.text(0.0, places[first] - 1, group, color=color(first.arm), va="center", weight="bold")
     look = {"color": INK, "marker": "o", "markersize": 4, "linestyle": ""}
     key(figure, [("the verdict says so", look), ("it does not", look | {"markerfacecolor": "white"})])
     return figure

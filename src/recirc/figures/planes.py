@@ -9,6 +9,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from recirc.figures.labels import label, shorten
+from recirc.figures.layout import WIDTH, beside, page_width
 from recirc.figures.style import (
     INK,
     MUTED,
@@ -161,8 +162,9 @@ def eigenvalues(spectra: Mapping[str, np.ndarray]) -> Figure:
         if np.ndim(entry) == 2:
             entry = np.linalg.eigvals(entry) if np.isfinite(entry).all() else ()
         values[name] = np.asarray(entry, complex)[np.isfinite(entry)]
-    n_columns = max(len(values), 3)
-    figure, grid = panels(1, n_columns, height=0.5 + 6.6 / n_columns, sharex=True, sharey=True)
+    n_columns, most = max(len(values), beside(3)), beside(max(len(values), 3))
+    height = 0.5 + (page_width() - 0.6) / most
+    figure, grid = panels(1, n_columns, height=height, most=most, sharex=True, sharey=True)
     for axes in grid[0, len(values) :]:
         axes.axis("off")
     extent = 1.08 * np.abs(np.concatenate([[1.05], *values.values()])).max()
@@ -189,17 +191,19 @@ def arrowhead(axes, line: np.ndarray, tone: str) -> None:
 
 def _grid(entries: Sequence, below: float, note: str):
     """A figure with a wheel and note, and axes for the entries; `below` inches for captions under a line."""
-    n_lines = -(-len(entries) // _MOST) or 1
+    n_lines = -(-len(entries) // beside(_MOST)) or 1
     n_columns = -(-len(entries) // n_lines) or 1
     wheel = 0.45 if n_columns > 2 else 0.3
-    width = min(7.2 / (n_columns + wheel), 2.4)
+    width = min(page_width() / (n_columns + wheel), 2.4)
     below = below if any(entry.caption for entry in entries) else 0.0
-    figure, grid = panels(n_lines, n_columns, height=max(n_lines * (0.97 * width + below + 0.16), 2.2), wheel=wheel)
+    height = max(n_lines * (0.97 * width + below + 0.16), 2.2)
+    figure, grid = panels(n_lines, n_columns, height=height, wheel=wheel, most=n_columns)
     flat = grid[:, :-1].ravel()
     for axes in flat[len(entries) :]:
         axes.axis("off")
+    letter = 0.058 if page_width() == WIDTH else 0.065  # inches; labels take more of a column than of a page
     for axes, entry in zip(flat, entries):
-        axes.set_title(_wrapped(shorten(entry.title, 60), width / 0.058), loc="center")
+        axes.set_title(_wrapped(shorten(entry.title, 60), width / letter), loc="center")
         axes.set_xlabel(_wrapped(shorten(entry.caption, 200), width / 0.052), fontsize=6.5, color=INK, labelpad=3)
     direction_wheel(grid[:, -1], entries[0].conditions if len(entries) else [], f"\n{note}")
     return figure, flat[: len(entries)]

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from recirc.analyses.table import keys_of, levels_of, networks, per_network, select
 from recirc.figures.labels import circumstance, percent
+from recirc.figures.layout import COLUMN, page_width
 from recirc.figures.style import INK, MUTED, color, key, label, label_ends, log_scale, panels, styled
 
 _PAIR = ("no_hints", "hints")
@@ -63,7 +64,7 @@ def generalization(
         _finish(axes, metric, "regime", regime)
     axes = grid[-1, 0]
     axes.set_xticks(range(len(where)), [textwrap.fill(place, 13, break_long_words=False) for place in where])
-    axes.tick_params(axis="x", length=0)
+    axes.tick_params(axis="x", length=0, rotation=90 if page_width() == COLUMN and len(where) > 4 else 0)
     axes.set_xlim(-0.5, max(len(where), 1) - 0.5)
     texts = [label(n) + (f" ({percent(shown[n])} recorded)" if n in shown else "") for n in names]
     looks = [{"color": color(n), "marker": "o", "markersize": 4, "linestyle": ""} for n in names]

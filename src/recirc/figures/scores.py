@@ -1,6 +1,7 @@
 """Every cell of a study at a glance: its scores against the interval of a reference."""
 
 import dataclasses
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,54 +11,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from recirc.analyses.table import NO_NUMBER, levels_of, networks, select
-from recirc.figures.labels import percent
-from recirc.figures.style import FAINT, INK, MUTED, WIDTH, color, label, panels, styled
+from recirc.analyses.table import levels_of, networks, select
+from recirc.figures.cells import Cell, cells
+from recirc.figures.layout import WIDTH, page_width
+from recirc.figures.style import FAINT, INK, MUTED, color, label, panels, styled
 
 # Told apart by lightness too, and "outside" by its arrow.
 INSIDE, OUTSIDE = "#a9d0ea", "#fdebdc"
-_LABELS, _LINE, _HEADING, _GAP = 1.28, 0.27, 0.24, 0.07  # inches
-
-
-class Cell(NamedTuple):
-    """What networks of one cell share: their arm and two keys of the condition, None where there is none."""
-
-    arm: str
-    rate_penalty: float | None
-    target_off_share: float | None
-
-    def select(self, table: pd.DataFrame, metric: str | None = None, **condition) -> pd.DataFrame:
-        """The networks of this cell, with this metric and condition."""
-        return networks(select(table, metric, **self._asdict(), **condition))
-
-    @property
-    def group(self) -> str:
-        """Nonlinearity, and what the target's input does, in words."""
-        return f"{label(self.arm)}, {self.shown}" if self.shown else label(self.arm)
-
-    @property
-    def shown(self) -> str:
-        """What the target's input did in training, in words."""
-        share = self.target_off_share
-        return "" if share is None else f"target off at go in {percent(share)}"
-
-    @property
-    def penalty(self) -> str:
-        """Rate penalty in print; a dash if there is none."""
-        return NO_NUMBER if self.rate_penalty is None else f"{self.rate_penalty:g}"
-
-
-def cells(table: pd.DataFrame, *, reference: str = "reference", published: str = "published") -> list[Cell]:
-    """Cells that the rows are of: by how often the target went off, arm in order of appearance, and rising penalty."""
-    table = (
-        table[~table["arm"].isin([reference, published])]
-        .reindex(columns=["arm", "rate_penalty", "target_off_share"])
-        .astype(object)
-    )
-    found = [Cell(*entry) for entry in table.where(table.notna(), None).drop_duplicates().itertuples(index=False)]
-    arms, lines = list(table["arm"].unique()), [None, *levels_of(table, "target_off_share")]
-    penalty = lambda cell: -1 if cell.rate_penalty is None else cell.rate_penalty  # noqa: E731
-    return sorted(found, key=lambda cell: (lines.index(cell.target_off_share), arms.index(cell.arm), penalty(cell)))
+_LABELS, _LINE, _HEADING, _GAP, _EXPLAINED = 1.28, 0.27, 0.24, 0.07, 0.34  # inches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,42 +79,83 @@ def score_grid(
         >>> columns = {"population": [recirc.figures.Column("jpca_ratio"), recirc.figures.Column("procrustes_angle")]}
         >>> figure = recirc.figures.score_grid(recirc.analyses.frame(rows), columns)
     """
-    flat = [column for group in columns.values() for column in group]
     here = cells(table, reference=reference)
-    n_groups = len({cell.group for cell in here})
-    values = [[_by_seed(cell.select(table, c.metric, **c.condition), c) for c in flat] for cell in here]
-    theirs = [networks(select(table, c.metric, reference, **c.condition)) for c in flat]
-    wanted = [tuple(found[["value", "low", "high"]].median()) for found in theirs]
-    said = [networks(select(table, c.metric, published, **c.condition)) for c in flat]
-    lines = {reference: wanted}
-    if any(map(len, said)):
-        lines[published] = [tuple(found[["value", "low", "high"]].median()) for found in said]
-    width = (WIDTH - 0.1 - _LABELS - _GAP * (len(columns) - 1)) / max(len(flat), 1)
-    names, turned, high = _names(flat, width)
-    top = 0.36 + high
-    height = top + _LINE * (len(here) + len(lines)) + _HEADING * n_groups + 0.34
-    figure, ((axes,),) = panels(1, 1, height=height)
-    axes.set(xlim=(0, WIDTH - 0.06), ylim=(height - 0.06, 0))
-    axes.axis("off")
-    left = _columns(axes, columns, names, width, top, turned)
-    scales = [_scale([line[i] for line in values], wanted[i]) for i in range(len(flat))]
-    for i, (name, bounds_of) in enumerate(lines.items()):
+    parts = [_Part.of(columns, table, here, reference, published) for columns in _beside(columns)]
+    heights = [part.height for part in parts]
+    heights[-1] += _EXPLAINED if page_width() == WIDTH else 2.2 * _EXPLAINED
+    figure, grid = panels(len(parts), 1, height=sum(heights), height_ratios=heights)
+    for axes, part, height in zip(grid[:, 0], parts, heights):
+        axes.set(xlim=(0, page_width() - 0.06), ylim=(height - 0.06, 0))
+        axes.axis("off")
+        _draw(axes, part, table, here)
+    _explain(grid[-1, 0], parts[-1].height + 0.2)
+    return figure
+
+
+def _beside(columns: Mapping[str, Sequence[Column]]) -> list[dict[str, list[Column]]]:
+    """Columns that stand beside each other, by heading: all; in one column of a page as many as keep their width."""
+    if page_width() == WIDTH:
+        return [{heading: list(group) for heading, group in columns.items()}]
+    width = np.clip((WIDTH - _LABELS) / max(sum(map(len, columns.values())), 1), 0.3, 0.7)
+    n_fit, parts = int((page_width() - _LABELS) / width), [{}]
+    for heading, group in columns.items():
+        for i, column in enumerate(group):
+            room = n_fit - sum(map(len, parts[-1].values()))
+            if room < 1 or (room == 1 and i == 0 and len(group) > 1):  # a heading is wider than one column
+                parts.append({})
+            parts[-1].setdefault(heading, []).append(column)
+    return parts
+
+
+class _Part(NamedTuple):
+    """Columns that stand beside each other, with what they show and how much room they take."""
+
+    columns: Mapping[str, Sequence[Column]]
+    flat: list[Column]
+    values: list[list[pd.Series]]  # of every cell, by column
+    lines: dict[str, list[tuple]]  # the reference's values and intervals by column, and those that were published
+    width: float
+    names: list[str]
+    turned: bool
+    top: float
+    height: float
+
+    @classmethod
+    def of(cls, columns, table: pd.DataFrame, here: Sequence[Cell], reference: str, published: str) -> "_Part":
+        flat = [column for group in columns.values() for column in group]
+        values = [[_by_seed(cell.select(table, c.metric, **c.condition), c) for c in flat] for cell in here]
+        lines = {}
+        for arm in (reference, published):
+            found = [networks(select(table, c.metric, arm, **c.condition)) for c in flat]
+            if arm == reference or any(map(len, found)):
+                lines[arm] = [tuple(own[["value", "low", "high"]].median()) for own in found]
+        width = (page_width() - 0.1 - _LABELS - _GAP * (len(columns) - 1)) / max(len(flat), 1)
+        names, turned, high = _names(flat, width)
+        top, n_groups = 0.36 + high, len({cell.group for cell in here})
+        height = top + _LINE * (len(here) + len(lines)) + _HEADING * n_groups
+        return cls(columns, flat, values, lines, width, names, turned, top, height)
+
+
+def _draw(axes, part: _Part, table: pd.DataFrame, here: Sequence[Cell]) -> None:
+    width, top, wanted = part.width, part.top, next(iter(part.lines.values()))
+    left = _columns(axes, part.columns, part.names, width, top, part.turned)
+    scales = [_scale([line[i] for line in part.values], wanted[i]) for i in range(len(part.flat))]
+    for i, (name, bounds_of) in enumerate(part.lines.items()):
         axes.text(0.02, top + _LINE * (i + 0.5), label(name), va="center", weight="bold")
         for x, bounds, scale in zip(left, bounds_of, scales):
             _reference_field(axes, (x, top + _LINE * i, width), bounds, scale)
-    y, group = top + _LINE * len(lines), None
-    for cell, line in zip(here, values):
+    y, group = top + _LINE * len(part.lines), None
+    for cell, line in zip(here, part.values):
         if cell.group != group:
             group = cell.group
             axes.text(0.02, y + 0.62 * _HEADING, group, va="center", color=color(cell.arm), weight="bold")
             y += _HEADING
         axes.text(0.12, y + _LINE / 2, cell.penalty, va="center")
-        axes.text(_LABELS - 0.1, y + _LINE / 2, _missed(table, cell, flat, line), va="center", ha="right", fontsize=6.5)
+        missed = _missed(table, cell, part.flat, line)
+        axes.text(_LABELS - 0.1, y + _LINE / 2, missed, va="center", ha="right", fontsize=6.5)
         for x, found, bounds, scale in zip(left, line, wanted, scales):
             _field(axes, (x, y, width), found, bounds, scale, color(cell.arm))
         y += _LINE
-    _explain(axes, y + 0.2)
-    return figure
 
 
 def _by_seed(own: pd.DataFrame, column: Column) -> pd.Series:
@@ -219,8 +221,9 @@ def _field(axes, place, found: pd.Series, bounds, scale, tone: str) -> None:
         fill = OUTSIDE if arrow else INSIDE
     look = {"facecolor": fill, "edgecolor": FAINT, "linewidth": 0.4}
     axes.add_patch(Rectangle((x + 0.012, y + 0.012), width - 0.024, _LINE - 0.024, **look))
-    axes.text(x + width / 2, y + 0.1, _number(middle, scale), ha="center", va="center")
-    axes.text(x + width - 0.04, y + 0.1, arrow, ha="right", va="center", fontsize=5)
+    beside_arrow = x + (width - 0.06) / 2 if width < 0.5 else x + width / 2
+    axes.text(beside_arrow, y + 0.1, _number(middle, scale), ha="center", va="center")
+    axes.text(x + width - 0.025, y + 0.1, arrow, ha="right", va="center", fontsize=5)
     if np.isfinite([low, high]).all():
         ends = _along(np.array([low, high]), place, scale)
         axes.plot(ends, [y + 0.205] * 2, color=INK, alpha=0.2, linewidth=3.2, solid_capstyle="butt")
@@ -233,8 +236,10 @@ def _reference_field(axes, place, bounds, scale) -> None:
     if np.isfinite(value):
         axes.text(x + width / 2, y + 0.08, _number(value, scale), ha="center", va="center", weight="bold")
     if np.isfinite([value, low, high]).all() and high > low:
-        text = f"{_number(low, scale)}–{_number(high, scale)}"
-        axes.text(x + width / 2, y + 0.2, text, ha="center", va="center", fontsize=5.2, color=MUTED)
+        text, most = f"{_number(low, scale)}–{_number(high, scale)}", width / 0.043  # letters that fit
+        text = text if len(text) < most else re.sub(r"\b0\.", ".", text)
+        size = 5.2 * min(1, most / len(text))
+        axes.text(x + width / 2, y + 0.2, text, ha="center", va="center", fontsize=size, color=MUTED)
 
 
 def _along(values: np.ndarray, place, scale) -> np.ndarray:
@@ -256,3 +261,5 @@ def _explain(axes, y: float) -> None:
             x += 0.21
         axes.text(x, y, text, va="center", fontsize=6.5, color=MUTED)
         x += 0.0475 * len(text) + 0.2
+        if x > page_width() - 1:
+            x, y = 0.02, y + 0.17

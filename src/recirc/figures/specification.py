@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from matplotlib.figure import Figure
 
 from recirc.figures.labels import label
+from recirc.figures.layout import WIDTH, page_width
 from recirc.figures.style import FAINT, INK, MUTED, PALETTE, log_scale, panels, styled
 
 _LINE = 0.27  # inches of a line of dots
@@ -66,5 +67,6 @@ def specification_curve(
         said = f"{levels[0]:.3g} to {levels[-1]:.3g}" if is_number else ", ".join(label(str(each)) for each in levels)
         axes.set_ylabel(f"{label(choice)} ({said})", rotation=0, ha="right", va="center", fontsize=7)
         axes.text(1.01, 0.5, f"{share:.2f}", transform=axes.transAxes, va="center", fontsize=7)
-    figure.supxlabel("readings, sorted by effect; gray at the right: an arm does not do the task")
+    ends = " " if page_width() == WIDTH else "\n"
+    figure.supxlabel(f"readings, sorted by effect;{ends}gray at the right: an arm does not do the task")
     return figure

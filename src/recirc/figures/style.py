@@ -10,16 +10,16 @@ from zlib import crc32
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from recirc.figures.labels import label as label
 from recirc.figures.labels import shorten as shorten
+from recirc.figures.layout import WIDTH, repeat_labels
+from recirc.figures.layout import panels as panels
 from recirc.storage import printable, write_atomic
 
-WIDTH = 7.2
 INK, MUTED, FAINT = "#1f1f1f", "#6b6b6b", "#d4d4d4"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _ARM_COLORS = {
@@ -76,6 +76,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     def drawn(*args, **kwargs) -> Figure:
         with _settings():
             figure = draw(*args, **kwargs)
+            repeat_labels(figure)
             has_fixed_shape = any(axes.get_aspect() != "auto" for axes in figure.axes)
             for _ in range(1 + has_fixed_shape):  # panels of a fixed shape settle on the second pass
                 figure.get_layout_engine().execute(figure)  # pyright: ignore[reportOptionalMemberAccess]
@@ -85,29 +86,6 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
             return figure
 
     return drawn
-
-
-class _Shown(Figure):
-    """A figure that a notebook shows as a picture, whatever its setting for Matplotlib."""
-
-    def _repr_png_(self) -> bytes:
-        return render(self)["png"]
-
-
-def panels(n_rows: int, n_columns: int, *, height: float, width: float = WIDTH, wheel: float = 0.0, **kwargs):
-    """A figure with a grid of axes, always two-dimensional.
-
-    Args:
-        n_rows, n_columns: size of the grid.
-        height, width: of the whole figure, inches.
-        wheel: width of one more column, for `direction_wheel`, beside the others' 1; none if 0.
-        kwargs: passed to `Figure.subplots`.
-    """
-    figure = _Shown(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.04)  # pyright: ignore
-    widths = [*np.ones(n_columns), *([wheel] if wheel else [])]
-    return figure, figure.subplots(n_rows, len(widths), squeeze=False, width_ratios=widths, **kwargs)
 
 
 def cross(axes: Axes) -> None:
@@ -205,11 +183,12 @@ def log_scale(axes: Axes, along: str = "y") -> None:
 
 def key(figure: Figure, entries: Sequence[tuple[str, dict]]) -> None:
     """A legend above the panels; an entry is a text and the properties of its line or marker."""
-    n_lines = -(-sum(len(text) + 6 for text, _ in entries) // int(105 * figure.get_figwidth() / WIDTH))
+    letters = [len(text) + 6 for text, _ in entries]
+    wide = lambda n: sum(max(column, default=0) for column in np.array_split(letters, n))  # noqa: E731
+    fitting = (n for n in range(len(entries), 1, -1) if wide(n) <= int(112 * figure.get_figwidth() / WIDTH))
     figure.legend(
         [Line2D([], [], **look) for _, look in entries], [text for text, _ in entries], loc="outside upper left",
-        ncols=-(-len(entries) // max(n_lines, 1)) or 1, labelcolor=[look["color"] for _, look in entries],
-        borderaxespad=0.1,
+        ncols=next(fitting, 1), labelcolor=[look["color"] for _, look in entries], borderaxespad=0.1,
     )  # fmt: skip
 
 

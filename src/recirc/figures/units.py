@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from recirc.figures.labels import label, shorten
+from recirc.figures.layout import WIDTH, page_width
 from recirc.figures.style import (
     MUTED,
     angles,
@@ -212,7 +213,8 @@ def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go
         >>> figure = recirc.figures.psths([recording, network])
     """
     n_rows = max(len(activities), 1)
-    figure, grid = panels(n_rows, n_units, height=0.45 + 0.95 * n_rows, wheel=0.75, sharex=True)
+    wheel, height, between = (0.75, 0.95, " ") if page_width() == WIDTH else (1.4, 1.05, "\n")  # room for the note
+    figure, grid = panels(n_rows, n_units, height=0.45 + height * n_rows, wheel=wheel, sharex=True)
     for line, activity in zip(grid, activities):
         rates, tuning = activity.rates, _tuning(activity)
         degrees, time = angles(rates["condition"].values), rates["time"].values
@@ -224,7 +226,7 @@ def psths(activities: Sequence[EpochRates], *, n_units: int = 6, zero: str = "go
                 axes.axvline(activity.go, color=MUTED, linewidth=0.6, zorder=1)
             for angle, course in zip(degrees, rates.values[:, :, unit]):
                 axes.plot(time, course, color=direction_color(angle), linewidth=0.8)
-            axes.set_title(f"{_unit_name(rates, unit, 9)} ({tuning[unit]:.2f})", color=MUTED, fontsize=6.5)
+            axes.set_title(f"{_unit_name(rates, unit, 9)}{between}({tuning[unit]:.2f})", color=MUTED, fontsize=6.5)
             axes.margins(x=0)
             axes.locator_params(axis="y", nbins=3)
         for axes in line[len(chosen) : -1]:

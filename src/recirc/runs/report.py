@@ -1,6 +1,5 @@
 """The report of a run: one static page without scripts, rebuilt from what the run folder holds."""
 
-import base64
 import contextlib
 import dataclasses
 import json
@@ -20,13 +19,12 @@ from recirc.analyses.sources import bibtex, sources_of_result
 from recirc.analyses.table import Claim, Row, frame
 from recirc.data.netcdf import read_dataset
 from recirc.figures.labels import label
-from recirc.figures.style import WIDTH
 from recirc.runs import report_tables as tables
 from recirc.runs.metrics import read_metrics, strict_json
+from recirc.runs.report_pictures import NAME, embed, width
 from recirc.storage import write_atomic
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_LARGEST_SVG = 1_500_000
+_ONE_COLUMN = "figures/one_column"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,15 +207,16 @@ def build(folder, redraw: bool = True, result: AnalysisResult | None = None) -> 
     folder = Path(folder)
     about, rows, claims = _metrics(folder)
     if redraw and about["study"] in figures.DRAWINGS:
-        _draw(result or read_result(folder), folder / "figures")
+        _draw(result or read_result(folder), folder)
     text = _text(folder) or _plain_text(folder, about)
     found = AnalysisResult(about["study"], tuple(rows), tuple(claims), about=text.about)
     manifest, table = _read_json(folder / "manifest.json"), frame(rows)
     page = _environment().get_template("report.html.j2").render(
         about=about,
         text=text,
-        pictures={name: _embed(folder, name) for name in text.pictures},
-        widths={name: _width(folder / "figures" / f"{name}.svg") for name in text.pictures},
+        pictures={name: embed(folder, "figures", name) for name in text.pictures},
+        columns={name: embed(folder, _ONE_COLUMN, name, ("png",)) for name in text.pictures},
+        widths={name: width(folder / "figures" / f"{name}.svg") for name in text.pictures},
         claims=[tables.claim_line(claim) for claim in claims],
         levels=tables.level_grid(table),
         key_numbers=tables.key_numbers(table) if text.key_numbers else None,
@@ -246,10 +245,12 @@ def _text(folder: Path) -> ReportText | None:
     return read_text(folder / "report.json") if (folder / "report.json").exists() else None
 
 
-def _draw(result: AnalysisResult, place: Path) -> None:
+def _draw(result: AnalysisResult, folder: Path) -> None:
     for name in [name for name in figures.DRAWINGS[result.study] if name in result.figures]:
         with contextlib.suppress(figures.NothingToDraw):
-            figures.save(figures.draw(result, name), place, name, label(name))
+            figures.save(figures.draw(result, name), folder / "figures", name, label(name))
+            with figures.one_column():
+                figures.save(figures.draw(result, name), folder / _ONE_COLUMN, name, label(name))
 
 
 def _environment() -> jinja2.Environment:
@@ -263,27 +264,9 @@ def _environment() -> jinja2.Environment:
 
 def _plain_text(folder: Path, about: Mapping[str, str]) -> ReportText:
     """Words for a folder that has none: its study, and all its figures."""
-    names = sorted({path.stem for path in (folder / "figures").glob("*.*") if _NAME.fullmatch(path.stem)})
+    names = sorted({path.stem for path in (folder / "figures").glob("*.*") if NAME.fullmatch(path.stem)})
     pictures = [Picture(name, name.replace("_", " ")) for name in names]
     return ReportText(about["study"], sections=[Section("Figures", figures=pictures)] if pictures else [])
-
-
-def _embed(folder: Path, name: str) -> str:
-    """A figure as a data address, or nothing if the folder does not hold it."""
-    for suffix, kind in (("svg", "image/svg+xml"), ("png", "image/png")):
-        path = folder / "figures" / f"{name}.{suffix}"
-        if not _NAME.fullmatch(name) or not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-            continue
-        data = path.read_bytes()
-        if suffix == "png" or len(data) <= _LARGEST_SVG:
-            return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-    return ""
-
-
-def _width(path: Path) -> float:
-    """Points that a picture is wide; of what says nothing, the usual width."""
-    found = re.search(r'<svg [^>]*\bwidth="([0-9.]{1,9})pt"', _read(path)[:2000])
-    return float(found[1]) if found else 72 * WIDTH
 
 
 def _read(path: Path) -> str:
