@@ -177,14 +177,14 @@ def _ceiling(measure: AbstractSimilarity, trials: Activity | None, is_noisy: boo
 
 
 def _claims(found: Sequence[NullDistribution], n: int) -> tuple[Claim, ...]:
-    """Whether the two are nearer than each null allows, one family; undecided if it is not certified, or p is large."""
+    """Whether the two are nearer than each null allows, one family; undecided, without a p, if it is not certified."""
     adjusted = iter(holm([each.p for each in found if each.is_certified]))
     claims = []
     for each in found:
         text = f"{each.score.metric}: the two are more alike than populations that have nothing to do with each other."
         effect = (each.score.value - each.mean) * (1 if each.score.direction == "higher" else -1)
-        p = float(next(adjusted)) if each.is_certified else each.p
-        supported = True if each.is_certified and p < ALPHA else None
+        p = float(next(adjusted)) if each.is_certified else math.nan
+        supported = True if p < ALPHA else None
         claims.append(Claim(text, "this comparison", supported, effect, p=p, n=n))
     return tuple(claims)
 

@@ -56,8 +56,24 @@ class AnalysisResult:
         return self.arrays
 
     def claim_lines(self) -> list[str]:
-        """A line per claim: verdict, effect, interval, and what was claimed."""
-        return [claim_line(claim) for claim in self.claims]
+        """A line per claim: verdict, effect, interval, and what was claimed.
+
+        Where several measures say the same sentence, it is a line per verdict, with the measures and their p.
+
+        Example:
+            >>> measures = (("linear_cka", True, 0.004), ("cca_mean4", True, 0.01), ("dsa", None, 0.3))
+            >>> claims = [recirc.analyses.Claim(f"{name}: the two are alike.", "here", supported, 0.1, p=p, n=8)
+            ...           for name, supported, p in measures]
+            >>> print(*recirc.analyses.AnalysisResult("compare", (), tuple(claims)).claim_lines(), sep="\n")
+            supported: the two are alike. By linear_cka (p 0.004), cca_mean4 (p 0.01); n = 8.
+            undecided: the two are alike. By dsa (p 0.3); n = 8.
+        """
+        said = [claim.claim.partition(": ")[2] for claim in self.claims]
+        groups: dict[tuple, list[Claim]] = {}
+        for i, (claim, sentence) in enumerate(zip(self.claims, said)):
+            is_shared = sentence and said.count(sentence) > 1
+            groups.setdefault((claim.supported, sentence, claim.n) if is_shared else (i,), []).append(claim)
+        return [claim_line(group[0]) if len(key) == 1 else _by_measures(group) for key, group in groups.items()]
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{len(getattr(self, name))} {name}" for name in ("rows", "claims", "figures"))
@@ -67,6 +83,14 @@ class AnalysisResult:
         claims = [("claim", line) for line in self.claim_lines()]
         more = ("in .table", f"{len(self.rows)} numbers"), ("figures", ", ".join(self.figures) or "none")
         return table(self.study, [*self.sentences.items(), *claims, *more])
+
+
+def _by_measures(claims: Sequence[Claim]) -> str:
+    """What several measures say of one sentence, each claim being "MEASURE: SENTENCE"."""
+    names, sentence = [claim.claim.partition(": ")[0] for claim in claims], claims[0].claim.partition(": ")[2]
+    chance = [f"p {claim.p:.2g}" if claim.p == claim.p else "no p that counts" for claim in claims]
+    by = ", ".join(f"{name} ({p})" for name, p in zip(names, chance))
+    return f"{VERDICTS[claims[0].supported]}: {sentence} By {by}; n = {claims[0].n}."
 
 
 def claim_line(claim: Claim) -> str:
