@@ -64,7 +64,7 @@ class AnalysisResult:
             >>> measures = (("linear_cka", True, 0.004), ("cca_mean4", True, 0.01), ("dsa", None, 0.3))
             >>> claims = [recirc.analyses.Claim(f"{name}: the two are alike.", "here", supported, 0.1, p=p, n=8)
             ...           for name, supported, p in measures]
-            >>> print(*recirc.analyses.AnalysisResult("compare", (), tuple(claims)).claim_lines(), sep="\n")
+            >>> print(*recirc.analyses.AnalysisResult("compare", (), tuple(claims)).claim_lines(), sep="\\n")
             supported: the two are alike. By linear_cka (p 0.004), cca_mean4 (p 0.01); n = 8.
             undecided: the two are alike. By dsa (p 0.3); n = 8.
         """
