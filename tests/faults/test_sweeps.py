@@ -305,8 +305,9 @@ def test_redacted_folders_name_neither_user_nor_machine_nor_path(call, tmp_path,
     monkeypatch.setattr(sys, "argv", ["recirc", "sweep", f"{tmp_path}/a.toml", f"--out={tmp_path}/run", "--redact"])
     assert call(tmp_path / "a.toml", "--out", tmp_path / "run", "--redact").exit_code == 0
     text = "".join(path.read_text() for path in (tmp_path / "run").glob("*.*") if path.suffix != ".nc")
+    words = re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)  # a picture's letters may be anybody's name
     for secret in (str(tmp_path), tmp_path.name, os.uname().nodename):
-        assert secret not in text
+        assert not re.search(rf"\b{re.escape(secret)}\b", words)
     manifest = json.loads((tmp_path / "run/manifest.json").read_text())
     assert manifest["argv"] == ["recirc", "sweep", "a.toml", "--out=run", "--redact"]
     assert manifest["redacted"] is True

@@ -413,7 +413,10 @@ def test_a_small_study_leaves_a_whole_folder(small):
     page = (out / "report.html").read_text()
     assert "undecided" in page.lower()
     assert "<script" not in page
-    drawn = {path.stem for path in (out / "figures").iterdir()}
+    drawn, narrow = (
+        {path.stem for path in folder.glob("*.svg")} for folder in (out / "figures", out / "figures/one_column")
+    )
+    assert drawn == narrow
     assert set(words.pictures) == set(result.figures) == set(salatiello2020.DRAWINGS), "all of it is shown"
     assert drawn == set(words.pictures) - {"readings"}, "after two passes no reading does the task"
 
