@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recirc.analyses.reference import HALVES
-from recirc.analyses.table import select
+from recirc.analyses.table import median, select
 from recirc.compare import CCA, DSA, JPCA, AlignmentIndex, CCACrossfit, Procrustes, ProcrustesCrossfit, labels
 from recirc.compare.mechanism import UNDETERMINED
 from recirc.compare.statistics import holm
@@ -145,8 +145,8 @@ def _words(networks: pd.DataFrame, reference: pd.DataFrame) -> str:
     for metric, name in SHOWN.items():
         rows = select(networks, metric).dropna(subset="null_p")
         if len(rows):
-            bound, p, ceiling = (rows[column].median() for column in ("null_p95", "null_p", "ceiling"))
-            half, is_certified = rows["null_half_p"].median(), bool(rows["null_certified"].eq(True).all())
+            bound, p, ceiling = (median(rows[column]) for column in ("null_p95", "null_p", "ceiling"))
+            half, is_certified = median(rows["null_half_p"]), bool(rows["null_certified"].eq(True).all())
             top = f", ceiling {ceiling:.2g}" if np.isfinite(ceiling) else ""
             top += "" if is_certified else ", not certified"
             top += f", halves of the reference {half:.2g}: this null cannot tell here" if half >= ALPHA else ""

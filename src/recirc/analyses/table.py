@@ -263,7 +263,12 @@ def by_seed(table: pd.DataFrame, metric: str, arm: str | None = None, **conditio
 
 def baselines_of(table: pd.DataFrame) -> dict[str, float]:
     """Median over rows of every baseline that they have, by name."""
-    return {name.removeprefix(BASELINE): float(table[name].median()) for name in baseline_columns(table)}
+    return {name.removeprefix(BASELINE): median(table[name]) for name in baseline_columns(table)}
+
+
+def median(values: pd.Series) -> float:
+    """Median of the numbers; nan of none, without the warning of pandas 2."""
+    return float(values.dropna().median())
 
 
 def _same(value, wanted) -> bool:

@@ -8,7 +8,16 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from recirc.analyses import select
-from recirc.analyses.table import BASELINE, baseline_columns, baselines_of, having, levels_of, networks, per_network
+from recirc.analyses.table import (
+    BASELINE,
+    baseline_columns,
+    baselines_of,
+    having,
+    levels_of,
+    median,
+    networks,
+    per_network,
+)
 from recirc.figures.labels import percent
 from recirc.figures.layout import page_width
 from recirc.figures.style import (
@@ -104,7 +113,7 @@ def _arms(axes, table: pd.DataFrame, places: dict[float | None, float]) -> list[
                 continue
             spread = np.linspace(-0.02, 0.02, len(values)) if len(values) > 1 else np.zeros(1)
             axes.plot(x + shift + spread, values, "o", color=color(name), markersize=3, alpha=0.55, markeredgewidth=0)
-            middles.append((x + shift, values.median()))
+            middles.append((x + shift, median(values)))
         if name in without:
             axes.plot([middles[0][0], max(places.values())], [middles[0][1]] * 2, color=color(name), linewidth=0.7)
         else:
@@ -195,7 +204,7 @@ def _look(baseline: str) -> dict:
 
 def _panel(axes, directions: list[pd.DataFrame], baselines: list[str], network: str, ensemble: str) -> None:
     single = pd.DataFrame({i: per_network(select(here, arm=network)) for i, here in enumerate(directions)})
-    joint = [select(here, arm=ensemble)["value"].median() for here in directions]
+    joint = [median(select(here, arm=ensemble)["value"]) for here in directions]
     last = len(directions) + 0.4
     x = np.array([*range(len(directions)), last])
     axes.axhline(0, color=FAINT, linewidth=0.6, zorder=0)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from recirc.analyses.table import per_network
+from recirc.analyses.table import median, per_network
 from recirc.compare.mechanism import INITIAL, INPUT, SUFFICES, MechanismSummary
 from recirc.figures.cells import cells
 from recirc.figures.layout import WIDTH, page_width, starts
@@ -50,7 +50,7 @@ def mechanism_shares(table: pd.DataFrame) -> Figure:
             own, tone = cell.select(table, metric), color(cell.arm)
             axes.plot([0, 1], [y, y], color=FAINT, linewidth=0.5, zorder=0.5)
             axes.plot(
-                [per_network(own).median()] * 2, [y - 0.36, y + 0.36], color=tone, linewidth=2, solid_capstyle="butt"
+                [median(per_network(own))] * 2, [y - 0.36, y + 0.36], color=tone, linewidth=2, solid_capstyle="butt"
             )
             for value, found in own.reindex(columns=["value", "verdict"]).itertuples(index=False):
                 filled = {"markerfacecolor": tone if found in verdicts or pd.isna(found) else "white", "alpha": 0.8}

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from recirc.analyses.table import levels_of, networks, select
+from recirc.analyses.table import levels_of, median, networks, select
 from recirc.figures.cells import Cell, cells
 from recirc.figures.layout import WIDTH, page_width
 from recirc.figures.style import FAINT, INK, MUTED, color, label, panels, styled
@@ -214,7 +214,7 @@ def _columns(axes, columns, names: list[str], width: float, top: float, turned: 
 
 def _field(axes, place, found: pd.Series, bounds, scale, tone: str) -> None:
     x, y, width = place
-    middle, (_, low, high) = found.median(), bounds
+    middle, (_, low, high) = median(found), bounds
     arrow, fill = "", "white"
     if np.isfinite([middle, low, high]).all():
         arrow = "▲" if middle > high else "▼" if middle < low else ""

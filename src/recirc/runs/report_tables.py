@@ -147,7 +147,7 @@ def _lines_of(arm: str, columns: Sequence[pd.DataFrame]) -> list[dict]:
         line = {
             "arm": label(arm) + (f", {percent(fraction)} recorded" if fraction else ""),
             "n": len(seeds) or max((n for group in finite for n in group["n"]), default=0),
-            "cells": [_cell({**per_network(own).agg(_RANGE), **own[_beside(own)].median()}) for own in groups],
+            "cells": [_cell({**per_network(own).dropna().agg(_RANGE), **own[_beside(own)].median()}) for own in groups],
         }
         lines.append((sum(len(group) > 0 for group in groups), line))
     most = max(line["n"] for _, line in lines)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from recirc import figures
 from recirc.analyses import AnalysisResult, by_seed, select
-from recirc.analyses.table import BASELINE, baselines_of, having, levels_of, number
+from recirc.analyses.table import BASELINE, baselines_of, having, levels_of, median, number
 from recirc.compare import NeuronMap
 from recirc.figures import array_of
 from recirc.figures.labels import label
@@ -195,7 +195,7 @@ def predicted(network: xr.Dataset) -> xr.DataArray:
 def report_text(result: AnalysisResult, *, size: Preset, preset: str) -> ReportText:
     """The words of the report of a study of one size, the name of which is `preset`."""
     arms = {name: select(_main(result), KICKS, **arm) for name, arm in KICKED.items()}
-    kick = {name: found["value"].median() for name, found in arms.items()} | baselines_of(arms["hints"])
+    kick = {name: median(found["value"]) for name, found in arms.items()} | baselines_of(arms["hints"])
     values = {"source": SOURCE, "preset": preset, "verdict": result.sentences["verdict"], **size.extras}
     values |= {"n_shown": size.n_shown, "n_readings": size.n_readings, "trains": TRAINS}
     values |= {"n_kicked": size.n_kicked, "flow": None if np.isnan(kick["hints"]) else kick["hints"] >= FLOW}
