@@ -1,5 +1,6 @@
 """Figures for one column of a page: as those of a page, but narrow, and every word in its place."""
 
+import contextlib
 import doctest
 import inspect
 import itertools
@@ -10,7 +11,7 @@ from matplotlib.text import Text
 
 import recirc
 from recirc import figures
-from recirc.figures.layout import COLUMN, panels, starts
+from recirc.figures.layout import COLUMN, WIDTH, panels, starts
 
 DRAWN = {
     name: "".join(example.source for example in doctest.DocTestParser().get_examples(str(item.__doc__)))
@@ -40,6 +41,82 @@ def test_every_figure_is_drawn_in_one_column_with_its_words_on_the_page(name):
             box = text.get_window_extent()
             inside = (box.x0 > -1, box.y0 > -1, box.x1 < page.width + 1, box.y1 < page.height + 1)
             assert all(inside), text.get_text()
+
+
+def shown(figure):
+    """Texts of a figure, those at ticks inside the limits too, with their places in pixels."""
+    figure.draw_without_rendering()
+    pairs = [(axes, axis) for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    ticks = {id(label) for _, axis in pairs for label in axis.get_ticklabels(which="both")}
+    found = [text for text in figure.findobj(Text) if id(text) not in ticks]
+    found = [text for text in found if text.axes is None or text.axes.axison or text in text.axes.texts]
+    for axes, axis in pairs:
+        low, high = sorted(axis.get_view_interval())
+        own = [*axis.get_major_ticks(), *axis.get_minor_ticks()] if axes.axison else []
+        found += [tick.label1 for tick in own if low - 1e-9 <= tick.get_loc() <= high + 1e-9]
+    return [(text.get_text(), text.get_window_extent()) for text in found
+            if text.get_visible() and text.get_text().strip()]  # fmt: skip
+
+
+def assert_apart(figure):
+    """No text off the page, none over another."""
+    places, page = shown(figure), figure.bbox
+    for i, (text, box) in enumerate(places):
+        assert box.x0 > -3, text
+        assert box.x1 < page.width + 3, text
+        assert box.y0 > -3, text
+        assert box.y1 < page.height + 3, text
+        for other, place in places[:i]:
+            across = min(box.x1, place.x1) - max(box.x0, place.x0)
+            along = min(box.y1, place.y1) - max(box.y0, place.y0)
+            assert min(across, along) < 1.5, (text, other)
+
+
+def rates(n_conditions=8, names=None):
+    theta, time = np.linspace(0, 2 * np.pi, n_conditions, endpoint=False)[:, None, None], 0.01 * np.arange(50)[:, None]
+    made = 9 + 5 * np.cos(theta - np.arange(12)) * np.sin(9 * time + np.arange(12) ** 2)
+    names = names or [f"{360 * i / n_conditions:g}" for i in range(n_conditions)]
+    return recirc.Activity(made, dt=0.01, conditions=names).to_xarray()["rates"]
+
+
+def many_systems(n=5):
+    theirs = rates()
+    networks = theirs.drop_vars("unit").expand_dims(arm=[f"arm {i} of a long name" for i in range(n)])
+    return figures.principal_components(theirs, networks)
+
+
+def many_epochs(n=5):
+    x, y = np.meshgrid(np.linspace(-2, 2, 9), np.linspace(-2, 2, 9))
+    flow = figures.Flow(
+        x, y, -x, -y, np.ones((8, 3, 2)), [f"{45 * i}" for i in range(8)], np.zeros((0, 2)), np.zeros(0, bool)
+    )
+    epochs = {f"epoch {i}": flow for i in range(n)}
+    return figures.flow_fields([("a network of a long name, with more", epochs)] * 2)
+
+
+CROWDED = {"many systems": many_systems, "many epochs": many_epochs}
+
+
+@pytest.mark.parametrize("name", CROWDED)
+def test_many_panels_and_long_names_keep_every_word_apart(name):
+    with figures.one_column():
+        figure = CROWDED[name]()
+    assert figure.get_figwidth() == COLUMN
+    assert_apart(figure)
+
+
+@pytest.mark.parametrize("width", [figures.one_column, contextlib.nullcontext])
+def test_where_there_is_no_panel_the_directions_are_shown(width):
+    constant = 0 * rates()
+    with width():
+        figure = figures.example_units(constant, constant)
+    assert "direction" in [text for text, _ in shown(figure)]
+
+
+def test_a_circuit_alone_is_as_large_as_a_page_lets_it():
+    theirs = rates()
+    figure = figures.principal_components(theirs, theirs.expand_dims(arm=["none"]).isel(arm=slice(0)))
+    assert figure.get_figheight() > WIDTH
 
 
 @pytest.mark.parametrize("name", ["example_units", "psths", "target_against_output", "principal_components", "rasters"])

@@ -1,6 +1,7 @@
 """Where states go in a plane: trajectories of a circuit and of networks in one frame, and flow, epoch by epoch."""
 
 import dataclasses
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -77,8 +78,8 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
     flows = [flow for _, here in networks for flow in here.values()]
     time_s = arrow_time(flows)
     n_rows, n_columns = max(len(networks), 1), max(len(epochs), 1)
-    most = max(beside(n_columns), 2)
-    height = max(0.3 + n_rows * (page_width() - 0.2) / (min(most, n_columns) + 0.4), 2.8)  # of which the note is 2.5
+    most = max(beside(n_columns, 2), min(n_columns, 2))
+    height = max(0.3 + n_rows * (page_width() - 0.2) / (most + 0.4), 2.8)  # of which the note is 2.5
     figure, grid = panels(n_rows, n_columns, height=height, wheel=0.4, most=most, sharex="row", sharey="row")
     for axes, epoch in zip(grid[0], epochs):
         axes.set_title(label(epoch), loc="center")
@@ -88,7 +89,7 @@ def flow_fields(networks: Sequence[tuple[str, Mapping[str, Flow]]], *, axis: str
             if epoch in here:
                 _draw(axes, here[epoch], time_s)
         _limits(line[0], list(here.values()), time_s)
-        line[0].set_ylabel(f"{shorten(title)}\n{axis} 2")
+        line[0].set_ylabel(f"{textwrap.fill(shorten(title), int(height / n_rows / 0.063))}\n{axis} 2")
         line[0].set_xlabel(f"{axis} 1")
     note = f"\narrow: change\nin {1000 * time_s:g} ms\n\n● stable\n○ unstable\nfixed point"
     if any(flow.held is not None for flow in flows):
@@ -168,7 +169,7 @@ def principal_components(
         own, _ = _components(networks.sel(arm=arm).values, trained)
         systems.append((label(str(arm)), _onto(own, scores, trained)))
     pairs = [pair for pair in ((0, 1), (0, 2)) if pair[1] < scores.shape[-1]]
-    most = max(beside(len(systems)), 2)
+    most = max(beside(len(systems), 2), min(len(systems), 2))
     height = 0.35 + page_width() / (most + 1) * 1.05 * len(pairs)
     figure, grid = panels(len(pairs), len(systems), height=height, wheel=0.4, most=most, sharex="row", sharey="row")
     degrees = angles(conditions)
@@ -178,7 +179,7 @@ def principal_components(
             _draw_lines(axes, values[..., [i, j]], degrees, trained)
             axes.set_xlabel(f"PC {i + 1} ({100 * share[i]:.0f} %)" if column == 0 else "")
             if row == 0:
-                axes.set_title(title, loc="center")
+                axes.set_title(textwrap.fill(title, int(page_width() / (most + 0.6) / 0.066)), loc="center")
         grid[row, 0].set_ylabel(f"PC {j + 1} ({100 * share[j]:.0f} %)")
         extent = 1.08 * max(np.abs(values[..., [i, j]]).max() for _, values in systems)
         grid[row, 0].set(xlim=(-extent, extent), ylim=(-extent, extent))

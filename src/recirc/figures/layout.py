@@ -18,7 +18,7 @@ _PAGE = ContextVar("width of the page", default=WIDTH)
 def one_column() -> Iterator[None]:
     """Draw figures 3.6 inches wide within this block: for a column of a journal, or a phone.
 
-    Type keeps its size. Of panels that stood beside each other, half stand below the other half.
+    Type keeps its size. Of panels that stood beside each other, half stand below the other half, more if they are many.
 
     Example:
         >>> import numpy as np
@@ -40,9 +40,9 @@ def page_width() -> float:
     return _PAGE.get()
 
 
-def beside(n_columns: int) -> int:
-    """How many of so many columns stand beside each other here; the others follow below."""
-    return n_columns if page_width() == WIDTH else -(-n_columns // 2)
+def beside(n_columns: int, most: int = 3) -> int:
+    """How many of so many columns stand beside each other here: all; in `one_column` half of them, `most` at most."""
+    return n_columns if page_width() == WIDTH else min(-(-n_columns // 2), most)
 
 
 class _Shown(Figure):
@@ -72,7 +72,7 @@ def panels(
         height_ratios, sharex, sharey: as of `Figure.subplots`.
     """
     n_beside = min(most or beside(n_columns), n_columns)
-    n_parts = -(-n_columns // n_beside)
+    n_parts = -(-n_columns // max(n_beside, 1)) or 1
     figure = _Shown(figsize=(width or page_width(), height * n_parts), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.04)  # pyright: ignore
