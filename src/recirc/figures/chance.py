@@ -10,7 +10,7 @@ from recirc.analyses.table import number
 from recirc.figures.layout import page_width
 from recirc.figures.style import FAINT, INK, MUTED, PALETTE, NothingToDraw, key, label, panels, styled
 
-WIDTH = 4.0  # inches: wide enough to be read
+_WIDTH = 4.0  # inches: wide enough to be read
 MOST = 4.0  # of the null's distances; what lies further is drawn at the edge
 
 
@@ -39,7 +39,7 @@ def against_chance(table: pd.DataFrame, alike: Collection[str] = ()) -> Figure:
     shown = shown[shown["null_mean"] != shown["null_p95"]]
     if shown.empty:
         raise NothingToDraw("no number has a null to be drawn against.")
-    figure, grid = panels(1, 1, height=0.85 + 0.2 * len(shown), width=min(WIDTH, page_width()))
+    figure, grid = panels(1, 1, height=0.85 + 0.2 * len(shown), width=min(_WIDTH, page_width()))
     axes = grid[0, 0]
     axes.add_patch(Rectangle((0, -1), 1, len(shown) + 1, color="#ececec", linewidth=0, zorder=0))
     for y, row in enumerate(shown.to_dict("records")):
