@@ -6,6 +6,7 @@ import inspect
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 
@@ -94,7 +95,23 @@ def many_epochs(n=5):
     return figures.flow_fields([("a network of a long name, with more", epochs)] * 2)
 
 
-CROWDED = {"many systems": many_systems, "many epochs": many_epochs}
+def many_spectra():
+    return figures.eigenvalues({f"arm {i}": 0.1 * np.eye(3) for i in range(7)})
+
+
+def many_seeds():
+    cells = itertools.product(("tanh", "relu_dale"), (0.0, 0.5), (0.0, 0.1), range(30))
+    index = pd.MultiIndex.from_tuples(list(cells), names=["arm", "target_off_share", "rate_penalty", "seed"])
+    levels = pd.DataFrame({"performs": True, "units": False, "population": False, "silent": 0.1}, index)
+    return figures.level_marks(levels.assign(verdict="input driven"))
+
+
+CROWDED = {
+    "many systems": many_systems,
+    "many epochs": many_epochs,
+    "many spectra": many_spectra,
+    "many seeds": many_seeds,
+}
 
 
 @pytest.mark.parametrize("name", CROWDED)

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from recirc.compare.mechanism import INITIAL, INPUT, MIXED, SUFFICES, UNDETERMINED
 from recirc.figures.cells import Cell
-from recirc.figures.layout import starts
+from recirc.figures.layout import beside, starts
 from recirc.figures.style import FAINT, INK, MUTED, color, key, label, panels, styled
 
 KINDS = {INPUT: "#d55e00", SUFFICES: "#e69f00", MIXED: "#cc79a7", INITIAL: "#0072b2", UNDETERMINED: "white"}
@@ -42,7 +42,7 @@ def level_marks(levels: pd.DataFrame) -> Figure:
     )
     places = {cell: i + 1.3 * (shares.index(cell.target_off_share or 0.0) + 1) for i, cell in enumerate(order)}
     bottom, most = max(places.values(), default=0.0) + 0.8, max((len(own) for own in here.values()), default=1)
-    figure, grid = panels(1, 5, height=0.75 + 0.16 * bottom, sharey=True)
+    figure, grid = panels(1, 5, height=0.75 + 0.16 * bottom, most=beside(5, 2), sharey=True)
     for axes, name in zip(grid[0], [*_LEVELS, "verdict", "silent"]):
         for cell, y in places.items():
             axes.axhline(y, color=FAINT, linewidth=0.5, zorder=0)
@@ -50,6 +50,7 @@ def level_marks(levels: pd.DataFrame) -> Figure:
         axes.set(xlim=(-0.8, most - 0.2) if name != "silent" else (-0.04, 1.04), ylim=(bottom, 0.0))
         axes.set_title({**_LEVELS, "verdict": "mechanism", "silent": "share of silent units"}[name])
         axes.tick_params(axis="y", length=0)
+        axes.set_facecolor("none")  # a heading may reach into the next panel
         axes.spines["left"].set_visible(False)
         axes.spines["bottom"].set_visible(name == "silent")
         if name != "silent":
@@ -58,7 +59,8 @@ def level_marks(levels: pd.DataFrame) -> Figure:
     for share in shares:
         first = next(cell for cell in order if (cell.target_off_share or 0.0) == share)
         for axes in starts(grid):
-            axes.text(-0.8, places[first] - 1, first.shown, color=INK, va="center", weight="bold")
+            look = {"transform": axes.get_yaxis_transform(), "va": "center", "weight": "bold"}
+            axes.text(0, places[first] - 1, first.shown, color=INK, **look)
     look = {"marker": "o", "markersize": 4, "linestyle": "", "color": INK}
     entries = [
         ("alike", look),

@@ -162,7 +162,7 @@ def eigenvalues(spectra: Mapping[str, np.ndarray]) -> Figure:
         if np.ndim(entry) == 2:
             entry = np.linalg.eigvals(entry) if np.isfinite(entry).all() else ()
         values[name] = np.asarray(entry, complex)[np.isfinite(entry)]
-    n_columns, most = max(len(values), beside(3)), beside(max(len(values), 3))
+    n_columns, most = max(len(values), beside(3)), beside(max(len(values), 3), 2)
     height = 0.5 + (page_width() - 0.6) / most
     figure, grid = panels(1, n_columns, height=height, most=most, sharex=True, sharey=True)
     for axes in grid[0, len(values) :]:
