@@ -12,6 +12,7 @@ from matplotlib.text import Text
 
 import recirc
 from recirc import figures
+from recirc.analyses import Row, frame
 from recirc.figures.layout import COLUMN, WIDTH, panels, starts
 
 DRAWN = {
@@ -106,11 +107,28 @@ def many_seeds():
     return figures.level_marks(levels.assign(verdict="input driven"))
 
 
+def of_cells(headings=("mechanism", "jumps"), n=1, arms=("tanh", "relu")):
+    """Columns under headings, a line per arm."""
+    metrics = ("state_share", "input_share", "target_off_at_go_r2")
+    rows = [Row(metric, "mechanism", "reference", 0.4, ci=(0.3, 0.5)) for metric in metrics]
+    for seed, (arm, metric) in itertools.product(range(4), itertools.product(arms, metrics)):
+        where = {"rate_penalty": 0.1, "target_off_share": 0.25, "seed": seed, "verdict": "mixed"}
+        rows.append(Row(metric, "mechanism", arm, 0.1 * seed, condition=where))
+    columns = {name: [figures.Column(metrics[i % 3], name="share of it") for i in range(n)] for name in headings}
+    return frame(rows), columns
+
+
+LONG = ("a_name_of_an_arm_that_nobody_had_planned", "another_arm")
 CROWDED = {
     "many systems": many_systems,
     "many epochs": many_epochs,
     "many spectra": many_spectra,
     "many seeds": many_seeds,
+    "many headings": lambda: figures.score_grid(*of_cells([f"heading number {i}" for i in range(7)])),
+    "many columns": lambda: figures.score_grid(*of_cells(n=13)),
+    "one column": lambda: figures.score_grid(*of_cells(["a heading that is wider than its column"])),
+    "long arms": lambda: figures.score_grid(*of_cells(n=2, arms=LONG)),
+    "long arms' mechanisms": lambda: figures.mechanism_shares(of_cells(arms=LONG)[0]),
 }
 
 
@@ -120,6 +138,19 @@ def test_many_panels_and_long_names_keep_every_word_apart(name):
         figure = CROWDED[name]()
     assert figure.get_figwidth() == COLUMN
     assert_apart(figure)
+
+
+@pytest.mark.parametrize(("n", "n_parts"), [(1, 1), (3, 2), (4, 3), (13, 4)])
+def test_fields_of_scores_are_whole_in_every_part(n, n_parts):
+    with figures.one_column():
+        figure = figures.score_grid(*of_cells(n=n))
+    assert len(figure.axes) == n_parts
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        assert axes.patches
+        for patch in axes.patches:
+            assert axes.bbox.y0 <= patch.get_window_extent().y0
+            assert axes.bbox.x1 >= patch.get_window_extent().x1
 
 
 @pytest.mark.parametrize("width", [figures.one_column, contextlib.nullcontext])

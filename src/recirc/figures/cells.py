@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from recirc.analyses.table import NO_NUMBER, levels_of, networks, select
-from recirc.figures.labels import label, percent
+from recirc.figures.labels import label, percent, shorten
 
 
 class Cell(NamedTuple):
@@ -22,7 +22,12 @@ class Cell(NamedTuple):
     @property
     def group(self) -> str:
         """Nonlinearity, and what the target's input does, in words."""
-        return f"{label(self.arm)}, {self.shown}" if self.shown else label(self.arm)
+        return self.named()
+
+    def named(self, most: int = 99) -> str:
+        """`group` in at most so many letters, for which the middle of the arm's name is left out."""
+        rest = f", {self.shown}" if self.shown else ""
+        return shorten(label(self.arm), max(most - len(rest), 8)) + rest
 
     @property
     def shown(self) -> str:

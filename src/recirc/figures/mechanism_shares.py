@@ -64,7 +64,8 @@ def mechanism_shares(table: pd.DataFrame) -> Figure:
     for group in groups:
         first = next(cell for cell in here if cell.group == group)
         for axes in starts(grid):
-            axes.text(0.0, places[first] - 1, group, color=color(first.arm), va="center", weight="bold")
+            name = first.named(int(11.5 * page_width()))  # letters that fit
+            axes.text(0.0, places[first] - 1, name, color=color(first.arm), va="center", weight="bold")
     look = {"color": INK, "marker": "o", "markersize": 4, "linestyle": ""}
     key(figure, [("the verdict says so", look), ("it does not", look | {"markerfacecolor": "white"})])
     return figure

@@ -14,11 +14,11 @@ from matplotlib.patches import Rectangle
 from recirc.analyses.table import levels_of, median, networks, select
 from recirc.figures.cells import Cell, cells
 from recirc.figures.layout import WIDTH, page_width
-from recirc.figures.style import FAINT, INK, MUTED, color, label, panels, styled
+from recirc.figures.style import FAINT, INK, MUTED, color, label, panels, shorten, styled
 
 # Told apart by lightness too, and "outside" by its arrow.
 INSIDE, OUTSIDE = "#a9d0ea", "#fdebdc"
-_LABELS, _LINE, _HEADING, _GAP, _EXPLAINED = 1.28, 0.27, 0.24, 0.07, 0.34  # inches
+_LABELS, _LINE, _HEADING, _GAP, _EXPLAINED, _BELOW = 1.28, 0.27, 0.24, 0.07, 0.34, 0.14  # inches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +82,7 @@ def score_grid(
     here = cells(table, reference=reference)
     parts = [_Part.of(columns, table, here, reference, published) for columns in _beside(columns)]
     heights = [part.height for part in parts]
+    heights[:-1] = [height + _BELOW for height in heights[:-1]]
     heights[-1] += _EXPLAINED if page_width() == WIDTH else 2.2 * _EXPLAINED
     figure, grid = panels(len(parts), 1, height=sum(heights), height_ratios=heights)
     for axes, part, height in zip(grid[:, 0], parts, heights):
@@ -148,7 +149,8 @@ def _draw(axes, part: _Part, table: pd.DataFrame, here: Sequence[Cell]) -> None:
     for cell, line in zip(here, part.values):
         if cell.group != group:
             group = cell.group
-            axes.text(0.02, y + 0.62 * _HEADING, group, va="center", color=color(cell.arm), weight="bold")
+            name = cell.named(int(12.5 * page_width()))  # letters that fit
+            axes.text(0.02, y + 0.62 * _HEADING, name, va="center", color=color(cell.arm), weight="bold")
             y += _HEADING
         axes.text(0.12, y + _LINE / 2, cell.penalty, va="center")
         missed = _missed(table, cell, part.flat, line)
@@ -199,10 +201,10 @@ def _names(columns: Sequence[Column], width: float) -> tuple[list[str], bool, fl
 def _columns(axes, columns, names: list[str], width: float, top: float, turned: bool) -> list[float]:
     """Draw headings and return the left edge of every column."""
     left, x = [], _LABELS
-    for heading, group in columns.items():
+    for heading, group in zip(_headings(columns, width), columns.values()):
         own = [x + i * width for i in range(len(group))]
         end = x + len(group) * width
-        axes.text((x + end) / 2, 0.09, label(heading), ha="center", va="center", weight="bold")
+        axes.text((x + end) / 2, 0.09, heading, ha="center", va="center", weight="bold")
         axes.plot([x + 0.03, end - 0.03], [0.2, 0.2], color=MUTED, linewidth=0.6)
         left, x = left + own, end + _GAP
     for at, name in zip(left, names):
@@ -210,6 +212,16 @@ def _columns(axes, columns, names: list[str], width: float, top: float, turned: 
         axes.text(at + width / 2, top - 0.06, name, fontsize=6.5, **look)
     axes.text(0.02, top - 0.06, label("rate_penalty"), fontsize=6.5, va="bottom", color=MUTED)
     return left
+
+
+def _headings(columns: Mapping[str, Sequence[Column]], width: float) -> list[str]:
+    """What stands above groups of columns, shortened where it would run into a neighbor or off the page."""
+    letter, spans, names = 0.07, [len(group) * width for group in columns.values()], [label(name) for name in columns]
+    beyond = [-np.inf, *((letter * len(name) - span) / 2 for name, span in zip(names, spans)), 0.0]
+    return [
+        shorten(name, max(int(span / letter), 3)) if own > 0 and own + max(before, after) > _GAP else name
+        for name, span, before, own, after in zip(names, spans, beyond, beyond[1:], beyond[2:])
+    ]
 
 
 def _field(axes, place, found: pd.Series, bounds, scale, tone: str) -> None:
